@@ -1,0 +1,9 @@
+"""From raw tokens to tokens of the model's width, learned. A new modality joins by its entry here."""
+
+from torch import nn
+
+from sampleformer.embed.sequence import SequenceEmbed
+
+EMBEDS: dict[str, type[nn.Module]] = {"sequence": SequenceEmbed}
+
+__all__ = ["EMBEDS", "SequenceEmbed"]

@@ -1,0 +1,98 @@
+"""Sequences: codes or numbers, with their positions."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from sampleformer.errors import nearest
+from sampleformer.tokens import Tokens
+
+POSITIONS = ("sinusoidal", "none")
+
+
+class SequenceEmbed(nn.Module):
+    """One-hot codes or vectors of numbers → hidden → GELU → width, plus sinusoidal positions.
+
+    For codes the two layers run once for each word of the vocabulary and the tokens look their row up: the same
+    numbers as running them for each token, at a fraction of the cost.
+
+    Args:
+        width: d, of the model.
+        vocabulary: number of codes; give this or features.
+        features: numbers that each token carries.
+        hidden: width between the two layers.
+        positions: ``"sinusoidal"`` or ``"none"``.
+
+    Raises:
+        ValueError: if not exactly one of vocabulary and features is given, a size is not positive, or positions is
+            unknown.
+
+    Source: SAMSA (arXiv 2408.05391), section 4; positions: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5.
+
+    Example:
+        >>> SequenceEmbed(8, vocabulary=256)(Tokens(torch.tensor([[72, 105]]))).features.shape
+        torch.Size([1, 2, 8])
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        vocabulary: int | None = None,
+        features: int | None = None,
+        hidden: int = 1024,
+        positions: str = "sinusoidal",
+    ) -> None:
+        super().__init__()
+        if (vocabulary is None) == (features is None):
+            raise ValueError(f"vocabulary is {vocabulary} and features is {features}, expected exactly one of them")
+        inputs = vocabulary if vocabulary is not None else features
+        if min(width, hidden, inputs or 0) < 1:
+            raise ValueError(f"width, hidden and inputs are {width}, {hidden}, {inputs}, expected at least 1 each")
+        if positions not in POSITIONS:
+            raise ValueError(f"positions is {positions!r}; {nearest(positions, POSITIONS)}")
+        self.width = width
+        self.vocabulary = vocabulary
+        self.positions = positions
+        self.enter = nn.Embedding(vocabulary, hidden) if vocabulary is not None else nn.Linear(features or 0, hidden)
+        self.project = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Tokens of the model's width; padding holds zeros."""
+        features = self._features(tokens.features)
+        if self.positions == "sinusoidal":
+            places = tokens.positions
+            if places is None:
+                places = torch.arange(tokens.length, device=features.device)[None]
+            features = features + sinusoidal_positions(places, self.width).to(features.dtype)
+        if tokens.mask is not None:
+            features = features.masked_fill(~tokens.mask[:, :, None], 0)
+        return tokens.with_features(features)
+
+    def _features(self, raw: Tensor) -> Tensor:
+        if self.vocabulary is not None:
+            return F.embedding(raw.long(), self.project(F.gelu(self.enter.weight)))
+        return self.project(F.gelu(self.enter(raw)))
+
+    def extra_repr(self) -> str:
+        return f"width={self.width}, vocabulary={self.vocabulary}, positions={self.positions}"
+
+
+def sinusoidal_positions(positions: Num[Tensor, "b n"], width: int) -> Float[Tensor, "b n d"]:
+    """``sin(p / 10000^(2i/d))`` and ``cos`` of the same, side by side.
+
+    Args:
+        positions: p, in tokens.
+        width: d; if it is odd, the last cosine is left out.
+
+    Example:
+        >>> sinusoidal_positions(torch.tensor([[0]]), 4)
+        tensor([[[0., 0., 1., 1.]]])
+    """
+    half = (width + 1) // 2
+    rates = torch.exp(torch.arange(half, device=positions.device) * (-2 * math.log(10_000.0) / width))
+    angles = positions[..., None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)[..., :width]

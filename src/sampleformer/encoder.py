@@ -1,0 +1,150 @@
+"""The layer and the stack: attention, MLP, norm and residual."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sampleformer.attention import Attention, Selection
+from sampleformer.functional.blocks import tokenwise
+from sampleformer.tokens import Tokens
+
+
+class FeedForward(nn.Module):
+    """The token-wise branch of a layer: ``Linear(dropout(GELU(Linear(norm(x)))))``.
+
+    Args:
+        width: d, of the tokens.
+        hidden: width inside.
+        norm: applied first; None: the features are used as they are.
+        dropout: share of the hidden features set to zero in training.
+    """
+
+    def __init__(self, width: int, hidden: int, *, norm: nn.Module | None = None, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm = norm if norm is not None else nn.Identity()
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+
+    def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Transforms each token by itself."""
+        return tokenwise(lambda block: self.mlp(self.norm(block)), features)
+
+
+class EncoderLayer(nn.Module):
+    """``x + r·attention(x)``, then ``x + r·feed_forward(x)``; the branches own their norms.
+
+    Args:
+        attention: any attention.
+        feed_forward: the token-wise branch.
+        dropout: share of each branch's features set to zero in training.
+        stochastic_depth: probability that a sample skips a branch in training.
+
+    Raises:
+        ValueError: if a probability is outside [0, 1).
+    """
+
+    def __init__(
+        self, attention: Attention, feed_forward: nn.Module, *, dropout: float = 0.0, stochastic_depth: float = 0.0
+    ) -> None:
+        super().__init__()
+        for name, value in (("dropout", dropout), ("stochastic_depth", stochastic_depth)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is {value}, expected at least 0 and less than 1")
+        self.attention = attention
+        self.feed_forward = feed_forward
+        self.dropout = nn.Dropout(dropout)
+        self.stochastic_depth = stochastic_depth
+
+    def forward(
+        self, tokens: Tokens, residual_scale: Float[Tensor, ""], *, noise: Tensor | None = None
+    ) -> tuple[Tokens, Selection]:
+        """The tokens after the layer, and what each head attended to."""
+        attended, selection = self.attention(tokens, noise=noise, return_selection=True)
+        tokens = self._add(tokens, residual_scale, attended)
+        return self._add(tokens, residual_scale, self.feed_forward(tokens.features)), selection
+
+    def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
+        branch = self.dropout(branch)
+        if self.training and self.stochastic_depth:
+            keep = 1 - self.stochastic_depth
+            branch = branch * torch.empty(tokens.batch, 1, 1, device=branch.device).bernoulli_(keep).div(keep)
+        return tokens.with_features(torch.addcmul(tokens.features, residual_scale.to(branch.dtype), branch))
+
+
+class Encoder(nn.Module):
+    """A stack of layers with one learned scale r for all their branches, and a norm at the end.
+
+    Args:
+        layers: from the first to the last.
+        norm: applied to the result.
+        residual_scale: where r starts. 0, as published, makes every layer start as the identity (ReZero).
+
+    Source: SAMSA (arXiv 2408.05391), section 3; ReZero (arXiv 2003.04887).
+
+    Example:
+        >>> from sampleformer.attention import SamsaAttention
+        >>> layer = EncoderLayer(SamsaAttention(8, 2, sampled=3), FeedForward(8, 32))
+        >>> Encoder([layer], norm=nn.RMSNorm(8))(Tokens(torch.zeros(1, 5, 8))).features.shape
+        torch.Size([1, 5, 8])
+    """
+
+    def __init__(self, layers: Sequence[EncoderLayer], *, norm: nn.Module, residual_scale: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = norm
+        self.residual_scale = nn.Parameter(torch.tensor(float(residual_scale)))
+
+    @classmethod
+    def of(
+        cls,
+        attention: Callable[..., Attention],
+        *,
+        width: int,
+        layers: int,
+        feedforward: int,
+        dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
+        residual_scale: float = 0.0,
+    ) -> "Encoder":
+        """A stack of equal pre-norm layers with RMSNorm.
+
+        Args:
+            attention: makes the attention of one layer from its norm, which comes as the keyword ``norm``.
+            width: d, of the tokens.
+            layers: how many.
+            feedforward: width inside the token-wise branch.
+            dropout, stochastic_depth: of each layer.
+            residual_scale: where the learned scale of the branches starts.
+        """
+        stack = [
+            EncoderLayer(
+                attention(norm=nn.RMSNorm(width)),
+                FeedForward(width, feedforward, norm=nn.RMSNorm(width), dropout=dropout),
+                dropout=dropout,
+                stochastic_depth=stochastic_depth,
+            )
+            for _ in range(layers)
+        ]
+        return cls(stack, norm=nn.RMSNorm(width), residual_scale=residual_scale)
+
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
+        """The random numbers of one training pass, one entry a layer."""
+        return [layer.attention.draw_noise(tokens, generator=generator) for layer in self.layers]
+
+    def forward(
+        self, tokens: Tokens, *, noise: Sequence[Tensor | None] | None = None, return_selections: bool = False
+    ) -> Tokens | tuple[Tokens, list[Selection]]:
+        """Runs the stack.
+
+        Args:
+            tokens: features ``(b, n, d)``.
+            noise: from `draw_noise`; None: drawn in each layer.
+            return_selections: also return what each layer's heads attended to.
+        """
+        selections = []
+        for number, layer in enumerate(self.layers):
+            tokens, selection = layer(tokens, self.residual_scale, noise=None if noise is None else noise[number])
+            selections.append(selection)
+        tokens = tokens.with_features(tokenwise(self.norm, tokens.features))
+        return (tokens, selections) if return_selections else tokens

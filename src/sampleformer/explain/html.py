@@ -1,0 +1,100 @@
+"""Self-contained HTML: escaping, numbers in words, and the frame of a page."""
+
+import html
+import json
+import re
+from functools import cache
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+# Signs that a page cannot hold, or that would be invisible in it, are shown by their control pictures.
+_PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
+_PICTURES |= {0x09: "⇥\t", 0x0A: "↵\n", 0x7F: "␡"}
+_UNPRINTABLE = re.compile("[\ud800-\udfff\ufffe\uffff\x80-\x9f]")
+
+
+def escape(value: object) -> str:
+    """Text that shows as itself in HTML, inside an element or a quoted attribute.
+
+    Example:
+        >>> escape('<b title="x">')
+        '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return html.escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True)
+
+
+def visible(text: str) -> str:
+    """Text in which line ends, tabs and control characters can be seen."""
+    return _UNPRINTABLE.sub("\ufffd", text.translate(_PICTURES))
+
+
+def percent(share: float) -> str:
+    """A share between 0 and 1 as a percentage.
+
+    Example:
+        >>> percent(0.0625)
+        '6.2 %'
+    """
+    return f"{100 * share:.1f} %"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    Example:
+        >>> count(1, "token"), count(1024, "token")
+        ('1 token', '1,024 tokens')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def number(value: object) -> str:
+    """A number for a table: four significant digits; other values as they are.
+
+    Example:
+        >>> number(0.123456), number(12), number("12"), number(None)
+        ('0.1235', '12', '12', '–')
+    """
+    if value is None or value == "":
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def inline_json(value: Any) -> str:
+    """JSON that can stand inside a script element: no sign in it can end the element."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def table(head: list[str], rows: list[list[str]], caption: str = "", kind: str = "") -> str:
+    """A table; head and cells are HTML, the first cell of each row is its heading."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>\n"
+        for row in rows
+    )
+    title = f"<caption>{caption}</caption>" if caption else ""
+    frame = f'<table class="{kind}">' if kind else "<table>"
+    return f'<div class="wide">{frame}{title}<thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
+
+
+def details(title: str, body: str, opened: bool = False) -> str:
+    """A part that opens on a click; title and body are HTML."""
+    return f"<details{' open' if opened else ''}><summary>{title}</summary>\n{body}</details>\n"
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML document with its style and script inside.
+
+    Args:
+        title: plain text.
+        body: HTML.
+    """
+    frame = Template(_asset("page.html"))
+    return frame.substitute(title=escape(title), style=_asset("page.css"), body=body, script=_asset("page.js"))
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("sampleformer.explain").joinpath("assets", name).read_text(encoding="utf-8")

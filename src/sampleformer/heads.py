@@ -1,0 +1,115 @@
+"""From the encoder's tokens to outputs: pooling, one answer for a set, one answer for each token."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sampleformer.errors import nearest
+from sampleformer.tokens import Tokens
+
+
+class AttentionPooling(nn.Module):
+    """Weighted mean of the tokens, the weights a softmax of one learned score a token; nothing gives zeros.
+
+    Args:
+        width: d, of the tokens.
+
+    Source: SAMSA (arXiv 2408.05391), section 4. Padding gets weight zero, which the published code misses.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
+        """One vector a set."""
+        return (self.weights(tokens)[:, None, :] @ tokens.features).squeeze(1)
+
+    def weights(self, tokens: Tokens) -> Float[Tensor, "b n"]:
+        """The weight of each token; they sum to one, or to zero for a set without tokens."""
+        scores = self.score(tokens.features).squeeze(-1)
+        if tokens.mask is None:
+            return scores.softmax(-1)
+        # A finite lowest value: a softmax over minus infinities alone would be NaN, here it is masked to zero after.
+        scores = scores.masked_fill(~tokens.mask, torch.finfo(scores.dtype).min)
+        return scores.softmax(-1).masked_fill(~tokens.mask, 0)
+
+
+class MeanPooling(nn.Module):
+    """Mean of the tokens that are no padding; nothing gives zeros."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
+        """One vector a set."""
+        if tokens.mask is None:
+            return tokens.features.mean(1)
+        total = tokens.features.masked_fill(~tokens.mask[:, :, None], 0).sum(1)
+        return total / tokens.mask.sum(1, keepdim=True).clamp(min=1)
+
+
+class MaxPooling(nn.Module):
+    """Largest value of each feature over the tokens that are no padding; nothing gives zeros."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
+        """One vector a set."""
+        if tokens.mask is None:
+            return tokens.features.amax(1)
+        largest = tokens.features.masked_fill(~tokens.mask[:, :, None], -torch.inf).amax(1)
+        return largest.masked_fill(~tokens.mask.any(1, keepdim=True), 0)
+
+
+POOLINGS: dict[str, type[nn.Module]] = {"attention": AttentionPooling, "mean": MeanPooling, "max": MaxPooling}
+
+
+class SetHead(nn.Module):
+    """One answer for a whole set: classes, several labels or values, as the task reads its outputs.
+
+    Args:
+        width: d, of the tokens.
+        outputs: numbers in an answer.
+        pooling: ``"attention"``, ``"mean"`` or ``"max"``.
+
+    Raises:
+        ValueError: if outputs < 1 or the pooling is unknown.
+    """
+
+    def __init__(self, width: int, outputs: int, *, pooling: str = "attention") -> None:
+        super().__init__()
+        if outputs < 1:
+            raise ValueError(f"outputs is {outputs}, expected at least 1")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling is {pooling!r}; {nearest(pooling, POOLINGS)}")
+        self.pooling = POOLINGS[pooling](width)
+        self.output = nn.Linear(width, outputs)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "b outputs"]:
+        """One answer a set."""
+        return self.output(self.pooling(tokens))
+
+
+class TokenHead(nn.Module):
+    """One answer for each token; zero at padding.
+
+    Args:
+        width: d, of the tokens.
+        outputs: numbers in an answer.
+
+    Raises:
+        ValueError: if outputs < 1.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        if outputs < 1:
+            raise ValueError(f"outputs is {outputs}, expected at least 1")
+        self.output = nn.Linear(width, outputs)
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "b n outputs"]:
+        """One answer a token."""
+        answers = self.output(tokens.features)
+        return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)

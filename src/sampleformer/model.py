@@ -1,0 +1,187 @@
+"""The whole model: embed, encoder, head; settings in, safetensors out."""
+
+import functools
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sampleformer.attention import ATTENTIONS, Selection
+from sampleformer.embed import EMBEDS
+from sampleformer.encoder import Encoder
+from sampleformer.errors import InputError
+from sampleformer.heads import SetHead, TokenHead
+from sampleformer.settings import Component, Settings, validate
+from sampleformer.tokens import Tokens
+
+
+class ModelSettings(Settings):
+    """What a recipe says of the model; what depends on the data is given to `TokenModel` beside it.
+
+    Args:
+        width: d, of the tokens inside the model.
+        layers: depth.
+        heads: of the attention; must divide the width.
+        feedforward: width inside the token-wise branch.
+        attention: name and arguments of the attention.
+        embed: name and arguments of the embedding.
+        pooling: ``attention``, ``mean`` or ``max``.
+        dropout: of the branches and inside the token-wise branch.
+        stochastic_depth: probability that a sample skips a branch.
+        residual_scale: where the learned scale of the branches starts; 0 as published for SAMSA, 1 as in a plain
+            pre-norm transformer.
+    """
+
+    width: int = 128
+    layers: int = 4
+    heads: int = 8
+    feedforward: int = 512
+    attention: Component = Component(name="samsa")
+    embed: Component = Component(name="sequence")
+    pooling: str = "attention"
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    residual_scale: float = 0.0
+
+
+class TokenModel(nn.Module):
+    """Raw tokens in, answers out.
+
+    Args:
+        settings: of the model.
+        inputs: what the data says of its tokens, given to the embedding: ``{"vocabulary": 256}``, ``{"features": 3}``.
+        outputs: numbers in an answer.
+        per_token: whether each token gets an answer, or the whole set.
+
+    Raises:
+        InputError: if a setting is unknown or cannot be.
+
+    Example:
+        >>> settings = ModelSettings(width=16, layers=1, heads=2, feedforward=32)
+        >>> model = TokenModel(settings, {"vocabulary": 256}, outputs=2).eval()
+        >>> model(Tokens(torch.tensor([list(b"sampled")]))).shape
+        torch.Size([1, 2])
+    """
+
+    def __init__(
+        self, settings: ModelSettings, inputs: Mapping[str, Any], outputs: int, *, per_token: bool = False
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.inputs = dict(inputs)
+        self.outputs = outputs
+        self.per_token = per_token
+        for name in ("width", "layers", "heads", "feedforward"):
+            if getattr(settings, name) < 1:
+                raise InputError(f"model.{name}: {getattr(settings, name)}, expected at least 1")
+        self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
+        attention = functools.partial(
+            settings.attention.build, ATTENTIONS, "model.attention", width=settings.width, heads=settings.heads
+        )
+        try:
+            self.encoder = Encoder.of(
+                attention,
+                width=settings.width,
+                layers=settings.layers,
+                feedforward=settings.feedforward,
+                dropout=settings.dropout,
+                stochastic_depth=settings.stochastic_depth,
+                residual_scale=settings.residual_scale,
+            )
+            self.head = (
+                TokenHead(settings.width, outputs)
+                if per_token
+                else SetHead(settings.width, outputs, pooling=settings.pooling)
+            )
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"model: {error}") from error
+
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
+        """The random numbers of one training pass, for `forward`."""
+        return self.encoder.draw_noise(self.embed(tokens), generator)
+
+    def forward(self, tokens: Tokens, *, noise: Sequence[Tensor | None] | None = None) -> Float[Tensor, "b *rest"]:
+        """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each token.
+
+        Args:
+            tokens: raw, as the data has them.
+            noise: from `draw_noise`, used in training only; None: drawn in each layer.
+        """
+        return self.head(self.encoder(self.embed(tokens), noise=noise))
+
+    @torch.no_grad()
+    def select(self, tokens: Tokens) -> list[Selection]:
+        """The tokens that each head of each layer attends to, in evaluation mode."""
+        training = self.training
+        self.eval()
+        try:
+            return self.encoder(self.embed(tokens), return_selections=True)[1]
+        finally:
+            self.train(training)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        config = {
+            "settings": self.settings.model_dump(),
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "per_token": self.per_token,
+        }
+        unfinished = path / "model.safetensors.unfinished"
+        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, unfinished)
+        unfinished.replace(path / "model.safetensors")
+        unfinished = path / "config.json.unfinished"
+        unfinished.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path / "config.json")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> "TokenModel":
+        """Reads a model that `save_pretrained` wrote, in evaluation mode.
+
+        Args:
+            folder: of the model, or a run folder that holds one in ``model/``.
+
+        Raises:
+            InputError: if a file is missing, cut short or does not fit.
+        """
+        path = Path(folder)
+        if not (path / "config.json").exists() and (path / "model" / "config.json").exists():
+            path = path / "model"
+        config = _read_config(path / "config.json")
+        settings = validate(ModelSettings, config["settings"], f"{path / 'config.json'}")
+        model = cls(settings, config["inputs"], config["outputs"], per_token=config["per_token"])
+        weights = path / "model.safetensors"
+        try:
+            model.load_state_dict(load_file(weights))
+        except FileNotFoundError as error:
+            raise InputError(f"{weights}: no such file, expected the weights of a saved model") from error
+        except SafetensorError as error:
+            raise InputError(f"{weights}: not a whole safetensors file ({error})") from error
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{weights}: does not fit {path / 'config.json'}: {reason}") from error
+        return model.eval()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file, expected a saved model's folder") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a JSON file: {error}") from error
+    expected = {"settings", "inputs", "outputs", "per_token"}
+    if not isinstance(config, dict) or set(config) != expected:
+        raise InputError(f"{path}: expected the keys {', '.join(sorted(expected))}")
+    return config

@@ -1,0 +1,160 @@
+"""Settings that are checked when they are read, and parts that are built by name."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from sampleformer.errors import InputError, nearest
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
+
+
+class Settings(BaseModel):
+    """A group of settings: immutable, typed, with unknown names refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Component(Settings):
+    """A part of the model or of the data, by its name and the arguments of its constructor.
+
+    In YAML: ``attention: {name: samsa, sampled: 256}``. The name is a registered one or the import path of a class, so
+    that users plug in their own.
+
+    Example:
+        >>> Component(name="collections.Counter", a=2).build({}, "data")
+        Counter({'a': 2})
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments: every key but the name."""
+        return dict(self.model_extra or {})
+
+    def build(self, registry: Mapping[str, type], setting: str, **given: Any) -> Any:
+        """Makes the part.
+
+        Args:
+            registry: classes by name.
+            setting: dotted name of this group, for messages.
+            given: arguments that come from elsewhere (the model's width, the vocabulary of the data, …).
+
+        Raises:
+            InputError: if the name or an argument does not exist, has the wrong type or is refused by the class.
+        """
+        made = self.resolve(registry, setting)
+        arguments = _checked_arguments(made, self.arguments, setting, given)
+        try:
+            return made(**arguments, **given)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"{setting}: {error}") from error
+
+    def resolve(self, registry: Mapping[str, type], setting: str) -> type:
+        """The class that the name stands for."""
+        if self.name in registry:
+            return registry[self.name]
+        module_name, _, class_name = self.name.rpartition(".")
+        if not module_name:
+            raise InputError(f"{setting}.name: unknown name {self.name!r}; {nearest(self.name, registry)}")
+        try:
+            return getattr(importlib.import_module(module_name), class_name)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"{setting}.name: cannot import {self.name!r}: {error}") from error
+
+
+def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(made).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return arguments
+    free = [name for name in parameters if name not in given]
+    hints = get_type_hints(made.__init__)
+    checked = {}
+    for name, value in arguments.items():
+        if name not in free:
+            raise InputError(f"{setting}.{name}: unknown setting; {nearest(name, ['name', *free])}")
+        try:
+            checked[name] = TypeAdapter(hints.get(name, Any)).validate_python(value)
+        except ValidationError as error:
+            raise InputError(f"{setting}.{name}: {_reason(error)}, got {value!r}") from error
+    missing = [name for name in free if parameters[name].default is inspect.Parameter.empty and name not in checked]
+    if missing:
+        raise InputError(f"{setting}.{missing[0]}: required by {made.__name__}, but not given")
+    return checked
+
+
+def validate(cls: type[AnySettings], values: Mapping[str, Any], where: str = "") -> AnySettings:
+    """Makes a settings group from plain values.
+
+    Args:
+        cls: the group's class.
+        values: what a YAML or JSON file held.
+        where: what stands before the setting's name in messages, such as a file's name.
+
+    Raises:
+        InputError: one line that names the setting, what was found and what is allowed.
+    """
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"]]
+        name = f"{where}{': ' if where else ''}{'.'.join(path) or 'settings'}"
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{name}: unknown setting; {nearest(path[-1], _fields_at(cls, path[:-1]))}") from error
+        if first["type"] == "missing":
+            raise InputError(f"{name}: required, but not given") from error
+        raise InputError(f"{name}: {_reason(error)}, got {first['input']!r}") from error
+
+
+def override(values: Mapping[str, Any], dotted: str, text: str) -> dict[str, Any]:
+    """A copy of nested settings with one of them replaced.
+
+    Args:
+        values: nested settings.
+        dotted: place of the setting, such as ``model.attention.sampled``.
+        text: the new value, read as YAML: ``3`` is a number, ``[1, 2]`` a list, ``null`` nothing.
+
+    Raises:
+        InputError: if the place lies inside a plain value, or the text is no YAML.
+
+    Example:
+        >>> override({"model": {"width": 64}}, "model.width", "128")
+        {'model': {'width': 128}}
+    """
+    head, _, rest = dotted.partition(".")
+    changed = dict(values)
+    if not rest:
+        try:
+            changed[head] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"{dotted}: {text!r} is not a YAML value") from error
+        return changed
+    inner = values.get(head) or {}
+    if not isinstance(inner, Mapping):
+        raise InputError(f"{dotted}: {head!r} is the plain value {inner!r}, it has no settings inside")
+    changed[head] = override(inner, rest, text)
+    return changed
+
+
+def _fields_at(cls: type[BaseModel], path: list[str]) -> list[str]:
+    for name in path:
+        inner = cls.model_fields[name].annotation if name in cls.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        cls = inner
+    return list(cls.model_fields)
+
+
+def _reason(error: ValidationError) -> str:
+    message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+    return message[0].lower() + message[1:]

@@ -1,0 +1,63 @@
+"""What training minimises."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Objective = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""From outputs (b, o), targets (b,) or (b, o), and where the targets are known (b, o), to the loss."""
+
+
+def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: str = "none") -> Objective:
+    """The loss of a task.
+
+    Cross-entropy for classification; binary cross-entropy for multi-label; mean squared error on standardised targets
+    for regression. Unknown targets count for nothing.
+
+    Args:
+        task: ``classification``, ``multilabel`` or ``regression``.
+        targets: those of the training part, shape ``(samples,)`` or ``(samples, columns)``, NaN where unknown.
+        outputs: number of the model's outputs.
+        class_weights: ``balanced`` weighs classes by the inverse of their frequency (ignored by regression).
+    """
+    if task == "classification":
+        weight = _class_weights(targets, outputs) if class_weights == "balanced" else None
+        return lambda logits, target, known: F.cross_entropy(
+            logits, target, weight=None if weight is None else weight.to(logits)
+        )
+    if task == "multilabel":
+        positive = _positive_weights(targets) if class_weights == "balanced" else None
+        return lambda logits, target, known: _mean_of_known(
+            F.binary_cross_entropy_with_logits(
+                logits,
+                _filled(target, known),
+                pos_weight=None if positive is None else positive.to(logits),
+                reduction="none",
+            ),
+            known,
+        )
+    return lambda outputs, target, known: _mean_of_known((outputs - _filled(target, known)).square(), known)
+
+
+def _filled(target: Tensor, known: Tensor | None) -> Tensor:
+    return target if known is None else torch.where(known, target, 0.0)
+
+
+def _mean_of_known(losses: Tensor, known: Tensor | None) -> Tensor:
+    if known is None:
+        return losses.mean()
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def _class_weights(targets: np.ndarray, classes: int) -> Tensor:
+    counts = np.bincount(targets.astype(np.int64), minlength=classes).clip(min=1)
+    return torch.from_numpy(len(targets) / (classes * counts)).float()
+
+
+def _positive_weights(targets: np.ndarray) -> Tensor:
+    positives = np.nansum(targets, axis=0).clip(min=1)
+    negatives = np.nansum(1 - targets, axis=0).clip(min=1)
+    return torch.from_numpy(negatives / positives).float()

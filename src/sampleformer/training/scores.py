@@ -1,0 +1,105 @@
+"""Scores of a model's outputs, by task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from sampleformer.data.encoding import Encoding
+
+SELECTION: dict[str, str] = {"classification": "accuracy", "multilabel": "average_precision", "regression": "mae"}
+"""The score of the validation part that decides which weights are kept, by task."""
+
+
+def better(task: str, new: float, old: float | None) -> bool:
+    """Whether one selection score beats another; anything beats none, and not-a-number beats nothing else."""
+    if old is None or np.isnan(old):
+        return True
+    return new < old if task == "regression" else new > old
+
+
+def score(
+    encoding: Encoding, outputs: np.ndarray, targets: np.ndarray, known: np.ndarray | None = None
+) -> dict[str, float]:
+    """All scores of one part of the data.
+
+    Args:
+        encoding: of the data.
+        outputs: of the model, shape ``(n, o)``.
+        targets: classes ``(n,)``, or columns ``(n, o)`` of 0 and 1 or of standardised values.
+        known: where the targets are known, shape ``(n, o)``; None: everywhere.
+
+    Returns:
+        Classification: accuracy, balanced_accuracy (the mean recall of the classes that occur), f1 (macro).
+        Multi-label: average_precision and auroc, means over the columns in which both 0 and 1 occur.
+        Regression: mae, rmse and r2, means over the columns, in the unit of the target.
+    """
+    if encoding.task == "classification":
+        return _classification(torch.from_numpy(outputs), torch.from_numpy(targets))
+    known = np.ones(targets.shape, bool) if known is None else known
+    if encoding.task == "multilabel":
+        columns = [_multilabel(outputs[known[:, c], c], targets[known[:, c], c]) for c in range(targets.shape[1])]
+        return _means([column for column in columns if column], ("average_precision", "auroc"))
+    outputs, targets = _in_unit(encoding, outputs), _in_unit(encoding, targets)
+    columns = [_regression(outputs[known[:, c], c], targets[known[:, c], c]) for c in range(targets.shape[1])]
+    return _means([column for column in columns if column], ("mae", "rmse", "r2"))
+
+
+def majority_share(targets: np.ndarray) -> float:
+    """Accuracy of always naming the most frequent class.
+
+    Example:
+        >>> majority_share(np.array([0, 1, 1, 1]))
+        0.75
+    """
+    return float(np.bincount(targets.astype(np.int64)).max() / len(targets))
+
+
+def _classification(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score, multiclass_recall
+
+    classes = logits.shape[1]
+    recalls = multiclass_recall(logits, targets, classes, average="none")
+    present = torch.bincount(targets, minlength=classes) > 0
+    return {
+        "accuracy": float(multiclass_accuracy(logits, targets, classes, average="micro")),
+        "balanced_accuracy": float(recalls[present].mean()),
+        "f1": float(multiclass_f1_score(logits, targets, classes, average="macro")),
+    }
+
+
+def _multilabel(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+
+    if len(np.unique(targets)) < 2:
+        return {}
+    predicted, wanted = torch.from_numpy(outputs).sigmoid(), torch.from_numpy(targets).long()
+    return {
+        "average_precision": float(binary_average_precision(predicted, wanted)),
+        "auroc": float(binary_auroc(predicted, wanted)),
+    }
+
+
+def _regression(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    from torchmetrics.functional.regression import mean_absolute_error, mean_squared_error, r2_score
+
+    if not len(targets):
+        return {}
+    predicted, wanted = torch.from_numpy(outputs), torch.from_numpy(targets)
+    return {
+        "mae": float(mean_absolute_error(predicted, wanted)),
+        "rmse": float(mean_squared_error(predicted, wanted, squared=False)),
+        "r2": float(r2_score(predicted, wanted)) if len(targets) > 1 else float("nan"),
+    }
+
+
+def _in_unit(encoding: Encoding, values: np.ndarray) -> np.ndarray:
+    columns = encoding.predictions(values)
+    return np.stack([np.asarray(columns[label], dtype=np.float64) for label in encoding.labels], axis=1)
+
+
+def _means(columns: list[dict[str, float]], names: tuple[str, ...]) -> dict[str, float]:
+    return {name: float(np.mean([column[name] for column in columns])) if columns else float("nan") for name in names}

@@ -1,0 +1,60 @@
+"""Settings of a training."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sampleformer.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """How a model is trained.
+
+    Args:
+        epochs: passes over the training part. Either this or ``steps`` is given.
+        steps: optimiser steps.
+        batch_size: samples a step.
+        learning_rate: its highest value, after the warm-up.
+        weight_decay: on weight matrices only; norms, biases and scalars are never decayed.
+        optimizer: both use betas 0.9 and 0.999; ``adamw`` decouples the decay from the gradient.
+        schedule: how the learning rate goes down after the warm-up: along a cosine to zero, along a line to zero, or
+            not at all.
+        warmup_steps: steps over which the learning rate rises along a line from zero.
+        gradient_clip: largest norm of the whole gradient; None leaves it as it is.
+        check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass.
+        precision: ``bf16-mixed`` runs matrix products in bfloat16.
+        class_weights: ``balanced`` weighs each class by the inverse of its frequency in the training part.
+
+    Example:
+        >>> TrainingSettings(steps=10).total_steps(batches_per_pass=4)
+        10
+        >>> TrainingSettings(epochs=3).total_steps(batches_per_pass=4)
+        12
+    """
+
+    epochs: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: int = Field(default=0, ge=0)
+    gradient_clip: float | None = Field(default=2.0, gt=0)
+    check_every: int | None = Field(default=None, ge=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    class_weights: Literal["none", "balanced"] = "none"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainingSettings":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("exactly one of epochs and steps must be given")
+        return self
+
+    def total_steps(self, batches_per_pass: int) -> int:
+        """Optimiser steps of the whole training."""
+        return self.steps if self.steps is not None else self.epochs * batches_per_pass  # type: ignore[operator]
+
+    def steps_between_checks(self, batches_per_pass: int) -> int:
+        """Steps from one check to the next."""
+        return min(self.check_every or batches_per_pass, self.total_steps(batches_per_pass))
