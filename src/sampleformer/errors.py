@@ -20,6 +20,6 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
         "did you mean 'samsa'? allowed: full, samsa"
     """
     choices = sorted(allowed)
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}allowed: {', '.join(choices)}"
