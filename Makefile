@@ -1,0 +1,64 @@
+# Every target works on a fresh machine that has Python 3.10 or newer and make: it creates .venv and installs what it
+# needs, once. Installing again happens when pyproject.toml or constraints.txt change.
+#
+#   make quickstart PYTHON=python3.12     another interpreter
+
+PYTHON ?= python3
+JOBS ?= auto
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint format docs wheel clean
+
+help:  ## Show these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(VENV)/.core  ## Install, train on the packaged digits (about a minute), print the accuracy and the report's path
+	$(BIN)/sampleformer train digits
+
+test: $(VENV)/.dev  ## Run the whole test suite, doctests included
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(VENV)/.dev  ## Check style, types and the floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Rewrite the code in the house's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs  ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+wheel: $(VENV)/.core  ## Build the wheel into dist/
+	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:  ## Remove caches and built files; .venv and runs stay
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "sampleformer needs Python 3.10 or newer; name one with: make ... PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# The build back end is installed, pinned like all else, and used from .venv: nothing is fetched behind pip's back.
+$(VENV)/.core: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing sampleformer into $(VENV) ..."
+	@$(INSTALL) hatchling editables
+	@$(INSTALL) --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	@echo "Installing what tests and checks need ..."
+	@$(INSTALL) --no-build-isolation -e ".[dev]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	@echo "Installing what the documentation needs ..."
+	@$(INSTALL) --no-build-isolation -e ".[docs]"
+	@touch $@

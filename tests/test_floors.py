@@ -1,0 +1,47 @@
+"""The house stands on its floors: who may import whom, and what the first import may cost."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sampleformer
+
+PACKAGE = Path(sampleformer.__file__).parent
+ROOT = Path(__file__).parent.parent
+
+
+def test_modules_import_only_from_floors_below() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())",
+    ]
+    finished = subprocess.run([*command, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def names_taken_from_the_front_door(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "sampleformer"]
+    submodules = {entry.stem for entry in PACKAGE.iterdir()}
+    return [alias.name for node in taken for alias in node.names if alias.name not in submodules | {"__version__"}]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_do_not_reach_over_the_floors_through_the_package_itself(path: Path) -> None:
+    assert names_taken_from_the_front_door(path) == []
+
+
+@pytest.mark.parametrize("statement", ["import sampleformer", "import sampleformer.cli"])
+def test_first_import_leaves_heavy_packages_alone(statement: str) -> None:
+    heavy = ["lightning", "matplotlib", "torchmetrics", "pyarrow", "tensorboard"]
+    code = f"{statement}; import sys; print([name for name in {heavy} if name in sys.modules])"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert finished.stdout.strip() == "[]", finished.stderr
+
+
+def test_package_ships_its_types() -> None:
+    assert (PACKAGE / "py.typed").exists()
