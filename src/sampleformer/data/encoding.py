@@ -1,0 +1,120 @@
+"""Everything that turns the user's rows into tokens and targets, and outputs back into rows."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data.cache import written_whole
+from sampleformer.data.inputs import Inputs
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import Sample, Samples
+from sampleformer.data.targets import Targets, targets_from_json
+from sampleformer.errors import InputError
+
+
+class Encoding:
+    """What was learnt about the rows from the training part, and is saved with the model.
+
+    Args:
+        inputs: turns the input columns into tokens.
+        targets: turns the target columns into numbers.
+        id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
+    """
+
+    def __init__(self, inputs: Inputs, targets: Targets, id_column: str | None = None) -> None:
+        self._inputs = inputs
+        self.targets = targets
+        self.id_column = id_column
+
+    @property
+    def task(self) -> str:
+        """ "classification", "multilabel" or "regression"."""
+        return self.targets.task
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """What the model's embedding must know: {"vocabulary": size} or {"features": number}."""
+        return self._inputs.model_inputs
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs that the model needs."""
+        return len(self.labels)
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names, or names of the target columns: one for each output."""
+        return self.targets.labels
+
+    @property
+    def layout(self) -> tuple[int, int] | None:
+        """Rows and columns, if the tokens are the pixels of an image."""
+        return self._inputs.layout
+
+    def samples(
+        self,
+        values: np.ndarray,
+        targets: np.ndarray | None,
+        ids: Sequence[str],
+        report: RowReport | None = None,
+    ) -> Samples:
+        """Samples from parsed values.
+
+        Args:
+            values: one entry or row for each sample, as the inputs' `parse` gives them.
+            targets: the same of the targets; None: the samples have no targets.
+            ids: name of each sample.
+            report: is told of wrong rows, which are left out. None: the first one is an error.
+        """
+        report = report or RowReport("data", lambda row: f"sample {ids[row]}")
+        numbers = None if targets is None else self.targets.encode(targets, report)
+        encoded = self._inputs.encode(values, report)
+        samples = Samples(encoded.features, encoded.offsets, numbers, ids, encoded.sources)
+        return samples.subset(report.kept(len(ids))) if report.wrong else samples
+
+    def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
+        """Columns for a predictions file from the model's raw outputs ``(b, outputs)``.
+
+        Returns:
+            Classification: ``prediction`` and ``probability_<label>`` for each class. Several labels:
+            ``probability_<column>``. Regression: each target column in its own unit.
+        """
+        return self.targets.predictions(np.asarray(outputs))
+
+    def pieces(self, sample: Sample) -> list[str]:
+        """What each token of a sample shows in an explanation.
+
+        A character of several bytes is shown on its first byte; the others show nothing.
+        """
+        return self._inputs.pieces(sample)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the encoding as JSON."""
+        content = {
+            "inputs": {"kind": self._inputs.kind, **self._inputs.to_json()},
+            "targets": self.targets.to_json(),
+            "id": self.id_column,
+        }
+        with written_whole(Path(path)) as temporary:
+            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Encoding":
+        """Reads an encoding that `save` wrote.
+
+        Raises:
+            InputError: if the file is missing or is not a saved encoding.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            inputs = dict(content["inputs"])
+            kind = Inputs.kinds[inputs.pop("kind")]
+            return cls(kind.from_json(inputs), targets_from_json(content["targets"]), content["id"])
+        except OSError as error:
+            raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a saved encoding ({type(error).__name__}: {error})") from error

@@ -1,0 +1,65 @@
+"""What was found while rows were read: wrong rows, texts that were cut, texts without a token."""
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+
+from sampleformer.errors import InputError
+
+logger = logging.getLogger("sampleformer")
+
+
+class RowReport:
+    """Stops at the first wrong row, or skips and counts wrong rows.
+
+    Args:
+        path: the file that is read, as the messages name it.
+        place: words for where row i is, such as "row 3 (line 4)".
+        on_error: "stop" or "skip".
+
+    Raises:
+        InputError: if on_error is neither.
+    """
+
+    def __init__(self, path: str, place: Callable[[int], str], on_error: str = "stop") -> None:
+        if on_error not in ("stop", "skip"):
+            raise InputError(f"on_error: found {on_error!r}, expected 'stop' or 'skip'")
+        self.path = path
+        self.place = place
+        self.on_error = on_error
+        self.wrong: dict[int, str] = {}
+        self.truncated = 0
+        self.empty = 0
+        self.unreadable = 0
+
+    def add(self, row: int, message: str) -> None:
+        """Reports a wrong row.
+
+        Raises:
+            InputError: if the first wrong row is to stop the reading.
+        """
+        if self.on_error == "stop":
+            raise InputError(f"{self.path}: {self.place(row)}: {message}")
+        self.wrong.setdefault(row, message)
+
+    def kept(self, rows: int) -> np.ndarray:
+        """The numbers of the rows that are not wrong."""
+        return np.delete(np.arange(rows), sorted(self.wrong))
+
+    @property
+    def skipped(self) -> int:
+        """Number of wrong rows, those that could not even be split into columns included."""
+        return self.unreadable + len(self.wrong)
+
+    def log(self) -> None:
+        """Logs one line for each of the things found."""
+        if self.wrong:
+            row, message = min(self.wrong.items())
+            logger.warning(
+                "%s: skipped %d wrong rows, the first: %s: %s", self.path, len(self.wrong), self.place(row), message
+            )
+        if self.empty:
+            logger.warning("%s: %d texts are empty; they are kept, as samples without tokens", self.path, self.empty)
+        if self.truncated:
+            logger.warning("%s: %d texts were cut at the maximum length", self.path, self.truncated)

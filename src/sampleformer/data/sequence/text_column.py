@@ -1,0 +1,81 @@
+"""A column of texts as tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sampleformer.data.inputs import Encoded, Inputs
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import Sample
+from sampleformer.data.sequence.tokenizers import Tokenizer, tokenizer_from_json
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+
+LONGEST = 65_536
+
+
+class TextColumn(Inputs, kind="text"):
+    """A column of texts, one sample each.
+
+    Args:
+        column: its name.
+        tokenizer: cuts the texts.
+        max_length: longer texts are cut to so many tokens and counted. None: a text of more than 65 536 tokens is wrong.
+    """
+
+    def __init__(self, column: str, tokenizer: Tokenizer, max_length: int | None = None) -> None:
+        self.column = column
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    @property
+    def model_inputs(self) -> dict[str, int]:
+        return {"vocabulary": self.tokenizer.vocabulary}
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_texts(table, self.column, report)
+
+    def encode(self, values: Sequence[str] | np.ndarray, report: RowReport) -> Encoded:
+        codes = [self._encode_one(row, text, report) for row, text in enumerate(values)]
+        offsets = np.concatenate([[0], np.cumsum([len(code) for code in codes], dtype=np.int64)])
+        features = np.concatenate(codes) if codes else self.tokenizer.encode("")
+        return Encoded(features, offsets, list(values))
+
+    def _encode_one(self, row: int, text: str, report: RowReport) -> np.ndarray:
+        codes = self.tokenizer.encode(text)
+        report.empty += len(codes) == 0
+        if self.max_length is not None and len(codes) > self.max_length:
+            report.truncated += 1
+            return codes[: self.max_length]
+        if len(codes) > LONGEST:
+            report.add(
+                row,
+                f"column {self.column!r}: found a text of {len(codes)} tokens, expected at most {LONGEST}; "
+                "set max_length to cut longer texts",
+            )
+            return codes[:0]
+        return codes
+
+    def pieces(self, sample: Sample) -> list[str]:
+        return self.tokenizer.pieces(sample.features, sample.source)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"column": self.column, "tokenizer": self.tokenizer.to_json(), "max_length": self.max_length}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TextColumn:
+        return cls(values["column"], tokenizer_from_json(values["tokenizer"]), values["max_length"])
+
+
+def parse_texts(table: Table, column: str, report: RowReport) -> np.ndarray:
+    """Texts of a column, ``(rows,)``; a missing one is an empty text, anything else than text is reported."""
+    texts = np.empty(len(table), dtype=object)
+    for row, value in enumerate(table.column(column)):
+        texts[row] = value if isinstance(value, str) else ""
+        if value is not None and not isinstance(value, str):
+            report.add(row, f"column {column!r}: found {value!r}, expected a text")
+    return texts

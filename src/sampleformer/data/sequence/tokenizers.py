@@ -1,0 +1,164 @@
+"""Texts as codes: bytes, characters, words."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from typing import Any, ClassVar
+
+import numpy as np
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+class Tokenizer(ABC):
+    """Turns texts into codes and back into what each code stands for."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> Tokenizer:
+        """A tokenizer for these texts.
+
+        Args:
+            texts: the texts of the training part.
+            min_count: a token seen less often is unknown.
+            max_size: at most so many tokens, the most frequent; None: all.
+        """
+
+    @property
+    @abstractmethod
+    def vocabulary(self) -> int:
+        """Number of codes."""
+
+    @abstractmethod
+    def encode(self, text: str) -> np.ndarray:
+        """Codes of a text, ``(n,)``, of the smallest integer type that holds the vocabulary."""
+
+    @abstractmethod
+    def pieces(self, codes: np.ndarray, text: str | None) -> list[str]:
+        """What each code stands for; the text, where known, shows unknown tokens."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values."""
+
+
+class ByteTokenizer(Tokenizer):
+    """The bytes of a text in UTF-8; 256 codes, nothing is unknown.
+
+    Example:
+        >>> ByteTokenizer().encode("é!").tolist()
+        [195, 169, 33]
+    """
+
+    name = "bytes"
+    vocabulary = 256
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> ByteTokenizer:
+        return cls()
+
+    def encode(self, text: str) -> np.ndarray:
+        return np.frombuffer(text.encode("utf-8", errors="replace"), dtype=np.uint8)
+
+    def pieces(self, codes: np.ndarray, text: str | None) -> list[str]:
+        codes = np.asarray(codes, dtype=np.uint8)
+        starts = np.flatnonzero((codes & 0xC0) != 0x80)  # every byte that does not continue a character
+        pieces = [""] * len(codes)
+        for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+            pieces[start] = codes[start:end].tobytes().decode("utf-8", errors="replace")
+        return pieces
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+class VocabularyTokenizer(Tokenizer):
+    """Tokens with a learnt vocabulary; code 0 stands for every unknown token.
+
+    Args:
+        words: the known tokens, which have the codes 1, 2, …
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self._codes = {word: code for code, word in enumerate(self.words, start=1)}
+        self._dtype = np.min_scalar_type(len(self.words))
+
+    @staticmethod
+    @abstractmethod
+    def cut(text: str) -> Sequence[str]:
+        """The tokens of a text."""
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> VocabularyTokenizer:
+        counts = Counter(chain.from_iterable(map(cls.cut, texts)))
+        frequent = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
+        return cls(frequent[:max_size])
+
+    @property
+    def vocabulary(self) -> int:
+        return len(self.words) + 1
+
+    def encode(self, text: str) -> np.ndarray:
+        tokens = self.cut(text)
+        return np.fromiter(map(self._codes.get, tokens, repeat(0)), dtype=self._dtype, count=len(tokens))
+
+    def pieces(self, codes: np.ndarray, text: str | None) -> list[str]:
+        if text is not None:
+            return list(self.cut(text)[: len(codes)])
+        return ["�" if code == 0 else self.words[code - 1] for code in codes]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "words": self.words}
+
+
+class CharacterTokenizer(VocabularyTokenizer):
+    """The characters (code points) of a text."""
+
+    name = "characters"
+
+    @staticmethod
+    def cut(text: str) -> Sequence[str]:
+        return text
+
+
+class WordTokenizer(VocabularyTokenizer):
+    """Words and punctuation marks.
+
+    Example:
+        >>> WordTokenizer.cut("It's good.")
+        ['It', "'", 's', 'good', '.']
+    """
+
+    name = "words"
+
+    @staticmethod
+    def cut(text: str) -> Sequence[str]:
+        return _WORD.findall(text)
+
+
+class WhitespaceTokenizer(VocabularyTokenizer):
+    """What stands between white space."""
+
+    name = "whitespace"
+
+    @staticmethod
+    def cut(text: str) -> Sequence[str]:
+        return text.split()
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    tokenizer.name: tokenizer for tokenizer in (ByteTokenizer, CharacterTokenizer, WordTokenizer, WhitespaceTokenizer)
+}
+
+
+def tokenizer_from_json(values: dict[str, Any]) -> Tokenizer:
+    """The inverse of `Tokenizer.to_json`."""
+    arguments = {name: value for name, value in values.items() if name != "name"}
+    return TOKENIZERS[values["name"]](**arguments)

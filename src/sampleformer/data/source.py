@@ -1,0 +1,34 @@
+"""What every source of data gives."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.samples import Samples
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Samples for training, validation and test, and the encoding learnt on the first.
+
+    Args:
+        train, valid, test: the samples of each split.
+        encoding: turns further rows into samples, and outputs back into rows.
+        skipped: number of wrong rows left out.
+        truncated: number of texts cut at the maximum length.
+    """
+
+    train: Samples
+    valid: Samples
+    test: Samples
+    encoding: Encoding
+    skipped: int = 0
+    truncated: int = 0
+
+
+class Source(ABC):
+    """Data with a split, built from the plain values of a recipe's `data` section."""
+
+    @abstractmethod
+    def load(self) -> Splits:
+        """Reads everything; downloads or generates it first if need be."""

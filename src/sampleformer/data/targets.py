@@ -1,0 +1,242 @@
+"""Target columns: the task they make, how they become numbers, and how outputs become columns again."""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from sampleformer.data.report import RowReport
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+
+TASKS = ("classification", "multilabel", "regression")
+
+
+class Targets(ABC):
+    """The target columns of a table."""
+
+    task: ClassVar[str]
+    columns: list[str]
+
+    @property
+    @abstractmethod
+    def labels(self) -> list[str]:
+        """Class names, or names of the target columns: one for each output of the model."""
+
+    @abstractmethod
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        """The columns' values, one entry or row for each row of the table; wrong rows are reported."""
+
+    @abstractmethod
+    def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
+        """Parsed values as numbers for the loss."""
+
+    @abstractmethod
+    def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
+        """Raw outputs ``(b, outputs)`` as the columns of a predictions file."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values."""
+
+
+class ClassTarget(Targets):
+    """One column of class names.
+
+    Args:
+        column: its name.
+        labels: all class names, in the order of the model's outputs.
+    """
+
+    task = "classification"
+
+    def __init__(self, column: str, labels: list[str]) -> None:
+        self.columns = [column]
+        self._labels = labels
+        self._numbers = {label: number for number, label in enumerate(labels)}
+
+    @property
+    def labels(self) -> list[str]:
+        return self._labels
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_labels(table, self.columns[0], report)
+
+    def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
+        numbers = np.array([self._numbers.get(value, -1) for value in values], dtype=np.int64)
+        for row in np.flatnonzero(numbers < 0):
+            known = ", ".join(self._labels[:20]) + (", …" if len(self._labels) > 20 else "")
+            report.add(
+                int(row),
+                f"column {self.columns[0]!r}: label {values[row]!r} does not occur in the training part; "
+                f"expected one of: {known}",
+            )
+        return numbers
+
+    def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
+        shifted = np.exp(outputs.astype(np.float64) - outputs.max(axis=1, keepdims=True))
+        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+        columns: dict[str, list[Any]] = {"prediction": [self._labels[place] for place in outputs.argmax(axis=1)]}
+        for number, label in enumerate(self._labels):
+            columns[f"probability_{label}"] = probabilities[:, number].tolist()
+        return columns
+
+    def to_json(self) -> dict[str, Any]:
+        return {"task": self.task, "column": self.columns[0], "labels": self._labels}
+
+
+class MultiLabelTarget(Targets):
+    """Several columns of 0 and 1; a missing value is unknown and does not count.
+
+    Args:
+        columns: their names.
+    """
+
+    task = "multilabel"
+
+    def __init__(self, columns: list[str]) -> None:
+        self.columns = columns
+
+    @property
+    def labels(self) -> list[str]:
+        return self.columns
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        values = parse_numbers(table, self.columns, report, missing_allowed=True)
+        for row, place in np.argwhere(~(np.isnan(values) | (values == 0) | (values == 1))):
+            report.add(
+                int(row),
+                f"column {self.columns[place]!r}: found {values[row, place]:g}, expected 0, 1 or an empty field",
+            )
+        return values
+
+    def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
+        return values.astype(np.float32)
+
+    def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
+        probabilities = 0.5 * (1.0 + np.tanh(0.5 * outputs.astype(np.float64)))
+        return {f"probability_{name}": probabilities[:, place].tolist() for place, name in enumerate(self.columns)}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"task": self.task, "columns": self.columns}
+
+
+class NumberTarget(Targets):
+    """One or several columns of numbers, standardised for the model.
+
+    Args:
+        columns: their names.
+        mean, deviation: of each column in the training part, in the column's unit.
+    """
+
+    task = "regression"
+
+    def __init__(self, columns: list[str], mean: list[float], deviation: list[float]) -> None:
+        self.columns = columns
+        self.mean = np.array(mean, dtype=np.float64)
+        self.deviation = np.array(deviation, dtype=np.float64)
+
+    @property
+    def labels(self) -> list[str]:
+        return self.columns
+
+    @classmethod
+    def learn(cls, columns: list[str], values: np.ndarray) -> NumberTarget:
+        """Takes mean and deviation from the values ``(rows, columns)`` of the training part."""
+        deviation = values.std(axis=0)
+        return cls(columns, values.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_numbers(table, self.columns, report)
+
+    def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
+        return ((values - self.mean) / self.deviation).astype(np.float32)
+
+    def in_units(self, outputs: np.ndarray) -> np.ndarray:
+        """Standardised values ``(b, columns)`` in the columns' units."""
+        return outputs.astype(np.float64) * self.deviation + self.mean
+
+    def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
+        values = self.in_units(outputs)
+        return {name: values[:, place].tolist() for place, name in enumerate(self.columns)}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "columns": self.columns,
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+        }
+
+
+def targets_from_json(values: dict[str, Any]) -> Targets:
+    """The inverse of `Targets.to_json`."""
+    arguments = {name: value for name, value in values.items() if name != "task"}
+    kinds: dict[str, type[Targets]] = {
+        "classification": ClassTarget,
+        "multilabel": MultiLabelTarget,
+        "regression": NumberTarget,
+    }
+    return kinds[values["task"]](**arguments)
+
+
+def label_text(value: Any) -> str | None:
+    """A class name as text; None if it is missing. The number 1.0 is the class "1", as other programs write it."""
+    text = "" if value is None else str(value).strip()
+    whole = re.fullmatch(r"([+-]?\d+)\.0+", text)
+    if text == "" or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return whole.group(1) if whole else text
+
+
+def number(value: Any) -> float | None:
+    """A finite number; None if the value is none."""
+    if isinstance(value, str) and "_" in value:  # Python's own grouping of digits; in a file it is a mistake
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def parse_labels(table: Table, column: str, report: RowReport) -> np.ndarray:
+    """Class names of a column, ``(rows,)``; a missing one is reported."""
+    labels = np.empty(len(table), dtype=object)
+    for row, value in enumerate(table.column(column)):
+        labels[row] = label_text(value)
+        if labels[row] is None:
+            report.add(row, f"column {column!r}: the label is missing")
+    return labels
+
+
+def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_allowed: bool = False) -> np.ndarray:
+    """Numbers of some columns, ``(rows, columns)`` float64; anything else is reported.
+
+    Args:
+        table: the table.
+        columns: names of the columns.
+        report: is told of wrong rows.
+        missing_allowed: empty fields are NaN instead of wrong.
+    """
+    values = np.empty((len(table), len(columns)), dtype=np.float64)
+    for place, name in enumerate(columns):
+        column = table.column(name)
+        try:
+            values[:, place] = column
+            if np.isfinite(values[:, place]).all():
+                continue
+        except (TypeError, ValueError):
+            pass  # some value is no number: the slow way finds it
+        for row, value in enumerate(column):
+            found = number(value)
+            if found is None and not (missing_allowed and label_text(value) is None):
+                shown = "an empty field" if label_text(value) is None and value != value else repr(value)
+                report.add(row, f"column {name!r}: found {shown}, expected a finite number")
+            values[row, place] = np.nan if found is None else found
+    return values
