@@ -131,18 +131,19 @@ def override(values: Mapping[str, Any], dotted: str, text: str) -> dict[str, Any
         >>> override({"model": {"width": 64}}, "model.width", "128")
         {'model': {'width': 128}}
     """
-    head, _, rest = dotted.partition(".")
-    changed = dict(values)
-    if not rest:
-        try:
-            changed[head] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"{dotted}: {text!r} is not a YAML value") from error
-        return changed
-    inner = values.get(head) or {}
-    if not isinstance(inner, Mapping):
-        raise InputError(f"{dotted}: {head!r} is the plain value {inner!r}, it has no settings inside")
-    changed[head] = override(inner, rest, text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{dotted}: {text!r} is not a YAML value") from error
+    changed = group = dict(values)
+    *outer, last = dotted.split(".")
+    for name in outer:
+        inner = {} if group.get(name) is None else group[name]
+        if not isinstance(inner, Mapping):
+            raise InputError(f"{dotted}: {name!r} is the plain value {inner!r}, it has no settings inside")
+        group[name] = dict(inner)
+        group = group[name]
+    group[last] = value
     return changed
 
 
