@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Selection
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
 
 
@@ -85,7 +86,7 @@ class Encoder(nn.Module):
     Example:
         >>> from sampleformer.attention import SamsaAttention
         >>> layer = EncoderLayer(SamsaAttention(8, 2, sampled=3), FeedForward(8, 32))
-        >>> Encoder([layer], norm=nn.RMSNorm(8))(Tokens(torch.zeros(1, 5, 8))).features.shape
+        >>> Encoder([layer], norm=RMSNorm(8))(Tokens(torch.zeros(1, 5, 8))).features.shape
         torch.Size([1, 5, 8])
     """
 
@@ -119,14 +120,14 @@ class Encoder(nn.Module):
         """
         stack = [
             EncoderLayer(
-                attention(norm=nn.RMSNorm(width)),
-                FeedForward(width, feedforward, norm=nn.RMSNorm(width), dropout=dropout),
+                attention(norm=RMSNorm(width)),
+                FeedForward(width, feedforward, norm=RMSNorm(width), dropout=dropout),
                 dropout=dropout,
                 stochastic_depth=stochastic_depth,
             )
             for _ in range(layers)
         ]
-        return cls(stack, norm=nn.RMSNorm(width), residual_scale=residual_scale)
+        return cls(stack, norm=RMSNorm(width), residual_scale=residual_scale)
 
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
         """The random numbers of one training pass, one entry a layer."""

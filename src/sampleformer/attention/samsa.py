@@ -126,7 +126,7 @@ class SamsaAttention(Attention):
         first = torch.arange(batch, device=indices.device)[:, None, None] * length
         rows = (indices.clamp(max=length - 1) + first).transpose(0, 1).flatten(1)
         # A look-up with its own fast backward, unlike gather's.
-        tokens = F.embedding(rows, self.norm(context.features).flatten(0, 1))
+        tokens = self.norm(F.embedding(rows, context.features.flatten(0, 1)))
         weight = self.key_value.weight.view(2, self.heads, -1, width).transpose(0, 1).flatten(1, 2)
         chosen = tokens @ weight.transpose(1, 2)
         if self.key_value.bias is not None:

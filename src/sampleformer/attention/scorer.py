@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.norms import RMSNorm
 
 
 class ImportanceScorer(nn.Module):
@@ -23,7 +24,7 @@ class ImportanceScorer(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        self.norm = nn.RMSNorm(width)
+        self.norm = RMSNorm(width)
         self.score = nn.Linear(width, heads)
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n"]:

@@ -1,0 +1,68 @@
+"""RMSNorm, with a training pass on CPUs that stays in the cache."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+ROWS_PER_BLOCK = 2048
+
+
+def rms_norm(
+    features: Float[Tensor, "*rows d"], weight: Float[Tensor, "d"], epsilon: float = 1e-6
+) -> Float[Tensor, "*rows d"]:
+    """``x / sqrt(mean(x²) + epsilon) · weight`` over the last dimension.
+
+    torch's own has no fused gradient on CPUs: it makes a dozen passes over memory, a quarter of the time of a training
+    step of a sampled layer. Here the same passes run over blocks that fit the cache. Elsewhere torch's own is used.
+
+    Args:
+        features: to be normalised.
+        weight: of each feature.
+        epsilon: added to the mean square, so that a row of zeros stays zero.
+
+    Source: Zhang and Sennrich 2019 (arXiv 1910.07467), equation 4.
+
+    Example:
+        >>> rms_norm(torch.tensor([[3.0, 4.0]]), torch.ones(2))
+        tensor([[0.8485, 1.1314]])
+    """
+    needs_gradient = torch.is_grad_enabled() and (features.requires_grad or weight.requires_grad)
+    blocked = needs_gradient and features.device.type == "cpu" and features.dtype == weight.dtype
+    if blocked and features.element_size() >= 4 and not torch.compiler.is_compiling():
+        return _BlockedRmsNorm.apply(features, weight, epsilon)
+    return F.rms_norm(features, weight.shape, weight.to(features.dtype), epsilon)
+
+
+class _BlockedRmsNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        rows = features.reshape(-1, features.shape[-1])
+        result = torch.empty_like(rows)
+        inverse = rows.new_empty(rows.shape[0], 1)
+        for start in range(0, rows.shape[0], ROWS_PER_BLOCK):
+            block = slice(start, start + ROWS_PER_BLOCK)
+            norm = torch.linalg.vector_norm(rows[block], dim=-1, keepdim=True)
+            inverse[block] = norm.square_().div_(rows.shape[-1]).add_(epsilon).rsqrt_()
+            torch.mul(rows[block], inverse[block], out=result[block]).mul_(weight)
+        ctx.save_for_backward(rows, weight, inverse)
+        return result.view(features.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight, inverse = ctx.saved_tensors
+        flat = gradient.reshape(rows.shape)
+        rows_gradient = torch.empty_like(rows)
+        weight_gradient = torch.zeros_like(weight)
+        for start in range(0, rows.shape[0], ROWS_PER_BLOCK):
+            block = slice(start, start + ROWS_PER_BLOCK)
+            normal = rows[block] * inverse[block]
+            weight_gradient += (flat[block] * normal).sum(0)
+            weighted = flat[block] * weight
+            shared = (weighted * normal).mean(-1, keepdim=True)
+            torch.mul(weighted.sub_(normal.mul_(shared)), inverse[block], out=rows_gradient[block])
+        return rows_gradient.view(gradient.shape), weight_gradient, None
