@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.samples import Samples, collate
+from sampleformer.training.outputs import evaluation_batches
 
 
 class StepBatches:
@@ -23,9 +24,7 @@ class StepBatches:
         total: steps of the whole training.
     """
 
-    def __init__(
-        self, batches: LengthGroupedBatches, current_step: Callable[[], int], every: int, total: int
-    ) -> None:
+    def __init__(self, batches: LengthGroupedBatches, current_step: Callable[[], int], every: int, total: int) -> None:
         self._batches = batches
         self._current_step = current_step
         self._every = every
@@ -46,12 +45,6 @@ def training_loader(samples: Samples, steps: StepBatches) -> "DataLoader[Batch]"
     """Loads the batches of one virtual epoch."""
     # A loader draws a number from its generator whenever it starts; one of its own keeps torch's stream untouched.
     return DataLoader(samples, batch_sampler=steps, collate_fn=collate, generator=torch.Generator())  # type: ignore[arg-type]
-
-
-def evaluation_batches(samples: Samples, batch_size: int) -> list[list[int]]:
-    """Indices of every sample once, batches of similar lengths, always the same."""
-    order = samples.lengths.argsort(kind="stable").tolist()
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
 def evaluation_loader(samples: Samples, batch_size: int) -> "DataLoader[Batch]":

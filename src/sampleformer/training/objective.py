@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Objective = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""From outputs (b, o), targets (b,) or (b, o), and where the targets are known (b, o), to the loss."""
+"""From outputs ``(b, o)``, targets ``(b,)`` or ``(b, o)``, and where they are known ``(b, o)``, to the loss ``()``."""
 
 
 def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: str = "none") -> Objective:

@@ -21,16 +21,13 @@ def better(task: str, new: float, old: float | None) -> bool:
     return new < old if task == "regression" else new > old
 
 
-def score(
-    encoding: Encoding, outputs: np.ndarray, targets: np.ndarray, known: np.ndarray | None = None
-) -> dict[str, float]:
+def score(encoding: Encoding, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     """All scores of one part of the data.
 
     Args:
         encoding: of the data.
         outputs: of the model, shape ``(n, o)``.
-        targets: classes ``(n,)``, or columns ``(n, o)`` of 0 and 1 or of standardised values.
-        known: where the targets are known, shape ``(n, o)``; None: everywhere.
+        targets: classes ``(n,)``, or columns ``(n, o)`` of 0 and 1 or of standardised values, NaN where unknown.
 
     Returns:
         Classification: accuracy, balanced_accuracy (the mean recall of the classes that occur), f1 (macro).
@@ -39,7 +36,7 @@ def score(
     """
     if encoding.task == "classification":
         return _classification(torch.from_numpy(outputs), torch.from_numpy(targets))
-    known = np.ones(targets.shape, bool) if known is None else known
+    known = ~np.isnan(targets)
     if encoding.task == "multilabel":
         columns = [_multilabel(outputs[known[:, c], c], targets[known[:, c], c]) for c in range(targets.shape[1])]
         return _means([column for column in columns if column], ("average_precision", "auroc"))

@@ -1,0 +1,103 @@
+"""The packaged recipes, and recipes of the user's own."""
+
+import os
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sampleformer.errors import InputError, nearest
+from sampleformer.settings import override, validate
+from sampleformer.training.recipe import Recipe
+
+
+def names() -> list[str]:
+    """Names of the packaged recipes.
+
+    Example:
+        >>> "digits" in names()
+        True
+    """
+    files = resources.files("sampleformer.recipes").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def text(name: str | os.PathLike[str]) -> str:
+    """The YAML of a packaged recipe, or of a file.
+
+    Raises:
+        InputError: if there is neither.
+    """
+    if str(name) in names():
+        return resources.files("sampleformer.recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise InputError(f"unknown recipe {str(name)!r}; {nearest(str(name), names())}, or the path of a .yaml file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}), expected a recipe in YAML") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+
+
+def read(name: str | os.PathLike[str]) -> dict[str, Any]:
+    """A recipe's settings as plain values, not yet checked.
+
+    Raises:
+        InputError: if there is no such recipe, or it is no YAML.
+    """
+    try:
+        values = yaml.safe_load(text(name))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown place"
+        raise InputError(f"{name}: not valid YAML at {place}: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{name}: expected settings (data, model, training, …), found {values!r}")
+    return values
+
+
+def load(name: str | os.PathLike[str], changes: Iterable[str] = ()) -> Recipe:
+    """A recipe, with some of its settings changed.
+
+    Args:
+        name: of a packaged recipe, or path of a YAML file.
+        changes: ``dotted.name=value`` each, the value in YAML.
+
+    Raises:
+        InputError: if the recipe or a setting is unknown or wrong.
+
+    Example:
+        >>> load("digits", ["training.epochs=3"]).training.epochs
+        3
+    """
+    return validate(Recipe, changed(read(name), changes))
+
+
+def changed(values: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """Plain settings with some of them changed.
+
+    Giving ``training.epochs`` takes ``training.steps`` away, and the other way round. Another ``model.attention.name``
+    takes the arguments of the old attention away.
+    """
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set {change}: expected a dotted name, an equals sign and a value: model.width=64")
+        values = _cleared(values, name, value)
+        values = override(values, name, value)
+    return values
+
+
+def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    other = {"training.epochs": "steps", "training.steps": "epochs"}.get(name)
+    if other and isinstance(values.get("training"), dict):
+        return values | {"training": values["training"] | {other: None}}
+    if name == "model.attention.name":
+        model = values.get("model") or {}
+        if isinstance(model.get("attention"), dict) and model["attention"].get("name") != value:
+            return values | {"model": model | {"attention": {}}}
+    return values

@@ -1,0 +1,108 @@
+"""The metrics of a run as a table."""
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from sampleformer.errors import InputError
+from sampleformer.training.files import write_csv
+from sampleformer.training.module import TrainingModule
+from sampleformer.training.scores import SELECTION
+
+LOG_EVERY = 50
+log = logging.getLogger("sampleformer")
+
+
+class MetricsFile(Callback):
+    """Writes ``metrics.csv`` and, where TensorBoard is installed, its events.
+
+    A row every 50 steps holds the mean training loss since the row before; the rows of checks hold the scores of the
+    validation part as well. The file is written whole at every check, so that it never runs ahead of the checkpoint.
+
+    Args:
+        path: of the table.
+        total_steps: of the whole training, for messages.
+    """
+
+    def __init__(self, path: Path, total_steps: int) -> None:
+        self._path = path
+        self._total_steps = total_steps
+        self._rows: list[dict[str, Any]] = []
+        self._losses: list[Any] = []
+        self._seconds_before = 0.0
+        self._started = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on training and checks, over all sessions."""
+        return self._seconds_before + time.perf_counter() - self._started
+
+    def valid_scores(self) -> dict[int, dict[str, float]]:
+        """Scores on the validation part, by the step of the check."""
+        return {
+            row["step"]: {name.removeprefix("valid_"): row[name] for name in row if name.startswith("valid_")}
+            for row in self._rows
+            if "valid_loss" in row
+        }
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Collects losses without waiting for the device; every 50 steps, reads them."""
+        self._losses.append(outputs["loss"].detach())
+        if trainer.global_step % LOG_EVERY == 0 and not trainer.is_last_batch:
+            self._add_row(trainer, {})
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the row of a check."""
+        assert isinstance(pl_module, TrainingModule)
+        scores = pl_module.valid_scores
+        self._add_row(trainer, {f"valid_{name}": value for name, value in scores.items()})
+        write_csv(self._path, _columns(self._rows), self._rows)
+        row, name = self._rows[-1], SELECTION[pl_module.task]
+        log.info(
+            f"step {row['step']}/{self._total_steps}, {row['seconds']:.0f} s: train loss {row['train_loss']:.4f}, "
+            f"valid loss {scores['loss']:.4f}, valid {name.replace('_', ' ')} {scores[name]:.4f}"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {"rows": self._rows, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        self._rows, self._seconds_before = list(state_dict["rows"]), state_dict["seconds"]
+
+    def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
+        train_loss = sum(float(loss) for loss in self._losses) / len(self._losses)
+        self._losses = []
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        if not math.isfinite(train_loss):
+            raise InputError(
+                f"training.learning_rate: the training loss became {train_loss} before step {trainer.global_step}; "
+                f"use a lower learning rate than {rate:g}, or a lower training.gradient_clip"
+            )
+        row = {"step": trainer.global_step, "epoch": _pass(trainer), "train_loss": train_loss, **scores}
+        row |= {"learning_rate": rate, "seconds": round(self.seconds, 3)}
+        self._rows.append(row)
+        if trainer.logger:
+            values = {name: value for name, value in row.items() if name not in ("step", "seconds")}
+            trainer.logger.log_metrics(values, step=trainer.global_step)
+
+
+def _pass(trainer: Trainer) -> float:
+    module = trainer.lightning_module
+    assert isinstance(module, TrainingModule)
+    return round(trainer.global_step / module.batches_per_pass, 4)
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    return list(max(rows, key=lambda row: len(row)))  # a check's row has all of them

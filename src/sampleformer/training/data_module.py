@@ -1,0 +1,41 @@
+"""The batches of a training, for Lightning's loop."""
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from sampleformer.data.batch import Batch
+from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.source import Splits
+from sampleformer.training.batches import StepBatches, evaluation_loader, training_loader
+from sampleformer.training.settings import TrainingSettings
+
+
+class TrainingData(LightningDataModule):
+    """Loads the training part in virtual epochs, from one check to the next, and the validation part at each check.
+
+    Args:
+        splits: the data.
+        settings: of the training.
+        seed: of the order of the samples.
+    """
+
+    def __init__(self, splits: Splits, settings: TrainingSettings, seed: int) -> None:
+        super().__init__()
+        self._splits = splits
+        self._settings = settings
+        self._batches = LengthGroupedBatches(splits.train.lengths, settings.batch_size, seed)
+        self.batches_per_pass = self._batches.batches_per_pass
+        self.total_steps = settings.total_steps(self.batches_per_pass)
+
+    def train_dataloader(self) -> "DataLoader[Batch]":
+        """Batches of the steps from the current one to the next check."""
+        every = self._settings.steps_between_checks(self.batches_per_pass)
+        steps = StepBatches(self._batches, self._current_step, every, self.total_steps)
+        return training_loader(self._splits.train, steps)
+
+    def val_dataloader(self) -> "DataLoader[Batch]":
+        """Every sample of the validation part."""
+        return evaluation_loader(self._splits.valid, self._settings.batch_size)
+
+    def _current_step(self) -> int:
+        return self.trainer.global_step if self.trainer else 0

@@ -1,0 +1,128 @@
+"""What a trained model says about data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data import SOURCES
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.samples import Samples
+from sampleformer.errors import InputError
+from sampleformer.training.devices import pick_device
+from sampleformer.training.files import write_csv
+from sampleformer.training.outputs import model_outputs
+from sampleformer.training.run_folder import RunFolder
+from sampleformer.training.scores import majority_share, score
+
+
+def evaluate(
+    folder: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    device: str = "cpu",
+    on_error: str = "stop",
+) -> dict[str, Any]:
+    """Scores a run's model.
+
+    Args:
+        folder: of the run.
+        path: a file with the columns of the training data. None: the test part of the run's own data.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        on_error: ``stop`` at a wrong row, or ``skip`` and count it.
+
+    Returns:
+        task, samples (their number), scores, and for classification majority_share.
+
+    Raises:
+        InputError: if the folder or the file cannot be used.
+    """
+    run = RunFolder(folder)
+    recipe, device = run.read_recipe(), pick_device(device)
+    model, encoding = run.read_model().to(device), run.read_encoding()
+    if path is None:
+        samples = recipe.data.build(SOURCES, "data").load().test
+    else:
+        samples = encoding.read(path, targets=True, on_error=on_error)
+    if not len(samples) or samples.targets is None:
+        raise InputError(f"{path or run.config}: no rows with a known target, expected at least 1")
+    outputs = model_outputs(model, samples, recipe.training.batch_size)
+    share = majority_share(samples.targets) if encoding.task == "classification" else None
+    return {
+        "task": encoding.task,
+        "samples": len(samples),
+        "scores": score(encoding, outputs, samples.targets),
+        "majority_share": share,
+    }
+
+
+def predict(
+    folder: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    device: str = "cpu",
+    on_error: str = "stop",
+    force: bool = False,
+) -> int:
+    """Writes a run's predictions for the rows of a file.
+
+    Args:
+        folder: of the run.
+        path: a file with the columns of the training data; label columns are not needed and not read.
+        output: CSV file: the id of each row, then its prediction.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        on_error: ``stop`` at a wrong row, or ``skip`` and count it.
+        force: overwrite the output.
+
+    Returns:
+        Number of rows predicted.
+
+    Raises:
+        InputError: if the folder, the file or the output cannot be used.
+    """
+    output = Path(output)
+    if output.exists() and not force:
+        raise InputError(f"{output}: exists already; give another -o, or --force to overwrite it")
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: no folder {output.parent} to write it in")
+    run = RunFolder(folder)
+    recipe, device = run.read_recipe(), pick_device(device)
+    model, encoding = run.read_model().to(device), run.read_encoding()
+    samples = encoding.read(path, targets=False, on_error=on_error)
+    outputs = model_outputs(model, samples, recipe.training.batch_size, "predicting")
+    write_predictions(output, encoding, samples, outputs, targets=False)
+    return len(samples)
+
+
+def write_predictions(
+    path: Path, encoding: Encoding, samples: Samples, outputs: np.ndarray, *, targets: bool = True
+) -> None:
+    """Writes predictions as CSV: id, targets, predictions.
+
+    Args:
+        path: of the file.
+        encoding: of the data.
+        samples: of the rows.
+        outputs: raw, of the model, shape ``(n, o)``.
+        targets: with a column ``target`` (the true class), or a column ``target_<name>`` for each label column.
+    """
+    columns: dict[str, list[Any]] = {"id": samples.ids}
+    if targets:
+        columns |= _target_columns(encoding, samples.targets)
+    columns |= encoding.predictions(outputs)
+    rows = zip(*columns.values(), strict=True)
+    write_csv(path, list(columns), (dict(zip(columns, row, strict=True)) for row in rows))
+
+
+def _target_columns(encoding: Encoding, targets: np.ndarray) -> dict[str, list[Any]]:
+    if encoding.task == "classification":
+        return {"target": [encoding.labels[number] for number in targets.tolist()]}
+    if encoding.task == "multilabel":
+        values = {name: targets[:, place].tolist() for place, name in enumerate(encoding.labels)}
+    else:
+        values = encoding.predictions(targets)
+    return {f"target_{name}": ["" if np.isnan(v) else v for v in values[name]] for name in encoding.labels}

@@ -1,0 +1,119 @@
+"""The training loop, which is Lightning's."""
+
+import importlib.util
+import logging
+import signal
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from sampleformer.data.source import Splits
+from sampleformer.model import TokenModel
+from sampleformer.training.callbacks.checkpoints import Checkpoints
+from sampleformer.training.callbacks.metrics_file import MetricsFile
+from sampleformer.training.callbacks.progress import TrainingProgress
+from sampleformer.training.callbacks.random_states import RandomStates
+from sampleformer.training.data_module import TrainingData
+from sampleformer.training.module import TrainingModule
+from sampleformer.training.recipe import Recipe
+from sampleformer.training.run_folder import RunFolder
+
+_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went.
+
+    Args:
+        seconds: spent on training and checks, over all sessions.
+        best_step: the check with the best score on the validation part.
+        last_step: the last check.
+        valid: scores on the validation part at a check, by step.
+    """
+
+    seconds: float
+    best_step: int
+    last_step: int
+    valid: dict[int, dict[str, float]]
+
+
+def fit(
+    model: TokenModel,
+    splits: Splits,
+    recipe: Recipe,
+    folder: RunFolder,
+    *,
+    device: str,
+    quiet: bool,
+    callbacks: Sequence[Callback] = (),
+) -> Fitted:
+    """Trains a model, from the last checkpoint in the folder if there is one.
+
+    Args:
+        model: with its first weights.
+        splits: the data.
+        recipe: of the run.
+        folder: of the run, where checkpoints and metrics go.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        quiet: without a progress bar.
+        callbacks: of the user, called before those of this package.
+
+    Raises:
+        KeyboardInterrupt: if the user stopped it.
+        InputError: if the training loss stops being a number.
+    """
+    data = TrainingData(splits, recipe.training, recipe.seed)
+    module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
+    metrics, checkpoints = MetricsFile(folder.metrics, data.total_steps), Checkpoints(folder.checkpoints)
+    around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints]
+    if not quiet:
+        around.append(TrainingProgress(data.total_steps))
+    trainer = _make_trainer(recipe, folder, data.total_steps, device, around)
+    _run(trainer, module, data, folder.last_checkpoint if folder.last_checkpoint.exists() else None)
+    return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, metrics.valid_scores())
+
+
+def _make_trainer(recipe: Recipe, folder: RunFolder, steps: int, device: str, callbacks: list[Callback]) -> Trainer:
+    """A trainer whose epochs are the steps from one check to the next."""
+    _silence_lightning()
+    tensorboard = importlib.util.find_spec("tensorboard") is not None
+    return Trainer(
+        accelerator=_ACCELERATORS[device],
+        devices=1,
+        precision=recipe.training.precision,
+        max_steps=steps,
+        max_epochs=-1,
+        gradient_clip_val=recipe.training.gradient_clip,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        deterministic="warn",
+        logger=TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
+        log_every_n_steps=1,
+        callbacks=callbacks,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder.path,
+    )
+
+
+def _run(trainer: Trainer, module: TrainingModule, data: TrainingData, checkpoint: Path | None) -> None:
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    except SystemExit as stop:  # how Lightning passes Ctrl-C and SIGTERM on
+        raise KeyboardInterrupt from stop
+    finally:
+        signal.signal(signal.SIGINT, interrupt)  # Lightning leaves it ignored
+
+
+def _silence_lightning() -> None:
+    """Keeps what Lightning says of itself from the user; warnings of torch and of the user's code stay."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")

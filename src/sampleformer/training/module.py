@@ -1,0 +1,73 @@
+"""The step of training and the check between steps, for Lightning's loop."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from sampleformer.data.batch import Batch
+from sampleformer.data.source import Splits
+from sampleformer.model import TokenModel
+from sampleformer.training.objective import make_objective
+from sampleformer.training.optimization import make_optimizer, rate_factor
+from sampleformer.training.outputs import evaluation_batches, in_order, known_targets
+from sampleformer.training.scores import score
+from sampleformer.training.settings import TrainingSettings
+
+
+class TrainingModule(LightningModule):
+    """A model with its loss, its optimiser and the scores of its last check.
+
+    Args:
+        model: what is trained.
+        splits: the data.
+        settings: of the training.
+        batches_per_pass: batches in one pass over the training part.
+    """
+
+    def __init__(self, model: TokenModel, splits: Splits, settings: TrainingSettings, batches_per_pass: int) -> None:
+        super().__init__()
+        self.model = model
+        self.task = splits.encoding.task
+        self.batches_per_pass = batches_per_pass
+        self.valid_scores: dict[str, float] = {}
+        self._splits = splits
+        self._settings = settings
+        self._objective = make_objective(
+            self.task, known_targets(splits.train), splits.encoding.outputs, settings.class_weights
+        )
+        self._outputs: list[Tensor] = []
+        self._losses: list[Tensor] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        return self._loss(self.model(batch.tokens), batch)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the outputs of the check before."""
+        self._outputs, self._losses = [], []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keeps the outputs of one batch."""
+        outputs = self.model(batch.tokens)
+        self._outputs.append(outputs)
+        self._losses.append(self._loss(outputs, batch) * len(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores all outputs of the check."""
+        valid = self._splits.valid
+        outputs = in_order(self._outputs, evaluation_batches(valid, self._settings.batch_size))
+        self.valid_scores = {"loss": float(torch.stack(self._losses).sum()) / len(valid)}
+        self.valid_scores |= score(self._splits.encoding, outputs, known_targets(valid))
+
+    def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
+        """The optimiser, whose learning rate changes with every step."""
+        optimizer = make_optimizer(self.model, self._settings)
+        factor = rate_factor(self._settings, self._settings.total_steps(self.batches_per_pass))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        assert batch.targets is not None
+        return self._objective(outputs.float(), batch.targets, batch.target_mask)

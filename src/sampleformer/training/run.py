@@ -1,0 +1,156 @@
+"""A training from recipe to run folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sampleformer.data import SOURCES
+from sampleformer.data.source import Splits
+from sampleformer.errors import InputError
+from sampleformer.model import TokenModel
+from sampleformer.training.devices import pick_device
+from sampleformer.training.evaluation import write_predictions
+from sampleformer.training.files import write_json
+from sampleformer.training.outputs import model_outputs
+from sampleformer.training.provenance import describe_run, now
+from sampleformer.training.random_state import WEIGHTS, seed_everything
+from sampleformer.training.recipe import Recipe
+from sampleformer.training.run_folder import RunFolder, read_checkpoint
+from sampleformer.training.scores import SELECTION, majority_share, score
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+    from sampleformer.training.fitting import Fitted
+
+log = logging.getLogger("sampleformer")
+
+
+def train(
+    recipe: Recipe,
+    output: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    command: Sequence[str] | None = None,
+    quiet: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> RunFolder:
+    """Trains a model and scores it on the test part.
+
+    Everything that can be wrong with recipe, data and model is found before the folder is made. The weights that are
+    kept are those of the check with the best score on the validation part; the test part is looked at once, at the
+    end, with these and with the last ones.
+
+    Args:
+        recipe: of the run. To go on with a run it must be the one that the run was started with.
+        output: the run folder.
+        resume: go on from the folder's last checkpoint.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        command: the program and its arguments, for ``run.json``. None: those of this process.
+        quiet: without progress bars.
+        callbacks: further Lightning callbacks.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        InputError: if the recipe, the data or the folder cannot be used.
+        KeyboardInterrupt: if the user stopped the training; the folder can be resumed.
+    """
+    device = pick_device(device)
+    folder = RunFolder(output)
+    if resume:
+        check_resumable(folder, recipe)
+    else:
+        folder.check_free()
+    splits = recipe.data.build(SOURCES, "data").load()
+    _check_splits(splits, recipe)
+    seed_everything(recipe.seed, WEIGHTS)
+    model = TokenModel(recipe.model, splits.encoding.inputs, splits.encoding.outputs)
+    run = _begin(folder, recipe, resume, list(command or sys.argv), device)
+
+    from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
+
+    fitted = fit(model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks)
+    results = _finish(model.to(device), splits, recipe, folder, fitted)
+    write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
+    write_json(folder.results, results)  # last: where it is, the run is complete
+    return folder
+
+
+def check_resumable(folder: RunFolder, recipe: Recipe) -> None:
+    """Raises InputError if a training cannot go on from a folder with a recipe."""
+    started = folder.read_recipe()
+    difference = _first_difference(started.model_dump(), recipe.model_dump())
+    if difference:
+        raise InputError(f"{difference}, and --resume goes on with the settings of {folder.config}; train anew instead")
+    if folder.last_checkpoint.exists():
+        read_checkpoint(folder.last_checkpoint)
+    if folder.best_checkpoint.exists():
+        read_checkpoint(folder.best_checkpoint)
+
+
+def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "") -> str:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            if inner := _first_difference(before, after, f"{where}{name}."):
+                return inner
+        elif before != after:
+            return f"{where}{name}: {after!r} was asked for, but the run was started with {before!r}"
+    return ""
+
+
+def _check_splits(splits: Splits, recipe: Recipe) -> None:
+    for name in ("train", "valid", "test"):
+        samples = getattr(splits, name)
+        if not len(samples) or samples.targets is None:
+            raise InputError(f"data: the {name} part has no rows with a known target, expected at least 1")
+    if splits.encoding.task == "regression" and recipe.training.class_weights != "none":
+        raise InputError("training.class_weights: 'balanced' is for classes, but the task is regression")
+
+
+def _begin(folder: RunFolder, recipe: Recipe, resume: bool, command: list[str], device: str) -> dict[str, Any]:
+    if not resume:
+        run = describe_run(command, recipe.seed, device)
+        folder.create(recipe, run)
+        return run
+    run = folder.read_run()
+    run = run | {"resumed": [*run["resumed"], {"command": command, "started": now()}]}
+    write_json(folder.run_file, run)
+    return run
+
+
+def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted) -> dict[str, Any]:
+    """Saves the best weights, and scores both them and the last ones on the test part."""
+    task, test = splits.encoding.task, splits.test
+    results: dict[str, Any] = {
+        "task": task,
+        "selected_by": SELECTION[task],
+        "majority_share": majority_share(test.targets) if task == "classification" else None,
+        "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "train_seconds": round(fitted.seconds, 3),
+    }
+    for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
+        _load_weights(model, folder.checkpoints / f"{name}.ckpt")
+        outputs = model_outputs(model, test, recipe.training.batch_size, f"testing the {name} weights")
+        results[name] = {
+            "step": step,
+            "valid": fitted.valid[step],
+            "test": score(splits.encoding, outputs, test.targets),
+        }
+    model.to("cpu").save_pretrained(folder.model)
+    splits.encoding.save(folder.encoding)
+    write_predictions(folder.test_predictions, splits.encoding, test, outputs)
+    return results
+
+
+def _load_weights(model: TokenModel, checkpoint: os.PathLike[str]) -> None:
+    weights = read_checkpoint(checkpoint)["state_dict"]
+    model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})

@@ -1,0 +1,54 @@
+"""Tables that end a verb."""
+
+from typing import Any
+
+from rich.table import Table
+
+from sampleformer.training.run_folder import RunFolder
+
+
+def run_table(results: dict[str, Any]) -> Table:
+    """Scores of the best and the last weights of a run, on the validation and the test part."""
+    best, last = results["best"], results["last"]
+    table = Table(title=f"{results['task']}, {results['samples']['test']} test samples")
+    table.add_column("score")
+    for title in (f"test, best weights (step {best['step']})", f"test, last (step {last['step']})", "validation, best"):
+        table.add_column(title, justify="right")
+    for name, value in best["test"].items():
+        table.add_row(_words(name), _number(value), _number(last["test"][name]), _number(best["valid"][name]))
+    return table
+
+
+def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
+    """What else there is to say of a finished run."""
+    name = results["selected_by"]
+    line = f"test {_words(name)} {_number(results['best']['test'][name])}"
+    if results["majority_share"] is not None:
+        line += f" (always naming the most frequent class: {_number(results['majority_share'])})"
+    minutes, seconds = divmod(round(results["train_seconds"]), 60)
+    lines = [
+        line,
+        f"trained in {minutes} min {seconds} s, {results['parameters']:,} parameters",
+        f"run:    {folder.path}",
+    ]
+    return [*lines, f"report: {folder.report}"] if folder.report.exists() else lines
+
+
+def evaluation_table(evaluation: dict[str, Any]) -> Table:
+    """Scores of one evaluation."""
+    table = Table(title=f"{evaluation['task']}, {evaluation['samples']} samples")
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    for name, value in evaluation["scores"].items():
+        table.add_row(_words(name), _number(value))
+    if evaluation["majority_share"] is not None:
+        table.add_row("share of the most frequent class", _number(evaluation["majority_share"]))
+    return table
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
