@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -215,10 +216,9 @@ def _asked_recipe(options: argparse.Namespace) -> Any:
 
 def _free_name(name: str) -> Path:
     """A run folder that does not exist yet."""
-    stem = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    return next(
-        path for number in range(1000) if not (path := Path(f"{stem}{f'-{number}' if number else ''}")).exists()
-    )
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    paths = (Path("runs") / (f"{stem}-{number}" if number else stem) for number in itertools.count())
+    return next(path for path in paths if not path.exists())
 
 
 def _show_run(folder: Any) -> None:

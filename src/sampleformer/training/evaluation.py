@@ -14,7 +14,7 @@ from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
 from sampleformer.training.devices import pick_device
 from sampleformer.training.files import write_csv
-from sampleformer.training.outputs import model_outputs
+from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import majority_share, score
 
@@ -47,14 +47,13 @@ def evaluate(
         samples = recipe.data.build(SOURCES, "data").load().test
     else:
         samples = encoding.read(path, targets=True, on_error=on_error)
-    if not len(samples) or samples.targets is None:
-        raise InputError(f"{path or run.config}: no rows with a known target, expected at least 1")
+    targets = known_targets(samples)
     outputs = model_outputs(model, samples, recipe.training.batch_size)
-    share = majority_share(samples.targets) if encoding.task == "classification" else None
+    share = majority_share(targets) if encoding.task == "classification" else None
     return {
         "task": encoding.task,
         "samples": len(samples),
-        "scores": score(encoding, outputs, samples.targets),
+        "scores": score(encoding, outputs, targets),
         "majority_share": share,
     }
 
@@ -112,7 +111,7 @@ def write_predictions(
     """
     columns: dict[str, list[Any]] = {"id": samples.ids}
     if targets:
-        columns |= _target_columns(encoding, samples.targets)
+        columns |= _target_columns(encoding, known_targets(samples))
     columns |= encoding.predictions(outputs)
     rows = zip(*columns.values(), strict=True)
     write_csv(path, list(columns), (dict(zip(columns, row, strict=True)) for row in rows))

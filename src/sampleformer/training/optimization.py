@@ -19,9 +19,8 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     # One fused call a step: small models on a CPU otherwise spend milliseconds on looping over their parameters.
     fused = settings.precision == "32-true" and all(p.device.type in ("cpu", "cuda") for p in learning)
-    return kind(
-        [group for group in groups if group["params"]], lr=settings.learning_rate, betas=(0.9, 0.999), fused=fused
-    )
+    groups = [group for group in groups if group["params"]]
+    return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.999), fused=fused)
 
 
 def rate_factor(settings: TrainingSettings, total_steps: int) -> Callable[[int], float]:

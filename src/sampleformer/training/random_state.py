@@ -20,11 +20,12 @@ def seed_everything(seed: int, purpose: int) -> None:
 def get_random_state() -> dict[str, Any]:
     """The state of every generator, as tensors and plain values that a checkpoint may hold."""
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    numpy_keys = torch.from_numpy(np.asarray(keys, dtype=np.int64))
     state = {
         "python": random.getstate(),
         "numpy": (
             name,
-            torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            numpy_keys,
             int(position),
             int(has_gauss),
             float(cached),

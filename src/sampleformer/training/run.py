@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sampleformer.data import SOURCES
@@ -15,7 +16,7 @@ from sampleformer.model import TokenModel
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.files import write_json
-from sampleformer.training.outputs import model_outputs
+from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe
@@ -108,9 +109,10 @@ def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "")
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
     for name in ("train", "valid", "test"):
-        samples = getattr(splits, name)
-        if not len(samples) or samples.targets is None:
-            raise InputError(f"data: the {name} part has no rows with a known target, expected at least 1")
+        try:
+            known_targets(getattr(splits, name))
+        except InputError as error:
+            raise InputError(f"data, {name} part: {error}") from error
     if splits.encoding.task == "regression" and recipe.training.class_weights != "none":
         raise InputError("training.class_weights: 'balanced' is for classes, but the task is regression")
 
@@ -132,7 +134,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     results: dict[str, Any] = {
         "task": task,
         "selected_by": SELECTION[task],
-        "majority_share": majority_share(test.targets) if task == "classification" else None,
+        "majority_share": majority_share(known_targets(test)) if task == "classification" else None,
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "train_seconds": round(fitted.seconds, 3),
@@ -140,17 +142,14 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
         _load_weights(model, folder.checkpoints / f"{name}.ckpt")
         outputs = model_outputs(model, test, recipe.training.batch_size, f"testing the {name} weights")
-        results[name] = {
-            "step": step,
-            "valid": fitted.valid[step],
-            "test": score(splits.encoding, outputs, test.targets),
-        }
+        scores = score(splits.encoding, outputs, known_targets(test))
+        results[name] = {"step": step, "valid": fitted.valid[step], "test": scores}
     model.to("cpu").save_pretrained(folder.model)
     splits.encoding.save(folder.encoding)
     write_predictions(folder.test_predictions, splits.encoding, test, outputs)
     return results
 
 
-def _load_weights(model: TokenModel, checkpoint: os.PathLike[str]) -> None:
+def _load_weights(model: TokenModel, checkpoint: Path) -> None:
     weights = read_checkpoint(checkpoint)["state_dict"]
     model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})

@@ -105,4 +105,4 @@ def _pass(trainer: Trainer) -> float:
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[str]:
-    return list(max(rows, key=lambda row: len(row)))  # a check's row has all of them
+    return list(max(rows, key=lambda row: len(list(row))))  # a check's row has all of them
