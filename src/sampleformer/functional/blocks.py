@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-TOKENS_PER_BLOCK = 2048
+TOKENS_PER_BLOCK = 1024
 
 
 def tokenwise(
