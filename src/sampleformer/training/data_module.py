@@ -1,5 +1,7 @@
 """The batches of a training, for Lightning's loop."""
 
+import math
+
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -26,11 +28,16 @@ class TrainingData(LightningDataModule):
         self._batches = LengthGroupedBatches(splits.train.lengths, settings.batch_size, seed)
         self.batches_per_pass = self._batches.batches_per_pass
         self.total_steps = settings.total_steps(self.batches_per_pass)
+        self._every = settings.steps_between_checks(self.batches_per_pass)
+
+    @property
+    def checks(self) -> int:
+        """Number of virtual epochs in the whole training; the last may be shorter."""
+        return math.ceil(self.total_steps / self._every)
 
     def train_dataloader(self) -> "DataLoader[Batch]":
         """Batches of the steps from the current one to the next check."""
-        every = self._settings.steps_between_checks(self.batches_per_pass)
-        steps = StepBatches(self._batches, self._current_step, every, self.total_steps)
+        steps = StepBatches(self._batches, self._current_step, self._every, self.total_steps)
         return training_loader(self._splits.train, steps)
 
     def val_dataloader(self) -> "DataLoader[Batch]":

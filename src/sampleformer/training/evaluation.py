@@ -11,9 +11,8 @@ import numpy as np
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
-from sampleformer.errors import InputError
 from sampleformer.training.devices import pick_device
-from sampleformer.training.files import write_csv
+from sampleformer.training.files import check_output, write_csv
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import majority_share, score
@@ -83,11 +82,7 @@ def predict(
     Raises:
         InputError: if the folder, the file or the output cannot be used.
     """
-    output = Path(output)
-    if output.exists() and not force:
-        raise InputError(f"{output}: exists already; give another -o, or --force to overwrite it")
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: no folder {output.parent} to write it in")
+    output = check_output(output, force=force)
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()

@@ -9,6 +9,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sampleformer.errors import InputError
+
+
+def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """A path that may be written to.
+
+    Args:
+        path: of a file to be made.
+        force: whether it may exist already.
+
+    Raises:
+        InputError: if it exists, or its folder does not.
+    """
+    path = Path(path)
+    if path.is_dir() or (path.exists() and not force):
+        raise InputError(f"{path}: exists already and is not overwritten; give another name")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent} to write it in")
+    return path
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes a file beside its place and moves it there, so that no reader ever sees half of it."""

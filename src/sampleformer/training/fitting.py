@@ -73,12 +73,12 @@ def fit(
     around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints]
     if not quiet:
         around.append(TrainingProgress(data.total_steps))
-    trainer = _make_trainer(recipe, folder, data.total_steps, device, around)
+    trainer = _make_trainer(recipe, folder, data.checks, device, around)
     _run(trainer, module, data, folder.last_checkpoint if folder.last_checkpoint.exists() else None)
     return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, metrics.valid_scores())
 
 
-def _make_trainer(recipe: Recipe, folder: RunFolder, steps: int, device: str, callbacks: list[Callback]) -> Trainer:
+def _make_trainer(recipe: Recipe, folder: RunFolder, checks: int, device: str, callbacks: list[Callback]) -> Trainer:
     """A trainer whose epochs are the steps from one check to the next."""
     _silence_lightning()
     tensorboard = importlib.util.find_spec("tensorboard") is not None
@@ -86,8 +86,7 @@ def _make_trainer(recipe: Recipe, folder: RunFolder, steps: int, device: str, ca
         accelerator=_ACCELERATORS[device],
         devices=1,
         precision=recipe.training.precision,
-        max_steps=steps,
-        max_epochs=-1,
+        max_epochs=checks,
         gradient_clip_val=recipe.training.gradient_clip,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,

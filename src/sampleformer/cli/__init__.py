@@ -1,0 +1,51 @@
+"""The command line: reads the arguments, calls the package, prints what came out."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from sampleformer.cli.parser import parse
+from sampleformer.errors import InputError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program.
+
+    Args:
+        arguments: after the program's name. None: those of this process.
+
+    Returns:
+        The exit code: 0, 2 if what the user gave cannot be used, 130 if the user stopped it.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = parse(arguments)
+        _set_up_messages(quiet=getattr(options, "quiet", False))
+        options.run(options)
+    except InputError as error:
+        if "--debug" in arguments:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f"interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _CurrentError(logging.StreamHandler[Any]):
+    """Writes to whatever standard error is now, so that a progress bar can move out of the way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
+
+
+def _set_up_messages(*, quiet: bool) -> None:
+    log = logging.getLogger("sampleformer")
+    log.handlers = [_CurrentError()]
+    log.propagate = False
+    log.setLevel(logging.WARNING if quiet else logging.INFO)

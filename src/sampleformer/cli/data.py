@@ -1,0 +1,75 @@
+"""The verb ``data``."""
+
+import argparse
+import inspect
+
+from rich.table import Table
+
+from sampleformer.cli.data_options import add_data_options, data_section
+from sampleformer.cli.output import show
+from sampleformer.cli.parser import add_example
+from sampleformer.data import SOURCES
+from sampleformer.data.source import Source
+from sampleformer.errors import InputError, nearest
+from sampleformer.recipes import names, request
+from sampleformer.settings import Component, override
+from sampleformer.training.summary import data_table
+
+EXAMPLE = """
+sampleformer data ls
+sampleformer data prepare listops
+sampleformer data check --data reviews.csv --text review --label sentiment
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do, and with which data."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    ls = actions.add_parser("ls", help="list the kinds of data")
+    add_example(ls, "sampleformer data ls")
+    prepare = actions.add_parser("prepare", help="download or generate the data of a kind or a recipe")
+    add_example(prepare, "sampleformer data prepare listops\nsampleformer data prepare listops --set train=1000")
+    prepare.add_argument("name", help="a kind of data (see `sampleformer data ls`), or a recipe")
+    check = actions.add_parser("check", help="read data as a training would, and say what is in it")
+    add_example(check, EXAMPLE.strip().splitlines()[-1] + "\nsampleformer data check digits")
+    check.add_argument("name", nargs="?", help="a kind of data, or a recipe; not with --data alone")
+    add_data_options(check)
+    for action in (prepare, check):
+        action.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of the data")
+        action.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Lists, prepares or checks."""
+    if options.action == "ls":
+        table = Table()
+        table.add_column("kind")
+        table.add_column("what it is")
+        for name, kind in SOURCES.items():
+            table.add_row(name, (inspect.getdoc(kind) or "").splitlines()[0])
+        show(table)
+    elif options.action == "check":
+        show(data_table(_source(options).load()))
+    else:
+        source = _source(options)
+        prepare = getattr(source, "prepare", None)
+        if prepare is None:
+            raise InputError(f"data prepare {options.name}: there is nothing to prepare, it is read as it is")
+        print(f"{options.name}: {prepare()}")
+
+
+def _source(options: argparse.Namespace) -> Source:
+    section: dict[str, object] = {"name": options.name}
+    if options.name in SOURCES:
+        asked = data_section(options) if options.action == "check" else {}
+        section |= {name: value for name, value in asked.items() if value is not None and name != "numbers"}
+    elif options.name is not None and options.name not in names() and not str(options.name).endswith((".yaml", ".yml")):
+        raise InputError(f"unknown data {options.name!r}; {nearest(options.name, [*SOURCES, *names()])}")
+    else:
+        asked = data_section(options) if options.action == "check" else {}
+        component = request(options.name, data=asked).data
+        section = component.arguments | {"name": component.name}
+    for change in options.set:
+        name, _, value = change.removeprefix("data.").partition("=")
+        section = override(section, name, value)
+    return Component.model_validate(section).build(SOURCES, "data")

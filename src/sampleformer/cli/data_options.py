@@ -1,0 +1,40 @@
+"""Options that describe the user's own data."""
+
+import argparse
+from typing import Any
+
+from sampleformer.cli.parser import split_names
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """What stands in the data section of a recipe, as options."""
+    data = parser.add_argument_group("your own data")
+    data.add_argument("--data", metavar="FILE", help="a table: CSV, TSV, JSONL or Parquet; also .gz")
+    data.add_argument("--text", metavar="COLUMN", help="the column with the text")
+    data.add_argument("--numbers", action="store_true", default=None, help="all other columns are numbers")
+    data.add_argument("--columns", action="append", metavar="A,B", help="only these columns are the numbers")
+    data.add_argument("--label", action="append", metavar="A,B", help="the column or columns to predict")
+    data.add_argument("--tokens", metavar="KIND", help="how a text is cut: bytes, characters or words")
+    data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
+    data.add_argument("--task", metavar="TASK", help="classification, multilabel or regression; else inferred")
+    data.add_argument("--valid", metavar="FILE|COLUMN", help="validation rows; else a tenth is split off")
+    data.add_argument("--test", metavar="FILE|COLUMN", help="test rows; else a tenth is split off")
+    data.add_argument("--on-error", metavar="stop|skip", help="what to do at a wrong row; stop if not given")
+
+
+def data_section(options: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of the data's source; None where nothing was given."""
+    labels = split_names(options.label)
+    return {
+        "path": options.data,
+        "text": options.text,
+        "numbers": options.numbers,
+        "columns": split_names(options.columns),
+        "label": labels[0] if labels and len(labels) == 1 else labels,
+        "tokens": options.tokens,
+        "max_length": options.max_length,
+        "task": options.task,
+        "valid": options.valid,
+        "test": options.test,
+        "on_error": options.on_error,
+    }

@@ -1,0 +1,26 @@
+"""The verb ``evaluate``."""
+
+import argparse
+
+from sampleformer.cli.output import show
+from sampleformer.cli.parser import add_common
+from sampleformer.training import evaluate
+from sampleformer.training.summary import evaluation_table
+
+EXAMPLE = """
+sampleformer evaluate runs/reviews-20260101-120000
+sampleformer evaluate runs/reviews-20260101-120000 more_reviews.csv
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run and the file."""
+    parser.add_argument("folder", metavar="RUN", help="a run folder")
+    parser.add_argument("file", nargs="?", help="a table with the columns of the training data; else the test part")
+    parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
+    add_common(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Shows the scores."""
+    show(evaluation_table(evaluate(options.folder, options.file, device=options.device, on_error=options.on_error)))

@@ -1,0 +1,85 @@
+"""The verb ``train``."""
+
+import argparse
+import itertools
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from sampleformer.cli.data_options import add_data_options, data_section
+from sampleformer.cli.output import show
+from sampleformer.cli.parser import add_common
+from sampleformer.errors import InputError
+from sampleformer.recipes import Recipe, request
+from sampleformer.training import RunFolder, train
+from sampleformer.training.summary import run_lines, run_table
+
+EXAMPLE = """
+sampleformer train digits
+sampleformer train --data reviews.csv --text review --label sentiment --attention samsa
+sampleformer train listops-small --seed 1 --set model.attention.sampled=64
+sampleformer train --resume --output runs/reviews-20260101-120000
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The recipe, the user's own data, and what of the recipe is changed."""
+    parser.add_argument("recipe", nargs="?", help="a packaged recipe (see `sampleformer recipes ls`) or a .yaml file")
+    add_data_options(parser)
+    training = parser.add_argument_group("training")
+    training.add_argument("--output", metavar="DIR", help="the run folder; runs/<name>-<time> if not given")
+    training.add_argument("--epochs", type=int, metavar="N", help="passes over the training part")
+    training.add_argument("--steps", type=int, metavar="N", help="optimiser steps, in place of epochs")
+    training.add_argument("--seed", type=int, metavar="N", help="of the weights, the order of samples and all noise")
+    training.add_argument("--attention", metavar="NAME", help="samsa or full, or the import path of a class")
+    training.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting, dotted names")
+    training.add_argument("--resume", action="store_true", help="go on from the last checkpoint of --output")
+    add_common(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains, writes the report and shows the scores; a finished run is only shown."""
+    recipe = _recipe(options)
+    folder = RunFolder(options.output or _free_name(recipe.name))
+    if not (options.resume and folder.results.exists()):
+        _train(recipe, folder, options)
+    if not folder.report.exists():
+        from sampleformer.explain import write_report
+
+        write_report(folder.path)
+    results = folder.read_results()
+    assert results is not None
+    show(run_table(results))
+    print(*run_lines(folder, results), sep="\n")
+
+
+def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> None:
+    try:
+        train(recipe, folder.path, resume=options.resume, device=options.device, command=sys.argv, quiet=options.quiet)
+    except KeyboardInterrupt as stop:
+        go_on = f"go on with: sampleformer train --resume --output {folder.path}"
+        raise KeyboardInterrupt(go_on if folder.config.exists() else "nothing was written") from stop
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    recipe = options.recipe
+    if options.resume and not options.output:
+        raise InputError("--resume: expected --output DIR, the run folder to go on with")
+    if options.resume and recipe is None and options.data is None:
+        recipe = str(RunFolder(options.output).checked().config)
+    return request(
+        recipe,
+        data=data_section(options),
+        epochs=options.epochs,
+        steps=options.steps,
+        seed=options.seed,
+        attention=options.attention,
+        changes=options.set,
+    )
+
+
+def _free_name(name: str) -> Path:
+    """A run folder that does not exist yet."""
+    stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    paths = (Path("runs") / (f"{stem}-{number}" if number else stem) for number in itertools.count())
+    return next(path for path in paths if not path.exists())
