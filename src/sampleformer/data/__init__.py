@@ -4,10 +4,22 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Sample, Samples, collate
+from sampleformer.data.sequence.cifar10 import Cifar10
+from sampleformer.data.sequence.digits import Digits
+from sampleformer.data.sequence.imdb import Imdb
 from sampleformer.data.sequence.listops import ListOps
+from sampleformer.data.sequence.numbers import NumberTable
+from sampleformer.data.sequence.text import TextTable
 from sampleformer.data.source import Source, Splits
 
-SOURCES: dict[str, type[Source]] = {"listops": ListOps}
+SOURCES: dict[str, type[Source]] = {
+    "text": TextTable,
+    "numbers": NumberTable,
+    "digits": Digits,
+    "listops": ListOps,
+    "imdb": Imdb,
+    "cifar10": Cifar10,
+}
 
 __all__ = [
     "SOURCES",

@@ -12,6 +12,7 @@ from sampleformer.data.cache import written_whole
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.samples import Sample, Samples
+from sampleformer.data.table import Table, read_table
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.errors import InputError
 
@@ -76,6 +77,27 @@ class Encoding:
         samples = Samples(encoded.features, encoded.offsets, numbers, ids, encoded.sources)
         return samples.subset(report.kept(len(ids))) if report.wrong else samples
 
+    def read(self, path: str | os.PathLike[str], *, targets: bool, on_error: str = "stop") -> Samples:
+        """Reads a new file with the same columns.
+
+        Args:
+            path: the file.
+            targets: False: the target columns are not read, and need not be there.
+            on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+
+        Raises:
+            InputError: if something is wrong with the file, a column or a row.
+        """
+        table = read_table(path, on_error)
+        report = RowReport(table.path, table.place, on_error)
+        values = self._inputs.parse(table, report)
+        found = self.targets.parse(table, report) if targets else None
+        samples = self.samples(values, found, row_ids(table, self.id_column), report)
+        report.log()
+        if len(samples) == 0:
+            raise InputError(f"{path}: found no row that can be used, expected at least one")
+        return samples
+
     def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
         """Columns for a predictions file from the model's raw outputs ``(b, outputs)``.
 
@@ -118,3 +140,10 @@ class Encoding:
             raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a saved encoding ({type(error).__name__}: {error})") from error
+
+
+def row_ids(table: Table, column: str | None) -> list[str]:
+    """The name of each row: its value in the column given or else in a column "id", or else its number."""
+    if column is None and "id" not in table.columns:
+        return [str(row) for row in table.rows]
+    return [str(value) for value in table.column(column or "id")]

@@ -85,7 +85,7 @@ class Samples(Dataset[Sample]):
     @property
     def ids(self) -> list[str]:
         """Name of each sample."""
-        return [self._ids[row] for row in self._rows]
+        return [self._ids[row] for row in self._rows.tolist()]
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "Samples":
         """Some of the samples, in the order given; nothing is copied."""

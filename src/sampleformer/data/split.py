@@ -63,14 +63,17 @@ def limited(samples: Samples, limit: int | None, seed: int) -> Samples:
     if limit is None or limit >= len(samples):
         return samples
     targets = samples.targets
-    strata = np.zeros(len(samples)) if targets is None else stratum_of_targets(targets)
+    strata = np.zeros(len(samples)) if targets is None else strata_of(targets)
     return samples.subset(choose(strata, limit, seed))
 
 
-def stratum_of_targets(targets: np.ndarray) -> Strata:
-    """What rows are stratified by: their class, their value, or their combination of values."""
+def strata_of(targets: np.ndarray) -> Strata:
+    """What rows are stratified by: their class, their value, or their combination of values.
+
+    Args:
+        targets: ``(rows,)`` classes, or ``(rows, columns)`` numbers, NaN where unknown.
+    """
     if targets.ndim == 1:
-        return targets
-    if targets.shape[1] == 1:
-        return np.nan_to_num(targets[:, 0], nan=-np.inf)
-    return np.unique(np.nan_to_num(targets, nan=-np.inf), axis=0, return_inverse=True)[1].reshape(-1)
+        return np.unique(targets.astype(str), return_inverse=True)[1].reshape(-1)
+    known = np.nan_to_num(targets, nan=-np.inf, neginf=-np.inf)
+    return known[:, 0] if known.shape[1] == 1 else np.unique(known, axis=0, return_inverse=True)[1].reshape(-1)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from sampleformer.data.column_values import parse_flags, parse_labels, parse_numbers
 from sampleformer.data.report import RowReport
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
-
-TASKS = ("classification", "multilabel", "regression")
 
 
 class Targets(ABC):
@@ -107,13 +104,7 @@ class MultiLabelTarget(Targets):
         return self.columns
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
-        values = parse_numbers(table, self.columns, report, missing_allowed=True)
-        for row, place in np.argwhere(~(np.isnan(values) | (values == 0) | (values == 1))):
-            report.add(
-                int(row),
-                f"column {self.columns[place]!r}: found {values[row, place]:g}, expected 0, 1 or an empty field",
-            )
-        return values
+        return parse_flags(table, self.columns, report)
 
     def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
         return values.astype(np.float32)
@@ -183,60 +174,3 @@ def targets_from_json(values: dict[str, Any]) -> Targets:
         "regression": NumberTarget,
     }
     return kinds[values["task"]](**arguments)
-
-
-def label_text(value: Any) -> str | None:
-    """A class name as text; None if it is missing. The number 1.0 is the class "1", as other programs write it."""
-    text = "" if value is None else str(value).strip()
-    whole = re.fullmatch(r"([+-]?\d+)\.0+", text)
-    if text == "" or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return whole.group(1) if whole else text
-
-
-def number(value: Any) -> float | None:
-    """A finite number; None if the value is none."""
-    if isinstance(value, str) and "_" in value:  # Python's own grouping of digits; in a file it is a mistake
-        return None
-    try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def parse_labels(table: Table, column: str, report: RowReport) -> np.ndarray:
-    """Class names of a column, ``(rows,)``; a missing one is reported."""
-    labels = np.empty(len(table), dtype=object)
-    for row, value in enumerate(table.column(column)):
-        labels[row] = label_text(value)
-        if labels[row] is None:
-            report.add(row, f"column {column!r}: the label is missing")
-    return labels
-
-
-def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_allowed: bool = False) -> np.ndarray:
-    """Numbers of some columns, ``(rows, columns)`` float64; anything else is reported.
-
-    Args:
-        table: the table.
-        columns: names of the columns.
-        report: is told of wrong rows.
-        missing_allowed: empty fields are NaN instead of wrong.
-    """
-    values = np.empty((len(table), len(columns)), dtype=np.float64)
-    for place, name in enumerate(columns):
-        column = table.column(name)
-        try:
-            values[:, place] = column
-            if np.isfinite(values[:, place]).all():
-                continue
-        except (TypeError, ValueError):
-            pass  # some value is no number: the slow way finds it
-        for row, value in enumerate(column):
-            found = number(value)
-            if found is None and not (missing_allowed and label_text(value) is None):
-                shown = "an empty field" if label_text(value) is None and value != value else repr(value)
-                report.add(row, f"column {name!r}: found {shown}, expected a finite number")
-            values[row, place] = np.nan if found is None else found
-    return values

@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sampleformer.data.cache import cache_folder, make_folder, sha256, written_whole
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.progress import progress_bar
@@ -133,7 +135,7 @@ class ListOps(Source):
         words = [*OPERATORS, CLOSE, *VALUES]
         encoding = Encoding(TextColumn("Source", WhitespaceTokenizer(words)), ClassTarget("Target", list(VALUES)))
         parts = {name: self._read(file, manifest["sha256"][file], encoding) for name, file in _FILES.items()}
-        return Splits(**parts, encoding=encoding)
+        return Splits(parts["train"], parts["valid"], parts["test"], encoding)
 
     def _read(self, name: str, expected: str, encoding: Encoding) -> Samples:
         path = self.folder / name
@@ -143,7 +145,7 @@ class ListOps(Source):
                 f"delete the folder {self.folder} and it is generated anew"
             )
         rows = [line.split("\t") for line in path.read_text(encoding="ascii").splitlines()[1:]]
-        texts = [expression for expression, _ in rows]
-        values = [value for _, value in rows]
-        samples = encoding.samples(texts, values, ids=[str(row) for row in range(1, len(rows) + 1)])
+        expressions = np.array([expression for expression, _ in rows], dtype=object)
+        values = np.array([value for _, value in rows], dtype=object)
+        samples = encoding.samples(expressions, values, ids=[str(row) for row in range(1, len(rows) + 1)])
         return limited(samples, self.limit, self.generator.seed)

@@ -5,7 +5,7 @@ import itertools
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class ListOpsGenerator:
         words.append(CLOSE)
         return apply(operator, arguments)
 
-    def distinct(self, workers: int = 1) -> Iterator[tuple[str, int]]:
+    def distinct(self, workers: int = 1) -> Generator[tuple[str, int], None, None]:
         """Expressions without duplicates, in an order that does not depend on the number of processes.
 
         Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +23,7 @@ class TextColumn(Inputs, kind="text"):
     Args:
         column: its name.
         tokenizer: cuts the texts.
-        max_length: longer texts are cut to so many tokens and counted. None: a text of more than 65 536 tokens is wrong.
+        max_length: longer texts are cut to so many tokens and counted. None: a text over 65 536 tokens is wrong.
     """
 
     def __init__(self, column: str, tokenizer: Tokenizer, max_length: int | None = None) -> None:
@@ -39,7 +38,7 @@ class TextColumn(Inputs, kind="text"):
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_texts(table, self.column, report)
 
-    def encode(self, values: Sequence[str] | np.ndarray, report: RowReport) -> Encoded:
+    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
         codes = [self._encode_one(row, text, report) for row, text in enumerate(values)]
         offsets = np.concatenate([[0], np.cumsum([len(code) for code in codes], dtype=np.int64)])
         features = np.concatenate(codes) if codes else self.tokenizer.encode("")

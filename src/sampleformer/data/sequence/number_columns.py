@@ -1,0 +1,62 @@
+"""Columns of numbers or pixels as tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sampleformer.data.column_values import parse_numbers
+from sampleformer.data.inputs import Encoded, Inputs
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import Sample
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+
+
+class NumberColumns(Inputs, kind="numbers"):
+    """Each column is a token that carries one standardised number, ``(value - shift) / scale``.
+
+    Args:
+        columns: their names.
+        shift, scale: of each column, in its unit.
+    """
+
+    def __init__(self, columns: list[str], shift: list[float], scale: list[float]) -> None:
+        self.columns = columns
+        self.shift = np.array(shift, dtype=np.float64)
+        self.scale = np.array(scale, dtype=np.float64)
+
+    @classmethod
+    def learn(cls, columns: list[str], values: np.ndarray) -> NumberColumns:
+        """Takes mean and deviation from the values ``(rows, columns)`` of the training part."""
+        deviation = values.std(axis=0)
+        return cls(columns, values.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+
+    @property
+    def model_inputs(self) -> dict[str, int]:
+        return {"features": 1}
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_numbers(table, self.columns, report)
+
+    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
+        standardised = ((values - self.shift) / self.scale).astype(np.float32)
+        return Encoded(standardised.reshape(-1, 1), row_offsets(values), None)
+
+    def pieces(self, sample: Sample) -> list[str]:
+        values = sample.features[:, 0] * self.scale + self.shift
+        return [f"{name} = {value:.6g}" for name, value in zip(self.columns, values, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"columns": self.columns, "shift": self.shift.tolist(), "scale": self.scale.tolist()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> NumberColumns:
+        return cls(**values)
+
+
+def row_offsets(values: np.ndarray) -> np.ndarray:
+    """Where each row of ``(rows, columns)`` begins when all stand one after the other, and where the last ends."""
+    return np.arange(values.shape[0] + 1, dtype=np.int64) * values.shape[1]

@@ -1,0 +1,87 @@
+"""Tables of numbers or pixels."""
+
+import os
+
+import numpy as np
+
+from sampleformer.data.column_values import parse_numbers
+from sampleformer.data.inputs import Inputs
+from sampleformer.data.report import RowReport
+from sampleformer.data.sequence.number_columns import NumberColumns
+from sampleformer.data.sequence.pixel_columns import PixelColumns, parse_pixels
+from sampleformer.data.table import Table
+from sampleformer.data.table_source import TableSource
+from sampleformer.errors import InputError, nearest
+
+VALUES = ("numbers", "pixels", "codes")
+
+
+class NumberTable(TableSource):
+    """A table of numbers or pixels: each column is one token.
+
+    Args:
+        path: CSV, TSV, JSONL (each also .gz) or Parquet file.
+        label: target column, or several.
+        columns: input columns, in the order of the tokens. None: all but those named elsewhere.
+        values: "numbers": any, each column standardised by its mean and deviation in the training part; "pixels": whole
+            numbers from 0 to `maximum`, scaled to [0, 1]; "codes": the same as codes, as in the Long Range Arena.
+        maximum: the highest level of a pixel.
+        layout: rows and columns, if the pixels are an image, read row by row.
+        valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
+        test: the same for the test.
+        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
+        limit: use at most so many rows of each split.
+        seed: seed of the splits and of the choice of rows.
+        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        label: str | list[str],
+        columns: list[str] | None = None,
+        values: str = "numbers",
+        maximum: int = 255,
+        layout: tuple[int, int] | None = None,
+        valid: str | None = None,
+        test: str | None = None,
+        task: str | None = None,
+        id: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> None:
+        super().__init__(
+            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+        )
+        if values not in VALUES:
+            raise InputError(f"values: found {values!r}; {nearest(values, VALUES)}")
+        if not 1 <= maximum <= 65_535:
+            raise InputError(f"maximum: found {maximum}, expected a number from 1 to 65535")
+        if layout is not None and values == "numbers":
+            raise InputError("layout: given, but the values are 'numbers'; expected values 'pixels' or 'codes'")
+        self.columns = columns
+        self.values = values
+        self.maximum = maximum
+        self.layout = layout
+
+    def input_columns(self, table: Table) -> list[str]:
+        """Names of the input columns, in the order of the tokens."""
+        elsewhere = {*self.labels, self.valid, self.test, self.id or "id"}
+        names = self.columns if self.columns is not None else [name for name in table.columns if name not in elsewhere]
+        if not names:
+            raise InputError(f"{table.path}: found no column of numbers besides {sorted(table.columns)}, expected one")
+        return names
+
+    def parse_inputs(self, table: Table, report: RowReport) -> np.ndarray:
+        columns = self.input_columns(table)
+        if self.values == "numbers":
+            return parse_numbers(table, columns, report)
+        return parse_pixels(table, columns, self.maximum, report)
+
+    def learn_inputs(self, table: Table, values: np.ndarray) -> Inputs:
+        columns = self.input_columns(table)
+        if self.values == "numbers":
+            return NumberColumns.learn(columns, values)
+        return PixelColumns(columns, self.maximum, codes=self.values == "codes", layout=self.layout)

@@ -1,0 +1,83 @@
+"""Columns of whole numbers from 0 to a maximum, such as the grey levels of an image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sampleformer.data.column_values import parse_numbers
+from sampleformer.data.inputs import Encoded, Inputs
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import Sample
+from sampleformer.data.sequence.number_columns import row_offsets
+from sampleformer.errors import InputError
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+
+
+class PixelColumns(Inputs, kind="pixels"):
+    """Each column is a token: a pixel's level, from 0 to a maximum.
+
+    Args:
+        columns: their names.
+        maximum: the highest level.
+        codes: True: a token is a code, one for each level, as in the Long Range Arena. False: it carries the number
+            level / maximum.
+        layout: rows and columns of the image, which is read row by row. None: it is no image.
+
+    Raises:
+        InputError: if the layout does not have as many places as there are columns.
+    """
+
+    def __init__(
+        self, columns: list[str], maximum: int = 255, codes: bool = False, layout: tuple[int, int] | None = None
+    ) -> None:
+        self.columns = columns
+        self.maximum = maximum
+        self.codes = codes
+        self.layout = layout
+        if layout is not None and layout[0] * layout[1] != len(columns):
+            raise InputError(
+                f"layout: found {layout[0]} × {layout[1]} = {layout[0] * layout[1]} pixels, "
+                f"expected as many as there are pixel columns: {len(columns)}"
+            )
+
+    @property
+    def model_inputs(self) -> dict[str, int]:
+        return {"vocabulary": self.maximum + 1} if self.codes else {"features": 1}
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_pixels(table, self.columns, self.maximum, report)
+
+    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
+        flat = values.reshape(-1) if self.codes else (values.reshape(-1, 1) / np.float32(self.maximum))
+        return Encoded(flat, row_offsets(values), None)
+
+    def pieces(self, sample: Sample) -> list[str]:
+        levels = sample.features if self.codes else np.rint(sample.features[:, 0] * self.maximum).astype(np.int64)
+        return [str(level) for level in levels.tolist()]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"columns": self.columns, "maximum": self.maximum, "codes": self.codes, "layout": self.layout}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> PixelColumns:
+        layout = values.pop("layout")
+        return cls(**values, layout=None if layout is None else (layout[0], layout[1]))
+
+
+def parse_pixels(table: Table, columns: list[str], maximum: int, report: RowReport) -> np.ndarray:
+    """Whole numbers of some columns, ``(rows, columns)`` of the smallest type that holds the maximum.
+
+    Anything else than a whole number from 0 to the maximum is reported.
+    """
+    numbers = parse_numbers(table, columns, report)
+    wrong = np.isfinite(numbers) & ((numbers < 0) | (numbers > maximum) | (numbers != np.rint(numbers)))
+    for row, place in np.argwhere(wrong):
+        report.add(
+            int(row),
+            f"column {columns[place]!r}: found {numbers[row, place]:g}, expected a whole number from 0 to {maximum}",
+        )
+    return np.where(wrong | np.isnan(numbers), 0, numbers).astype(np.min_scalar_type(maximum))

@@ -1,0 +1,72 @@
+"""Tables with a text column."""
+
+import os
+
+import numpy as np
+
+from sampleformer.data.report import RowReport
+from sampleformer.data.sequence.text_column import TextColumn, parse_texts
+from sampleformer.data.sequence.tokenizers import TOKENIZERS
+from sampleformer.data.table import Table
+from sampleformer.data.table_source import TableSource
+from sampleformer.errors import InputError, nearest
+
+
+class TextTable(TableSource):
+    """A table with a column of texts, read as bytes, characters or words.
+
+    Args:
+        path: CSV, TSV, JSONL (each also .gz) or Parquet file.
+        text: column of the texts.
+        label: target column, or several.
+        tokens: "bytes", "characters", "words" (words and punctuation marks) or "whitespace" (what it separates).
+        max_length: longer texts are cut to so many tokens and counted. None: a text over 65 536 tokens is an error.
+        min_count: characters and words seen less often in the training part are unknown; one code stands for them all,
+            and is trained on them.
+        max_vocabulary: at most so many characters or words, the most frequent. None: all.
+        valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
+        test: the same for the test.
+        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
+        limit: use at most so many rows of each split.
+        seed: seed of the splits and of the choice of rows.
+        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        text: str,
+        label: str | list[str],
+        tokens: str = "bytes",
+        max_length: int | None = None,
+        min_count: int = 2,
+        max_vocabulary: int | None = None,
+        valid: str | None = None,
+        test: str | None = None,
+        task: str | None = None,
+        id: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> None:
+        super().__init__(
+            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+        )
+        if tokens not in TOKENIZERS:
+            raise InputError(f"tokens: found {tokens!r}; {nearest(tokens, TOKENIZERS)}")
+        for name, value in (("max_length", max_length), ("min_count", min_count), ("max_vocabulary", max_vocabulary)):
+            if value is not None and value < 1:
+                raise InputError(f"{name}: found {value}, expected at least 1")
+        self.text = text
+        self.tokens = tokens
+        self.max_length = max_length
+        self.min_count = min_count
+        self.max_vocabulary = max_vocabulary
+
+    def parse_inputs(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_texts(table, self.text, report)
+
+    def learn_inputs(self, table: Table, values: np.ndarray) -> TextColumn:
+        tokenizer = TOKENIZERS[self.tokens].learn(values, self.min_count, self.max_vocabulary)
+        return TextColumn(self.text, tokenizer, self.max_length)
