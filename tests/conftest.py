@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from jaxtyping import config, install_import_hook
+from jaxtyping import config
 
-# Every annotation of shape, dtype and type in these modules is checked on every call that a test makes.
-CHECKED = ("tokens", "functional", "attention", "encoder", "embed", "heads", "model")
-install_import_hook([f"sampleformer.{name}" for name in CHECKED], "beartype.beartype")
+from tests.annotations import check_modules
+
+CHECKED = ("tokens", "norms", "functional", "attention", "encoder", "embed", "heads", "model")
+check_modules([f"sampleformer.{name}" for name in CHECKED])
 
 settings.register_profile(
     "sampleformer", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -18,17 +19,9 @@ settings.load_profile("sampleformer")
 
 
 @pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Turns the annotation checks off, for the compiler, which cannot look through them."""
-    from sampleformer.attention import Selection
-    from sampleformer.tokens import Tokens
-
+def unchecked() -> Iterator[None]:
+    """Turns the annotation checks off, to see the errors that users see, who do not have them."""
     config.update("jaxtyping_disable", True)
-    for dataclass in (Tokens, Selection):  # made inside compiled code, where even a check turned off is in the way
-        for name, method in list(vars(dataclass).items()):
-            if hasattr(method, "__wrapped__"):
-                monkeypatch.setattr(dataclass, name, method.__wrapped__)
-    torch.compiler.reset()
     yield
     config.update("jaxtyping_disable", False)
 
@@ -37,3 +30,9 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def seeded() -> None:
     """Tests that draw from torch's global generator draw the same in any order and number of workers."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def fresh_compiler() -> None:
+    """Forgets what earlier tests compiled, which counts against a limit on variants of one function."""
+    torch.compiler.reset()

@@ -36,7 +36,7 @@ def test_annotations_are_checked_while_the_tests_run():
         gumbel_topk(torch.zeros(2, 7), 3, mask=torch.ones(2, 6, dtype=torch.bool))
 
 
-def test_annotations_can_be_turned_off_for_the_compiler(unchecked):
+def test_annotation_checks_can_be_turned_off(unchecked):
     with pytest.raises(RuntimeError, match="must match the size"):
         gumbel_topk(torch.zeros(2, 7), 3, mask=torch.ones(2, 6, dtype=torch.bool))
 
@@ -68,7 +68,7 @@ def test_they_cannot_be_changed():
         tokens().features = torch.zeros(1)
 
 
-def test_compiled_functions_take_and_return_them(unchecked):
+def test_compiled_functions_take_and_return_them(fresh_compiler):
     def double(given: Tokens) -> Tokens:
         return given.with_features(2 * given.features)
 

@@ -324,7 +324,7 @@ def test_k_below_one_is_refused(k):
         gumbel_topk(torch.zeros(4), k)
 
 
-def test_topk_operator_is_well_formed(unchecked):
+def test_topk_operator_is_well_formed():
     tests = ("test_schema", "test_faketensor", "test_aot_dispatch_dynamic")
     for scores, k in ((torch.randn(2, 7), 3), (torch.ones(5), 2)):
         torch.library.opcheck(torch.ops.sampleformer.ordered_topk, (scores, k), test_utils=tests)
@@ -332,7 +332,7 @@ def test_topk_operator_is_well_formed(unchecked):
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_compiled_equals_eager(choice, unchecked):
+def test_compiled_equals_eager(choice, fresh_compiler):
     choose, _ = CHOICES[choice]
     values = problem(k=3, r=2, width=5, temperature=1.0, validity="both-partly-invalid")
     upstream = torch.randn_like(values["top"])
