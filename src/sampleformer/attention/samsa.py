@@ -13,6 +13,8 @@ from sampleformer.functional.sampling import choose_hard, choose_soft, gumbel_no
 from sampleformer.tokens import Tokens
 
 CHOICES = {"soft": choose_soft, "hard": choose_hard}
+# torch 2.6 does not tell exporting from compiling.
+is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
 class SamsaAttention(Attention):
@@ -101,7 +103,10 @@ class SamsaAttention(Attention):
         if noise is not None:
             scores = scores + noise
         pairs = self.training or self.choice == "soft"
-        indices, valid = gumbel_topk(scores, 2 * self.sampled if pairs else self.sampled, mask=mask)
+        slots = 2 * self.sampled if pairs else self.sampled
+        indices, valid = gumbel_topk(scores, slots, mask=mask)
+        if is_exporting():
+            indices, valid = _filled(indices, valid, slots)
         chosen = self._project(context, indices)
         if pairs:
             chosen = self._choose(chosen, scores.gather(-1, indices), valid)
@@ -154,3 +159,11 @@ class SamsaAttention(Attention):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, sampled={self.sampled}, choice={self.choice}, extra={self.extra}"
+
+
+def _filled(indices: Tensor, valid: Tensor | None, slots: int) -> tuple[Tensor, Tensor]:
+    # An exported program has one shape of the choice for every length: sets smaller than that get invalid slots.
+    if valid is None:
+        valid = torch.ones_like(indices, dtype=torch.bool)
+    missing = slots - indices.shape[-1]
+    return F.pad(indices, (0, missing)), F.pad(valid, (0, missing), value=False)
