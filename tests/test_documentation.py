@@ -1,0 +1,92 @@
+"""The code that the documentation shows runs as it stands."""
+
+import argparse
+import importlib
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sampleformer.cli.parser import VERBS, parse
+from sampleformer.recipes import names as recipe_names
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+OF_OTHERS = {"--index-url", "--help", "--debug"}  # pip's, and those that every verb has
+COMMAND = re.compile(r"^sampleformer (.*)$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+def code_of(page: Path) -> str:
+    return "\n".join(PYTHON.findall(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if code_of(page)], ids=lambda page: page.name)
+def test_code_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(code_of(page), page.name, "exec"), names)
+    assert "torch" in names
+
+
+def test_readme_code_gives_what_its_comments_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(code_of(ROOT / "README.md"), "README.md", "exec"), names)
+    assert names["output"].shape == (2, 5000, 64)
+    assert names["selection"].indices.shape == (2, 4, 128)
+    assert names["probabilities"].shape == (1, 2)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES[1:] if page.name not in listed] == []
+    assert yaml.safe_load(listed)["strict"] is True
+
+
+def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from (option for option in action.option_strings if option.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from options_of(inner)
+
+
+@pytest.fixture(scope="module")
+def options() -> set[str]:
+    found = set(OF_OTHERS)
+    for verb in VERBS:
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f"sampleformer.cli.{verb}").add_arguments(parser)
+        found.update(options_of(parser))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_that_are_shown_exist(page: Path, options: set[str]) -> None:
+    assert set(OPTION.findall(page.read_text(encoding="utf-8"))) - options == set()
+
+
+def test_every_verb_option_and_recipe_is_shown(options: set[str]) -> None:
+    verbs = (ROOT / "docs" / "verbs.md").read_text(encoding="utf-8")
+    assert options - OF_OTHERS - set(OPTION.findall(verbs)) == set()
+    assert [verb for verb in VERBS if f"\n## {verb}\n" not in verbs] == []
+    recipes = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert [name for name in recipe_names() if f"`{name}`" not in recipes] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_shown_can_be_read(page: Path) -> None:
+    for command in COMMAND.findall(page.read_text(encoding="utf-8")):
+        assert parse(shlex.split(command, comments=True)).run is not None
