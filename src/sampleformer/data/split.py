@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from sampleformer.data.samples import Samples
-from sampleformer.errors import InputError
-
-_PERIOD = 10  # a part that is split off has one row in ten
+PERIOD = 10  # a part that is split off has one row in ten
 
 Strata = np.ndarray
 
@@ -26,18 +23,15 @@ def split_tenths(strata: Strata, parts: int, seed: int) -> list[np.ndarray]:
         The row numbers of each tenth, then those of the rest; each sorted.
 
     Raises:
-        InputError: if there are fewer than ten rows.
+        ValueError: if there are fewer than ten rows.
     """
-    if len(strata) < _PERIOD:
-        raise InputError(
-            f"found {len(strata)} rows, expected at least {_PERIOD} to split off a tenth for validation or test; "
-            "give files or columns for valid and test instead"
-        )
+    if len(strata) < PERIOD:
+        raise ValueError(f"expected at least {PERIOD} rows, got {len(strata)}")
     random = np.random.default_rng([seed, len(strata)])
     ranked = _ranked(strata, random)
-    first = int(random.integers(_PERIOD))
-    turn = (np.arange(len(ranked)) - first) % _PERIOD
-    offsets = [0, _PERIOD // 2][:parts]  # far apart, so that two neighbours are never both taken
+    first = int(random.integers(PERIOD))
+    turn = (np.arange(len(ranked)) - first) % PERIOD
+    offsets = [0, PERIOD // 2][:parts]  # far apart, so that two neighbours are never both taken
     tenths = [np.sort(ranked[turn == offset]) for offset in offsets]
     return [*tenths, np.sort(ranked[~np.isin(turn, offsets)])]
 
@@ -56,15 +50,6 @@ def _ranked(strata: Strata, random: np.random.Generator) -> np.ndarray:
     """Row numbers sorted by stratum, in random order within each."""
     shuffled = random.permutation(len(strata))
     return shuffled[np.argsort(strata[shuffled], kind="stable")]
-
-
-def limited(samples: Samples, limit: int | None, seed: int) -> Samples:
-    """At most `limit` of the samples, chosen in proportion to their classes or values; None: all."""
-    if limit is None or limit >= len(samples):
-        return samples
-    targets = samples.targets
-    strata = np.zeros(len(samples)) if targets is None else strata_of(targets)
-    return samples.subset(choose(strata, limit, seed))
 
 
 def strata_of(targets: np.ndarray) -> Strata:

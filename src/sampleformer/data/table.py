@@ -70,7 +70,8 @@ def read_table(path: str | os.PathLike[str], on_error: str = "stop") -> Table:
     if suffix not in SUFFIXES or (compressed and suffix == ".parquet"):
         if not file.exists():
             raise InputError(f"{path}: no such file")
-        found = "a folder" if file.is_dir() else f"the ending {''.join(file.suffixes[-2:])!r}"
+        ending = "".join(file.suffixes[-2:])
+        found = "a folder" if file.is_dir() else f"the ending {ending!r}" if ending else "a name without ending"
         raise InputError(f"{path}: found {found}, expected a file .csv, .tsv or .jsonl (each also .gz), or .parquet")
     if suffix == ".parquet":
         fields = read_parquet(file)

@@ -98,7 +98,9 @@ def read_delimited(path: Path, content: bytes, delimiter: str, on_error: str) ->
     lines = _Lines(path, content, on_error)
     with _long_fields():
         records = _records(lines, delimiter)
-        _, _, header = next(records)
+        _, _, header = next(records, (0, 0, None))
+        if header is None:
+            raise InputError(f"{path}: the file is empty")
         if lines.is_broken("".join(header)):
             raise InputError(f"{path}: header: {lines.broken_message()}")
         kept: list[tuple[int, int, list[str]]] = []

@@ -30,7 +30,7 @@ _IMAGES_PER_FILE = 10_000
 
 
 class Cifar10(NumberTable):
-    """CIFAR-10 in grey: 1 024 pixels an image, ten classes; 50 000 images for training (a tenth validates), 10 000 test.
+    """CIFAR-10 in grey: 1 024 pixels an image, ten classes; 50 000 images to train (a tenth validates), 10 000 to test.
 
     Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
 
@@ -84,7 +84,7 @@ class Cifar10(NumberTable):
         if missing:
             raise InputError(f"{path}: {missing[0]} is missing, expected the files {', '.join(_FILES)}")
         pixels = np.concatenate([grey(records[name][:, 1:]) for name in _FILES])
-        columns = {
+        columns: dict[str, list[str] | np.ndarray] = {
             "label": [CLASSES[number] for name in _FILES for number in records[name][:, 0]],
             "split": [split for name, split in _FILES.items() for _ in records[name]],
             "id": [f"{name}/{row}" for name in _FILES for row in range(len(records[name]))],
@@ -92,7 +92,7 @@ class Cifar10(NumberTable):
         }
         return Table(str(path), columns, range(1, len(pixels) + 1))
 
-    def parse_inputs(self, table: Table, report: RowReport) -> np.ndarray:
+    def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         return np.asarray(table.column("pixels"))
 
 

@@ -25,7 +25,7 @@ from sampleformer.data.sequence.listops_generator import (
 from sampleformer.data.sequence.text_column import TextColumn
 from sampleformer.data.sequence.tokenizers import WhitespaceTokenizer
 from sampleformer.data.source import Source, Splits
-from sampleformer.data.split import limited
+from sampleformer.data.split import choose, strata_of
 from sampleformer.data.targets import ClassTarget
 from sampleformer.errors import InputError
 
@@ -48,7 +48,7 @@ class ListOps(Source):
         min_length, max_length: the number of tokens lies strictly between these.
         max_depth: depth of the deepest node; the root has depth 1.
         max_arguments: the largest number of arguments of an operator.
-        seed: any integer; the same seed gives the same files on every machine.
+        seed: 0 or more; the same seed gives the same files on every machine.
         workers: processes to generate with. None: all processors.
         cache: folder to keep the files in. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
         limit: use at most so many expressions of each split.
@@ -74,6 +74,10 @@ class ListOps(Source):
                 raise InputError(f"{name}: found {size}, expected at least 1 expression")
         if workers is not None and workers < 1:
             raise InputError(f"workers: found {workers}, expected at least 1 process")
+        if limit is not None and limit < 1:
+            raise InputError(f"limit: found {limit}, expected at least 1 expression")
+        if seed < 0:
+            raise InputError(f"seed: found {seed}, expected 0 or more")
         self.generator = ListOpsGenerator(min_length, max_length, max_depth, max_arguments, seed)
         self.workers = workers or usable_processes()
         self.limit = limit
@@ -147,5 +151,7 @@ class ListOps(Source):
         rows = [line.split("\t") for line in path.read_text(encoding="ascii").splitlines()[1:]]
         expressions = np.array([expression for expression, _ in rows], dtype=object)
         values = np.array([value for _, value in rows], dtype=object)
-        samples = encoding.samples(expressions, values, ids=[str(row) for row in range(1, len(rows) + 1)])
-        return limited(samples, self.limit, self.generator.seed)
+        chosen = np.arange(len(rows))
+        if self.limit is not None:
+            chosen = choose(strata_of(values), self.limit, self.generator.seed)
+        return encoding.samples(expressions[chosen], values[chosen], ids=[str(row + 1) for row in chosen])

@@ -67,21 +67,18 @@ class NumberTable(TableSource):
         self.layout = layout
 
     def input_columns(self, table: Table) -> list[str]:
-        """Names of the input columns, in the order of the tokens."""
         elsewhere = {*self.labels, self.valid, self.test, self.id or "id"}
         names = self.columns if self.columns is not None else [name for name in table.columns if name not in elsewhere]
         if not names:
             raise InputError(f"{table.path}: found no column of numbers besides {sorted(table.columns)}, expected one")
         return names
 
-    def parse_inputs(self, table: Table, report: RowReport) -> np.ndarray:
-        columns = self.input_columns(table)
+    def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         if self.values == "numbers":
             return parse_numbers(table, columns, report)
         return parse_pixels(table, columns, self.maximum, report)
 
-    def learn_inputs(self, table: Table, values: np.ndarray) -> Inputs:
-        columns = self.input_columns(table)
+    def learn_inputs(self, columns: list[str], values: np.ndarray) -> Inputs:
         if self.values == "numbers":
             return NumberColumns.learn(columns, values)
         return PixelColumns(columns, self.maximum, codes=self.values == "codes", layout=self.layout)

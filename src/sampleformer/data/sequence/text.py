@@ -64,9 +64,12 @@ class TextTable(TableSource):
         self.min_count = min_count
         self.max_vocabulary = max_vocabulary
 
-    def parse_inputs(self, table: Table, report: RowReport) -> np.ndarray:
+    def input_columns(self, table: Table) -> list[str]:
+        return [self.text]
+
+    def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         return parse_texts(table, self.text, report)
 
-    def learn_inputs(self, table: Table, values: np.ndarray) -> TextColumn:
+    def learn_inputs(self, columns: list[str], values: np.ndarray) -> TextColumn:
         tokenizer = TOKENIZERS[self.tokens].learn(values, self.min_count, self.max_vocabulary)
         return TextColumn(self.text, tokenizer, self.max_length)

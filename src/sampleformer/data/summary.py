@@ -1,0 +1,89 @@
+"""What is in the parts of the data."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.samples import Samples
+from sampleformer.data.source import Source
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """What is in one part.
+
+    Args:
+        samples: number of samples.
+        shortest, median, longest: number of tokens of a sample.
+        empty: samples without tokens.
+        counts: samples of each class; samples that have each label; for regression nothing.
+        majority_share: share of the most frequent class, the accuracy of always answering it; None if not classes.
+        means: mean of each target in its unit, for regression.
+    """
+
+    samples: int
+    shortest: int
+    median: float
+    longest: int
+    empty: int
+    counts: dict[str, int]
+    majority_share: float | None
+    means: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a training would see of some data.
+
+    Args:
+        task: "classification", "multilabel" or "regression".
+        inputs: size of the vocabulary, or number of features of a token.
+        parts: "train", "valid" and "test".
+        skipped: wrong rows left out.
+        truncated: texts cut at the maximum length.
+    """
+
+    task: str
+    inputs: dict[str, int]
+    parts: dict[str, PartSummary]
+    skipped: int
+    truncated: int
+
+
+def check(source: Source) -> Summary:
+    """Reads everything, as a training would, and says what is in it.
+
+    Raises:
+        InputError: if something is wrong with the data.
+    """
+    splits = source.load()
+    parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
+    described = {name: _describe(samples, splits.encoding) for name, samples in parts.items()}
+    return Summary(splits.encoding.task, splits.encoding.inputs, described, splits.skipped, splits.truncated)
+
+
+def _describe(samples: Samples, encoding: Encoding) -> PartSummary:
+    lengths = samples.lengths
+    targets = samples.targets
+    counts: dict[str, int] = {}
+    means: dict[str, float] = {}
+    share = None
+    if targets is not None and encoding.task == "classification":
+        numbers = np.bincount(targets, minlength=len(encoding.labels)).tolist()
+        counts = dict(zip(encoding.labels, numbers, strict=True))
+        share = max(numbers) / len(samples)
+    elif targets is not None and encoding.task == "multilabel":
+        counts = {label: int((targets[:, place] == 1).sum()) for place, label in enumerate(encoding.labels)}
+    elif targets is not None:
+        means = {name: float(np.mean(column)) for name, column in encoding.predictions(targets).items()}
+    return PartSummary(
+        samples=len(samples),
+        shortest=int(lengths.min()),
+        median=float(np.median(lengths)),
+        longest=int(lengths.max()),
+        empty=int((lengths == 0).sum()),
+        counts=counts,
+        majority_share=share,
+        means=means,
+    )

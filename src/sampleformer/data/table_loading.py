@@ -1,0 +1,175 @@
+"""From the rows of tables to samples in three parts."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sampleformer.data.encoding import Encoding, row_ids
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import Samples
+from sampleformer.data.source import Splits
+from sampleformer.data.split import PERIOD, choose, split_tenths, strata_of
+from sampleformer.data.split_columns import rows_of_splits
+from sampleformer.data.table import SUFFIXES, Table, read_table
+from sampleformer.data.tasks import infer_task, learn_targets, parse_targets
+from sampleformer.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from sampleformer.data.table_source import TableSource
+
+logger = logging.getLogger("sampleformer")
+
+_LABELS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of a table, parsed but not yet encoded."""
+
+    table: Table
+    index: np.ndarray
+    inputs: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, places: np.ndarray) -> _Rows:
+        return _Rows(self.table, self.index[places], self.inputs[places], self.targets[places])
+
+    def place(self, row: int) -> str:
+        return self.table.place(int(self.index[row]))
+
+
+class TableLoading:
+    """One reading of a source's tables.
+
+    Args:
+        source: says what to read and how.
+        table: its main table.
+
+    Raises:
+        InputError: if a column is missing, or an input column is the label.
+    """
+
+    def __init__(self, source: TableSource, table: Table) -> None:
+        self.source = source
+        self.table = table
+        self.columns = source.input_columns(table)
+        for name in source.labels:
+            if name in self.columns:
+                raise InputError(f"{table.path}: column {name!r} is both input and label, expected different columns")
+        self.task = source.task or infer_task(table, source.labels)
+        self.skipped = 0
+        self.truncated = 0
+
+    def splits(self) -> Splits:
+        """Splits the rows, learns the encoding on the training part, and encodes all."""
+        parts = self._parts()
+        for name, rows in parts.items():
+            if len(rows) == 0:
+                raise InputError(f"{rows.table.path}: found no rows for {name}, expected at least one")
+        targets = learn_targets(self.task, self.source.labels, parts["train"].targets, self.table.path)
+        parts = {name: self._limited(rows) for name, rows in parts.items()}
+        inputs = self.source.learn_inputs(self.columns, parts["train"].inputs)
+        encoding = Encoding(inputs, targets, self.source.id)
+        samples = {name: self._encode(rows, encoding) for name, rows in parts.items()}
+        for name, part in samples.items():
+            if len(part) == 0:
+                raise InputError(f"{parts[name].table.path}: found no usable rows for {name}, expected at least one")
+        self._log(encoding, samples)
+        return Splits(samples["train"], samples["valid"], samples["test"], encoding, self.skipped, self.truncated)
+
+    def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
+        how = "as asked" if self.source.task else "inferred"
+        shown = ", ".join(encoding.labels[:_LABELS_SHOWN]) + (", …" if len(encoding.labels) > _LABELS_SHOWN else "")
+        sizes = ", ".join(f"{len(part)} {name}" for name, part in samples.items())
+        logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task, how, shown, sizes)
+
+    def _parse(self, table: Table) -> _Rows:
+        """The rows that are not wrong."""
+        report = RowReport(table.path, table.place, self.source.on_error)
+        inputs = self.source.parse_inputs(table, self.columns, report)
+        targets = parse_targets(self.task, table, self.source.labels, report)
+        self._count(report)
+        self.skipped += table.unreadable
+        return _Rows(table, np.arange(len(table)), inputs, targets).take(report.kept(len(table)))
+
+    def _count(self, report: RowReport) -> None:
+        report.log()
+        self.skipped += report.skipped
+        self.truncated += report.truncated
+
+    def _parts(self) -> dict[str, _Rows]:
+        """Training, validation and test rows: from files, from columns, or a seeded tenth each."""
+        rest = self._parse(self.table)
+        files, columns = self._given()
+        parts = {split: self._parse(read_table(name, self.source.on_error)) for split, name in files.items()}
+        if columns:
+            chosen = rows_of_splits(self.table, rest.index, columns)
+            for split in set(chosen) & set(parts):
+                raise InputError(f"{split}: given as the file {files[split]} and by a column, expected one of them")
+            parts |= {split: rest.take(places) for split, places in chosen.items() if split != "train"}
+            rest = rest.take(chosen["train"])
+        missing = [split for split in ("valid", "test") if split not in parts]
+        if missing:
+            rest = self._without_single_rows(rest)
+            if len(rest) < PERIOD:
+                raise InputError(
+                    f"{self.table.path}: found {len(rest)} rows, expected at least {PERIOD} to split off a tenth for "
+                    f"{' and '.join(missing)} (or give them as files or columns)"
+                )
+            *tenths, left = split_tenths(strata_of(rest.targets), len(missing), self.source.seed)
+            parts |= {split: rest.take(tenth) for split, tenth in zip(missing, tenths, strict=True)}
+            rest = rest.take(left)
+        return {"train": rest, "valid": parts["valid"], "test": parts["test"]}
+
+    def _given(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The splits given as files, and those given as columns."""
+        files, columns = {}, {}
+        for split, name in (("valid", self.source.valid), ("test", self.source.test)):
+            if name is None:
+                continue
+            if name in self.table.columns:
+                columns[split] = name
+            elif Path(name).exists() or name.lower().removesuffix(".gz").endswith(SUFFIXES):
+                files[split] = name
+            else:
+                raise InputError(
+                    f"{split}: {name!r} is neither a file nor a column of {self.table.path}; "
+                    f"{nearest(name, self.table.columns)}"
+                )
+        return files, columns
+
+    def _without_single_rows(self, rows: _Rows) -> _Rows:
+        """Reports classes of a single row, which cannot be split."""
+        if self.task != "classification":
+            return rows
+        report = RowReport(rows.table.path, rows.place, self.source.on_error)
+        labels, first, number = np.unique(rows.targets.astype(str), return_index=True, return_counts=True)
+        for label, row in zip(labels[number == 1], first[number == 1], strict=True):
+            report.add(
+                int(row),
+                f"column {self.source.labels[0]!r}: label {str(label)!r} occurs once, expected at least 2 rows of each "
+                "class to split off a tenth (or give valid and test as files or columns)",
+            )
+        self._count(report)
+        return rows.take(report.kept(len(rows)))
+
+    def _limited(self, rows: _Rows) -> _Rows:
+        """At most as many rows as asked for, each class in proportion."""
+        if self.source.limit is None:
+            return rows
+        return rows.take(choose(strata_of(rows.targets), self.source.limit, self.source.seed))
+
+    def _encode(self, rows: _Rows, encoding: Encoding) -> Samples:
+        report = RowReport(rows.table.path, rows.place, self.source.on_error)
+        ids = row_ids(rows.table, self.source.id)
+        samples = encoding.samples(rows.inputs, rows.targets, [ids[row] for row in rows.index], report)
+        self._count(report)
+        return samples
