@@ -29,7 +29,7 @@ class FeedForward(nn.Module):
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """Transforms each token by itself."""
-        return tokenwise(lambda block: self.mlp(self.norm(block)), features)
+        return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.mlp[0].out_features)
 
 
 class EncoderLayer(nn.Module):
@@ -70,7 +70,10 @@ class EncoderLayer(nn.Module):
         if self.training and self.stochastic_depth:
             keep = 1 - self.stochastic_depth
             branch = branch * torch.empty(tokens.batch, 1, 1, device=branch.device).bernoulli_(keep).div(keep)
-        return tokens.with_features(torch.addcmul(tokens.features, residual_scale.to(branch.dtype), branch))
+        scale = residual_scale.to(branch.dtype)
+        if torch.is_grad_enabled():
+            return tokens.with_features(torch.addcmul(tokens.features, scale, branch))
+        return tokens.with_features(branch.mul_(scale).add_(tokens.features))
 
 
 class Encoder(nn.Module):
@@ -147,5 +150,5 @@ class Encoder(nn.Module):
         for number, layer in enumerate(self.layers):
             tokens, selection = layer(tokens, self.residual_scale, noise=None if noise is None else noise[number])
             selections.append(selection)
-        tokens = tokens.with_features(tokenwise(self.norm, tokens.features))
+        tokens = tokens.with_features(tokenwise(self.norm, tokens.features, widest=tokens.features.shape[-1]))
         return (tokens, selections) if return_selections else tokens

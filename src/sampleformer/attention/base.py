@@ -119,7 +119,7 @@ class Attention(nn.Module):
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=valid)
             return self.output(mixed.transpose(1, 2).flatten(2))
 
-        result = tokenwise(block, tokens.features)
+        result = tokenwise(block, tokens.features, widest=2 * self.width)
         for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
             if alive is not None:
                 result = result.masked_fill(~alive, 0)

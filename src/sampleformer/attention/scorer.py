@@ -29,7 +29,7 @@ class ImportanceScorer(nn.Module):
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n"]:
         """Scores, heads before tokens."""
-        return tokenwise(self._scores, features).transpose(1, 2).contiguous()
+        return tokenwise(self._scores, features, widest=features.shape[-1]).transpose(1, 2).contiguous()
 
     def _scores(self, features: Tensor) -> Tensor:
         mixed = features + self.norm(self.mlp(features))

@@ -31,8 +31,8 @@ def rms_norm(
         tensor([[0.8485, 1.1314]])
     """
     needs_gradient = torch.is_grad_enabled() and (features.requires_grad or weight.requires_grad)
-    blocked = needs_gradient and features.device.type == "cpu" and features.dtype == weight.dtype
-    if blocked and features.element_size() >= 4 and not torch.compiler.is_compiling():
+    plain = features.device.type == "cpu" and features.dtype == weight.dtype and features.element_size() >= 4
+    if needs_gradient and plain and not torch.compiler.is_compiling():
         return _BlockedRmsNorm.apply(features, weight, epsilon)
     return F.rms_norm(features, weight.shape, weight.to(features.dtype), epsilon)
 

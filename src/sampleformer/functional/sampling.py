@@ -85,13 +85,13 @@ def ordered_topk(scores: Float[Tensor, "*rows n"], k: int) -> Int64[Tensor, "*ro
 
 @torch.library.custom_op("sampleformer::ordered_topk", mutates_args=())
 def _ordered_topk(scores: Tensor, k: int) -> Tensor:
-    values, indices = scores.topk(k, dim=-1)
-    if k == 0:
+    # One more than asked for shows whether the cut runs between equal values.
+    values, indices = scores.topk(min(k + 1, scores.shape[-1]), dim=-1)
+    equal = (values[..., 1:] == values[..., :-1]) & (values[..., 1:] > -torch.inf)
+    indices = indices[..., :k].contiguous()
+    if not bool(equal.any()):
         return indices
-    last = values[..., -1:]
-    tied = (scores == last).sum(-1) > (values == last).sum(-1)
-    if bool((tied & (last.squeeze(-1) > -torch.inf)).any()):
-        # Equal values on both sides of the cut: only a full stable sort knows which come first. Rare, so it may be slow.
+    if bool(equal[..., k - 1 :].any()):
         return scores.sort(dim=-1, descending=True, stable=True).indices[..., :k].contiguous()
     indices = indices.sort(dim=-1).values
     order = scores.gather(-1, indices).sort(dim=-1, descending=True, stable=True).indices
