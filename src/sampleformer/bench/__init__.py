@@ -1,0 +1,1 @@
+"""What a layer costs: time and memory against the number of tokens."""
