@@ -68,20 +68,21 @@ def inline_json(value: Any) -> str:
 
 
 def table(head: list[str], rows: list[list[str]], caption: str = "", kind: str = "") -> str:
-    """A table; head and cells are HTML, the first cell of each row is its heading."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    """A table; head and cells are HTML, the first cell of each row is its heading. An empty head is left out."""
+    top = "".join(f'<th scope="col">{cell}</th>' if cell else "<td></td>" for cell in head)
+    top = f"<thead><tr>{top}</tr></thead>\n" if head else ""
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>\n"
         for row in rows
     )
     title = f"<caption>{caption}</caption>" if caption else ""
     frame = f'<table class="{kind}">' if kind else "<table>"
-    return f'<div class="wide">{frame}{title}<thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table></div>\n'
+    return f'<div class="wide">{frame}{title}{top}<tbody>{body}</tbody></table></div>\n'
 
 
-def details(title: str, body: str, opened: bool = False) -> str:
+def details(title: str, body: str) -> str:
     """A part that opens on a click; title and body are HTML."""
-    return f"<details{' open' if opened else ''}><summary>{title}</summary>\n{body}</details>\n"
+    return f"<details><summary>{title}</summary>\n{body}</details>\n"
 
 
 def page(title: str, body: str) -> str:
@@ -97,4 +98,4 @@ def page(title: str, body: str) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    return files("sampleformer.explain").joinpath("assets", name).read_text(encoding="utf-8")
+    return (files("sampleformer.explain") / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,96 @@
+"""Runs a model over one sample and keeps what a page shows of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from sampleformer.data.samples import Sample, collate
+from sampleformer.explain.choices import Choices
+from sampleformer.explain.outcome import Outcome
+from sampleformer.heads import AttentionPooling
+
+if TYPE_CHECKING:
+    from sampleformer.data.encoding import Encoding
+    from sampleformer.model import TokenModel
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One sample, what each head chose of it, and what came out.
+
+    Args:
+        id: of the sample.
+        pieces: what each token shows.
+        values: a number for each token, shape ``(n, channels)``; None: tokens are not numbers.
+        source: the text the tokens were cut from; None: they were not cut from a text.
+        layout: rows and columns of an image; None: not an image.
+        choices: of every layer and head.
+        pooling: weight of each token in the answer, shape ``(n,)``; None: the model pools without weights.
+        outcome: prediction and truth.
+    """
+
+    id: str
+    pieces: Sequence[str]
+    values: Float[np.ndarray, "n channels"] | None
+    source: str | None
+    layout: tuple[int, int] | None
+    choices: Choices
+    pooling: Float[np.ndarray, " n"] | None
+    outcome: Outcome
+
+
+@torch.inference_mode()
+def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explanation:
+    """Predicts one sample and records the tokens that each head of each layer chose.
+
+    The sample is a batch of its own, so that what is shown does not depend on the samples beside it.
+
+    Args:
+        model: in evaluation mode afterwards.
+        encoding: the model's own.
+        sample: read by the encoding.
+    """
+    model.eval()
+    tokens = collate([sample]).tokens
+    encoded, selections = model.encoder(model.embed(tokens), return_selections=True)
+    logits = model.head(encoded).float().numpy()
+    pooling = getattr(model.head, "pooling", None)
+    weights = pooling.weights(encoded)[0].float().numpy() if isinstance(pooling, AttentionPooling) else None
+    outcome = Outcome.from_columns(
+        encoding.task, encoding.labels, encoding.predictions(logits), _truth(encoding, sample)
+    )
+    return Explanation(
+        id=sample.id,
+        pieces=encoding.pieces(sample),
+        values=_values(sample),
+        source=sample.source,
+        layout=encoding.layout,
+        choices=Choices.from_selections(selections, len(sample.features), tokens.length),
+        pooling=None if weights is None else weights[: len(sample.features)],
+        outcome=outcome,
+    )
+
+
+def _truth(encoding: "Encoding", sample: Sample) -> list[float | None] | None:
+    """The target as `Outcome` reads it: 1 or 0 per label, or values in the target's unit."""
+    if sample.target is None:
+        return None
+    target = np.atleast_1d(np.asarray(sample.target))
+    if encoding.task == "classification":
+        return [float(index == int(target[0])) for index in range(len(encoding.labels))]
+    if encoding.task == "multilabel":
+        return [None if np.isnan(value) else float(value) for value in target]
+    # Targets are kept in standardised units; the encoding turns outputs, and so targets, back.
+    columns = encoding.predictions(target.astype(np.float32)[None])
+    values = [float(columns[label][0]) for label in encoding.labels]
+    return [None if np.isnan(value) else value for value in values]
+
+
+def _values(sample: Sample) -> np.ndarray | None:
+    if sample.source is not None:
+        return None
+    return np.asarray(sample.features, dtype=np.float64).reshape(len(sample.features), -1)

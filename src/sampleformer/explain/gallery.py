@@ -1,0 +1,79 @@
+"""Several samples on a page: how to read them, the choice of layer and head, and one section a sample."""
+
+from collections.abc import Sequence
+
+from sampleformer.explain.explanation import Explanation
+from sampleformer.explain.html import count
+from sampleformer.explain.image_map import average_map
+from sampleformer.explain.number_map import average_bars
+from sampleformer.explain.sample_section import sample_section, unit
+from sampleformer.explain.text_map import most_chosen, text_legend
+from sampleformer.model import ModelSettings
+
+
+def model_words(settings: ModelSettings) -> str:
+    """The model in a few words."""
+    arguments = settings.attention.model_dump()
+    name = arguments.pop("name")
+    given = ", ".join(f"{key} {value}" for key, value in arguments.items())
+    return (
+        f"attention {name}{f' ({given})' if given else ''}, {count(settings.layers, 'layer')} of "
+        f"{count(settings.heads, 'head')}, width {settings.width}"
+    )
+
+
+def gallery(shown: Sequence[Explanation], titles: Sequence[str] | None = None) -> str:
+    """The sections of several samples of one kind, with what a reader needs to read them.
+
+    Args:
+        shown: the samples.
+        titles: plain text, one for each sample. None: its number and id.
+    """
+    if not shown:
+        return "<p>No samples.</p>\n"
+    choosing = [
+        explanation for explanation in shown if explanation.choices.length and not explanation.choices.everything
+    ]
+    headings = titles or [f"Sample {place} (id {explanation.id})" for place, explanation in enumerate(shown, start=1)]
+    # One scale for all texts of a page, so that marks can be compared.
+    most = max((most_chosen(one.pieces, one.choices) for one in choosing), default=0)
+    sections = [sample_section(one, title, most) for one, title in zip(shown, headings, strict=True)]
+    if not choosing:
+        return _NO_CHOICE + "".join(sections)
+    return _chooser(choosing[0]) + _how_to_read(choosing[0], most) + _average(choosing) + "".join(sections)
+
+
+_NO_CHOICE = "<p>The heads of this model attend to every token of these samples, so no choice is marked.</p>\n"
+
+
+def _how_to_read(explanation: Explanation, most: int) -> str:
+    name = unit(explanation)
+    words = (
+        f"<p>In each layer every head chooses {name}s of its own, and all {name}s attend to those alone: a {name} that "
+        f"was not chosen reaches no other {name} through that head.</p>\n"
+    )
+    heads = explanation.choices.layers * explanation.choices.heads
+    return words + (text_legend(heads, most) if name == "token" else "")
+
+
+def _chooser(explanation: Explanation) -> str:
+    """The boxes for layer and head, shown by the page's script, without which they would do nothing."""
+    layers = "".join(f'<option value="{layer}">{layer + 1}</option>' for layer in range(explanation.choices.layers))
+    heads = "".join(f'<option value="{head}">{head + 1}</option>' for head in range(explanation.choices.heads))
+    return (
+        '<div class="choose" hidden>'
+        f'<label>Layer <select autocomplete="off"><option value="">all</option>{layers}</select></label>'
+        f'<label>Head <select autocomplete="off"><option value="">all</option>{heads}</select></label>'
+        '<output aria-live="polite"></output></div>\n'
+    )
+
+
+def _average(shown: Sequence[Explanation]) -> str:
+    """What was chosen over all samples, where the tokens of all samples stand for the same things."""
+    first = shown[0]
+    same = all(one.choices.length == first.choices.length and one.layout == first.layout for one in shown)
+    if len(shown) < 2 or not same or unit(first) == "token":
+        return ""
+    shares = [one.choices.share for one in shown]
+    body = average_map(first.layout, shares) if first.layout is not None else average_bars(first.pieces, shares)
+    return f"<h2>Over these samples</h2>\n{body}"

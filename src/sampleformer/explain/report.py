@@ -1,0 +1,136 @@
+"""The report of a training: ``report.html`` in the run folder."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sampleformer.data import SOURCES
+from sampleformer.data.samples import Samples
+from sampleformer.errors import InputError
+from sampleformer.explain.curves import Metrics, Score, curves
+from sampleformer.explain.explanation import explain
+from sampleformer.explain.gallery import gallery, model_words
+from sampleformer.explain.html import count, escape, number, page, percent, table
+from sampleformer.explain.predictions_table import PredictionsTable
+from sampleformer.explain.provenance import provenance
+from sampleformer.training.files import write_text
+from sampleformer.training.recipe import Recipe
+from sampleformer.training.run_folder import RunFolder
+
+_SAMPLES = 4
+_SCORE_NAMES = {
+    "f1": "F1 (macro)",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "r2": "R²",
+    "auroc": "AUROC",
+}
+_SPLITS = {"valid": "validation", "test": "test"}
+
+
+def write_report(run_folder: RunFolder | str | os.PathLike[str], *, test: Samples | None = None) -> Path:
+    """Writes the report of a finished training, and its curves as ``curves.png``, into the run folder.
+
+    Args:
+        run_folder: of the training.
+        test: the test part of the run's data, if it is at hand. None: it is loaded anew.
+
+    Returns:
+        The path of ``report.html``.
+
+    Raises:
+        InputError: if the training is not finished, or a file of the run folder cannot be read.
+    """
+    folder = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)
+    recipe, run, results = folder.read_recipe(), folder.read_run(), folder.read_results()
+    if results is None:
+        raise InputError(f"{folder.results}: no such file; the training is not finished, go on with --resume")
+    encoding = folder.read_encoding()
+    predictions = PredictionsTable.read(folder.test_predictions, encoding.task, encoding.labels)
+    selected = results["selected_by"]
+    score = Score(f"valid_{selected}", _name(selected), results["best"]["step"], _majority(results))
+    body = [
+        f"<h1>{escape(recipe.name)}</h1>\n",
+        f"<p class='lead'>{_lead(recipe)}</p>\n",
+        _headline(results),
+        f"<h2>Results</h2>\n{_results(results)}",
+        f"<h2>Learning curves</h2>\n{curves(Metrics.read(folder.metrics), score, folder.path / 'curves.png')}",
+        f"<h2>{escape(predictions.title())} (test, best weights)</h2>\n{predictions.html()}",
+        f"<h2>What the heads chose</h2>\n{_choices(folder, recipe, predictions, test)}",
+        f"<h2>How to get this again</h2>\n{provenance(folder, recipe, run)}",
+    ]
+    write_text(folder.report, page(f"{recipe.name}: report", "".join(body)))
+    return folder.report
+
+
+def _lead(recipe: Recipe) -> str:
+    described = recipe.description.rstrip(".")
+    parts = [described[:1].upper() + described[1:], f"Model: {model_words(recipe.model)}", recipe.source.rstrip(".")]
+    return " ".join(f"{escape(part)}." for part in parts if part)
+
+
+def _headline(results: dict[str, Any]) -> str:
+    """The few numbers that most readers come for."""
+    selected = results["selected_by"]
+    boxes = [
+        (number(results["best"]["test"][selected]), f"test {_name(selected)}, best on validation"),
+        (number(results["last"]["test"][selected]), f"test {_name(selected)}, last"),
+    ]
+    if results["majority_share"] is not None:
+        boxes.append((number(results["majority_share"]), "always the most frequent class"))
+    boxes += [(duration(results["train_seconds"]), "training"), (f"{results['parameters']:,}", "parameters")]
+    return "<div class='headline'>" + "".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in boxes) + "</div>\n"
+
+
+def _results(results: dict[str, Any]) -> str:
+    """Scores of the weights that were best on the validation part, and of the last ones."""
+    pair = [results["best"], results["last"]]
+    rows = [["step", *(f"{weights['step']:,}" for weights in pair)]]
+    for split, words in _SPLITS.items():
+        for name in results["best"][split]:
+            rows.append([f"{words} {_name(name)}", *(number(weights[split][name]) for weights in pair)])
+    samples = results["samples"]
+    words = (
+        f"The weights were picked by the {escape(_name(results['selected_by']))} on "
+        f"{count(samples['valid'], 'sample')} for validation, after training on {samples['train']:,}. "
+        f"The {samples['test']:,} for the test were looked at once, at the end."
+    )
+    if results["majority_share"] is not None:
+        share = percent(results["majority_share"])
+        words += f" Always naming the most frequent class of the test part would be right in {share} of it."
+    return table(["", "best on validation", "last"], rows) + f"<p class='note'>{words}</p>\n"
+
+
+def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTable, test: Samples | None) -> str:
+    """A few samples of the test part with what each head chose."""
+    try:
+        samples = recipe.data.build(SOURCES, "data").load().test if test is None else test
+    except InputError as error:
+        return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
+    if samples.ids != list(predictions.ids):
+        return "<p>The data has changed since the training, so no samples are shown.</p>\n"
+    model, encoding = run_folder.read_model(), run_folder.read_encoding()
+    shown = [explain(model, encoding, samples[place]) for place in predictions.to_show(_SAMPLES)]
+    words = f"<p>{count(len(shown), 'sample')} of the test part{predictions.words_for_shown}.</p>\n"
+    return words + gallery(shown, [f"Test sample {one.id}" for one in shown])
+
+
+def _majority(results: dict[str, Any]) -> float | None:
+    return results["majority_share"] if results["selected_by"] == "accuracy" else None
+
+
+def _name(score: str) -> str:
+    return _SCORE_NAMES.get(score, score.replace("_", " "))
+
+
+def duration(seconds: float) -> str:
+    """A time in words.
+
+    Example:
+        >>> duration(12.34), duration(150), duration(7384)
+        ('12.3 s', '2 min 30 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
