@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from sampleformer.bench.crossover import crossover
@@ -21,10 +22,10 @@ def tables(results: Results) -> Iterator[Table]:
 
 
 def _table(results: Results, direction: str) -> Table:
-    table = Table(title=TITLES[direction], title_justify="left", title_style="bold")
+    table = Table(title=TITLES[direction], title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("n", "attention"):
         table.add_column(heading, justify="right" if heading == "n" else "left")
-    for heading in ("ms", "µs/token", "against full", "× floor", "peak MiB", "MiB/1k tokens"):
+    for heading in ("ms", "µs/token", "× as fast\nas full", "time ÷\nfloor", "peak MiB", "MiB per\n1k tokens"):
         table.add_column(heading, justify="right")
     for floor in cells(results.floors, direction):
         same = [record for record in cells(results.records, direction) if record["n"] == floor["n"]]
@@ -41,15 +42,11 @@ def _row(record: Record, full: float | None) -> list[str]:
         record["attention"],
         digits(record["median_s"] * 1e3),
         digits(record["median_s"] * 1e6 / tokens),
-        "" if full is None or record["attention"] in (YARDSTICK, "floor") else _against(full / record["median_s"]),
+        "" if full is None or record["attention"] in (YARDSTICK, "floor") else f"{full / record['median_s']:.2f}",
         "" if record["attention"] == "floor" else f"{record['median_s'] / record['floor_s']:.2f}",
         "unknown" if peak is None else digits(peak),
         "unknown" if peak is None else digits(peak / tokens * 1000),
     ]
-
-
-def _against(gain: float) -> str:
-    return f"{gain:.2f}× faster" if gain >= 1 else f"{1 / gain:.2f}× slower"
 
 
 def settings_line(results: Results) -> str:
