@@ -69,9 +69,11 @@ class EncoderLayer(nn.Module):
         branch = self.dropout(branch)
         if self.training and self.stochastic_depth:
             keep = 1 - self.stochastic_depth
-            branch = branch * torch.empty(tokens.batch, 1, 1, device=branch.device).bernoulli_(keep).div(keep)
+            branch = branch * branch.new_empty(tokens.batch, 1, 1).bernoulli_(keep).div(keep)
         scale = residual_scale.to(branch.dtype)
-        if torch.is_grad_enabled():
+        # In place where the branch is nobody else's (a branch may return its input) and as wide as the sum.
+        in_place = branch is not tokens.features and branch.dtype == tokens.features.dtype
+        if torch.is_grad_enabled() or not in_place:
             return tokens.with_features(torch.addcmul(tokens.features, scale, branch))
         return tokens.with_features(branch.mul_(scale).add_(tokens.features))
 
@@ -146,6 +148,7 @@ class Encoder(nn.Module):
             noise: from `draw_noise`; None: drawn in each layer.
             return_selections: also return what each layer's heads attended to.
         """
+        tokens = tokens.without_padding()
         selections = []
         for number, layer in enumerate(self.layers):
             tokens, selection = layer(tokens, self.residual_scale, noise=None if noise is None else noise[number])

@@ -23,6 +23,7 @@ class AttentionPooling(nn.Module):
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
         """One vector a set."""
+        tokens = tokens.without_padding()
         return (self.weights(tokens)[:, None, :] @ tokens.features).squeeze(1)
 
     def weights(self, tokens: Tokens) -> Float[Tensor, "b n"]:
@@ -111,5 +112,5 @@ class TokenHead(nn.Module):
 
     def forward(self, tokens: Tokens) -> Float[Tensor, "b n outputs"]:
         """One answer a token."""
-        answers = self.output(tokens.features)
+        answers = self.output(tokens.without_padding().features)
         return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)

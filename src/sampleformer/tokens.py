@@ -1,7 +1,6 @@
 """The one structure that every model part sees."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Num
@@ -58,9 +57,16 @@ class Tokens:
         """The same tokens carrying other features."""
         return replace(self, features=features)
 
-    def to(self, *args: Any, **kwargs: Any) -> "Tokens":
-        """Moves every tensor to a device, as `torch.Tensor.to` does."""
-        return pytree.tree_map_only(Tensor, lambda tensor: tensor.to(*args, **kwargs), self)
+    def without_padding(self) -> "Tokens":
+        """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient)."""
+        if self.mask is None:
+            return self
+        mask = self.mask.reshape(self.mask.shape + (1,) * (self.features.ndim - 2))
+        return self.with_features(self.features.masked_fill(~mask, 0))
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
+        """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
+        return pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device, non_blocking=non_blocking), self)
 
 
 pytree.register_pytree_node(

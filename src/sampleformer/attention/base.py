@@ -87,8 +87,8 @@ class Attention(nn.Module):
         Returns:
             One vector a token, zero at masked tokens and where there is nothing to attend to.
         """
-        tokens = _without_padding(tokens)
-        attended_to = tokens if context is None else _without_padding(context)
+        tokens = tokens.without_padding()
+        attended_to = tokens if context is None else context.without_padding()
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
         key, value, valid, selection = self.keys_and_values(attended_to, noise if self.training else None)
@@ -130,9 +130,3 @@ class Attention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}"
-
-
-def _without_padding(tokens: Tokens) -> Tokens:
-    if tokens.mask is None:
-        return tokens
-    return tokens.with_features(tokens.features.masked_fill(~tokens.mask[:, :, None], 0))

@@ -62,7 +62,7 @@ class SequenceEmbed(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Tokens of the model's width; padding holds zeros."""
-        features = self._features(tokens.features)
+        features = self._features(tokens.without_padding().features)
         if self.positions == "sinusoidal":
             places = tokens.positions
             if places is None:
