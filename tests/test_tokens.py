@@ -76,3 +76,15 @@ def test_compiled_functions_take_and_return_them(fresh_compiler):
     out = torch.compile(double, fullgraph=True, backend="aot_eager")(given)
     assert torch.equal(out.features, 2 * given.features)
     assert torch.equal(out.mask, given.mask)
+
+
+@pytest.mark.parametrize(
+    "features", [torch.ones(2, 7), torch.ones(2, 7, 3), torch.ones(2, 7).long()], ids=["scalars", "vectors", "codes"]
+)
+def test_without_padding_holds_zeros_there(features):
+    mask = torch.arange(LENGTH) < torch.tensor([[7], [4]])
+    bare = Tokens(features, mask).without_padding()
+    assert bare.features.dtype == features.dtype
+    assert torch.equal(bare.features != 0, mask if features.ndim == 2 else mask[:, :, None].expand(2, 7, 3))
+    everything = Tokens(features)
+    assert everything.without_padding() is everything

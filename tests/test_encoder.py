@@ -1,0 +1,180 @@
+"""The layer and the stack: residuals, their learned scale, stochastic depth, noise and padding."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sampleformer.attention import ATTENTIONS, FullAttention, SamsaAttention
+from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
+from sampleformer.norms import RMSNorm
+from sampleformer.tokens import Tokens
+from tests.attention.variations import batch, with_padding
+
+WIDTH, HEADS, LAYERS = 10, 2, 3
+
+
+def encoder(name: str = "samsa", residual_scale: float = 0.7, **arguments: float) -> Encoder:
+    def attention(norm: nn.Module) -> nn.Module:
+        return ATTENTIONS[name](WIDTH, HEADS, norm=norm, **({"sampled": 3} if name == "samsa" else {}))
+
+    sizes = {"width": WIDTH, "layers": LAYERS, "feedforward": 17, "residual_scale": residual_scale}
+    return Encoder.of(attention, **sizes, **arguments).double()
+
+
+def gelu(x: Tensor) -> Tensor:
+    return x * 0.5 * (1 + torch.erf(x / 2**0.5))
+
+
+@pytest.mark.parametrize("grad", [True, False], ids=["with-gradient", "without"])
+def test_the_stack_is_its_formula(grad):
+    stack, tokens = encoder().eval(), batch([13, 7])
+    with torch.set_grad_enabled(grad):
+        found = stack(tokens).features
+    x, r = tokens.features.masked_fill(~tokens.mask[..., None], 0), stack.residual_scale
+    for layer in stack.layers:
+        x = x + r * layer.attention(Tokens(x, tokens.mask))
+        first, _, _, second = layer.feed_forward.mlp
+        x = x + r * second(gelu(first(layer.feed_forward.norm(x))))
+    torch.testing.assert_close(found, stack.norm(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_a_stack_that_starts_at_zero_is_the_final_norm(name):
+    stack, tokens = encoder(name, residual_scale=0.0), batch([7])
+    torch.testing.assert_close(stack(tokens).features, stack.norm(tokens.features))
+    stack(tokens).features.pow(3).sum().backward()
+    assert bool(stack.residual_scale.grad.abs() > 0), "nothing would ever be learned"
+
+
+def test_attention_and_feed_forward_do_not_share_a_norm():
+    layer = encoder().layers[0]
+    assert layer.attention.norm is not layer.feed_forward.norm
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+@pytest.mark.parametrize("content", [1e100, float("inf"), float("nan")], ids=str)
+def test_content_of_padding_changes_neither_value_nor_gradient(name, content):
+    stack, tokens = encoder(name).train(), batch([7, 3, 0], padding=2)
+    noise = stack.draw_noise(tokens)
+    results = []
+    for given in (with_padding(tokens, 0.0), with_padding(tokens, content)):
+        features = stack(given, noise=noise).features[tokens.mask]
+        trained = [parameter for parameter in stack.parameters() if parameter.requires_grad]
+        results.append((features, *torch.autograd.grad(features.pow(3).sum(), trained)))
+    for expected, found in zip(*results, strict=True):
+        assert bool(expected.isfinite().all())
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_a_padded_batch_is_each_sample_alone(name):
+    stack, lengths = encoder(name).eval(), [13, 1, 7]
+    tokens = batch(lengths, padding=3)
+    out = stack(tokens).features
+    for row, length in enumerate(lengths):
+        alone = stack(Tokens(tokens.features[row : row + 1, :length])).features
+        torch.testing.assert_close(out[row, :length], alone[0], rtol=1e-10, atol=1e-10)
+
+
+def test_noise_is_one_entry_a_layer_and_fixes_the_training_pass():
+    stack, tokens = encoder().train(), batch([13, 7])
+    noise, again, other = (
+        stack.draw_noise(tokens, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
+    assert len(noise) == LAYERS
+    assert not torch.equal(noise[0], noise[1])
+    assert torch.equal(stack(tokens, noise=noise).features, stack(tokens, noise=again).features)
+    assert not torch.equal(stack(tokens, noise=noise).features, stack(tokens, noise=other).features)
+
+
+def test_full_attention_needs_no_noise():
+    assert encoder("full").draw_noise(batch([7])) == [None] * LAYERS
+
+
+def test_selections_are_one_entry_a_layer():
+    stack, tokens = encoder().eval(), batch([13, 7])
+    out, selections = stack(tokens, return_selections=True)
+    assert torch.equal(out.features, stack(tokens).features)
+    assert [selection.indices.shape for selection in selections] == [(2, HEADS, 3)] * LAYERS
+
+
+def test_gradients_reach_every_parameter():
+    stack = encoder().train()
+    stack(batch([13] * 16)).features.pow(3).sum().backward()
+    missing = [name for name, p in stack.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    assert missing == []
+
+
+@pytest.mark.parametrize("arguments", [{}, {"dropout": 0.5}, {"stochastic_depth": 0.5}], ids=str)
+def test_evaluation_is_deterministic(arguments):
+    stack, tokens = encoder(**arguments).eval(), batch([13, 7])
+    plain = encoder().eval()
+    plain.load_state_dict(stack.state_dict())
+    assert torch.equal(stack(tokens).features, stack(tokens).features)
+    assert torch.equal(stack(tokens).features, plain(tokens).features)
+
+
+def test_dropout_drops_in_training():
+    stack, tokens = encoder("full", dropout=0.5).train(), batch([13])
+    assert not torch.equal(stack(tokens).features, stack(tokens).features)
+
+
+def test_stochastic_depth_skips_a_whole_branch_of_a_sample_and_keeps_the_mean():
+    samples, keep = 4000, 0.75
+    layer = EncoderLayer(
+        FullAttention(WIDTH, HEADS), nn.Linear(WIDTH, WIDTH, bias=False), stochastic_depth=1 - keep
+    ).double()
+    nn.init.zeros_(layer.feed_forward.weight)
+    features = torch.randn(1, 3, WIDTH, dtype=torch.float64)
+    tokens = Tokens(features.expand(samples, 3, WIDTH))
+    one = torch.tensor(1.0, dtype=torch.float64)
+    branch = layer.train()(tokens, one)[0].features - features
+    full = layer.eval()(Tokens(features), one)[0].features - features
+    kept = branch.abs().sum((1, 2)) > 0
+    assert abs(kept.double().mean() - keep) < 4 * (keep * (1 - keep) / samples) ** 0.5
+    torch.testing.assert_close(branch[kept], (full / keep).expand(int(kept.sum()), 3, WIDTH))
+
+
+@pytest.mark.parametrize("grad", [True, False], ids=["with-gradient", "without"])
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_the_precision_of_the_weights_stays(dtype, training, grad):
+    stack = encoder(dropout=0.1, stochastic_depth=0.3).to(dtype).train(training)
+    with torch.set_grad_enabled(grad):
+        out = stack(batch([13, 7], dtype=dtype)).features
+    assert out.dtype == dtype
+    assert bool(out.isfinite().all())
+
+
+@pytest.mark.parametrize("grad", [True, False], ids=["with-gradient", "without"])
+def test_the_residual_stream_stays_float32_under_autocast(grad):
+    layer = EncoderLayer(FullAttention(WIDTH, HEADS), FeedForward(WIDTH, 17)).eval()
+    tokens = batch([13, 7], dtype=torch.float32)
+    with torch.set_grad_enabled(grad), torch.autocast("cpu", dtype=torch.bfloat16):
+        out, _ = layer(tokens, torch.tensor(0.5))
+    assert out.features.dtype == torch.float32
+
+
+@pytest.mark.parametrize("grad", [True, False], ids=["with-gradient", "without"])
+def test_a_branch_that_returns_its_input_is_not_written_over(grad):
+    layer = EncoderLayer(FullAttention(WIDTH, HEADS), nn.Identity()).double().eval()
+    tokens = batch([7])
+    before = tokens.features.clone()
+    with torch.set_grad_enabled(grad):
+        out, _ = layer(tokens, torch.tensor(0.5, dtype=torch.float64))
+    attended = before + 0.5 * layer.attention(Tokens(before))
+    torch.testing.assert_close(out.features, 1.5 * attended)
+    assert torch.equal(tokens.features, before)
+
+
+@pytest.mark.parametrize("name", ["dropout", "stochastic_depth"])
+@pytest.mark.parametrize("value", [-0.1, 1.0, 1.5])
+def test_impossible_probabilities_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}, expected at least 0 and less than 1"):
+        EncoderLayer(SamsaAttention(WIDTH, HEADS), FeedForward(WIDTH, 17), **{name: value})
+
+
+def test_any_norm_can_be_used():
+    stack = Encoder([EncoderLayer(FullAttention(WIDTH, HEADS), FeedForward(WIDTH, 17))], norm=nn.LayerNorm(WIDTH))
+    assert stack(batch([5], dtype=torch.float32)).features.shape == (1, 5, WIDTH)
+    assert isinstance(encoder().norm, RMSNorm)
