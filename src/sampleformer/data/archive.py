@@ -1,5 +1,6 @@
 """Files from an archive, or from the folder that it unpacks to."""
 
+import gzip
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -38,12 +39,15 @@ def _folder_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
 
 def _tar_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(path, mode="r|*") as archive:
-            for member in archive:
-                parts = PurePosixPath(member.name).parts
-                opened = archive.extractfile(member) if member.isfile() and top in parts else None
-                if opened is not None:
-                    yield "/".join(parts[parts.index(top) + 1 :]), opened.read()
+        with gzip.open(path) as content:
+            with tarfile.open(fileobj=content, mode="r|") as archive:
+                for member in archive:
+                    parts = PurePosixPath(member.name).parts
+                    opened = archive.extractfile(member) if member.isfile() and top in parts else None
+                    if opened is not None:
+                        yield "/".join(parts[parts.index(top) + 1 :]), opened.read()
+            while content.read(1 << 20):  # to the end, where the checksum is compared
+                pass
     except EOFError as error:
         raise InputError(f"{path}: the archive is cut short") from error
     except (tarfile.TarError, zlib.error, OSError) as error:

@@ -63,6 +63,7 @@ class _Lines:
         self.path = path
         self.on_error = on_error
         self.unreadable = 0
+        self.first = ""
         self.broken: UnicodeDecodeError | None = None
         content = content.removeprefix(b"\xef\xbb\xbf")
         try:
@@ -85,8 +86,15 @@ class _Lines:
         if self.on_error == "stop":
             raise InputError(f"{self.path}: {place}: {message}")
         if not self.unreadable:
-            logger.warning("%s: skipping rows that cannot be read, the first: %s: %s", self.path, place, message)
+            self.first = f"{place}: {message}"
         self.unreadable += 1
+
+    def log(self) -> None:
+        """Logs one line that counts the rows that cannot be read."""
+        if self.unreadable:
+            logger.warning(
+                "%s: skipped %d rows that cannot be read, the first: %s", self.path, self.unreadable, self.first
+            )
 
 
 def read_delimited(path: Path, content: bytes, delimiter: str, on_error: str) -> Fields:
@@ -112,10 +120,10 @@ def read_delimited(path: Path, content: bytes, delimiter: str, on_error: str) ->
                 lines.wrong(place, lines.broken_message())
             else:
                 kept.append((number, line, record))
+    lines.log()
     values = [list(column) for column in zip(*(record for _, _, record in kept), strict=True)]
-    return Fields(
-        header, values or [[] for _ in header], [n for n, _, _ in kept], [n for _, n, _ in kept], lines.unreadable
-    )
+    numbers, starts = [number for number, _, _ in kept], [line for _, line, _ in kept]
+    return Fields(header, values or [[] for _ in header], numbers, starts, lines.unreadable)
 
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
@@ -170,6 +178,7 @@ def read_json_lines(path: Path, content: bytes, on_error: str) -> Fields:
             objects.append(found)
             rows.append(row)
             numbers.append(line)
+    lines.log()
     names = list(dict.fromkeys(name for found in objects for name in found))
     return Fields(names, [[found.get(name) for found in objects] for name in names], rows, numbers, lines.unreadable)
 
@@ -180,8 +189,11 @@ def _json_object(text: str, lines: _Lines, place: str) -> dict[str, Any] | None:
         return None
     try:
         pairs = json.loads(text, object_pairs_hook=_Pairs)
-    except ValueError as error:
-        lines.wrong(place, f"not valid JSON ({error})")
+    except json.JSONDecodeError as error:
+        lines.wrong(place, f"not valid JSON ({error.msg} at character {error.pos + 1})")
+        return None
+    except (ValueError, RecursionError) as error:  # a number of too many digits; brackets nested too deeply
+        lines.wrong(place, f"JSON that cannot be read ({error})")
         return None
     if not isinstance(pairs, _Pairs):
         lines.wrong(place, f'found JSON that is no object: {text.strip()[:40]!r}, expected {{"column": value, …}}')
