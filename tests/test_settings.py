@@ -132,6 +132,11 @@ def test_a_component_that_cannot_be_built_says_why(component, parts):
     assert all(part in text for part in parts), text
 
 
+def test_a_class_that_does_not_take_what_the_model_gives_is_named():
+    text = message_of(lambda: Component(name="layer", heads=2).build(LAYERS, "part", widths=8))
+    assert text == "part: Layer does not take 'widths'; did you mean 'width'? allowed: choice, heads, part, rate, width"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
