@@ -158,9 +158,8 @@ class TokenModel(nn.Module):
         path = Path(folder)
         if not (path / "config.json").exists() and (path / "model" / "config.json").exists():
             path = path / "model"
-        config = _read_config(path / "config.json")
-        settings = validate(ModelSettings, config["settings"], f"{path / 'config.json'}")
-        model = cls(settings, config["inputs"], config["outputs"], per_token=config["per_token"])
+        saved = _read_config(path / "config.json")
+        model = cls(saved.settings, saved.inputs, saved.outputs, per_token=saved.per_token)
         weights = path / "model.safetensors"
         try:
             model.load_state_dict(load_file(weights))
@@ -174,14 +173,20 @@ class TokenModel(nn.Module):
         return model.eval()
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+class _Saved(Settings):
+    """What ``config.json`` holds."""
+
+    settings: ModelSettings
+    inputs: dict[str, Any]
+    outputs: int
+    per_token: bool
+
+
+def _read_config(path: Path) -> _Saved:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file, expected a saved model's folder") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a JSON file: {error}") from error
-    expected = {"settings", "inputs", "outputs", "per_token"}
-    if not isinstance(config, dict) or set(config) != expected:
-        raise InputError(f"{path}: expected the keys {', '.join(sorted(expected))}")
-    return config
+    return validate(_Saved, config, str(path))

@@ -76,6 +76,9 @@ def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, give
     parameters = inspect.signature(made).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return arguments
+    for name in given:
+        if name not in parameters:
+            raise InputError(f"{setting}: {made.__name__} does not take {name!r}; {nearest(name, parameters)}")
     free = [name for name in parameters if name not in given]
     hints = get_type_hints(made.__init__)
     checked = {}
