@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,7 +70,7 @@ class ByteTokenizer(Tokenizer):
         codes = np.asarray(codes, dtype=np.uint8)
         starts = np.flatnonzero((codes & 0xC0) != 0x80)  # every byte that does not continue a character
         pieces = [""] * len(codes)
-        for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+        for start, end in pairwise([*starts, len(codes)]):
             pieces[start] = codes[start:end].tobytes().decode("utf-8", errors="replace")
         return pieces
 
