@@ -3,7 +3,6 @@
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from sampleformer.cli.parser import parse
 from sampleformer.errors import InputError
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _CurrentError(logging.StreamHandler[Any]):
+class _CurrentError(logging.StreamHandler):  # no [Any]: Python 3.10 cannot subscript it
     """Writes to whatever standard error is now, so that a progress bar can move out of the way."""
 
     def emit(self, record: logging.LogRecord) -> None:
