@@ -91,7 +91,7 @@ def test_files_for_validation_and_test(reviews: Path, tmp_path: Path) -> None:
 def test_file_and_column_for_the_same_part(tmp_path: Path) -> None:
     rows = [[f"text {number}", "ab"[number % 2], ["train", "valid", "test"][number % 3]] for number in range(30)]
     path = write(tmp_path / "a.csv", rows, ("text", "label", "part"))
-    other = write(tmp_path / "b.csv", rows[:4])
+    other = write(tmp_path / "b.csv", rows[:4], ("text", "label", "part"))
     assert "valid: given as the file" in error(path, valid=str(other), test="part")
 
 

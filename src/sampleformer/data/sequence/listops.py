@@ -135,11 +135,23 @@ class ListOps(Source):
             InputError: if a file in the cache is not the one that was generated.
         """
         self.prepare()
-        manifest = json.loads((self.folder / _MANIFEST).read_text())
+        hashes = self._hashes()
         words = [*OPERATORS, CLOSE, *VALUES]
         encoding = Encoding(TextColumn("Source", WhitespaceTokenizer(words)), ClassTarget("Target", list(VALUES)))
-        parts = {name: self._read(file, manifest["sha256"][file], encoding) for name, file in _FILES.items()}
+        parts = {name: self._read(file, hashes[file], encoding) for name, file in _FILES.items()}
         return Splits(parts["train"], parts["valid"], parts["test"], encoding)
+
+    def _hashes(self) -> dict[str, str]:
+        """SHA-256 of each file, as the manifest has it."""
+        path = self.folder / _MANIFEST
+        try:
+            hashes = json.loads(path.read_text())["sha256"]
+            return {name: hashes[name] for name in _FILES.values()}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not a manifest ({type(error).__name__}: {error}); delete the folder {self.folder} and it is "
+                "generated anew"
+            ) from error
 
     def _read(self, name: str, expected: str, encoding: Encoding) -> Samples:
         path = self.folder / name

@@ -70,7 +70,7 @@ class ByteTokenizer(Tokenizer):
         codes = np.asarray(codes, dtype=np.uint8)
         starts = np.flatnonzero((codes & 0xC0) != 0x80)  # every byte that does not continue a character
         pieces = [""] * len(codes)
-        for start, end in pairwise([*starts, len(codes)]):
+        for start, end in pairwise([*starts.tolist(), len(codes)]):
             pieces[start] = codes[start:end].tobytes().decode("utf-8", errors="replace")
         return pieces
 
