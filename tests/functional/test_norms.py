@@ -86,3 +86,17 @@ def test_the_module_learns_its_weight_and_tells_its_size():
     norm(torch.randn(2, 5, 6)).square().sum().backward()
     assert bool((norm.weight.grad != 0).all())
     assert repr(norm) == "RMSNorm(6, epsilon=0.001)"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (2, 3, 4)], ids=str)
+def test_inverse_rms_is_what_the_norm_multiplies_by(shape):
+    features = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    expected = formula(features, torch.ones(shape[-1]).double(), 1e-6).reshape(shape)
+    torch.testing.assert_close(features * norms.inverse_rms(features), expected, rtol=1e-12, atol=1e-12)
+    assert torch.autograd.gradcheck(norms.inverse_rms, features)
+
+
+def test_inverse_rms_of_zeros_has_a_finite_gradient():
+    features = torch.zeros(3, 4, requires_grad=True)
+    norms.inverse_rms(features).sum().backward()
+    assert not features.grad.any()
