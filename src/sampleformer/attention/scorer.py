@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.functional.norms import inverse_rms
 from sampleformer.norms import RMSNorm
 
 
@@ -32,8 +33,12 @@ class ImportanceScorer(nn.Module):
         return tokenwise(self._scores, features, widest=features.shape[-1]).transpose(1, 2).contiguous()
 
     def _scores(self, features: Tensor) -> Tensor:
-        mixed = features + self.norm(self.mlp(features))
-        if mixed.element_size() < 4:
-            mixed = mixed.float()
-        with torch.autocast(mixed.device.type, enabled=False):
-            return F.linear(mixed, self.score.weight.to(mixed.dtype), self.score.bias.to(mixed.dtype))
+        mixed = self.mlp(features)
+        # Under autocast the MLP's result is narrower than the features.
+        wide = torch.promote_types(features.dtype, torch.float32)
+        features, mixed = features.to(wide), mixed.to(wide)
+        with torch.autocast(features.device.type, enabled=False):
+            weight, bias = self.score.weight.to(features.dtype), self.score.bias.to(features.dtype)
+            # RMSNorm divides a token by one number, so it may divide the h scores instead of the d features.
+            from_mixed = F.linear(mixed, weight * self.norm.weight.to(features.dtype))
+            return F.linear(features, weight, bias) + from_mixed * inverse_rms(mixed, self.norm.epsilon)

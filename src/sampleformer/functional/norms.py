@@ -37,6 +37,17 @@ def rms_norm(
     return F.rms_norm(features, weight.shape, weight.to(features.dtype), epsilon)
 
 
+def inverse_rms(features: Float[Tensor, "*rows d"], epsilon: float = 1e-6) -> Float[Tensor, "*rows 1"]:
+    """``1 / sqrt(mean(x²) + epsilon)`` of each row: what RMSNorm multiplies it by.
+
+    Example:
+        >>> inverse_rms(torch.tensor([[3.0, 4.0]]))
+        tensor([[0.2828]])
+    """
+    length = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    return (length.square() / features.shape[-1] + epsilon).rsqrt()
+
+
 class _BlockedRmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, epsilon: float) -> Tensor:
@@ -45,8 +56,7 @@ class _BlockedRmsNorm(torch.autograd.Function):
         inverse = rows.new_empty(rows.shape[0], 1)
         for start in range(0, rows.shape[0], ROWS_PER_BLOCK):
             block = slice(start, start + ROWS_PER_BLOCK)
-            norm = torch.linalg.vector_norm(rows[block], dim=-1, keepdim=True)
-            inverse[block] = norm.square_().div_(rows.shape[-1]).add_(epsilon).rsqrt_()
+            inverse[block] = inverse_rms(rows[block], epsilon)
             torch.mul(rows[block], inverse[block], out=result[block]).mul_(weight)
         ctx.save_for_backward(rows, weight, inverse)
         return result.view(features.shape)
