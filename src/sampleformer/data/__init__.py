@@ -24,11 +24,17 @@ SOURCES: dict[str, type[Source]] = {
 __all__ = [
     "SOURCES",
     "Batch",
+    "Cifar10",
+    "Digits",
     "Encoding",
+    "Imdb",
     "LengthGroupedBatches",
+    "ListOps",
+    "NumberTable",
     "Sample",
     "Samples",
     "Source",
     "Splits",
+    "TextTable",
     "collate",
 ]
