@@ -49,8 +49,12 @@ class Table:
             InputError: if there is no such column; it names the nearest.
         """
         if name not in self.columns:
-            raise InputError(f"{self.path}: column {name!r} is missing; {nearest(name, self.columns)}")
+            raise InputError(f"{self.path}: column {name!r} is missing; {self.nearest_column(name)}")
         return self.columns[name]
+
+    def nearest_column(self, name: str) -> str:
+        """Words that help with a misspelt column, on one line whatever the header holds."""
+        return nearest(name, [" ".join(column.split()) for column in self.columns])
 
 
 def read_table(path: str | os.PathLike[str], on_error: str = "stop") -> Table:

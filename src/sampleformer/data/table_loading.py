@@ -17,7 +17,7 @@ from sampleformer.data.split import PERIOD, choose, split_tenths, strata_of
 from sampleformer.data.split_columns import rows_of_splits
 from sampleformer.data.table import SUFFIXES, Table, read_table
 from sampleformer.data.tasks import infer_task, learn_targets, parse_targets
-from sampleformer.errors import InputError, nearest
+from sampleformer.errors import InputError
 
 if TYPE_CHECKING:
     from sampleformer.data.table_source import TableSource
@@ -142,7 +142,7 @@ class TableLoading:
             else:
                 raise InputError(
                     f"{split}: {name!r} is neither a file nor a column of {self.table.path}; "
-                    f"{nearest(name, self.table.columns)}"
+                    f"{self.table.nearest_column(name)}"
                 )
         return files, columns
 
