@@ -37,8 +37,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = Parser(prog="sampleformer", description="Transformers that attend to a sample of their tokens.")
     parser.add_argument("--version", action="version", version=f"sampleformer {__version__}")
+    add_example(parser, "sampleformer train digits\nsampleformer VERB --help")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     asked = arguments[0] if arguments else ""
+    if not asked:
+        raise InputError(f"expected a verb: {', '.join(VERBS)}; see `sampleformer --help`")
     if asked and not asked.startswith("-") and asked not in VERBS:
         raise InputError(f"unknown verb {asked!r}; {nearest(asked, VERBS)}")
     for name in VERBS:

@@ -74,22 +74,32 @@ def load(name: str | os.PathLike[str], changes: Iterable[str] = ()) -> Recipe:
         >>> load("digits", ["training.epochs=3"]).training.epochs
         3
     """
-    return validate(Recipe, changed(read(name), changes))
+    return change(validate(Recipe, read(name)), changes)
 
 
-def changed(values: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
-    """Plain settings with some of them changed.
+def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
+    """A recipe with some of its settings changed.
 
     Giving ``training.epochs`` takes ``training.steps`` away, and the other way round. Another ``model.attention.name``
     takes the arguments of the old attention away.
+
+    Args:
+        recipe: stays as it is.
+        changes: ``dotted.name=value`` each, the value in YAML.
+
+    Raises:
+        InputError: if a setting is unknown or wrong.
     """
-    for change in changes:
-        name, equals, value = change.partition("=")
+    values = recipe.model_dump()
+    for text_of_change in changes:
+        name, equals, value = text_of_change.partition("=")
         if not equals or not name:
-            raise InputError(f"--set {change}: expected a dotted name, an equals sign and a value: model.width=64")
+            raise InputError(
+                f"--set {text_of_change}: expected a dotted name, an equals sign and a value: model.width=64"
+            )
         values = _cleared(values, name, value)
         values = override(values, name, value)
-    return values
+    return validate(Recipe, values)
 
 
 def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:

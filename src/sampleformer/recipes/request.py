@@ -7,7 +7,7 @@ from typing import Any
 
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
-from sampleformer.recipes.library import changed, names, read
+from sampleformer.recipes.library import change, names, read
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
 
@@ -51,7 +51,7 @@ def request(
     flags = {"training.epochs": epochs, "training.steps": steps, "seed": seed, "model.attention.name": attention}
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     where = "" if recipe is None or recipe in names() else recipe
-    return validate(Recipe, changed(values, [*given, *changes]), where)
+    return change(validate(Recipe, values, where), [*given, *changes])
 
 
 def _data_section(section: dict[str, Any], asked: dict[str, Any], *, need_kind: bool) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Splits
+from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.model import TokenModel
 from sampleformer.training.devices import pick_device
@@ -69,7 +72,9 @@ def train(
         check_resumable(folder, recipe)
     else:
         folder.check_free()
-    splits = recipe.data.build(SOURCES, "data").load()
+    source = recipe.data.build(SOURCES, "data")
+    _check_model(recipe)
+    splits = source.load()
     _check_splits(splits, recipe)
     seed_everything(recipe.seed, WEIGHTS)
     model = TokenModel(recipe.model, splits.encoding.inputs, splits.encoding.outputs)
@@ -105,6 +110,13 @@ def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "")
         elif before != after:
             return f"{where}{name}: {after!r} was asked for, but the run was started with {before!r}"
     return ""
+
+
+def _check_model(recipe: Recipe) -> None:
+    """Finds what is wrong with the model's settings before the data is read, which may take minutes."""
+    if recipe.model.embed.name in EMBEDS:
+        with torch.device("meta"):
+            TokenModel(recipe.model, {"features": 1}, outputs=1)
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
