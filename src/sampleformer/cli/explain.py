@@ -26,5 +26,5 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, force=options.force)
     if options.samples < 1:
         raise InputError(f"--samples: found {options.samples}, expected at least 1")
-    write_page(options.folder, options.file, options.output, samples=options.samples)
+    write_page(options.folder, options.file, options.output, samples=options.samples, force=options.force)
     print(f"explanation: {options.output}")

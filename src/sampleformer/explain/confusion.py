@@ -45,9 +45,9 @@ def confusion(labels: Sequence[str], matrix: Int[np.ndarray, "true predicted"]) 
         return body + confusions + details("Each class", _classes(labels, matrix))
     classes = _classes(labels, matrix)
     if len(labels) <= _SMALL:
-        body = f"<div class='facts'>\n{body}{classes}</div>\n"
+        body = f"{_NOTE}<div class='facts'>\n{body}{classes}</div>\n"
     else:
-        body += details("Each class", classes)
+        body = _NOTE + body + details("Each class", classes)
     return body + (details("Most frequent confusions", confusions) if confusions else "")
 
 
@@ -65,8 +65,8 @@ def _matrix(labels: Sequence[str], matrix: np.ndarray) -> str:
         for row in range(len(labels))
     )
     return (
-        f"<div>{_NOTE}<div class='wide'><table class='{kind}'>"
-        f"<thead><tr><td></td>{top}</tr></thead>\n<tbody>{rows}</tbody></table></div></div>\n"
+        f"<div class='wide'><table class='{kind}'>"
+        f"<thead><tr><td></td>{top}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
     )
 
 

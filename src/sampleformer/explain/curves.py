@@ -111,7 +111,7 @@ def _line(axes: Axes, metrics: Metrics, column: str, colour: str, dashes: str = 
 def _loss(axes: Axes, metrics: Metrics) -> None:
     _line(axes, metrics, "train_loss", GREY, "--", "training")
     _line(axes, metrics, "valid_loss", BLUE, "-", "validation")
-    axes.legend()
+    axes.legend(loc="upper right")
 
 
 def _score(axes: Axes, metrics: Metrics, score: Score) -> None:

@@ -62,6 +62,7 @@ def inline_svg(figure: Figure, words: str) -> str:
     drawing = text.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawing)  # HTML knows them
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', drawing))
     drawing = re.sub(r' id="([^"]+)"', lambda found: found.group(0) if found.group(1) in used else "", drawing)
     return drawing.replace("<svg ", f'<svg role="img" aria-label="{words}" ', 1)

@@ -30,13 +30,13 @@ def visible(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share between 0 and 1 as a percentage.
+    """A share between 0 and 1 as a percentage, its sign joined by a space that does not break.
 
     Example:
-        >>> percent(0.0625)
-        '6.2 %'
+        >>> percent(0.0625) == "6.2\N{NO-BREAK SPACE}%"
+        True
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def count(number: int, one: str, many: str = "") -> str:

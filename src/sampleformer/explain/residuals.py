@@ -46,7 +46,7 @@ def _figures(name: str, true: np.ndarray, predicted: np.ndarray, place: int) -> 
         axes.plot(ends, ends, color=GREY, linestyle="--", linewidth=1, label="predicted = true")
         axes.scatter(true, predicted, s=12, alpha=0.5, color=BLUE, linewidths=0, rasterized=many)
         axes.set(title="Predicted against true", xlabel=f"true {_plain(name)}", ylabel="predicted")
-        axes.legend()
+        axes.legend(loc="upper left")
         first = inline_svg(figure, f"Predicted against true {escape(name)}")
     with style(f"residuals {place} b"):
         figure, (axes,) = panels()

@@ -1,0 +1,48 @@
+import pytest
+
+from sampleformer.explain.outcome import Answer, Outcome
+from tests.explain.pages import Page
+
+
+def classes(*probabilities: float, true: int | None = None) -> Outcome:
+    answers = [
+        Answer(f"<{place}>", probability, None if true is None else float(place == true))
+        for place, probability in enumerate(probabilities)
+    ]
+    return Outcome("classification", answers)
+
+
+@pytest.mark.parametrize(("true", "words"), [(1, "✓ right"), (0, "✗ wrong")])
+def test_class_is_right_or_wrong(true: int, words: str) -> None:
+    line = Page(classes(0.25, 0.75, true=true).line()).text
+    assert line.startswith(f"Predicted: <1> (75.0\N{NO-BREAK SPACE}%); true: <{true}>")
+    assert words in line
+
+
+def test_without_truth_there_is_no_verdict() -> None:
+    outcome = classes(0.25, 0.75)
+    assert (outcome.truth, outcome.right) == (None, None)
+    assert "true" not in outcome.line()
+
+
+def test_many_classes_are_cut_but_the_true_one_stays() -> None:
+    text = Page(classes(*[0.1] * 9, 0.02, true=9).probabilities()).text
+    assert "<9> (true)" in text
+    assert "4 less probable left out." in text
+
+
+def test_several_labels() -> None:
+    outcome = Outcome("multilabel", [Answer("a", 0.9, 1.0), Answer("b", 0.2, 1.0), Answer("c", 0.6, None)])
+    assert (outcome.headline, outcome.truth, outcome.right) == ("a, c", "a, b", None)
+    assert Outcome("multilabel", [Answer("a", 0.1, 0.0)]).truth == "no label"
+
+
+def test_values() -> None:
+    outcome = Outcome("regression", [Answer("price", 12.3456, 13.0), Answer("size", 1.0, None)])
+    assert (outcome.headline, outcome.truth, outcome.probabilities()) == ("price = 12.35, size = 1", "price = 13", "")
+
+
+def test_columns_of_a_prediction() -> None:
+    columns = {"prediction": ["b"], "probability_a": [0.25], "probability_b": [0.75]}
+    outcome = Outcome.from_columns("classification", ["a", "b"], columns, [1.0, 0.0])
+    assert list(outcome.answers) == [Answer("a", 0.25, 1.0), Answer("b", 0.75, 0.0)]
