@@ -74,7 +74,8 @@ def load(name: str | os.PathLike[str], changes: Iterable[str] = ()) -> Recipe:
         >>> load("digits", ["training.epochs=3"]).training.epochs
         3
     """
-    return change(validate(Recipe, read(name)), changes)
+    where = "" if str(name) in names() else str(name)
+    return change(validate(Recipe, read(name), where), changes)
 
 
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
@@ -103,11 +104,10 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
 
 
 def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    """The settings without what a change of this one makes void."""
     other = {"training.epochs": "steps", "training.steps": "epochs"}.get(name)
-    if other and isinstance(values.get("training"), dict):
-        return values | {"training": values["training"] | {other: None}}
-    if name == "model.attention.name":
-        model = values.get("model") or {}
-        if isinstance(model.get("attention"), dict) and model["attention"].get("name") != value:
-            return values | {"model": model | {"attention": {}}}
+    if other:
+        return override(values, f"training.{other}", "null")
+    if name == "model.attention.name" and values["model"]["attention"]["name"] != value:
+        return override(values, "model.attention", "{}")
     return values

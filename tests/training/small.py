@@ -1,0 +1,71 @@
+"""Small data and models that train in a second."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.training import Recipe
+
+MODEL: dict[str, Any] = {
+    "width": 8,
+    "layers": 2,
+    "heads": 2,
+    "feedforward": 16,
+    "attention": {"name": "samsa", "sampled": 3},
+    "embed": {"name": "sequence", "hidden": 8},
+    "dropout": 0.2,
+    "residual_scale": 1.0,
+}
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+    """A table in a file."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def write_texts(path: Path, rows: int = 60, seed: int = 0) -> Path:
+    """Texts of unequal lengths; the label says which of two letters they hold."""
+    random = np.random.default_rng(seed)
+    table = []
+    for row in range(rows):
+        letters = "abxx" if row % 2 else "cdxx"
+        text = "".join(random.choice(list(letters), size=int(random.integers(3, 12))))
+        table.append([f"r{row}", text, "ab" if row % 2 else "cd"])
+    return write_csv(path, ["id", "review", "sentiment"], table)
+
+
+def write_numbers(path: Path, rows: int = 60, seed: int = 0) -> Path:
+    """Four numbers; the price is a sum of two of them, in thousands."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(rows, 4)).round(3)
+    table = [[*row, 50_000 + 10_000 * (row[0] + row[2])] for row in values.tolist()]
+    return write_csv(path, ["a", "b", "c", "d", "price"], table)
+
+
+def text_recipe(path: Path, *, model: dict[str, Any] | None = None, **training: Any) -> Recipe:
+    """A recipe for the file of `write_texts`."""
+    return Recipe.model_validate(
+        {
+            "name": "small",
+            "data": {"name": "text", "path": str(path), "text": "review", "label": "sentiment"},
+            "model": MODEL | (model or {}),
+            "training": {"steps": 8, "batch_size": 8, "check_every": 4, "learning_rate": 0.01} | training,
+        }
+    )
+
+
+def number_recipe(path: Path, **training: Any) -> Recipe:
+    """A recipe for the file of `write_numbers`."""
+    return Recipe.model_validate(
+        {
+            "name": "small",
+            "data": {"name": "numbers", "path": str(path), "label": "price"},
+            "model": MODEL,
+            "training": {"steps": 8, "batch_size": 8, "check_every": 4, "learning_rate": 0.01} | training,
+        }
+    )
