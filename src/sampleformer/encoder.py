@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Selection
+from sampleformer.dropout import Dropout
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
@@ -25,7 +26,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, hidden: int, *, norm: nn.Module | None = None, dropout: float = 0.0) -> None:
         super().__init__()
         self.norm = norm if norm is not None else nn.Identity()
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, width))
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """Transforms each token by itself."""
@@ -49,12 +50,11 @@ class EncoderLayer(nn.Module):
         self, attention: Attention, feed_forward: nn.Module, *, dropout: float = 0.0, stochastic_depth: float = 0.0
     ) -> None:
         super().__init__()
-        for name, value in (("dropout", dropout), ("stochastic_depth", stochastic_depth)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}, expected at least 0 and less than 1")
+        if not 0 <= stochastic_depth < 1:
+            raise ValueError(f"stochastic_depth is {stochastic_depth}, expected at least 0 and less than 1")
         self.attention = attention
         self.feed_forward = feed_forward
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.stochastic_depth = stochastic_depth
 
     def forward(
