@@ -143,6 +143,13 @@ def test_choices_of_nothing_are_counted(tmp_path: Path) -> None:
     assert f"choices of “nothing”{48 - chosen.sum()} of 48" in page.text
 
 
+@pytest.mark.parametrize(("choice", "there"), [("soft", True), ("hard", False)])
+def test_soft_choice_says_that_runners_up_are_read_too(tmp_path: Path, choice: str, there: bool) -> None:
+    run, _ = texts_run(tmp_path / "run", attention={"name": "samsa", "sampled": 4, "choice": choice})
+    _, page = page_of(run, write_table(tmp_path / "new.csv", ["review"], [["a good text"]]))
+    assert ("The choice of this model is soft" in page.text) is there
+
+
 @pytest.mark.parametrize(("pooling", "there"), [("attention", True), ("mean", False), ("max", False)])
 def test_pooling_weights_are_shown_where_there_are_any(tmp_path: Path, pooling: str, there: bool) -> None:
     run, _ = texts_run(tmp_path / "run", pooling=pooling)

@@ -22,11 +22,12 @@ def model_words(settings: ModelSettings) -> str:
     )
 
 
-def gallery(shown: Sequence[Explanation], titles: Sequence[str] | None = None) -> str:
+def gallery(shown: Sequence[Explanation], settings: ModelSettings, titles: Sequence[str] | None = None) -> str:
     """The sections of several samples of one kind, with what a reader needs to read them.
 
     Args:
         shown: the samples.
+        settings: of the model.
         titles: plain text, one for each sample. None: its number and id.
     """
     if not shown:
@@ -40,18 +41,23 @@ def gallery(shown: Sequence[Explanation], titles: Sequence[str] | None = None) -
     sections = [sample_section(one, title, most) for one, title in zip(shown, headings, strict=True)]
     if not choosing:
         return _NO_CHOICE + "".join(sections)
-    return _chooser(choosing[0]) + _how_to_read(choosing[0], most) + _average(choosing) + "".join(sections)
+    return _chooser(choosing[0]) + _how_to_read(choosing[0], settings, most) + _average(choosing) + "".join(sections)
 
 
 _NO_CHOICE = "<p>The heads of this model attend to every token of these samples, so no choice is marked.</p>\n"
 
 
-def _how_to_read(explanation: Explanation, most: int) -> str:
+def _how_to_read(explanation: Explanation, settings: ModelSettings, most: int) -> str:
     name = unit(explanation)
     words = (
         f"<p>In each layer every head chooses {name}s of its own, and all {name}s attend to those alone: a {name} that "
         f"was not chosen reaches no other {name} through that head.</p>\n"
     )
+    if settings.attention.model_dump().get("choice") == "soft":
+        words += (
+            f"<p>The choice of this model is soft: each chosen {name} is mixed with the runners-up, which are not "
+            "marked but are read a little too.</p>\n"
+        )
     heads = explanation.choices.layers * explanation.choices.heads
     return words + (text_legend(heads, most) if name == "token" else "")
 

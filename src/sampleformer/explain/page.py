@@ -53,7 +53,7 @@ def write_page(
         f"<h1>{escape(title)}</h1>\n<p class='lead'>Shown: {part} of the file's samples. "
         f"Model: <b>{escape(run.path.name)}</b>, {escape(model_words(model.settings))}.</p>\n"
     )
-    write_text(target, page(title, lead + note + gallery(shown)))
+    write_text(target, page(title, lead + note + gallery(shown, model.settings)))
     return target
 
 

@@ -112,7 +112,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     model, encoding = run_folder.read_model(), run_folder.read_encoding()
     shown = [explain(model, encoding, samples[place]) for place in predictions.to_show(_SAMPLES)]
     words = f"<p>{count(len(shown), 'sample')} of the test part{predictions.words_for_shown}.</p>\n"
-    return words + gallery(shown, [f"Test sample {one.id}" for one in shown])
+    return words + gallery(shown, recipe.model, [f"Test sample {one.id}" for one in shown])
 
 
 def _majority(results: dict[str, Any]) -> float | None:
