@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from sampleformer.dropout import Dropout
 from sampleformer.functional.dropout import dropout, random_mask
 
 
@@ -45,3 +46,23 @@ def test_same_seed_same_result_and_nothing_in_evaluation() -> None:
     assert torch.equal(*results)
     assert dropout(features, 0.3, training=False) is features
     assert dropout(features, 0.0, training=True) is features
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_the_dtype_stays_and_garbage_is_dropped_too(dtype: torch.dtype) -> None:
+    result = dropout(torch.full((1000,), torch.nan, dtype=dtype), 0.5, training=True)
+    assert result.dtype == dtype
+    assert 400 < int((result == 0).sum()) < 600
+
+
+def test_compiled_it_drops_too(fresh_compiler: None) -> None:
+    compiled = torch.compile(Dropout(0.5), fullgraph=True, backend="aot_eager")
+    result = compiled(torch.ones(10_000))
+    assert 4_500 < int((result == 0).sum()) < 5_500
+    assert bool(((result == 0) | (result == 2)).all())
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.0, 1.5])
+def test_impossible_probabilities_are_refused(probability: float) -> None:
+    with pytest.raises(ValueError, match=f"dropout is {probability}, expected at least 0 and less than 1"):
+        Dropout(probability)
