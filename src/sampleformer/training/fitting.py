@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -81,6 +82,7 @@ def fit(
 def _make_trainer(recipe: Recipe, folder: RunFolder, checks: int, device: str, callbacks: list[Callback]) -> Trainer:
     """A trainer whose epochs are the steps from one check to the next."""
     _silence_lightning()
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and helps only to find mistakes
     tensorboard = importlib.util.find_spec("tensorboard") is not None
     return Trainer(
         accelerator=_ACCELERATORS[device],

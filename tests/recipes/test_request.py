@@ -1,0 +1,75 @@
+"""Tests of the way from what a user asks for to a recipe."""
+
+from typing import Any
+
+import pytest
+
+from sampleformer.errors import InputError
+from sampleformer.recipes import load, request
+
+TEXT = {"path": "reviews.csv.gz", "text": "review", "label": "sentiment"}
+
+
+def test_a_table_of_texts() -> None:
+    recipe = request(None, data=TEXT | {"tokens": None, "numbers": None})
+    assert recipe.name == "reviews"
+    assert recipe.data.model_dump() == {"name": "text", **TEXT}
+    assert recipe.model == load("defaults").model
+
+
+def test_a_table_of_numbers() -> None:
+    recipe = request(None, data={"path": "a/houses.csv", "numbers": True, "label": "price"})
+    assert recipe.name == "houses"
+    assert recipe.data.model_dump() == {"name": "numbers", "path": "a/houses.csv", "label": "price"}
+    columns = request(None, data={"path": "houses.csv", "columns": ["a", "b"], "label": "price"}).data
+    assert columns.model_dump() == {"name": "numbers", "path": "houses.csv", "label": "price", "columns": ["a", "b"]}
+
+
+def test_names_are_taken_as_they_are() -> None:
+    recipe = request(None, data={"path": "2024", "text": "yes", "label": "1e3"})
+    assert recipe.data.model_dump() == {"name": "text", "path": "2024", "text": "yes", "label": "1e3"}
+
+
+def test_a_path_for_a_recipe_with_data_of_its_own() -> None:
+    recipe = request("imdb", data={"path": "aclImdb_v1.tar.gz"})
+    assert recipe.data.model_dump() == {
+        "name": "imdb",
+        "tokens": "bytes",
+        "max_length": 4096,
+        "path": "aclImdb_v1.tar.gz",
+    }
+
+
+def test_another_table_for_the_model_of_a_recipe() -> None:
+    recipe = request("imdb", data=TEXT)
+    assert recipe.data.model_dump() == {"name": "text", "tokens": "bytes", "max_length": 4096, **TEXT}
+    assert recipe.model == load("imdb").model
+    assert recipe.training == load("imdb").training
+    longer = request("imdb", data=TEXT | {"max_length": 9})
+    assert longer.data.arguments["max_length"] == 9
+
+
+def test_flags_then_changes() -> None:
+    recipe = request("digits", epochs=3, seed=5, attention="full", changes=["training.epochs=4"])
+    assert (recipe.training.epochs, recipe.seed, recipe.model.attention.name) == (4, 5, "full")
+    assert request("digits", steps=9).training.steps == 9
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"recipe": None}, "expected a recipe (cifar10, digits, imdb, listops, listops-small) or --data FILE"),
+        (
+            {"recipe": None, "data": {"path": "a.csv"}},
+            "--data: expected --text COLUMN for a table of texts, or --numbers",
+        ),
+        ({"recipe": None, "data": TEXT | {"numbers": True}}, "--text and --numbers or --columns: expected one kind"),
+        ({"recipe": "digits", "epochs": 1, "steps": 1}, "--epochs and --steps: expected one of them, got both"),
+        ({"recipe": "digits", "epochs": 0}, "training.epochs: input should be greater than or equal to 1, got 0"),
+        ({"recipe": "digit"}, "unknown recipe 'digit'; did you mean 'digits'?"),
+    ],
+)
+def test_what_cannot_be(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        request(**asked)
+    assert str(raised.value).startswith(message)
