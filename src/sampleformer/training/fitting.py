@@ -82,7 +82,8 @@ def fit(
 def _make_trainer(recipe: Recipe, folder: RunFolder, checks: int, device: str, callbacks: list[Callback]) -> Trainer:
     """A trainer whose epochs are the steps from one check to the next."""
     _silence_lightning()
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and helps only to find mistakes
+    # Costs time, and helps only to find mistakes.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     tensorboard = importlib.util.find_spec("tensorboard") is not None
     return Trainer(
         accelerator=_ACCELERATORS[device],
