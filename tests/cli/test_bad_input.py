@@ -144,6 +144,11 @@ def test_resume_with_other_settings(trained: Path) -> None:
     assert message.startswith("model.width: 16 was asked for, but the run was started with 8")
 
 
+def test_a_finished_run_is_not_made_longer(trained: Path) -> None:
+    message = refused(trained, ["train", "--resume", "--output", "run", "--steps", "9"])
+    assert message.startswith("training.steps: 9 was asked for, but the run was started with 6")
+
+
 def test_model_cut_short(trained: Path) -> None:
     _cut(trained / "run" / "model" / "model.safetensors")
     message = refused(trained, ["predict", "run", "texts.csv", "-o", "out.csv"])

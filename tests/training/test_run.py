@@ -266,3 +266,9 @@ def test_nothing_is_made_when_something_is_wrong(texts: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match="training.class_weights"):
         train(balanced, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_mixed_precision(texts: Path, tmp_path: Path) -> None:
+    folder = train(text_recipe(texts, steps=2, precision="bf16-mixed"), tmp_path / "run", quiet=True)
+    assert next(folder.read_model().parameters()).dtype == torch.float32
+    assert folder.read_results() is not None

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import logging
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -41,12 +42,9 @@ def run(options: argparse.Namespace) -> None:
     """Trains, writes the report and shows the scores; a finished run is only shown."""
     recipe = _recipe(options)
     folder = RunFolder(options.output or _free_name(recipe.name))
-    if not (options.resume and folder.results.exists()):
-        _train(recipe, folder, options)
+    _train(recipe, folder, options)
     if not folder.report.exists():
-        from sampleformer.explain import write_report
-
-        write_report(folder.path)
+        _write_report(folder)
     results = folder.read_results()
     assert results is not None
     show(run_table(results))
@@ -59,6 +57,18 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
     except KeyboardInterrupt as stop:
         go_on = f"go on with: sampleformer train --resume --output {folder.path}"
         raise KeyboardInterrupt(go_on if folder.config.exists() else "nothing was written") from stop
+
+
+def _write_report(folder: RunFolder) -> None:
+    from sampleformer.explain import write_report  # draws, and so imports what draws
+
+    log = logging.getLogger("sampleformer")
+    level = log.level
+    log.setLevel(logging.WARNING)  # it reads the data again, and what there is to say of them has been said
+    try:
+        write_report(folder.path)
+    finally:
+        log.setLevel(level)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

@@ -53,7 +53,7 @@ def train(
     Args:
         recipe: of the run. To go on with a run it must be the one that the run was started with.
         output: the run folder.
-        resume: go on from the folder's last checkpoint.
+        resume: go on from the folder's last checkpoint; a finished run stays as it is.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         command: the program and its arguments, for ``run.json``. None: those of this process.
         quiet: without progress bars.
@@ -68,10 +68,14 @@ def train(
     """
     device = pick_device(device)
     folder = RunFolder(output)
-    if resume:
-        check_resumable(folder, recipe)
-    else:
+    if not resume:
         folder.check_free()
+    else:
+        _check_same(folder, recipe)
+        if folder.results.exists():
+            log.info("%s: the training is finished, there is nothing to go on with", folder.path)
+            return folder
+        _check_checkpoints(folder)
     source = recipe.data.build(SOURCES, "data")
     _check_model(recipe)
     splits = source.load()
@@ -89,16 +93,16 @@ def train(
     return folder
 
 
-def check_resumable(folder: RunFolder, recipe: Recipe) -> None:
-    """Raises InputError if a training cannot go on from a folder with a recipe."""
-    started = folder.read_recipe()
-    difference = _first_difference(started.model_dump(), recipe.model_dump())
+def _check_same(folder: RunFolder, recipe: Recipe) -> None:
+    difference = _first_difference(folder.read_recipe().model_dump(), recipe.model_dump())
     if difference:
         raise InputError(f"{difference}, and --resume goes on with the settings of {folder.config}; train anew instead")
-    if folder.last_checkpoint.exists():
-        read_checkpoint(folder.last_checkpoint)
-    if folder.best_checkpoint.exists():
-        read_checkpoint(folder.best_checkpoint)
+
+
+def _check_checkpoints(folder: RunFolder) -> None:
+    for checkpoint in (folder.last_checkpoint, folder.best_checkpoint):
+        if checkpoint.exists():
+            read_checkpoint(checkpoint)
 
 
 def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "") -> str:

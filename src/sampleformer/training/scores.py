@@ -62,9 +62,9 @@ def _classification(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, fl
     recalls = multiclass_recall(logits, targets, classes, average="none")
     present = torch.bincount(targets, minlength=classes) > 0
     return {
-        "accuracy": float(multiclass_accuracy(logits, targets, classes, average="micro")),
-        "balanced_accuracy": float(recalls[present].mean()),
-        "f1": float(multiclass_f1_score(logits, targets, classes, average="macro")),
+        "accuracy": _number(multiclass_accuracy(logits, targets, classes, average="micro")),
+        "balanced_accuracy": _number(recalls[present].mean()),
+        "f1": _number(multiclass_f1_score(logits, targets, classes, average="macro")),
     }
 
 
@@ -75,8 +75,8 @@ def _multilabel(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         return {}
     predicted, wanted = torch.from_numpy(outputs).sigmoid(), torch.from_numpy(targets).long()
     return {
-        "average_precision": float(binary_average_precision(predicted, wanted)),
-        "auroc": float(binary_auroc(predicted, wanted)),
+        "average_precision": _number(binary_average_precision(predicted, wanted)),
+        "auroc": _number(binary_auroc(predicted, wanted)),
     }
 
 
@@ -87,10 +87,15 @@ def _regression(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         return {}
     predicted, wanted = torch.from_numpy(outputs), torch.from_numpy(targets)
     return {
-        "mae": float(mean_absolute_error(predicted, wanted)),
-        "rmse": float(mean_squared_error(predicted, wanted, squared=False)),
-        "r2": float(r2_score(predicted, wanted)) if len(targets) > 1 else float("nan"),
+        "mae": _number(mean_absolute_error(predicted, wanted)),
+        "rmse": _number(mean_squared_error(predicted, wanted, squared=False)),
+        "r2": _number(r2_score(predicted, wanted)) if len(targets) > 1 else float("nan"),
     }
+
+
+def _number(value: torch.Tensor) -> float:
+    """The seven digits that a single-precision number has."""
+    return float(f"{value.item():.7g}")
 
 
 def _in_unit(encoding: Encoding, values: np.ndarray) -> np.ndarray:
