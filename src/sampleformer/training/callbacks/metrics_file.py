@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.errors import InputError
@@ -32,7 +33,8 @@ class MetricsFile(Callback):
         self._path = path
         self._total_steps = total_steps
         self._rows: list[dict[str, Any]] = []
-        self._losses: list[Any] = []
+        self._loss_sum: torch.Tensor | None = None
+        self._loss_count = 0
         self._seconds_before = 0.0
         self._started = 0.0
 
@@ -56,8 +58,11 @@ class MetricsFile(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Collects losses without waiting for the device; every 50 steps, reads them."""
-        self._losses.append(outputs["loss"].detach())
+        """Adds the loss up without waiting for the device; every 50 steps, reads the sum."""
+        if self._loss_sum is None:
+            self._loss_sum = torch.zeros((), dtype=torch.float32, device=outputs["loss"].device)
+        self._loss_sum += outputs["loss"]
+        self._loss_count += 1
         if trainer.global_step % LOG_EVERY == 0 and not trainer.is_last_batch:
             self._add_row(trainer, {})
 
@@ -82,8 +87,9 @@ class MetricsFile(Callback):
         self._rows, self._seconds_before = list(state_dict["rows"]), state_dict["seconds"]
 
     def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
-        train_loss = sum(float(loss) for loss in self._losses) / len(self._losses)
-        self._losses = []
+        assert self._loss_sum is not None
+        train_loss = float(self._loss_sum) / self._loss_count
+        self._loss_sum, self._loss_count = None, 0
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         if not math.isfinite(train_loss):
             raise InputError(
