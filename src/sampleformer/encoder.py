@@ -26,11 +26,12 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, hidden: int, *, norm: nn.Module | None = None, dropout: float = 0.0) -> None:
         super().__init__()
         self.norm = norm if norm is not None else nn.Identity()
+        self.hidden = hidden
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, width))
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """Transforms each token by itself."""
-        return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.mlp[0].out_features)
+        return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.hidden)
 
 
 class EncoderLayer(nn.Module):
@@ -136,7 +137,8 @@ class Encoder(nn.Module):
 
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
         """The random numbers of one training pass, one entry a layer."""
-        return [layer.attention.draw_noise(tokens, generator=generator) for layer in self.layers]
+        attentions = [layer.attention for layer in self.layers if isinstance(layer, EncoderLayer)]
+        return [attention.draw_noise(tokens, generator=generator) for attention in attentions]
 
     def forward(
         self, tokens: Tokens, *, noise: Sequence[Tensor | None] | None = None, return_selections: bool = False

@@ -80,7 +80,7 @@ def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, give
         if name not in parameters:
             raise InputError(f"{setting}: {made.__name__} does not take {name!r}; {nearest(name, parameters)}")
     free = [name for name in parameters if name not in given]
-    hints = get_type_hints(made.__init__)
+    hints = get_type_hints(made.__init__)  # type: ignore[misc]
     checked = {}
     for name, value in arguments.items():
         if name not in free:

@@ -1,6 +1,6 @@
 """The one structure that every model part sees."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Num
@@ -55,7 +55,7 @@ class Tokens:
 
     def with_features(self, features: Num[Tensor, "b n *rest"]) -> "Tokens":
         """The same tokens carrying other features."""
-        return replace(self, features=features)
+        return Tokens(features, self.mask, self.positions)
 
     def without_padding(self) -> "Tokens":
         """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient)."""

@@ -126,3 +126,19 @@ def test_impossible_arguments_are_refused(arguments, message):
 def test_it_is_registered_and_tells_its_size():
     assert EMBEDS["sequence"] is SequenceEmbed
     assert "width=10, vocabulary=7" in repr(SequenceEmbed(WIDTH, vocabulary=7))
+
+
+def test_learned_positions_are_one_vector_a_place():
+    embed = SequenceEmbed(WIDTH, features=1, length=4, hidden=16)
+    values = torch.randn(2, 4, 1)
+    plain = F.gelu(values @ embed.enter.weight.T + embed.enter.bias) @ embed.project.weight.T + embed.project.bias
+    torch.testing.assert_close(embed(Tokens(values)).features, plain + embed.places.weight)
+    places = torch.tensor([[3, 2, 1, 0]] * 2)
+    moved = embed(Tokens(values, positions=places)).features
+    torch.testing.assert_close(moved, plain + embed.places.weight.flip(0))
+
+
+def test_learned_positions_need_a_length():
+    with pytest.raises(ValueError, match="positions is 'learned' and length is None, expected a length of at least 1"):
+        SequenceEmbed(WIDTH, vocabulary=7, positions="learned")
+    assert SequenceEmbed(WIDTH, vocabulary=7).places is None

@@ -21,9 +21,7 @@ class FullAttention(Attention):
         torch.Size([1, 5, 8])
     """
 
-    def keys_and_values(
-        self, context: Tokens, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None, Selection]:
+    def keys_and_values(self, context: Tokens, noise: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None, Selection]:
         """All keys and values."""
         key, value = self.key_value(self.norm(context.features)).chunk(2, dim=-1)
         batch, length = context.batch, context.length

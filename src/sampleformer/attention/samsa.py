@@ -10,11 +10,10 @@ from sampleformer.attention.base import Attention, Selection
 from sampleformer.attention.scorer import ImportanceScorer
 from sampleformer.errors import nearest
 from sampleformer.functional.sampling import choose_hard, choose_soft, gumbel_noise, gumbel_topk
+from sampleformer.functional.tracing import is_exporting
 from sampleformer.tokens import Tokens
 
 CHOICES = {"soft": choose_soft, "hard": choose_hard}
-# torch 2.6 does not tell exporting from compiling.
-is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
 class SamsaAttention(Attention):
@@ -95,9 +94,7 @@ class SamsaAttention(Attention):
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         return gumbel_noise(*shape, generator=generator, device=features.device, dtype=dtype)
 
-    def keys_and_values(
-        self, context: Tokens, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None, Selection]:
+    def keys_and_values(self, context: Tokens, noise: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None, Selection]:
         """Keys and values of the chosen tokens."""
         scores, mask = self._candidates(context)
         if noise is not None:

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from sampleformer.errors import nearest
 from sampleformer.tokens import Tokens
 
-POSITIONS = ("sinusoidal", "none")
+POSITIONS = ("learned", "none", "sinusoidal")
 
 
 class SequenceEmbed(nn.Module):
-    """One-hot codes or vectors of numbers → hidden → GELU → width, plus sinusoidal positions.
+    """One-hot codes or vectors of numbers → hidden → GELU → width, plus the position.
 
     For codes the two layers run once for each word of the vocabulary and the tokens look their row up: the same
     numbers as running them for each token, at a fraction of the cost.
@@ -23,12 +23,14 @@ class SequenceEmbed(nn.Module):
         width: d, of the model.
         vocabulary: number of codes; give this or features.
         features: numbers that each token carries.
+        length: number of tokens, if the data has a fixed one: columns of a table, pixels of an image.
         hidden: width between the two layers.
-        positions: ``"sinusoidal"`` or ``"none"``.
+        positions: ``"sinusoidal"``; ``"learned"``, one vector for each place, which needs a length; ``"none"``; or
+            ``"auto"``: learned where there is a length, because there each place has a meaning of its own.
 
     Raises:
-        ValueError: if not exactly one of vocabulary and features is given, a size is not positive, or positions is
-            unknown.
+        ValueError: if not exactly one of vocabulary and features is given, a size is not positive, positions is
+            unknown, or it is learned without a length.
 
     Source: SAMSA (arXiv 2408.05391), section 4; positions: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5.
 
@@ -43,8 +45,9 @@ class SequenceEmbed(nn.Module):
         *,
         vocabulary: int | None = None,
         features: int | None = None,
+        length: int | None = None,
         hidden: int = 1024,
-        positions: str = "sinusoidal",
+        positions: str = "auto",
     ) -> None:
         super().__init__()
         if (vocabulary is None) == (features is None):
@@ -52,22 +55,23 @@ class SequenceEmbed(nn.Module):
         inputs = vocabulary if vocabulary is not None else features
         if min(width, hidden, inputs or 0) < 1:
             raise ValueError(f"width, hidden and inputs are {width}, {hidden}, {inputs}, expected at least 1 each")
+        if positions == "auto":
+            positions = "sinusoidal" if length is None else "learned"
         if positions not in POSITIONS:
-            raise ValueError(f"positions is {positions!r}; {nearest(positions, POSITIONS)}")
+            raise ValueError(f"positions is {positions!r}; {nearest(positions, ['auto', *POSITIONS])}")
+        if positions == "learned" and (length is None or length < 1):
+            raise ValueError(f"positions is 'learned' and length is {length}, expected a length of at least 1")
         self.width = width
         self.vocabulary = vocabulary
         self.positions = positions
         self.enter = nn.Embedding(vocabulary, hidden) if vocabulary is not None else nn.Linear(features or 0, hidden)
         self.project = nn.Linear(hidden, width)
+        self.places = nn.Embedding(length, width) if positions == "learned" and length else None
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Tokens of the model's width; padding holds zeros."""
         features = self._features(tokens.without_padding().features)
-        if self.positions == "sinusoidal":
-            places = tokens.positions
-            if places is None:
-                places = torch.arange(tokens.length, device=features.device)[None]
-            features = features + sinusoidal_positions(places, self.width).to(features.dtype)
+        features = features + self._positions(tokens).to(features.dtype)
         if tokens.mask is not None:
             features = features.masked_fill(~tokens.mask[:, :, None], 0)
         return tokens.with_features(features)
@@ -76,6 +80,16 @@ class SequenceEmbed(nn.Module):
         if self.vocabulary is not None:
             return F.embedding(raw.long(), self.project(F.gelu(self.enter.weight)))
         return self.project(F.gelu(self.enter(raw)))
+
+    def _positions(self, tokens: Tokens) -> Tensor:
+        places = tokens.positions
+        if places is None:
+            places = torch.arange(tokens.length, device=tokens.features.device)[None]
+        if self.places is not None:
+            return self.places(places)
+        if self.positions == "sinusoidal":
+            return sinusoidal_positions(places, self.width)
+        return places.new_zeros(())
 
     def extra_repr(self) -> str:
         return f"width={self.width}, vocabulary={self.vocabulary}, positions={self.positions}"

@@ -17,7 +17,7 @@ def rms_norm(
     """``x / sqrt(mean(x²) + epsilon) · weight`` over the last dimension.
 
     torch's own is not fused on CPUs: with its gradient it makes a dozen passes over memory, a quarter of the time of a
-    training step of a sampled layer. Here fewer passes run over blocks that fit the cache. Elsewhere torch's own is used.
+    training step of a sampled layer. Here fewer passes run over blocks that fit the cache. Elsewhere it is torch's own.
 
     Args:
         features: to be normalised.

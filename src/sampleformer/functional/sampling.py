@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sampleformer.functional.tracing import is_exporting
+
 
 def gumbel_noise(
     *shape: int,
@@ -67,7 +69,9 @@ def gumbel_topk(
         scores = scores + noise
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    indices = ordered_topk(scores.detach(), torch.sym_min(k, scores.shape[-1]))
+    # Dynamo of torch 2.6 cannot trace sym_min, and a plain minimum would tie an exported program to one length.
+    smaller = min if torch.compiler.is_dynamo_compiling() and not is_exporting() else torch.sym_min
+    indices = ordered_topk(scores.detach(), smaller(k, scores.shape[-1]))
     return indices, None if mask is None else mask.gather(-1, indices)
 
 
@@ -155,8 +159,8 @@ def choose_hard(
     """The k best tokens themselves, with the soft choice's gradient for the scores.
 
     Forward ``out_i = top_i``. Backward, with ``g_i`` the gradient of ``out_i`` and ``p_ij`` as in `choose_soft`:
-    ``d top_i = g_i``; ``d top_scores_i = sum_j p_ij (1 - p_ij) <g_i, top_i - rest_j> / (k max(T, 1))``, the slope capped
-    so that a small T cannot blow it up; ``d rest_scores_j`` is minus the same sum over i; ``d rest_j = 0``; and
+    ``d top_i = g_i``; ``d top_scores_i = sum_j p_ij (1 - p_ij) <g_i, top_i - rest_j> / (k max(T, 1))``, the slope
+    capped so that a small T cannot blow it up; ``d rest_scores_j`` is minus the same sum over i; ``d rest_j = 0``; and
     ``d T = -sum_ij p_ij (1 - p_ij) (top_scores_i - rest_scores_j) <g_i, top_i - rest_j> / (k T²)``, not capped.
 
     Args, Returns: as for `choose_soft`.
@@ -195,13 +199,13 @@ class _HardChoice(torch.autograd.Function):
         capped = pull / row_temperature.clamp(min=1)
         temperature_gradient = None
         if ctx.needs_input_grad[4]:
-            temperature_gradient = -(pull * difference / row_temperature**2).sum((-1, -2)).sum_to_size(temperature.shape)
+            temperature_gradient = (
+                -(pull * difference / row_temperature**2).sum((-1, -2)).sum_to_size(temperature.shape)
+            )
         return gradient, None, capped.sum(-1), -capped.sum(-2), temperature_gradient, None, None
 
 
-def _difference(
-    top_scores: Tensor, rest_scores: Tensor, top_valid: Tensor | None, rest_valid: Tensor | None
-) -> Tensor:
+def _difference(top_scores: Tensor, rest_scores: Tensor, top_valid: Tensor | None, rest_valid: Tensor | None) -> Tensor:
     # Zero instead of infinity minus infinity: neither the value nor the gradient of an invalid pair may become NaN.
     if top_valid is not None:
         top_scores = top_scores.masked_fill(~top_valid, 0)

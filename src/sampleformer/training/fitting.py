@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from sampleformer.data.source import Splits
 from sampleformer.model import TokenModel
 from sampleformer.training.callbacks.checkpoints import Checkpoints
+from sampleformer.training.callbacks.memory import ReturnMemory
 from sampleformer.training.callbacks.metrics_file import MetricsFile
 from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
@@ -71,7 +72,7 @@ def fit(
     data = TrainingData(splits, recipe.training, recipe.seed)
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
     metrics, checkpoints = MetricsFile(folder.metrics, data.total_steps), Checkpoints(folder.checkpoints)
-    around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints]
+    around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
     if not quiet:
         around.append(TrainingProgress(data.total_steps))
     trainer = _make_trainer(recipe, folder, data.checks, device, around)

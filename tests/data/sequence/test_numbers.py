@@ -36,7 +36,7 @@ def parts(splits: Splits) -> list:
 
 def test_numbers_are_standardised_by_the_training_part(signals: Path) -> None:
     splits = NumberTable(signals, label="state").load()
-    assert splits.encoding.inputs == {"features": 1}
+    assert splits.encoding.inputs == {"features": 1, "length": 3}
     values = np.stack([sample.features[:, 0] for sample in splits.train])
     assert values.shape == (40, 3)
     assert values.dtype == np.float32
@@ -82,7 +82,7 @@ def test_what_is_no_number_names_row_column_and_value(signals: Path, value: str,
 
 def test_pixels_carry_their_level(images: Path) -> None:
     splits = NumberTable(images, label="label", values="pixels", layout=(2, 3)).load()
-    assert (splits.encoding.inputs, splits.encoding.layout) == ({"features": 1}, (2, 3))
+    assert (splits.encoding.inputs, splits.encoding.layout) == ({"features": 1, "length": 6}, (2, 3))
     sample = splits.train[0]
     levels = [int(piece) for piece in splits.encoding.pieces(sample)]
     assert sample.features.shape == (6, 1)
@@ -92,7 +92,7 @@ def test_pixels_carry_their_level(images: Path) -> None:
 
 def test_pixels_as_codes(images: Path) -> None:
     splits = NumberTable(images, label="label", values="codes").load()
-    assert splits.encoding.inputs == {"vocabulary": 256}
+    assert splits.encoding.inputs == {"vocabulary": 256, "length": 6}
     sample = splits.train[0]
     assert sample.features.dtype == np.uint8
     assert [str(code) for code in sample.features] == splits.encoding.pieces(sample)

@@ -36,7 +36,7 @@ class NumberColumns(Inputs, kind="numbers"):
 
     @property
     def model_inputs(self) -> dict[str, int]:
-        return {"features": 1}
+        return {"features": 1, "length": len(self.columns)}
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_numbers(table, self.columns, report)

@@ -46,7 +46,8 @@ class PixelColumns(Inputs, kind="pixels"):
 
     @property
     def model_inputs(self) -> dict[str, int]:
-        return {"vocabulary": self.maximum + 1} if self.codes else {"features": 1}
+        token = {"vocabulary": self.maximum + 1} if self.codes else {"features": 1}
+        return {**token, "length": len(self.columns)}
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_pixels(table, self.columns, self.maximum, report)

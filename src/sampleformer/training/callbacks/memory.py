@@ -1,0 +1,28 @@
+"""Memory that the C library keeps for itself."""
+
+import ctypes
+import sys
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+STEPS_BETWEEN = 50
+
+
+class ReturnMemory(Callback):
+    """Gives freed memory back to the system every 50 steps, where the C library is glibc.
+
+    Batches of unequal lengths leave holes that glibc keeps: without this, a training on long texts grew to eight
+    gigabytes in half an hour.
+    """
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None) if sys.platform == "linux" else None
+        self._trim = getattr(library, "malloc_trim", None)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Counts the steps."""
+        if self._trim is not None and trainer.global_step % STEPS_BETWEEN == 0:
+            self._trim(0)
