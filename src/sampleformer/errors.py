@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+NAMES_SHOWN = 30
+
 
 class InputError(ValueError):
     """What the user gave cannot be used: a file, a row, a column or a setting.
@@ -13,7 +15,7 @@ class InputError(ValueError):
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Words that help with a misspelt name: the nearest allowed one, and all of them.
+    """Words that help with a misspelt name: the nearest allowed one, and all of them if they are few.
 
     Example:
         >>> nearest("smasa", ["full", "samsa"])
@@ -22,4 +24,5 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     choices = sorted(allowed)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}allowed: {', '.join(choices)}"
+    more = f", … ({len(choices)} in all)" if len(choices) > NAMES_SHOWN else ""
+    return f"{hint}allowed: {', '.join(choices[:NAMES_SHOWN])}{more}"

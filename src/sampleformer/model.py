@@ -17,6 +17,7 @@ from sampleformer.attention import ATTENTIONS, Selection
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
+from sampleformer.files import write_json, written_whole
 from sampleformer.heads import SetHead, TokenHead
 from sampleformer.settings import Component, Settings, validate
 from sampleformer.tokens import Tokens
@@ -138,12 +139,9 @@ class TokenModel(nn.Module):
             "outputs": self.outputs,
             "per_token": self.per_token,
         }
-        unfinished = path / "model.safetensors.unfinished"
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, unfinished)
-        unfinished.replace(path / "model.safetensors")
-        unfinished = path / "config.json.unfinished"
-        unfinished.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(path / "config.json")
+        with written_whole(path / "model.safetensors") as part:
+            save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
+        write_json(path / "config.json", config)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> "TokenModel":

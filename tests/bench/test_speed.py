@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from sampleformer.bench import measure as measure_module
-from sampleformer.bench.outputs import write_whole
 from sampleformer.bench.plot import draw
 from sampleformer.bench.records import Record, Results
 from sampleformer.bench.speed import add_arguments, run
 from sampleformer.bench.table import crossover_words, crossovers, digits, notes
 from sampleformer.errors import InputError
+from sampleformer.files import write_bytes
 
 TINY = ["--lengths", "32,8", "--width", "16", "--heads", "2", "--sampled", "4", "--repeats", "2", "--threads", "1"]
 
@@ -142,7 +142,7 @@ def test_an_absent_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
     (tmp_path / "taken.json").mkdir()
     with pytest.raises(InputError, match="taken.json: cannot be written"):
-        write_whole(tmp_path / "taken.json", b"[]")
+        write_bytes(tmp_path / "taken.json", b"[]")
     assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]
 
 

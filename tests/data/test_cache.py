@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sampleformer.data.cache import cache_folder, make_folder, sha256, written_whole
+from sampleformer.data.cache import cache_folder, make_folder, sha256
 from sampleformer.errors import InputError
 
 
@@ -15,30 +15,6 @@ def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLEFORMER_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
     assert cache_folder(tmp_path / "given") == tmp_path / "given"
-
-
-def test_file_is_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    with written_whole(path) as temporary:
-        temporary.write_text("new")
-        assert not path.exists()
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_interrupted_file_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def write_half() -> None:
-        with written_whole(path) as temporary:
-            temporary.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_half()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_sha256(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import torch
 
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Splits
+from sampleformer.files import write_csv, write_json
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.training.evaluation import write_predictions
-from sampleformer.training.files import write_csv, write_json
 from sampleformer.training.outputs import model_outputs
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sampleformer.bench.outputs import check_writable, write_whole
+from sampleformer.files import check_writable, write_bytes
 
 if TYPE_CHECKING:
     from sampleformer.bench.records import Results
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         results = measure(settings, watch)
     _print(results)
     if settings.json is not None:
-        write_whole(settings.json, (json.dumps(results.records, indent=2) + "\n").encode())
+        write_bytes(settings.json, (json.dumps(results.records, indent=2) + "\n").encode())
     if settings.plot is not None:
         _plot(results, settings.plot)
 
@@ -91,7 +91,7 @@ def _plot(results: Results, path: Path) -> None:
         return
     from sampleformer.bench.plot import draw
 
-    write_whole(path, draw(results))
+    write_bytes(path, draw(results))
 
 
 @contextmanager

@@ -10,16 +10,18 @@ from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_example
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Source
+from sampleformer.data.summary import Summary, check
 from sampleformer.errors import InputError, nearest
 from sampleformer.recipes import names, request
 from sampleformer.settings import Component, override
-from sampleformer.training.summary import data_table
 
 EXAMPLE = """
 sampleformer data ls
 sampleformer data prepare listops
 sampleformer data check --data reviews.csv --text review --label sentiment
 """
+
+LABELS_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
             table.add_row(name, (inspect.getdoc(kind) or "").splitlines()[0])
         show(table)
     elif options.action == "check":
-        show(data_table(_source(options).load()))
+        show(_summary_table(check(_source(options))))
     else:
         source = _source(options)
         prepare = getattr(source, "prepare", None)
@@ -73,3 +75,32 @@ def _source(options: argparse.Namespace) -> Source:
         name, _, value = change.removeprefix("data.").partition("=")
         section = override(section, name, value)
     return Component.model_validate(section).build(SOURCES, "data")
+
+
+def _summary_table(summary: Summary) -> Table:
+    sizes = ", ".join(f"{name} {size}" for name, size in summary.inputs.items())
+    table = Table(title=f"{summary.task}, {sizes}", caption=_left_out(summary))
+    table.add_column("")
+    for name in summary.parts:
+        table.add_column(name, justify="right")
+    parts = summary.parts.values()
+    table.add_row("samples", *(f"{part.samples:,}" for part in parts))
+    table.add_row("tokens, fewest", *(f"{part.shortest:,}" for part in parts))
+    table.add_row("tokens, median", *(f"{part.median:,.0f}" for part in parts))
+    table.add_row("tokens, most", *(f"{part.longest:,}" for part in parts))
+    table.add_row("empty", *(f"{part.empty:,}" for part in parts))
+    labels = list(summary.parts["train"].counts)
+    for label in labels[:LABELS_SHOWN]:
+        table.add_row(f"label {label}", *(f"{part.counts.get(label, 0):,}" for part in parts))
+    if len(labels) > LABELS_SHOWN:
+        table.add_row(f"{len(labels) - LABELS_SHOWN} more labels", *("" for _ in parts))
+    if summary.task == "classification":
+        table.add_row("most frequent class", *(f"{part.majority_share or 0:.1%}" for part in parts))
+    for name in summary.parts["train"].means:
+        table.add_row(f"mean of {name}", *(f"{part.means[name]:.4g}" for part in parts))
+    return table
+
+
+def _left_out(summary: Summary) -> str | None:
+    counts = {"wrong rows skipped": summary.skipped, "texts cut": summary.truncated}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or None

@@ -4,7 +4,7 @@ import argparse
 
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page
-from sampleformer.training.files import check_output
+from sampleformer.files import check_output
 
 EXAMPLE = """
 sampleformer explain runs/reviews-20260101-120000 new.csv -o page.html

@@ -8,8 +8,8 @@ from rich.table import Table
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_example
 from sampleformer.errors import InputError, nearest
+from sampleformer.files import check_output, write_text
 from sampleformer.recipes import names, read, text
-from sampleformer.training.files import check_output, write_text
 
 EXAMPLE = """
 sampleformer recipes ls

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.cache import written_whole
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.samples import Sample, Samples
 from sampleformer.data.table import Table, read_table
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.errors import InputError
+from sampleformer.files import write_text
 
 
 class Encoding:
@@ -121,8 +121,7 @@ class Encoding:
             "targets": self.targets.to_json(),
             "id": self.id_column,
         }
-        with written_whole(Path(path)) as temporary:
-            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Encoding":

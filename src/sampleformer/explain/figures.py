@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sampleformer.files import written_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,6 +71,5 @@ def inline_svg(figure: Figure, words: str) -> str:
 
 def write_png(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG; the file appears whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    figure.savefig(part, format="png", dpi=120, metadata={"Software": None})
-    os.replace(part, path)
+    with written_whole(path) as part:
+        figure.savefig(part, format="png", dpi=120, metadata={"Software": None})

@@ -9,7 +9,7 @@ from sampleformer.errors import InputError
 from sampleformer.explain.explanation import explain
 from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import escape, page
-from sampleformer.training.files import check_output, write_text
+from sampleformer.files import check_output, write_text
 from sampleformer.training.run_folder import RunFolder
 
 

@@ -13,7 +13,7 @@ from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import count, escape, number, page, percent, table
 from sampleformer.explain.predictions_table import PredictionsTable
 from sampleformer.explain.provenance import provenance
-from sampleformer.training.files import write_text
+from sampleformer.files import write_text
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
 

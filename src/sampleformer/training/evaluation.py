@@ -11,8 +11,8 @@ import numpy as np
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
+from sampleformer.files import check_output, write_csv
 from sampleformer.training.devices import pick_device
-from sampleformer.training.files import check_output, write_csv
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import majority_share, score

@@ -15,10 +15,10 @@ from sampleformer.data import SOURCES
 from sampleformer.data.source import Splits
 from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
+from sampleformer.files import write_json
 from sampleformer.model import TokenModel
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
-from sampleformer.training.files import write_json
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything

@@ -14,9 +14,9 @@ import yaml
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.errors import InputError
+from sampleformer.files import write_json, write_text
 from sampleformer.model import TokenModel
 from sampleformer.settings import validate
-from sampleformer.training.files import write_json, write_text
 from sampleformer.training.recipe import Recipe
 
 

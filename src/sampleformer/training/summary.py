@@ -2,12 +2,8 @@
 
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
-from sampleformer.data.encoding import Encoding
-from sampleformer.data.source import Splits
-from sampleformer.training.outputs import known_targets
 from sampleformer.training.run_folder import RunFolder
 
 _LABELS_SHOWN = 20
@@ -38,37 +34,6 @@ def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
         f"run:    {folder.path}",
     ]
     return [*lines, f"report: {folder.report}"] if folder.report.exists() else lines
-
-
-def data_table(splits: Splits) -> Table:
-    """What is in the parts of the data."""
-    encoding = splits.encoding
-    table = Table(title=f"{encoding.task}, {', '.join(f'{name} {size}' for name, size in encoding.inputs.items())}")
-    parts = {"training": splits.train, "validation": splits.valid, "test": splits.test}
-    table.add_column("")
-    for name in parts:
-        table.add_column(name, justify="right")
-    table.add_row("samples", *(f"{len(samples):,}" for samples in parts.values()))
-    for name, value in (("fewest", np.min), ("median", np.median), ("most", np.max)):
-        table.add_row(f"tokens, {name}", *(f"{value(samples.lengths):,.0f}" for samples in parts.values()))
-    for row in _target_rows(encoding, [known_targets(samples) for samples in parts.values()]):
-        table.add_row(*row)
-    return table
-
-
-def _target_rows(encoding: Encoding, parts: list[np.ndarray]) -> list[list[str]]:
-    """How often each class or label occurs, or the mean of each target."""
-    rows = []
-    for place, label in enumerate(encoding.labels[:_LABELS_SHOWN]):
-        if encoding.task == "classification":
-            rows.append([f"class {label}", *(f"{(targets == place).sum():,}" for targets in parts)])
-        elif encoding.task == "multilabel":
-            rows.append([f"label {label}", *(f"{np.nansum(targets[:, place]):,.0f}" for targets in parts)])
-        else:
-            values = [encoding.predictions(targets)[label] for targets in parts]
-            rows.append([f"mean of {label}", *(_number(float(np.nanmean(column))) for column in values)])
-    left_out = len(encoding.labels) - len(rows)
-    return [*rows, [f"{left_out} more", *("" for _ in parts)]] if left_out else rows
 
 
 def evaluation_table(evaluation: dict[str, Any]) -> Table:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.cache import cache_folder, make_folder, sha256, written_whole
+from sampleformer.data.cache import cache_folder, make_folder, sha256
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.samples import Samples
@@ -28,6 +28,7 @@ from sampleformer.data.source import Source, Splits
 from sampleformer.data.split import choose, strata_of
 from sampleformer.data.targets import ClassTarget
 from sampleformer.errors import InputError
+from sampleformer.files import written_whole
 
 logger = logging.getLogger("sampleformer")
 

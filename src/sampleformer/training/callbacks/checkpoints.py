@@ -1,12 +1,12 @@
 """The checkpoints of a run."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from sampleformer.files import written_whole
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.scores import SELECTION, better
 
@@ -43,6 +43,5 @@ class Checkpoints(Checkpoint):
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
 
     def _save(self, trainer: Trainer, name: str) -> None:
-        part = self._folder / f".{name}.part"
-        trainer.save_checkpoint(part)
-        os.replace(part, self._folder / name)
+        with written_whole(self._folder / name) as part:
+            trainer.save_checkpoint(part)

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.errors import InputError
-from sampleformer.training.files import write_csv
+from sampleformer.files import write_csv
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.scores import SELECTION
 

@@ -5,7 +5,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,50 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     return path
 
 
+def check_writable(path: Path, option: str) -> None:
+    """Raises InputError if a file cannot be written, before anything is done for it.
+
+    Args:
+        path: of the file, which may exist.
+        option: that names it, for the message.
+    """
+    if path.is_dir():
+        raise InputError(f"{option}: {path} is a folder, expected the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"{option}: {path}: there is no folder {path.parent}, expected a file in a folder that exists")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{option}: {path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside a file's own, which takes its name when the block ends well, so that no reader sees half of it.
+
+    Raises:
+        InputError: if it cannot be written; what was there before is then still there.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a whole file."""
+    with written_whole(path) as part:
+        part.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes a file beside its place and moves it there, so that no reader ever sees half of it."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    """Writes a whole file, in UTF-8 and with the line ends that the text has."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

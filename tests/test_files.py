@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sampleformer.errors import InputError
-from sampleformer.training.files import check_output, write_csv, write_json, write_text
+from sampleformer.files import check_output, write_csv, write_json, write_text, written_whole
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -40,3 +40,27 @@ def test_where_an_output_may_go(tmp_path: Path) -> None:
             check_output(path, force=force)
     with pytest.raises(InputError, match="there is no folder"):
         check_output(tmp_path / "no" / "new.csv")
+
+
+def test_file_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with written_whole(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_interrupted_file_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with written_whole(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
