@@ -90,10 +90,11 @@ def _summary_table(summary: Summary) -> Table:
     table.add_row("tokens, most", *(f"{part.longest:,}" for part in parts))
     table.add_row("empty", *(f"{part.empty:,}" for part in parts))
     labels = list(summary.parts["train"].counts)
+    kind = "class" if summary.task == "classification" else "label"
     for label in labels[:LABELS_SHOWN]:
-        table.add_row(f"label {label}", *(f"{part.counts.get(label, 0):,}" for part in parts))
+        table.add_row(f"{kind} {label}", *(f"{part.counts.get(label, 0):,}" for part in parts))
     if len(labels) > LABELS_SHOWN:
-        table.add_row(f"{len(labels) - LABELS_SHOWN} more labels", *("" for _ in parts))
+        table.add_row(f"{len(labels) - LABELS_SHOWN} more", *("" for _ in parts))
     if summary.task == "classification":
         table.add_row("most frequent class", *(f"{part.majority_share or 0:.1%}" for part in parts))
     for name in summary.parts["train"].means:
