@@ -1,7 +1,7 @@
-"""The norms that layers are built with."""
+"""RMSNorm: each token divided by its own size."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.functional.norms import rms_norm
@@ -21,13 +21,18 @@ class RMSNorm(nn.Module):
         torch.Size([1, 1, 2])
     """
 
+    tokenwise = True
+    """Each token is normalised by itself, so that any part of the tokens may be normalised alone."""
+
     def __init__(self, width: int, epsilon: float = 1e-6) -> None:
         super().__init__()
         self.epsilon = epsilon
         self.weight = nn.Parameter(torch.ones(width))
 
-    def forward(self, features: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows d"]:
-        """Normalises each token by itself."""
+    def forward(
+        self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None
+    ) -> Float[Tensor, "*rows d"]:
+        """Normalises each token by itself; the mask does not matter."""
         return rms_norm(features, self.weight, self.epsilon)
 
     def extra_repr(self) -> str:

@@ -1,0 +1,80 @@
+"""Batch normalisation of tokens of which some are padding."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def batch_norm(
+    features: Float[Tensor, "*rows d"],
+    weight: Float[Tensor, "d"],
+    bias: Float[Tensor, "d"],
+    mask: Bool[Tensor, "*rows"] | None = None,
+    epsilon: float = 1e-5,
+) -> tuple[Float[Tensor, "*rows d"], Float[Tensor, "d"], Float[Tensor, "d"], Float[Tensor, ""]]:
+    """Normalises each feature by its mean and variance over the real tokens.
+
+    ``mean = Σ x / count``, ``variance = Σ (x - mean)² / count``, sums over the real tokens; then ``(x - mean) /
+    sqrt(variance + epsilon) · weight + bias``. One real token gives the bias, none gives zero statistics.
+
+    Args:
+        features: of all tokens, over which all dimensions but the last one run.
+        weight: of each feature.
+        bias: of each feature; it stands in the places of padding, whatever these hold.
+        mask: True where a token is real. None: all are.
+        epsilon: added to the variance.
+
+    Returns:
+        The normalised features in their dtype, and the mean, the variance and the count, float32 or wider as they are
+        computed.
+
+    Source: Ioffe and Szegedy 2015 (arXiv 1502.03167), algorithm 1.
+
+    Example:
+        >>> features, mask = torch.tensor([[3.0], [5.0], [100.0]]), torch.tensor([True, True, False])
+        >>> batch_norm(features, torch.ones(1), torch.zeros(1), mask)[1:]
+        (tensor([4.]), tensor([1.]), tensor(2.))
+    """
+    rows = _wide(features).reshape(-1, features.shape[-1])
+    if mask is None:
+        count = rows.new_ones(rows.shape[0]).sum()
+        mean = rows.sum(0) / count.clamp(min=1)
+        centered = rows - mean
+    else:
+        # Twice, because what padding holds may be NaN, and then it holds minus the mean.
+        padding = ~mask.reshape(-1, 1)
+        count = mask.sum().to(rows.dtype)
+        rows = rows.masked_fill(padding, 0)
+        mean = rows.sum(0) / count.clamp(min=1)
+        centered = (rows - mean).masked_fill(padding, 0)
+    variance = centered.square().sum(0) / count.clamp(min=1)
+    normal = _scaled(centered, variance, weight, bias, epsilon)
+    return normal.reshape(features.shape).to(features.dtype), mean, variance, count
+
+
+def normalise_by(
+    features: Float[Tensor, "*rows d"],
+    mean: Float[Tensor, "d"],
+    variance: Float[Tensor, "d"],
+    weight: Float[Tensor, "d"],
+    bias: Float[Tensor, "d"],
+    epsilon: float = 1e-5,
+) -> Float[Tensor, "*rows d"]:
+    """``(x - mean) / sqrt(variance + epsilon) · weight + bias`` with statistics from elsewhere.
+
+    Args, Returns: as for `batch_norm`.
+
+    Example:
+        >>> normalise_by(torch.tensor([[6.0]]), torch.tensor([4.0]), torch.tensor([4.0]), torch.ones(1), torch.zeros(1))
+        tensor([[1.0000]])
+    """
+    return _scaled(_wide(features) - mean, variance, weight, bias, epsilon).to(features.dtype)
+
+
+def _scaled(centered: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    scale = weight * (variance + epsilon).rsqrt()
+    return torch.addcmul(bias.to(centered.dtype), centered, scale.to(centered.dtype))
+
+
+def _wide(features: Tensor) -> Tensor:
+    return features.to(torch.promote_types(features.dtype, torch.float32))

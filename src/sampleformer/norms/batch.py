@@ -1,0 +1,77 @@
+"""BatchNorm: each feature shifted and divided by its statistics over all real tokens."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sampleformer.functional.batch_norm import batch_norm, normalise_by
+
+
+class BatchNorm(nn.Module):
+    """``(x - mean) / sqrt(variance + epsilon) · weight + bias``, the statistics of each feature over the real tokens.
+
+    In training they are those of the batch, and running ones follow them: ``running ← (1 - momentum) running +
+    momentum · batch's``, the variance unbiased as in `torch.nn.BatchNorm1d`. A batch with fewer than two real tokens
+    has no variance and leaves them as they are. In evaluation the running ones are used. Each process has its own.
+
+    Args:
+        width: d, of the tokens.
+        epsilon: added to the variance.
+        momentum: share of a batch in the running statistics.
+
+    Source: Ioffe and Szegedy 2015 (arXiv 1502.03167), section 3.
+
+    Example:
+        >>> norm = BatchNorm(1)
+        >>> mask = torch.tensor([[True, True, False]])
+        >>> norm(torch.tensor([[[3.0], [5.0], [100.0]]]), mask).detach().flatten()
+        tensor([-1.0000,  1.0000,  0.0000])
+        >>> norm.running_mean
+        tensor([0.4000])
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width: int, epsilon: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+
+    @property
+    def tokenwise(self) -> bool:
+        """Whether each token is normalised by itself, so that any part of the tokens may be normalised alone.
+
+        In training it must be called once, with all tokens and their mask.
+        """
+        return not self.training
+
+    def forward(
+        self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None
+    ) -> Float[Tensor, "*rows d"]:
+        """Normalises the tokens.
+
+        Args:
+            features: of all tokens.
+            mask: True where a token is real. In training the others enter no statistics, and the bias stands in their
+                places; in evaluation the mask does not matter. None: all are real.
+        """
+        if not self.training:
+            return normalise_by(features, self.running_mean, self.running_var, self.weight, self.bias, self.epsilon)
+        normal, mean, variance, count = batch_norm(features, self.weight, self.bias, mask, self.epsilon)
+        self._follow(mean, variance, count)
+        return normal
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        share = self.momentum * (count > 1).to(count.dtype)
+        unbiased = variance * (count / (count - 1).clamp(min=1))
+        self.running_mean += share * (mean - self.running_mean)
+        self.running_var += share * (unbiased - self.running_var)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.numel()}, epsilon={self.epsilon}, momentum={self.momentum}"
