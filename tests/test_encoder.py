@@ -5,16 +5,19 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS, FullAttention, SamsaAttention
-from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
-from sampleformer.norms import RMSNorm
+from sampleformer.encoder import NORM_POSITIONS, Encoder, EncoderLayer, FeedForward
+from sampleformer.functional import blocks
+from sampleformer.norms import NORMS, BatchNorm, RMSNorm
 from sampleformer.tokens import Tokens
 from tests.attention.variations import batch, with_padding
 
 WIDTH, HEADS, LAYERS = 10, 2, 3
+every_norm = pytest.mark.parametrize("norm", NORMS)
+every_position = pytest.mark.parametrize("position", NORM_POSITIONS)
 
 
-def encoder(name: str = "samsa", residual_scale: float = 0.7, **arguments: float) -> Encoder:
-    def attention(norm: nn.Module) -> nn.Module:
+def encoder(name: str = "samsa", residual_scale: float = 0.7, **arguments: float | str) -> Encoder:
+    def attention(norm: nn.Module | None) -> nn.Module:
         return ATTENTIONS[name](WIDTH, HEADS, norm=norm, **({"sampled": 3} if name == "samsa" else {}))
 
     sizes = {"width": WIDTH, "layers": LAYERS, "feedforward": 17, "residual_scale": residual_scale}
@@ -36,6 +39,103 @@ def test_the_stack_is_its_formula(grad):
         first, _, _, second = layer.feed_forward.mlp
         x = x + r * second(gelu(first(layer.feed_forward.norm(x))))
     torch.testing.assert_close(found, stack.norm(x), rtol=1e-12, atol=1e-12)
+
+
+def spread_out(stack: Encoder) -> Encoder:
+    """No norm at its start, where a bias is zero and running statistics are those of standard normals."""
+    with torch.no_grad():
+        for module in stack.modules():
+            if isinstance(module, tuple(NORMS.values())):
+                for tensor in module.state_dict().values():
+                    tensor.mul_(1 + 0.3 * torch.rand_like(tensor)).add_(0.2 * torch.rand_like(tensor))
+    return stack
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+@pytest.mark.parametrize("grad", [True, False], ids=["with-gradient", "without"])
+@every_norm
+def test_the_post_norm_stack_is_its_formula(norm, grad, training):
+    stack = spread_out(encoder("full", norm=norm, norm_position="post")).train(training)
+    tokens = batch([13, 7])
+    with torch.set_grad_enabled(grad):
+        found = stack(tokens).features
+        x, r, mask = tokens.features.masked_fill(~tokens.mask[..., None], 0), stack.residual_scale, tokens.mask
+        for layer in stack.layers:
+            x = layer.attention_norm(x + r * layer.attention(Tokens(x, mask)), mask)
+            first, _, _, second = layer.feed_forward.mlp
+            x = layer.feed_forward_norm(x + r * second(gelu(first(x))), mask)
+    assert stack.norm is None
+    assert isinstance(layer.attention.norm, nn.Identity)
+    assert isinstance(layer.feed_forward.norm, nn.Identity)
+    torch.testing.assert_close(found[mask], x[mask], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+@every_norm
+def test_the_feed_forward_norms_the_real_tokens(norm, training):
+    branch = FeedForward(WIDTH, 17, norm=NORMS[norm](WIDTH)).double().train(training)
+    tokens = batch([13, 7])
+    first, _, _, second = branch.mlp
+    found = branch(tokens.features, tokens.mask)
+    expected = second(gelu(first(branch.norm(tokens.features, tokens.mask))))
+    torch.testing.assert_close(found[tokens.mask], expected[tokens.mask], rtol=1e-12, atol=1e-12)
+
+
+@every_position
+@every_norm
+def test_blocks_change_nothing(norm, position, monkeypatch):
+    for training in (True, False):
+        stack, tokens = encoder("full", norm=norm, norm_position=position).train(training), batch([13, 7])
+        expected = stack(tokens).features
+        with monkeypatch.context() as smaller, torch.no_grad():
+            smaller.setattr(blocks, "NUMBERS_PER_BLOCK", 1)
+            found = stack(tokens).features
+        torch.testing.assert_close(found[tokens.mask], expected[tokens.mask], rtol=1e-10, atol=1e-10)
+
+
+@every_position
+@pytest.mark.parametrize("content", [1e100, float("nan")], ids=str)
+def test_padding_changes_nothing_in_a_training_pass_with_batch_norm(position, content):
+    torch.manual_seed(1)
+    start = encoder("full", norm="batch", norm_position=position).state_dict()
+    tokens, results = batch([7, 3, 0]), []
+    mask = nn.functional.pad(tokens.mask, (0, 4))
+    wider = with_padding(Tokens(nn.functional.pad(tokens.features, (0, 0, 0, 4)), mask), content)
+    for given in (tokens, wider):
+        stack = encoder("full", norm="batch", norm_position=position).train()
+        stack.load_state_dict(start)
+        features = stack(given).features[given.mask]
+        gradients = torch.autograd.grad(features.pow(3).sum(), list(stack.parameters()))
+        statistics = [tensor for name, tensor in stack.state_dict().items() if "running" in name]
+        assert len(statistics) == 2 * sum(isinstance(module, BatchNorm) for module in stack.modules()) > 0
+        results.append([features, *gradients, *statistics])
+    for expected, found in zip(*results, strict=True):
+        assert bool(expected.isfinite().all())
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@every_position
+@every_norm
+def test_norms_stand_where_their_position_says(norm, position):
+    names = {name.rpartition(".")[0] for name in encoder(norm=norm, norm_position=position).state_dict()}
+    before = {"norm", "layers.0.attention.norm", "layers.0.feed_forward.norm"}
+    after = {"layers.0.attention_norm", "layers.0.feed_forward_norm"}
+    present, absent = (before, after) if position == "pre" else (after, before)
+    assert present <= names
+    assert not absent & names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"norm": "rsm"}, "norm is 'rsm'; did you mean 'rms'? allowed: batch, layer, rms"),
+        ({"norm_position": "past"}, "norm_position is 'past'; did you mean 'post'? allowed: post, pre"),
+    ],
+)
+def test_unknown_norms_and_positions_are_refused(arguments, message):
+    with pytest.raises(ValueError, match="is '") as caught:
+        encoder(**arguments)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("name", ATTENTIONS)

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS
+from sampleformer.encoder import NORM_POSITIONS
 from sampleformer.errors import InputError
 from sampleformer.heads import POOLINGS
 from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.norms import NORMS
 from sampleformer.tokens import Tokens
 
 VOCABULARY, OUTPUTS = 11, 3
@@ -169,6 +171,26 @@ def test_saving_again_replaces_what_was_there(tmp_path):
     assert torch.equal(TokenModel.from_pretrained(tmp_path)(tokens), second(tokens))
 
 
+@pytest.mark.parametrize("position", NORM_POSITIONS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_norm_in_every_position_learns_and_is_saved(norm, position, tmp_path):
+    made = model("samsa-3", norm=norm, norm_position=position).float().train()
+    tokens, targets = texts([13, 7, 0]), torch.tensor([0, 1, 2])
+    optimizer = torch.optim.AdamW(made.parameters(), lr=1e-3)
+    before = {name: tensor.clone() for name, tensor in made.state_dict().items()}
+    nn.functional.cross_entropy(made(tokens), targets).backward()
+    optimizer.step()
+    after = made.state_dict()
+    assert all(bool(tensor.isfinite().all()) for tensor in after.values())
+    of_norms = [name for name in after if "norm" in name and "sampler" not in name and "scorer" not in name]
+    assert of_norms
+    assert [name for name in of_norms if torch.equal(after[name], before[name])] == []
+    made.eval().save_pretrained(tmp_path / "model")
+    again = TokenModel.from_pretrained(tmp_path / "model")
+    assert (again.settings.norm, again.settings.norm_position) == (norm, position)
+    assert torch.equal(again(tokens), made(tokens))
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved")
@@ -246,6 +268,15 @@ def test_a_configuration_that_cannot_be_is_one_line(copy, change, message):
     one_line(caught)
 
 
+def test_a_configuration_from_before_there_were_norms_to_choose_is_read(copy):
+    config = json.loads((copy / "config.json").read_text())
+    assert (config["settings"].pop("norm"), config["settings"].pop("norm_position")) == ("rms", "pre")
+    expected = TokenModel.from_pretrained(copy)
+    (copy / "config.json").write_text(json.dumps(config))
+    tokens = texts([5])
+    assert torch.equal(TokenModel.from_pretrained(copy)(tokens), expected(tokens))
+
+
 def test_the_configuration_is_plain_json(saved):
     config = json.loads((saved / "config.json").read_text())
     assert config["settings"]["attention"] == {"name": "samsa", "sampled": 3}
@@ -264,6 +295,8 @@ def test_the_configuration_is_plain_json(saved):
         pytest.param({"feedforward": -1}, "model.feedforward", id="feedforward"),
         pytest.param({"dropout": 1.5}, "model: .*dropout .*1.5", id="dropout"),
         pytest.param({"stochastic_depth": -0.1}, "model: stochastic_depth is -0.1", id="stochastic-depth"),
+        pytest.param({"norm": "bacth"}, "model: norm is 'bacth'; did you mean 'batch'", id="norm"),
+        pytest.param({"norm_position": "pots"}, "norm_position is 'pots'; did you mean 'post'", id="norm-position"),
         pytest.param({"pooling": "maen"}, "pooling is 'maen'; did you mean 'mean'", id="pooling"),
         pytest.param(
             {"attention": {"name": "fll"}},

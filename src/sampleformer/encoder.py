@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Selection
 from sampleformer.dropout import Dropout
+from sampleformer.errors import nearest
 from sampleformer.functional.blocks import tokenwise
-from sampleformer.norms import RMSNorm
+from sampleformer.norms import NORMS
 from sampleformer.tokens import Tokens
+
+NORM_POSITIONS = ("pre", "post")
 
 
 class FeedForward(nn.Module):
@@ -29,17 +32,30 @@ class FeedForward(nn.Module):
         self.hidden = hidden
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, width))
 
-    def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """Transforms each token by itself."""
-        return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.hidden)
+    def forward(
+        self, features: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b n d"]:
+        """Transforms each token by itself.
+
+        Args:
+            features: of all tokens.
+            mask: True where a token is real, for a norm that is not token-wise. None: all are.
+        """
+        if _is_tokenwise(self.norm):
+            return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.hidden)
+        return tokenwise(self.mlp, self.norm(features, mask), widest=self.hidden)
 
 
 class EncoderLayer(nn.Module):
-    """``x + r·attention(x)``, then ``x + r·feed_forward(x)``; the branches own their norms.
+    """``x ← x + r·attention(x)``, then ``x ← x + r·feed_forward(x)``.
+
+    With pre-norm the branches own their norms; with post-norm there are none in them, and each sum is normalised.
 
     Args:
         attention: any attention.
         feed_forward: the token-wise branch.
+        attention_norm: applied to the sum with the attention. None: nothing is, as in pre-norm.
+        feed_forward_norm: applied to the sum with the token-wise branch. None: nothing is, as in pre-norm.
         dropout: share of each branch's features set to zero in training.
         stochastic_depth: probability that a sample skips a branch in training.
 
@@ -48,13 +64,22 @@ class EncoderLayer(nn.Module):
     """
 
     def __init__(
-        self, attention: Attention, feed_forward: nn.Module, *, dropout: float = 0.0, stochastic_depth: float = 0.0
+        self,
+        attention: Attention,
+        feed_forward: nn.Module,
+        *,
+        attention_norm: nn.Module | None = None,
+        feed_forward_norm: nn.Module | None = None,
+        dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0 <= stochastic_depth < 1:
             raise ValueError(f"stochastic_depth is {stochastic_depth}, expected at least 0 and less than 1")
         self.attention = attention
         self.feed_forward = feed_forward
+        self.attention_norm = attention_norm
+        self.feed_forward_norm = feed_forward_norm
         self.dropout = Dropout(dropout)
         self.stochastic_depth = stochastic_depth
 
@@ -63,8 +88,11 @@ class EncoderLayer(nn.Module):
     ) -> tuple[Tokens, Selection]:
         """The tokens after the layer, and what each head attended to."""
         attended, selection = self.attention(tokens, noise=noise, return_selection=True)
-        tokens = self._add(tokens, residual_scale, attended)
-        return self._add(tokens, residual_scale, self.feed_forward(tokens.features)), selection
+        tokens = _normalised(self.attention_norm, self._add(tokens, residual_scale, attended))
+        # Other modules than ours may be token-wise branches, and take nothing but features.
+        masks = (tokens.mask,) if isinstance(self.feed_forward, FeedForward) else ()
+        fed = self.feed_forward(tokens.features, *masks)
+        return _normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed)), selection
 
     def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
         branch = self.dropout(branch)
@@ -80,11 +108,11 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A stack of layers with one learned scale r for all their branches, and a norm at the end.
+    """A stack of layers with one learned scale r for all their branches, and perhaps a norm at the end.
 
     Args:
         layers: from the first to the last.
-        norm: applied to the result.
+        norm: applied to the result. None: nothing is, as in post-norm.
         residual_scale: where r starts. 0, as published, makes every layer start as the identity (ReZero).
 
     Source: SAMSA (arXiv 2408.05391), section 3; ReZero (arXiv 2003.04887).
@@ -92,11 +120,11 @@ class Encoder(nn.Module):
     Example:
         >>> from sampleformer.attention import SamsaAttention
         >>> layer = EncoderLayer(SamsaAttention(8, 2, sampled=3), FeedForward(8, 32))
-        >>> Encoder([layer], norm=RMSNorm(8))(Tokens(torch.zeros(1, 5, 8))).features.shape
+        >>> Encoder([layer], norm=None)(Tokens(torch.zeros(1, 5, 8))).features.shape
         torch.Size([1, 5, 8])
     """
 
-    def __init__(self, layers: Sequence[EncoderLayer], *, norm: nn.Module, residual_scale: float = 0.0) -> None:
+    def __init__(self, layers: Sequence[EncoderLayer], *, norm: nn.Module | None, residual_scale: float = 0.0) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.norm = norm
@@ -113,27 +141,46 @@ class Encoder(nn.Module):
         dropout: float = 0.0,
         stochastic_depth: float = 0.0,
         residual_scale: float = 0.0,
+        norm: str = "rms",
+        norm_position: str = "pre",
     ) -> "Encoder":
-        """A stack of equal pre-norm layers with RMSNorm.
+        """A stack of equal layers.
 
         Args:
-            attention: makes the attention of one layer from its norm, which comes as the keyword ``norm``.
+            attention: makes the attention of one layer from its norm, which comes as the keyword ``norm`` and is None
+                in post-norm.
             width: d, of the tokens.
             layers: how many.
             feedforward: width inside the token-wise branch.
             dropout, stochastic_depth: of each layer.
             residual_scale: where the learned scale of the branches starts.
+            norm: ``"rms"``, ``"layer"`` or ``"batch"``.
+            norm_position: ``"pre"``, where each branch begins with a norm and the stack ends with one, or ``"post"``,
+                where each sum of tokens and branch is normalised.
+
+        Raises:
+            ValueError: if the norm or its position is unknown.
         """
+        if norm not in NORMS:
+            raise ValueError(f"norm is {norm!r}; {nearest(norm, NORMS)}")
+        if norm_position not in NORM_POSITIONS:
+            raise ValueError(f"norm_position is {norm_position!r}; {nearest(norm_position, NORM_POSITIONS)}")
+
+        def norm_at(position: str) -> nn.Module | None:
+            return NORMS[norm](width) if position == norm_position else None
+
         stack = [
             EncoderLayer(
-                attention(norm=RMSNorm(width)),
-                FeedForward(width, feedforward, norm=RMSNorm(width), dropout=dropout),
+                attention(norm=norm_at("pre")),
+                FeedForward(width, feedforward, norm=norm_at("pre"), dropout=dropout),
+                attention_norm=norm_at("post"),
+                feed_forward_norm=norm_at("post"),
                 dropout=dropout,
                 stochastic_depth=stochastic_depth,
             )
             for _ in range(layers)
         ]
-        return cls(stack, norm=RMSNorm(width), residual_scale=residual_scale)
+        return cls(stack, norm=norm_at("pre"), residual_scale=residual_scale)
 
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
         """The random numbers of one training pass, one entry a layer."""
@@ -155,5 +202,18 @@ class Encoder(nn.Module):
         for number, layer in enumerate(self.layers):
             tokens, selection = layer(tokens, self.residual_scale, noise=None if noise is None else noise[number])
             selections.append(selection)
-        tokens = tokens.with_features(tokenwise(self.norm, tokens.features, widest=tokens.features.shape[-1]))
+        tokens = _normalised(self.norm, tokens)
         return (tokens, selections) if return_selections else tokens
+
+
+def _is_tokenwise(norm: nn.Module) -> bool:
+    # Norms from elsewhere do not say; those that make sense for tokens are.
+    return bool(getattr(norm, "tokenwise", True))
+
+
+def _normalised(norm: nn.Module | None, tokens: Tokens) -> Tokens:
+    if norm is None:
+        return tokens
+    if not _is_tokenwise(norm):
+        return tokens.with_features(norm(tokens.features, tokens.mask))
+    return tokens.with_features(tokenwise(norm, tokens.features, widest=tokens.features.shape[-1]))

@@ -38,6 +38,8 @@ class ModelSettings(Settings):
         stochastic_depth: probability that a sample skips a branch.
         residual_scale: where the learned scale of the branches starts; 0 as published for SAMSA, 1 as in a plain
             pre-norm transformer.
+        norm: ``rms``, ``layer`` or ``batch``.
+        norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
     """
 
     width: int = 128
@@ -50,6 +52,8 @@ class ModelSettings(Settings):
     dropout: float = 0.0
     stochastic_depth: float = 0.0
     residual_scale: float = 0.0
+    norm: str = "rms"
+    norm_position: str = "pre"
 
 
 class TokenModel(nn.Module):
@@ -95,6 +99,8 @@ class TokenModel(nn.Module):
                 dropout=settings.dropout,
                 stochastic_depth=settings.stochastic_depth,
                 residual_scale=settings.residual_scale,
+                norm=settings.norm,
+                norm_position=settings.norm_position,
             )
             self.head = (
                 TokenHead(settings.width, outputs)
