@@ -1,0 +1,102 @@
+"""Vectors of unit length, and the codes of their sign hashes."""
+
+import torch
+from jaxtyping import Float, Int32
+from torch import Tensor
+
+from sampleformer.functional.bernoulli.checks import check_code_length, check_hash_sizes, wide_dtype
+from sampleformer.functional.blocks import NUMBERS_PER_BLOCK
+
+
+def unit_length(vectors: Float[Tensor, "*rows e"]) -> Float[Tensor, "*rows e"]:
+    """``x / ‖x‖₂`` over the last dimension; a row of zeros stays zero and gets the gradient zero.
+
+    Rows are scaled by their largest entry first, so that no square overflows or vanishes. A row whose entries are all
+    below the smallest normal number counts as zero. The gradient is the true one and grows as ``1 / ‖x‖``.
+
+    Args:
+        vectors: to be scaled.
+
+    Returns:
+        In the dtype of the vectors; half precision is computed in float32.
+
+    Example:
+        >>> unit_length(torch.tensor([[3e-30, 4e-30], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    wide = vectors.to(wide_dtype(vectors))
+    # The length does not depend on the scale, so the scale needs no gradient.
+    largest = wide.detach().abs().amax(-1, keepdim=True)
+    zero = largest < torch.finfo(wide.dtype).tiny
+    scaled = (wide / largest.masked_fill(zero, 1)).masked_fill(zero, 0)
+    length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    return (scaled / length.masked_fill(zero, 1)).to(vectors.dtype)
+
+
+def pack_signs(projections: Float[Tensor, "*rows t"]) -> Int32[Tensor, "*rows"]:
+    """One number for the signs of a row: bit i is set where projection i is greater than zero.
+
+    Args:
+        projections: of t numbers each, 1 to 16.
+
+    Raises:
+        ValueError: if t is not between 1 and 16.
+
+    Example:
+        >>> pack_signs(torch.tensor([[0.5, -1.0, 2.0], [0.0, 1.0, -0.0]]))
+        tensor([5, 2], dtype=torch.int32)
+    """
+    code_length = projections.shape[-1]
+    check_code_length(code_length)
+    bits = 2 ** torch.arange(code_length, device=projections.device, dtype=torch.int32)
+    return torch.where(projections > 0, bits, 0).sum(-1, dtype=torch.int32)
+
+
+def sign_codes(vectors: Float[Tensor, "*rows n e"], planes: Float[Tensor, "m e t"]) -> Int32[Tensor, "*rows m n"]:
+    """The codes of m sign hashes: bit i says whether the vector lies on the positive side of plane i of the hash.
+
+    ``code = Σ_i 2^i [x · plane_i > 0]``, from 0 to ``2^t - 1``; zero counts as the negative side, so that a vector of
+    zeros has the code 0. There is no gradient. Projections run in float32 or wider, under autocast too.
+
+    Args:
+        vectors: to be hashed; their lengths do not matter.
+        planes: from `gaussian_planes` or `hadamard_planes`.
+
+    Raises:
+        ValueError: if the planes are not for vectors of this width, there are none, or the codes are too long.
+
+    Source: YOSO (arXiv 2111.09714), section 3.
+
+    Example:
+        >>> sign_codes(torch.tensor([[1.0, 2.0], [-1.0, 2.0]]), torch.eye(2)[None])
+        tensor([[3, 2]], dtype=torch.int32)
+    """
+    hashes, width, code_length = planes.shape
+    check_hash_sizes(hashes, width, code_length)
+    if vectors.shape[-1] != width:
+        raise ValueError(f"the planes are for vectors of width {width}, the vectors have {vectors.shape[-1]}")
+    return torch.ops.sampleformer.sign_codes(vectors.detach(), planes.detach())
+
+
+@torch.library.custom_op("sampleformer::sign_codes", mutates_args=())
+def _sign_codes(vectors: Tensor, planes: Tensor) -> Tensor:
+    # One operator, so that projections (m·t numbers a vector) are made block by block, compiled or not.
+    dtype = wide_dtype(vectors, planes)
+    hashes, width, code_length = planes.shape
+    all_planes = planes.to(dtype).transpose(0, 1).reshape(width, hashes * code_length)
+    # Sums of different powers of two up to 2¹⁵ are exact in float32, and a product of matrices adds fastest.
+    bits = 2.0 ** torch.arange(code_length, device=planes.device, dtype=dtype)
+    rows = vectors.reshape(-1, width)
+    codes = rows.new_empty(rows.shape[0], hashes, dtype=torch.int32)
+    block = max(1, NUMBERS_PER_BLOCK // (hashes * code_length)) if rows.device.type == "cpu" else max(1, len(rows))
+    with torch.autocast(rows.device.type, enabled=False):
+        for start in range(0, rows.shape[0], block):
+            projections = rows[start : start + block].to(dtype) @ all_planes
+            codes[start : start + block] = (projections > 0).to(dtype).view(-1, hashes, code_length) @ bits
+    return codes.view(*vectors.shape[:-1], hashes).transpose(-1, -2).contiguous()
+
+
+@_sign_codes.register_fake
+def _(vectors: Tensor, planes: Tensor) -> Tensor:
+    return vectors.new_empty((*vectors.shape[:-2], planes.shape[0], vectors.shape[-2]), dtype=torch.int32)

@@ -1,0 +1,191 @@
+"""Attention by collisions of sampled hashes: the value through tables, the gradients through tables of matrices."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int32
+from torch import Tensor
+
+from sampleformer.functional.bernoulli.buckets import outer_over_collisions, sum_over_collisions
+from sampleformer.functional.bernoulli.checks import check_code_length, wide_dtype
+from sampleformer.functional.bernoulli.codes import sign_codes
+
+GRADIENTS = ("sampled", "exact")
+
+
+def bernoulli_attention(
+    query: Float[Tensor, "b h n e"],
+    key: Float[Tensor, "b h k e"],
+    value: Float[Tensor, "b h k c"],
+    planes: Float[Tensor, "m e t"],
+    valid: Bool[Tensor, "b #h k"] | None = None,
+    query_valid: Bool[Tensor, "b #h n"] | None = None,
+    gradient: str = "sampled",
+) -> Float[Tensor, "b h n c"]:
+    """Values added up where hashes collide, not normalised: ``out_i = 1/m Σ_hash Σ_j [hash(q_i) = hash(k_j)] v_j``.
+
+    With Gaussian planes an unbiased estimate of `expected_attention` in O(n·m·c): see `collision_attention`, which this
+    is with the codes of `sign_codes`.
+
+    Args:
+        query: of unit length, which only the gradient depends on.
+        key: of unit length.
+        value: what is added up.
+        planes: of m hashes of t signs, shared by all samples and heads.
+        valid: False at keys that do not count. None: all count.
+        query_valid: False at queries whose result is zero. None: all count.
+        gradient: ``"sampled"`` or ``"exact"``: where query's and key's gradients take the weights from.
+
+    Raises:
+        ValueError: if the gradient is unknown, the planes are not for vectors of this width, there are none, or t is
+            not between 1 and 16.
+
+    Source: YOSO (arXiv 2111.09714), section 3.
+
+    Example:
+        >>> query, value = torch.eye(2)[None, None], torch.tensor([[[[1.0], [2.0]]]])
+        >>> bernoulli_attention(query, query, value, torch.eye(2)[None]).flatten()
+        tensor([1., 2.])
+    """
+    query_codes, key_codes = sign_codes(query, planes), sign_codes(key, planes)
+    code_length = planes.shape[-1]
+    return collision_attention(
+        query, key, value, query_codes, key_codes, code_length, valid, query_valid, gradient=gradient
+    )
+
+
+def collision_attention(
+    query: Float[Tensor, "b h n e"],
+    key: Float[Tensor, "b h k e"],
+    value: Float[Tensor, "b h k c"],
+    query_codes: Int32[Tensor, "b h m n"],
+    key_codes: Int32[Tensor, "b h m k"],
+    code_length: int,
+    valid: Bool[Tensor, "b #h k"] | None = None,
+    query_valid: Bool[Tensor, "b #h n"] | None = None,
+    gradient: str = "sampled",
+) -> Float[Tensor, "b h n c"]:
+    """`bernoulli_attention` of codes that are known: ``out_i = Σ_j ĉ_ij v_j``, ĉ the share of hashes that collide.
+
+    Each hash has a table of 2^t rows: every value is added to its key's row, every query reads its own. There is no
+    (n, k) matrix. Value's gradient is the same sum with the roles exchanged. Those of query and key are surrogates,
+    ``dq_i = Σ_j (g_i · v_j) (t / 2) ĉ_ij k_j`` and ``dk_j = Σ_i (g_i · v_j) (t / 2) ĉ_ij q_i``, through one e×c matrix
+    a bucket, in O((n + k)·m·e·c) however many keys share one. There is no second derivative.
+
+    Args:
+        query: of unit length, which only the gradient depends on.
+        key: of unit length.
+        value: what is added up.
+        query_codes: one for each hash, from 0 to 2^t - 1.
+        key_codes: the same for the keys.
+        code_length: t, 1 to 16.
+        valid: False at keys that do not count; they are never added to a table. None: all count.
+        query_valid: False at queries whose result is zero. None: all count.
+        gradient: ``"sampled"``, or ``"exact"``: query's and key's gradients with the probability of a collision in
+            place of ĉ, in O(n·k), for checking.
+
+    Returns:
+        In the dtype of the value; sums run in float32 or wider. Zero where nothing collides. The same input always
+        gives the same bits.
+
+    Raises:
+        ValueError: if the gradient is unknown, there are no hashes, or the code length is not between 1 and 16.
+
+    Source: YOSO (arXiv 2111.09714), sections 3.1 to 3.3.
+    """
+    if gradient not in GRADIENTS:
+        raise ValueError(f"gradient is {gradient!r}, expected 'sampled' or 'exact'")
+    check_code_length(code_length)
+    if query_codes.shape[-2] < 1:
+        raise ValueError("hashes is 0, expected at least 1")
+    query_codes = _barred(query_codes, query_valid, code_length)
+    key_codes = _barred(key_codes, valid, code_length)
+    return torch.ops.sampleformer.bernoulli_attention(
+        query, key, value, query_codes, key_codes, code_length, gradient == "exact"
+    )
+
+
+def _barred(codes: Tensor, valid: Tensor | None, code_length: int) -> Tensor:
+    # The number past the last bucket's means: in none.
+    return codes if valid is None else codes.masked_fill(~valid[:, :, None, :], 2**code_length)
+
+
+@torch.library.custom_op("sampleformer::bernoulli_sum", mutates_args=())
+def _bernoulli_sum(read_codes: Tensor, write_codes: Tensor, values: Tensor, buckets: int) -> Tensor:
+    """The mean over the hashes of `sum_over_collisions`, for samples and heads."""
+    wide = values.detach().to(wide_dtype(values)).flatten(0, 1)
+    result = sum_over_collisions(read_codes.flatten(0, 1), write_codes.flatten(0, 1), wide, buckets)
+    result /= read_codes.shape[2]
+    return result.view(*read_codes.shape[:2], *result.shape[1:]).to(values.dtype)
+
+
+@_bernoulli_sum.register_fake
+def _(read_codes: Tensor, write_codes: Tensor, values: Tensor, buckets: int) -> Tensor:
+    return values.new_empty((*values.shape[:2], read_codes.shape[-1], values.shape[-1]))
+
+
+@torch.library.custom_op("sampleformer::bernoulli_outer", mutates_args=())
+def _bernoulli_outer(
+    query_codes: Tensor, key_codes: Tensor, query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, buckets: int
+) -> tuple[Tensor, Tensor]:
+    """The mean over the hashes of `outer_over_collisions`, for samples and heads."""
+    inputs = (query, key, value, gradient)
+    dtype = wide_dtype(*inputs)
+    codes = (query_codes.flatten(0, 1), key_codes.flatten(0, 1))
+    with torch.autocast(query.device.type, enabled=False):
+        wide = (tensor.detach().to(dtype).flatten(0, 1) for tensor in inputs)
+        of_query, of_key = outer_over_collisions(*codes, *wide, buckets)
+    hashes = query_codes.shape[2]
+    return (of_query / hashes).view(query.shape).to(query.dtype), (of_key / hashes).view(key.shape).to(key.dtype)
+
+
+@_bernoulli_outer.register_fake
+def _(
+    query_codes: Tensor, key_codes: Tensor, query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, buckets: int
+) -> tuple[Tensor, Tensor]:
+    return query.new_empty(query.shape), key.new_empty(key.shape)
+
+
+@torch.library.custom_op("sampleformer::bernoulli_attention", mutates_args=())
+def _bernoulli_attention(
+    query: Tensor, key: Tensor, value: Tensor, query_codes: Tensor, key_codes: Tensor, code_length: int, exact: bool
+) -> Tensor:
+    # Query and key are here for their gradients.
+    return torch.ops.sampleformer.bernoulli_sum(query_codes, key_codes, value, 2**code_length)
+
+
+@_bernoulli_attention.register_fake
+def _(
+    query: Tensor, key: Tensor, value: Tensor, query_codes: Tensor, key_codes: Tensor, code_length: int, exact: bool
+) -> Tensor:
+    return value.new_empty((*query.shape[:3], value.shape[-1]))
+
+
+def _save_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.code_length, ctx.exact = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    query, key, value, query_codes, key_codes = ctx.saved_tensors
+    operators, buckets = torch.ops.sampleformer, 2**ctx.code_length
+    of_query = of_key = of_value = None
+    if ctx.needs_input_grad[2]:
+        of_value = operators.bernoulli_sum(key_codes, query_codes, gradient, buckets).to(value.dtype)
+    if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+        if ctx.exact:
+            # What is in no bucket must not count here either.
+            query, gradient = (_without_barred(tensor, query_codes, buckets) for tensor in (query, gradient))
+            key, value = (_without_barred(tensor, key_codes, buckets) for tensor in (key, value))
+            of_query, of_key, _ = operators.expected_attention_backward(query, key, value, gradient, ctx.code_length)
+        else:
+            pair = operators.bernoulli_outer(query_codes, key_codes, query, key, value, gradient, buckets)
+            of_query, of_key = (tensor * (ctx.code_length / 2) for tensor in pair)
+    return of_query, of_key, of_value, None, None, None, None
+
+
+def _without_barred(tensor: Tensor, codes: Tensor, buckets: int) -> Tensor:
+    return tensor.masked_fill((codes[:, :, 0] == buckets)[..., None], 0)
+
+
+_bernoulli_attention.register_autograd(_backward, setup_context=_save_inputs)
