@@ -1,13 +1,22 @@
 """The one structure that every model part sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Num
+from jaxtyping import Bool, Float, Num
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from sampleformer.edges import Edges
+from sampleformer.trees import tree_node
 
+# What a field holds for each token, for the checks.
+_NUMBER = {"dimensions": 2}
+_VECTOR = {"dimensions": 3}
+
+
+@tree_node
 @dataclass(frozen=True)
 class Tokens:
     """A batch of token sets of unequal sizes, padded to one length.
@@ -17,9 +26,13 @@ class Tokens:
         mask: shape ``(b, n)``, True where a token is real and False where it is padding. None: every token is real,
             which lets attention skip its masks.
         positions: place of each token in its sequence, shape ``(b, n)``. None: 0, 1, 2, …
+        coordinates: place of each token in space, shape ``(b, n, c)``. None: it has none.
+        normals: direction of the surface at each token, of unit length, shape ``(b, n, c)``. None: it has none.
+        edges: what joins the tokens; a padded token has none. None: nothing does.
 
     Raises:
-        ValueError: if mask or positions do not have the shape ``(b, n)``, or the mask is not boolean.
+        ValueError: if a field does not have its shape, the mask is not boolean, vectors are no floating-point numbers,
+            or the edges are for another number of token sets.
 
     Example:
         >>> tokens = Tokens(torch.zeros(2, 5, 8))
@@ -28,20 +41,38 @@ class Tokens:
     """
 
     features: Num[Tensor, "b n *rest"]
-    mask: Bool[Tensor, "b n"] | None = None
-    positions: Num[Tensor, "b n"] | None = None
+    mask: Bool[Tensor, "b n"] | None = field(default=None, metadata=_NUMBER)
+    positions: Num[Tensor, "b n"] | None = field(default=None, metadata=_NUMBER)
+    coordinates: Float[Tensor, "b n c"] | None = field(default=None, metadata=_VECTOR)
+    normals: Float[Tensor, "b n c"] | None = field(default=None, metadata=_VECTOR)
+    edges: Edges | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.features, Tensor) or torch.compiler.is_compiling():
             return  # tree utilities rebuild the structure with placeholders in the place of tensors
-        for name, value in (("mask", self.mask), ("positions", self.positions)):
-            if isinstance(value, Tensor) and value.shape != self.features.shape[:2]:
-                raise ValueError(
-                    f"{name} has shape {tuple(value.shape)}, but the features' first two dimensions are "
-                    f"{tuple(self.features.shape[:2])}"
-                )
+        for name, dimensions in _PER_TOKEN.items():
+            value = getattr(self, name)
+            if isinstance(value, Tensor):
+                self._check(name, value, dimensions)
         if isinstance(self.mask, Tensor) and self.mask.dtype != torch.bool:
             raise ValueError(f"mask has dtype {self.mask.dtype}, expected torch.bool (True = a real token)")
+        if isinstance(self.coordinates, Tensor) and isinstance(self.normals, Tensor):
+            spaces = (self.normals.shape[2], self.coordinates.shape[2])
+            if spaces[0] != spaces[1]:
+                raise ValueError(f"normals have {spaces[0]} dimensions, but coordinates have {spaces[1]}")
+        if isinstance(self.edges, Edges) and isinstance(self.edges.source, Tensor) and self.edges.batch != self.batch:
+            raise ValueError(f"edges are for {self.edges.batch} token sets, but the features are for {self.batch}")
+
+    def _check(self, name: str, value: Tensor, dimensions: int) -> None:
+        if value.shape[:2] != self.features.shape[:2]:
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)}, but the features' first two dimensions are "
+                f"{tuple(self.features.shape[:2])}"
+            )
+        if value.ndim != dimensions:
+            raise ValueError(f"{name} has shape {tuple(value.shape)}, expected {dimensions} dimensions")
+        if dimensions == 3 and not value.is_floating_point():
+            raise ValueError(f"{name} has dtype {value.dtype}, expected floating-point numbers")
 
     @property
     def batch(self) -> int:
@@ -55,27 +86,28 @@ class Tokens:
 
     def with_features(self, features: Num[Tensor, "b n *rest"]) -> "Tokens":
         """The same tokens carrying other features."""
-        return Tokens(features, self.mask, self.positions)
+        # Not dataclasses.replace, which Dynamo of torch 2.6 cannot trace.
+        return Tokens(features, *[getattr(self, name) for name in _CARRIED])
 
     def without_padding(self) -> "Tokens":
         """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient)."""
-        if self.mask is None:
+        if self.mask is None and (self.edges is None or self.edges.mask is None):
             return self
-        mask = self.mask.reshape(self.mask.shape + (1,) * (self.features.ndim - 2))
-        return self.with_features(self.features.masked_fill(~mask, 0))
+        return Tokens(*[_without_padding(getattr(self, name), self.mask) for name in _FIELDS])
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
         """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
         return pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device, non_blocking=non_blocking), self)
 
 
-pytree.register_pytree_node(
-    Tokens,
-    lambda tokens: ([tokens.features, tokens.mask, tokens.positions], None),
-    lambda children, _: Tokens(*children),
-    serialized_type_name="sampleformer.tokens.Tokens",
-    flatten_with_keys_fn=lambda tokens: (
-        [(pytree.GetAttrKey(name), getattr(tokens, name)) for name in ("features", "mask", "positions")],
-        None,
-    ),
-)
+_FIELDS = tuple(each.name for each in fields(Tokens))
+_CARRIED = _FIELDS[1:]
+_PER_TOKEN = {each.name: each.metadata["dimensions"] for each in fields(Tokens) if each.metadata}
+
+
+def _without_padding(value: Tensor | Edges | None, mask: Tensor | None) -> Any:
+    if isinstance(value, Edges):
+        return value.without_padding()
+    if value is None or value is mask or mask is None:
+        return value
+    return value.masked_fill(~mask.reshape(mask.shape + (1,) * (value.ndim - 2)), 0)
