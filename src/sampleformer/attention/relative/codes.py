@@ -1,0 +1,43 @@
+"""Relative features made of the sinusoidal codes of two positions."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sampleformer.attention.relative.base import Relative
+from sampleformer.functional.relative import sinusoidal_code, sinusoidal_rates
+from sampleformer.tokens import Tokens
+
+
+class CodeRelative(Relative):
+    """Base of those that compare sinusoidal codes of positions; tokens without positions are counted 0, 1, 2, …
+
+    A code has a sine and a cosine for each of c frequencies, from one radian a position down to ``1 / 10000``.
+
+    Args:
+        heads: h.
+        features: of a pair, as a multiple of c.
+        frequencies: c.
+
+    Raises:
+        ValueError: if the heads or the frequencies are not positive.
+    """
+
+    invariant = True
+
+    def __init__(self, heads: int, features: int, frequencies: int) -> None:
+        if frequencies < 1:
+            raise ValueError(f"frequencies is {frequencies}, expected at least 1")
+        super().__init__(heads, features * frequencies)
+        self.frequencies = frequencies
+
+    def code(self, tokens: Tokens) -> Float[Tensor, "b n 2*c"]:
+        """Code of each token's position, in float32 or wider."""
+        device, dtype = tokens.features.device, torch.promote_types(self.additive.dtype, torch.float32)
+        positions = tokens.positions
+        if positions is None:
+            positions = torch.arange(tokens.length, device=device).expand(tokens.batch, -1)
+        return sinusoidal_code(positions, sinusoidal_rates(self.frequencies, device=device, dtype=dtype))
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, frequencies={self.frequencies}"

@@ -1,0 +1,55 @@
+"""Point clouds: how far apart two points are, seen over three learned lengths."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sampleformer.attention.relative.base import Relative, gathered
+from sampleformer.functional.distances import FIELDS, distance_field_terms
+from sampleformer.tokens import Tokens
+
+
+class DistanceFieldRelative(Relative):
+    """Terms of three saturating functions of the distance of two points, with learned rates.
+
+    ``r_ij = [1 − exp(−ρ_1 d), ρ_2 d / (1 + ρ_2 d), tanh(ρ_3 d)]`` with ``d = ‖x_i − x_j‖`` and ``ρ = softplus`` of a
+    parameter: each rises from 0 to 1 over a length of about 1 / ρ. The rates are shared by the heads.
+
+    Args:
+        heads: h.
+        scale: length, in the units of the coordinates, over which the functions rise at the start: ``ρ = 1 / scale``.
+
+    Raises:
+        ValueError: if the heads or the scale are not positive.
+
+    Source: SFT (arXiv 2408.05822), section 3, which asks for learned saturating functions; which ones is our choice.
+
+    Example:
+        >>> import torch
+        >>> tokens = Tokens(torch.zeros(1, 5, 8), coordinates=torch.rand(1, 5, 3))
+        >>> multiplicative, additive = DistanceFieldRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
+        >>> additive.shape
+        torch.Size([1, 5, 4, 2])
+    """
+
+    needs = ("coordinates",)
+    invariant = True
+
+    def __init__(self, heads: int, *, scale: float = 1.0) -> None:
+        super().__init__(heads, FIELDS)
+        if not scale > 0:
+            raise ValueError(f"scale is {scale}, expected more than 0")
+        rates = torch.full((FIELDS,), 1 / scale)
+        self.raw_rates = nn.Parameter(rates + torch.log(-torch.expm1(-rates)))  # the inverse of softplus
+
+    @property
+    def rates(self) -> Tensor:
+        """ρ of the three functions, per unit of the coordinates."""
+        return F.softplus(self.raw_rates)
+
+    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
+        """Terms of both maps, see `Relative.terms`."""
+        assert tokens.coordinates is not None
+        assert context.coordinates is not None
+        chosen = gathered(context.coordinates, indices)
+        return distance_field_terms(tokens.coordinates, chosen, self.rates, weight)
