@@ -131,10 +131,10 @@ def _bernoulli_outer(
     """The mean over the hashes of `outer_over_collisions`, for samples and heads."""
     inputs = (query, key, value, gradient)
     dtype = wide_dtype(*inputs)
-    codes = (query_codes.flatten(0, 1), key_codes.flatten(0, 1))
     with torch.autocast(query.device.type, enabled=False):
-        wide = (tensor.detach().to(dtype).flatten(0, 1) for tensor in inputs)
-        of_query, of_key = outer_over_collisions(*codes, *wide, buckets)
+        q, k, v, g = (tensor.detach().to(dtype).flatten(0, 1) for tensor in inputs)
+        codes = (query_codes.flatten(0, 1), key_codes.flatten(0, 1))
+        of_query, of_key = outer_over_collisions(*codes, q, k, v, g, buckets)
     hashes = query_codes.shape[2]
     return (of_query / hashes).view(query.shape).to(query.dtype), (of_key / hashes).view(key.shape).to(key.dtype)
 
