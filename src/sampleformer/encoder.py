@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sampleformer.attention import Attention, Selection
+from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
 from sampleformer.errors import nearest
 from sampleformer.functional.blocks import tokenwise
@@ -84,7 +84,7 @@ class EncoderLayer(nn.Module):
         self.stochastic_depth = stochastic_depth
 
     def forward(
-        self, tokens: Tokens, residual_scale: Float[Tensor, ""], *, noise: Tensor | None = None
+        self, tokens: Tokens, residual_scale: Float[Tensor, ""], *, noise: Noise | None = None
     ) -> tuple[Tokens, Selection]:
         """The tokens after the layer, and what each head attended to."""
         attended, selection = self.attention(tokens, noise=noise, return_selection=True)
@@ -182,13 +182,13 @@ class Encoder(nn.Module):
         ]
         return cls(stack, norm=norm_at("pre"), residual_scale=residual_scale)
 
-    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, one entry a layer."""
         attentions = [layer.attention for layer in self.layers if isinstance(layer, EncoderLayer)]
         return [attention.draw_noise(tokens, generator=generator) for attention in attentions]
 
     def forward(
-        self, tokens: Tokens, *, noise: Sequence[Tensor | None] | None = None, return_selections: bool = False
+        self, tokens: Tokens, *, noise: Sequence[Noise | None] | None = None, return_selections: bool = False
     ) -> Tokens | tuple[Tokens, list[Selection]]:
         """Runs the stack.
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, Selection
+from sampleformer.attention import ATTENTIONS, Noise, Selection
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
@@ -112,11 +112,11 @@ class TokenModel(nn.Module):
         except ValueError as error:
             raise InputError(f"model: {error}") from error
 
-    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Tensor | None]:
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, for `forward`."""
         return self.encoder.draw_noise(self.embed(tokens), generator)
 
-    def forward(self, tokens: Tokens, *, noise: Sequence[Tensor | None] | None = None) -> Float[Tensor, "b *rest"]:
+    def forward(self, tokens: Tokens, *, noise: Sequence[Noise | None] | None = None) -> Float[Tensor, "b *rest"]:
         """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each token.
 
         Args:

@@ -12,6 +12,9 @@ from sampleformer.errors import InputError, nearest
 
 AnySettings = TypeVar("AnySettings", bound="Settings")
 
+# Constructors may take built parts, of any class, beside plain values.
+_ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
+
 
 class Settings(BaseModel):
     """A group of settings: immutable, typed, with unknown names refused."""
@@ -86,7 +89,7 @@ def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, give
         if name not in free:
             raise InputError(f"{setting}.{name}: unknown setting; {nearest(name, ['name', *free])}")
         try:
-            checked[name] = TypeAdapter(hints.get(name, Any)).validate_python(value)
+            checked[name] = TypeAdapter(hints.get(name, Any), config=_ANY_CLASS).validate_python(value)
         except ValidationError as error:
             raise InputError(f"{setting}.{name}: {_reason(error)}, got {value!r}") from error
     missing = [name for name in free if parameters[name].default is inspect.Parameter.empty and name not in checked]

@@ -22,6 +22,24 @@ VARIATIONS: dict[str, dict[str, dict[str, object]]] = {
         "hard-learned-temperature": {"sampled": 3, "temperature": 2.5, "learned_temperature": True},
         "hard-extra-tokens": {"sampled": 3, "extra": 2, "learned_temperature": True},
         "soft-more-extra-than-sampled": {"sampled": 2, "choice": "soft", "extra": 5},
+        "hard-one-choice-for-all": {"sampled": 3, "groups": 1, "extra": 2},
+        "soft-one-choice-for-all": {"sampled": 3, "groups": 1, "choice": "soft"},
+    },
+    "sft": {
+        "defaults": {},
+        "leaky-relu": {"sampled": 3},
+        "token-dropout": {"sampled": 5, "token_dropout": 0.4, "bias": False},
+        "leaky-softmax": {"sampled": 3, "probability": "leaky_softmax"},
+        "softmax": {"sampled": 5, "probability": "softmax", "token_dropout": 0.2},
+        "scaled-dot-leaky": {"sampled": 3, "score": "scaled_dot", "probability": "leaky_softmax"},
+        "scaled-dot": {"sampled": 3, "score": "scaled_dot", "probability": "softmax"},
+    },
+    "yoso": {
+        "defaults": {},
+        "short-codes": {"hashes": 5, "code_length": 2},
+        "hadamard": {"hashes": 3, "code_length": 3, "hashing": "hadamard", "bias": False},
+        "exact-gradient": {"hashes": 7, "code_length": 2, "gradient": "exact"},
+        "expectation": {"hashes": None, "code_length": 9},
     },
 }
 

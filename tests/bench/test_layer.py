@@ -32,7 +32,7 @@ def test_samples_are_what_was_asked_for() -> None:
     assert sampled_tokens("full", SETTINGS) is None
     attention = make_layer("samsa", SETTINGS).layer.get_submodule("attention")
     assert isinstance(attention, SamsaAttention)
-    assert attention.sampled == 3
+    assert attention.sampler.sampled == 3
 
 
 def test_a_training_step_gives_every_gradient_and_clear_takes_them_back() -> None:

@@ -1,4 +1,4 @@
-"""Full and SAMSA attention, one sample, one head and one query at a time, projecting every token.
+"""The attentions, one sample, one head and one query at a time, projecting every token.
 
 Padded tokens are dropped before anything is computed, so a twin cannot leak padding. The weights are those of the
 module under test: its parameters, taken by name.
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tests.naive import sampling
 
 
-def _linear(layer: nn.Module, x: Tensor) -> Tensor:
+def linear(layer: nn.Module, x: Tensor) -> Tensor:
     out = x @ layer.weight.T
     return out if layer.bias is None else out + layer.bias
 
@@ -33,7 +33,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
 
-def _real(mask: Tensor | None, row: int, n: int) -> list[int]:
+def real_tokens(mask: Tensor | None, row: int, n: int) -> list[int]:
     return [i for i in range(n) if mask is None or bool(mask[row, i])]
 
 
@@ -44,16 +44,16 @@ def _attend_row(module: nn.Module, x: Tensor, real: list[int], seen_by_head: lis
     for i in real:
         if len(seen_by_head[0][0]) == 0:
             continue
-        query = _linear(module.query, module.norm(x[i]))
+        query = linear(module.query, module.norm(x[i]))
         heads = [_attend(query[h * e : (h + 1) * e], *seen) for h, seen in enumerate(seen_by_head)]
-        out[i] = _linear(module.output, torch.cat(heads))
+        out[i] = linear(module.output, torch.cat(heads))
     return torch.stack(out)
 
 
 def _keys_and_values(module: nn.Module, context: Tensor, head: int) -> tuple[Tensor, Tensor]:
     """One head's keys and values of every token of one sample."""
     e = module.width // module.heads
-    key, value = _linear(module.key_value, module.norm(context)).chunk(2, dim=-1)
+    key, value = linear(module.key_value, module.norm(context)).chunk(2, dim=-1)
     return key[:, head * e : (head + 1) * e], value[:, head * e : (head + 1) * e]
 
 
@@ -69,17 +69,17 @@ def full(
     context, context_mask = (x, mask) if context is None else (context, context_mask)
     rows = []
     for b in range(len(x)):
-        seen = context[b][_real(context_mask, b, context.shape[1])]
+        seen = context[b][real_tokens(context_mask, b, context.shape[1])]
         by_head = [_keys_and_values(module, seen, h) for h in range(module.heads)]
-        rows.append(_attend_row(module, x[b], _real(mask, b, x.shape[1]), by_head))
+        rows.append(_attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
     return torch.stack(rows)
 
 
 def samsa_scores(module: nn.Module, x: Tensor) -> Tensor:
     """`Linear(x + RMSNorm(MLP(x)))`: the importance of every token for every head, (n, d) to (n, h)."""
-    scorer = module.scorer
-    hidden = _linear(scorer.mlp[2], _gelu(_linear(scorer.mlp[0], x)))
-    return _linear(scorer.score, x + _rms_norm(scorer.norm, hidden))
+    scorer = module.sampler.scorer
+    hidden = linear(scorer.mlp[2], _gelu(linear(scorer.mlp[0], x)))
+    return linear(scorer.score, x + _rms_norm(scorer.norm, hidden))
 
 
 def samsa(
@@ -88,32 +88,36 @@ def samsa(
     mask: Tensor | None = None,
     context: Tensor | None = None,
     context_mask: Tensor | None = None,
-    noise: Tensor | None = None,
+    noise: tuple[Tensor, None] | None = None,
 ) -> Tensor:
     """Every real token attends, per head, to what that head chose among the context's real and the extra tokens.
 
-    Noise has the shape (b, h, n + extra): the extra tokens come after the context's.
+    The noise of the scores has the shape (b, g, n + extra): the extra tokens come after the context's.
     """
     context, context_mask = (x, mask) if context is None else (context, context_mask)
     rows = []
     for b in range(len(x)):
-        real = _real(context_mask, b, context.shape[1])
+        real = real_tokens(context_mask, b, context.shape[1])
         scores = samsa_scores(module, context[b])
         by_head = []
         for h in range(module.heads):
             key, value = _keys_and_values(module, context[b], h)
-            candidates = [(scores[i, h], torch.cat([key[i], value[i]]), i) for i in real]
+            group = h // (module.heads // module.sampler.groups)
+            candidates = [(scores[i, group], torch.cat([key[i], value[i]]), i) for i in real]
             candidates += _extra_tokens(module, h, context.shape[1])
-            chosen = _choose(module, candidates, h, None if noise is None else noise[b, h])
+            chosen = _choose(module, candidates, h, None if noise is None else noise[0][b, group])
             by_head.append(tuple(chosen.chunk(2, dim=-1)))
-        rows.append(_attend_row(module, x[b], _real(mask, b, x.shape[1]), by_head))
+        rows.append(_attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
     return torch.stack(rows)
 
 
 def _extra_tokens(module: nn.Module, head: int, n: int) -> list[tuple[Tensor, Tensor, int]]:
-    if module.extra == 0:
+    if module.sampler.extra == 0:
         return []
-    return [(module.extra_score[head, t], module.extra_key_value[head, t], n + t) for t in range(module.extra)]
+    heads = module.heads // module.sampler.groups
+    carried = module.extra_key_value[head // heads].unflatten(-1, (heads, -1))[:, head % heads]
+    scores = module.sampler.extra_score[head // heads]
+    return [(scores[t], carried[t], n + t) for t in range(module.sampler.extra)]
 
 
 def _choose(module: nn.Module, candidates: list[tuple[Tensor, Tensor, int]], head: int, noise: Tensor | None) -> Tensor:
@@ -123,10 +127,8 @@ def _choose(module: nn.Module, candidates: list[tuple[Tensor, Tensor, int]], hea
     noisy = torch.stack([score if noise is None else score + noise[index] for score, _, index in candidates])
     tokens = torch.stack([token for _, token, _ in candidates])
     order = sorted(range(len(candidates)), key=lambda i: (-noisy[i].item(), candidates[i][2]))
-    top, rest = order[: module.sampled], order[module.sampled : 2 * module.sampled]
-    choose = {"soft": sampling.choose_soft, "hard": sampling.choose_hard}[module.choice]
-    temperature = torch.log1p(torch.exp(module.raw_temperature[head]))
+    k, heads = module.sampler.sampled, module.heads // module.sampler.groups
+    top, rest = order[:k], order[k : 2 * k]
+    choose = {"soft": sampling.choose_soft, "hard": sampling.choose_hard}[module.sampler.choice]
+    temperature = torch.log1p(torch.exp(module.sampler.raw_temperature[head // heads]))
     return choose(tokens[top], tokens[rest], noisy[top], noisy[rest], temperature)
-
-
-TWINS = {"full": full, "samsa": samsa}

@@ -1,9 +1,41 @@
-"""Attentions, one method a file, all keeping one contract. A new one joins by its entry here."""
+"""Attentions: a sampler, a mixing and relative terms in each, all keeping one contract.
 
-from sampleformer.attention.base import Attention, Selection
+The methods of the literature are named combinations, one a file. A new one joins by its entry here.
+"""
+
+from sampleformer.attention.base import Attention, Noise
 from sampleformer.attention.full import FullAttention
+from sampleformer.attention.mixings import BernoulliMixing, Mixing, ScoredMixing, WindowMixing
+from sampleformer.attention.relative import Relative
+from sampleformer.attention.samplers import Choice, Everything, ImportanceSampler, PairSampler, Sampler, Selection
 from sampleformer.attention.samsa import SamsaAttention
+from sampleformer.attention.sft import SftAttention
+from sampleformer.attention.yoso import YosoAttention
 
-ATTENTIONS: dict[str, type[Attention]] = {"full": FullAttention, "samsa": SamsaAttention}
+ATTENTIONS: dict[str, type[Attention]] = {
+    "full": FullAttention,
+    "samsa": SamsaAttention,
+    "sft": SftAttention,
+    "yoso": YosoAttention,
+}
 
-__all__ = ["ATTENTIONS", "Attention", "FullAttention", "SamsaAttention", "Selection"]
+__all__ = [
+    "ATTENTIONS",
+    "Attention",
+    "BernoulliMixing",
+    "Choice",
+    "Everything",
+    "FullAttention",
+    "ImportanceSampler",
+    "Mixing",
+    "Noise",
+    "PairSampler",
+    "Relative",
+    "Sampler",
+    "SamsaAttention",
+    "ScoredMixing",
+    "Selection",
+    "SftAttention",
+    "WindowMixing",
+    "YosoAttention",
+]

@@ -1,64 +1,88 @@
-"""The contract that every attention keeps, and what all of them share."""
+"""The attention that all methods are combinations of, and the contract that it keeps."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from sampleformer.attention.mixings import Mixing, ScoredMixing
+from sampleformer.attention.relative import Relative
+from sampleformer.attention.samplers import Choice, Everything, Sampler, Selection
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.tokens import Tokens
 
-
-@dataclass(frozen=True)
-class Selection:
-    """The tokens that each head attended to.
-
-    Args:
-        indices: into the tokens attended to, shape ``(b, h, k)``; an index of n or more is a learned extra token.
-        valid: False where a slot holds no token, shape ``(b, h, k)``.
-    """
-
-    indices: Int64[Tensor, "b h k"]
-    valid: Bool[Tensor, "b h k"]
+Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
+"""The random numbers of one training pass: the sampler's and the mixing's."""
 
 
 class Attention(nn.Module):
-    """Base of all attentions: projections, masks and the rules that hold for every method.
+    """Multi-head attention put together from a sampler, a mixing and, for pairs, relative terms.
 
-    A subclass says what its queries attend to. What it may rely on, and what its users may rely on: padding changes
-    nothing, a fully masked row gives zeros, evaluation is deterministic, and all randomness of training is one tensor
-    that `draw_noise` draws.
+    The sampler chooses tokens of the context; keys and values are projected of those alone; the mixing combines the
+    values for each query. What its users may rely on, whatever the parts: padding changes nothing, a fully masked row
+    gives zeros, evaluation is deterministic, and all randomness of training is what `draw_noise` draws.
 
     Args:
         width: d, of the tokens.
         heads: h, must divide the width.
+        sampler: chooses what the heads attend to; None: everything. Its groups must divide the heads.
+        mixing: combines the values; None: softmax of the scaled dot product.
+        relative: terms of the places of query and key that enter the scores; None: places do not matter.
         norm: applied to the features before the projections; None: the features are used as they are. The attention
             owns its norm because a sampler scores the features before it.
         bias: whether the projections have one.
 
     Raises:
-        ValueError: if the width or the heads are not positive, or the heads do not divide the width.
+        ValueError: if the width or the heads are not positive, the heads do not divide the width, the groups do not
+            divide the heads, or the parts do not go together.
+
+    Example:
+        >>> from sampleformer.attention import ImportanceSampler, ScoredMixing
+        >>> sampler = ImportanceSampler(8, groups=1, sampled=3)
+        >>> attention = Attention(8, 2, sampler=sampler, mixing=ScoredMixing("maxout", "leaky_softmax"))
+        >>> attention(Tokens(torch.zeros(1, 5, 8))).shape
+        torch.Size([1, 5, 8])
     """
 
-    def __init__(self, width: int, heads: int, *, norm: nn.Module | None = None, bias: bool = True) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        sampler: Sampler | None = None,
+        mixing: Mixing | None = None,
+        relative: Relative | None = None,
+        norm: nn.Module | None = None,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
-        for name, value in (("width", width), ("heads", heads)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}, expected at least 1")
-        if width % heads:
-            raise ValueError(f"heads is {heads}, expected a divisor of width = {width}")
+        check_heads(width, heads)
         self.width = width
         self.heads = heads
         self.norm = norm if norm is not None else nn.Identity()
+        self.sampler = sampler if sampler is not None else Everything()
+        self.mixing = mixing if mixing is not None else ScoredMixing()
+        self.relative = relative
+        _check_parts(heads, self.sampler, self.mixing, relative)
         self.query = nn.Linear(width, width, bias=bias)
         self.key_value = nn.Linear(width, 2 * width, bias=bias)
+        self.leak = nn.Linear(width, heads) if self.mixing.leaks else None
         self.output = nn.Linear(width, width, bias=bias)
+        if self.sampler.extra:
+            carried = self._carried * heads // self.sampler.groups
+            self.extra_key_value = nn.Parameter(torch.randn(self.sampler.groups, self.sampler.extra, carried))
+
+    @property
+    def _carried(self) -> int:
+        """Numbers that a chosen token has for one head: its key, its value and perhaps its leak logit."""
+        return 2 * self.width // self.heads + int(self.mixing.leaks)
 
     def draw_noise(
         self, tokens: Tokens, context: Tokens | None = None, generator: torch.Generator | None = None
-    ) -> Tensor | None:
+    ) -> Noise | None:
         """The random numbers of one training pass; None if the method needs none.
 
         Args:
@@ -66,14 +90,16 @@ class Attention(nn.Module):
             context: what will be attended to; None: the tokens themselves.
             generator: source of randomness; None: torch's global one.
         """
-        return None
+        of_sampler = self.sampler.draw_noise(tokens if context is None else context, generator)
+        of_mixing = self.mixing.draw_noise(tokens, generator)
+        return None if of_sampler is None and of_mixing is None else (of_sampler, of_mixing)
 
     def forward(
         self,
         tokens: Tokens,
         context: Tokens | None = None,
         *,
-        noise: Tensor | None = None,
+        noise: Noise | None = None,
         return_selection: bool = False,
     ) -> Float[Tensor, "b n d"] | tuple[Float[Tensor, "b n d"], Selection]:
         """Attends.
@@ -88,38 +114,99 @@ class Attention(nn.Module):
             One vector a token, zero at masked tokens and where there is nothing to attend to.
         """
         tokens = tokens.without_padding()
-        attended_to = tokens if context is None else context.without_padding()
+        context = tokens if context is None else context.without_padding()
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
-        key, value, valid, selection = self.keys_and_values(attended_to, noise if self.training else None)
-        result = self._attend(tokens, key, value, valid)
-        return (result, selection) if return_selection else result
+        of_sampler, of_mixing = noise if self.training and noise is not None else (None, None)
+        choice = self.sampler(context, of_sampler)
+        terms = None if self.relative is None else self._terms(tokens, context, choice)
+        norm: Callable[[Tensor], Tensor] = self.norm
+        if not getattr(self.norm, "tokenwise", True):  # it must see every token at once
+            same = context is tokens
+            tokens = tokens.with_features(self.norm(tokens.features, tokens.mask))
+            context = tokens if same else context.with_features(self.norm(context.features, context.mask))
+            norm = nn.Identity()
+        carried = self._project(norm, context, choice)
+        result = self._attend(norm, tokens, carried, choice.slots_valid, terms, of_mixing)
+        return (result, choice.selection(self.heads)) if return_selection else result
 
-    def keys_and_values(
-        self, context: Tokens, noise: Tensor | None
-    ) -> tuple[Float[Tensor, "b h k e"], Float[Tensor, "b h k e"], Bool[Tensor, "b #h k"] | None, Selection]:
-        """What the queries attend to: keys, values, whether each is valid (None: all are), and the choice made.
+    def _terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> tuple[Tensor, Tensor]:
+        """Terms of pairs of queries and slots, each ``(b, n, h, k)``."""
+        assert self.relative is not None
+        multiplicative, additive = (
+            term.unflatten(2, (self.sampler.groups, -1)).permute(0, 2, 4, 1, 3).flatten(3)  # (b, g, m, n h/g)
+            for term in self.relative(tokens, context, choice.indices, choice.valid)
+        )
+        mixed = choice.mixed(torch.cat([multiplicative, additive], dim=-1))
+        mixed = mixed.unflatten(-1, (2, tokens.length, -1)).permute(3, 0, 4, 1, 5, 2).flatten(3, 4)
+        return mixed[0], mixed[1]
 
-        Args:
-            context: the tokens to choose from; padding holds zeros.
-            noise: of this training pass; None in evaluation.
-        """
-        raise NotImplementedError
+    def _project(
+        self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Keys ``(b, h, k, e)``, values and perhaps leak logits ``(b, h, k)`` of what the sampler chose."""
+        if isinstance(self.sampler, Everything):
+            features = norm(context.features)
+            key, value = self.key_value(features).chunk(2, dim=-1)
+            leak = None if self.leak is None else self.leak(features).transpose(1, 2)
+            return self._split(key), self._split(value), leak
+        carried = choice.mixed(self._project_candidates(norm, context, choice.indices))
+        carried = carried.unflatten(-1, (-1, self._carried)).transpose(2, 3).flatten(1, 2)
+        e = self.width // self.heads
+        leak = None if self.leak is None else carried[..., -1]
+        return carried[..., :e], carried[..., e : 2 * e], leak
 
-    def _attend(self, tokens: Tokens, key: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
-        reachable = None
-        if valid is not None:
-            reachable = valid.any(-1, keepdim=True)
-            # A row without any key attends to its zeros instead, so that no softmax runs over nothing.
-            valid = (valid | ~reachable)[:, :, None, :]
-            reachable = reachable.any(1)[:, :, None]
+    def _project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
+        """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
+        batch, length, _ = context.features.shape
+        groups = self.sampler.groups
+        first = torch.arange(batch, device=indices.device)[:, None, None] * length
+        rows = (indices.clamp(max=length - 1) + first).transpose(0, 1).flatten(1)
+        # A look-up with its own fast backward, unlike gather's.
+        tokens = norm(F.embedding(rows, context.features.flatten(0, 1)))
+        weight = self._by_head(self.key_value.weight, None if self.leak is None else self.leak.weight)
+        candidates = tokens @ weight.unflatten(0, (groups, -1)).flatten(1, 2).transpose(1, 2)
+        if self.key_value.bias is not None or self.leak is not None:
+            bias = self.key_value.bias if self.key_value.bias is not None else weight.new_zeros(2 * self.width)
+            by_head = self._by_head(bias, None if self.leak is None else self.leak.bias)
+            candidates = candidates + by_head.reshape(groups, 1, -1)
+        candidates = candidates.unflatten(1, (batch, -1)).transpose(0, 1)
+        if self.sampler.extra:
+            slots = (indices - length).clamp(min=0)[..., None].expand_as(candidates)
+            learned = self.extra_key_value.to(candidates.dtype).expand(batch, -1, -1, -1).gather(2, slots)
+            candidates = torch.where((indices < length)[..., None], candidates, learned)
+        return candidates
 
-        def block(features: Tensor) -> Tensor:
-            query = self._split(self.query(self.norm(features)))
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=valid)
+    def _by_head(self, key_value: Tensor, leak: Tensor | None) -> Tensor:
+        """Rows of the projections, first by head, then key, value and leak: (h, carried, …)."""
+        by_head = key_value.unflatten(0, (2, self.heads, -1)).transpose(0, 1).flatten(1, 2)
+        return by_head if leak is None else torch.cat([by_head, leak[:, None]], dim=1)
+
+    def _attend(
+        self,
+        norm: Callable[[Tensor], Tensor],
+        tokens: Tokens,
+        carried: tuple[Tensor, Tensor, Tensor | None],
+        valid: Tensor | None,
+        terms: tuple[Tensor, Tensor] | None,
+        noise: Tensor | None,
+    ) -> Tensor:
+        key, value, leak = carried
+        if valid is not None and valid.shape[1] > 1:
+            valid = valid.repeat_interleave(self.heads // valid.shape[1], dim=1)
+
+        def mix(features: Tensor, *terms: Tensor) -> Tensor:
+            query = self._split(self.query(norm(features)))
+            pair_terms = (terms[0], terms[1]) if terms else None
+            mixed = self.mixing(query, key, value, valid, leak=leak, terms=pair_terms, noise=noise)
             return self.output(mixed.transpose(1, 2).flatten(2))
 
-        result = tokenwise(block, tokens.features, widest=2 * self.width)
+        if self.mixing.blockwise:
+            widest = max(2 * self.width, self.heads * self.mixing.numbers_per_query(key.shape[2]))
+            result = tokenwise(mix, tokens.features, *(terms or ()), widest=widest)
+        else:
+            result = mix(tokens.features, *(terms or ()))
+        reachable = None if valid is None else valid.any(-1).any(1)[:, None, None]
         for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
             if alive is not None:
                 result = result.masked_fill(~alive, 0)
@@ -130,3 +217,25 @@ class Attention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}"
+
+
+def check_heads(width: int, heads: int) -> None:
+    """Refuses, with a ValueError, a width and a number of heads that do not go together."""
+    for name, value in (("width", width), ("heads", heads)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}, expected at least 1")
+    if width % heads:
+        raise ValueError(f"heads is {heads}, expected a divisor of width = {width}")
+
+
+def _check_parts(heads: int, sampler: Sampler, mixing: Mixing, relative: Relative | None) -> None:
+    if heads % sampler.groups:
+        raise ValueError(f"the sampler's groups is {sampler.groups}, expected a divisor of heads = {heads}")
+    if relative is None:
+        return
+    if not mixing.relates:
+        raise ValueError(f"relative is {type(relative).__name__}, but {type(mixing).__name__} takes no relative terms")
+    if sampler.extra:
+        raise ValueError(f"extra is {sampler.extra}, expected 0 with relative terms: extra tokens have no place")
+    if relative.heads != heads:
+        raise ValueError(f"relative is made for {relative.heads} heads, expected heads = {heads}")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, Attention, Selection
+from sampleformer.attention import ATTENTIONS, Attention, Noise, Selection
 from sampleformer.bench.settings import SpeedSettings
 from sampleformer.encoder import Encoder
 from sampleformer.functional.blocks import tokenwise
@@ -35,7 +35,7 @@ class TokenwiseFloor(Attention):
         tokens: Tokens,
         context: Tokens | None = None,
         *,
-        noise: Tensor | None = None,
+        noise: Noise | None = None,
         return_selection: bool = False,
     ) -> Tensor | tuple[Tensor, Selection]:
         """Projects each token by itself; the selection is empty."""

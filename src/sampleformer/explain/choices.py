@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from sampleformer.attention.base import Selection
+from sampleformer.attention import Selection
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ NUMBERS_PER_BLOCK = 1024 * 512
 
 
 def tokenwise(
-    function: Callable[[Tensor], Tensor], features: Float[Tensor, "b n d"], *, widest: int
+    function: Callable[..., Tensor],
+    features: Float[Tensor, "b n d"],
+    *others: Float[Tensor, "b n ..."],
+    widest: int,
 ) -> Float[Tensor, "b n c"]:
     """Applies a function that treats every token alone, block by block when no gradient is needed.
 
@@ -21,6 +24,7 @@ def tokenwise(
     Args:
         function: maps ``(b, m, d)`` to ``(b, m, c)``, each token by itself.
         features: all the tokens.
+        others: what else the function takes of each token, cut along with the features.
         widest: how many numbers a token has at its widest inside the function.
 
     Example:
@@ -28,14 +32,16 @@ def tokenwise(
         torch.Size([1, 5, 2])
     """
     if torch.compiler.is_compiling() or torch.is_grad_enabled() or features.device.type != "cpu":
-        return function(features)
+        return function(features, *others)
     batch, length, _ = features.shape
     block = max(1, NUMBERS_PER_BLOCK // (widest * max(1, batch)))
     if length <= block:
-        return function(features)
-    first = function(features[:, :block])
+        return function(features, *others)
+    first = function(*(tensor[:, :block] for tensor in (features, *others)))
     result = first.new_empty(batch, length, first.shape[-1])
     result[:, :block] = first
     for start in range(block, length, block):
-        result[:, start : start + block] = function(features[:, start : start + block])
+        result[:, start : start + block] = function(
+            *(tensor[:, start : start + block] for tensor in (features, *others))
+        )
     return result

@@ -1,23 +1,15 @@
-"""Relative terms of pairs, one function a file. A new one joins by its entry here."""
+"""Relative terms of pairs, one function a file."""
 
 from sampleformer.attention.relative.base import Relative
+from sampleformer.attention.relative.build import RelativeChoice, make_relative
 from sampleformer.attention.relative.distance import DistanceRelative
 from sampleformer.attention.relative.distance_field import DistanceFieldRelative
 from sampleformer.attention.relative.distance_normals import DistanceNormalsRelative
 from sampleformer.attention.relative.edges import EdgeRelative
 from sampleformer.attention.relative.offsets import OffsetRelative
+from sampleformer.attention.relative.registry import RELATIVES
 from sampleformer.attention.relative.sinusoidal_concat import SinusoidalConcatRelative
 from sampleformer.attention.relative.sinusoidal_product import SinusoidalProductRelative
-
-RELATIVES: dict[str, type[Relative]] = {
-    "offsets": OffsetRelative,
-    "sinusoidal_concat": SinusoidalConcatRelative,
-    "sinusoidal_product": SinusoidalProductRelative,
-    "edges": EdgeRelative,
-    "distance": DistanceRelative,
-    "distance_normals": DistanceNormalsRelative,
-    "distance_field": DistanceFieldRelative,
-}
 
 __all__ = [
     "RELATIVES",
@@ -27,6 +19,8 @@ __all__ = [
     "EdgeRelative",
     "OffsetRelative",
     "Relative",
+    "RelativeChoice",
     "SinusoidalConcatRelative",
     "SinusoidalProductRelative",
+    "make_relative",
 ]

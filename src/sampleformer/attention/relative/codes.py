@@ -31,7 +31,7 @@ class CodeRelative(Relative):
         super().__init__(heads, features * frequencies)
         self.frequencies = frequencies
 
-    def code(self, tokens: Tokens) -> Float[Tensor, "b n 2*c"]:
+    def code(self, tokens: Tokens) -> Float[Tensor, "b n f"]:
         """Code of each token's position, in float32 or wider."""
         device, dtype = tokens.features.device, torch.promote_types(self.additive.dtype, torch.float32)
         positions = tokens.positions

@@ -26,7 +26,7 @@ class ImportanceScorer(nn.Module):
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         self.norm = RMSNorm(width)
-        self.score = nn.Linear(width, heads)
+        self.score = nn.Linear(width, heads, bias=False)  # a bias would move all scores of a head alike
 
     def forward(self, features: Float[Tensor, "b n d"]) -> Float[Tensor, "b h n"]:
         """Scores, heads before tokens."""
@@ -38,7 +38,7 @@ class ImportanceScorer(nn.Module):
         wide = torch.promote_types(features.dtype, torch.float32)
         features, mixed = features.to(wide), mixed.to(wide)
         with torch.autocast(features.device.type, enabled=False):
-            weight, bias = self.score.weight.to(features.dtype), self.score.bias.to(features.dtype)
+            weight = self.score.weight.to(features.dtype)
             # RMSNorm divides a token by one number, so it may divide the h scores instead of the d features.
             from_mixed = F.linear(mixed, weight * self.norm.weight.to(features.dtype))
-            return F.linear(features, weight, bias) + from_mixed * inverse_rms(mixed, self.norm.epsilon)
+            return F.linear(features, weight) + from_mixed * inverse_rms(mixed, self.norm.epsilon)

@@ -1,0 +1,56 @@
+"""What every mixing is."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sampleformer.tokens import Tokens
+
+
+class Mixing(nn.Module):
+    """Gives each query a combination of the values, by how its vector meets the keys.
+
+    A subclass writes `forward` and says with class attributes what it wants.
+    """
+
+    leaks: bool = False
+    """Whether it needs a leak logit for each key: a learned function of the token, to the good of attending to none."""
+
+    relates: bool = False
+    """Whether it takes relative terms of pairs."""
+
+    blockwise: bool = True
+    """Whether queries may come in blocks, each with all keys, at no extra cost."""
+
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
+        """The random numbers of one training pass, one tensor; None if there are none."""
+        return None
+
+    def numbers_per_query(self, keys: int) -> int:
+        """How many numbers a query and head have at the widest while they are mixed with so many keys."""
+        return 0
+
+    def forward(
+        self,
+        query: Float[Tensor, "b h n e"],
+        key: Float[Tensor, "b h k e"],
+        value: Float[Tensor, "b h k e"],
+        valid: Bool[Tensor, "b #h k"] | None,
+        *,
+        leak: Float[Tensor, "b h k"] | None = None,
+        terms: tuple[Float[Tensor, "b n h k"], Float[Tensor, "b n h k"]] | None = None,
+        noise: Tensor | None = None,
+    ) -> Float[Tensor, "b h n e"]:
+        """Mixes; zeros where a query has no valid key.
+
+        Args:
+            query: of the tokens that attend.
+            key: of what they attend to.
+            value: of what they attend to.
+            valid: False where a key is none. None: all are keys.
+            leak: if `leaks`.
+            terms: if `relates`, what the place of a pair adds: the logit is multiplied by softplus of the first, then
+                the second is added.
+            noise: of this training pass; None in evaluation.
+        """
+        raise NotImplementedError

@@ -1,0 +1,139 @@
+"""YOSO's mixing: each pair has a weight with the probability that both get the same hash code."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sampleformer.attention.mixings.base import Mixing
+from sampleformer.attention.samplers.base import noise_dtype
+from sampleformer.errors import nearest
+from sampleformer.functional.bernoulli import (
+    bernoulli_attention,
+    expected_attention,
+    gaussian_planes,
+    hadamard_planes,
+    hadamard_signs,
+    unit_length,
+)
+from sampleformer.tokens import Tokens
+
+HASHINGS = ("gaussian", "hadamard")
+GRADIENTS = ("sampled", "exact")
+LONGEST_CODE = 16
+
+
+class BernoulliMixing(Mixing):
+    """``out_i = normalize(Σ_j c_ij v_j)`` with ``c_ij = (1 − arccos(q_i·k_j) / π)^τ``, estimated by m hashes.
+
+    Queries and keys get unit length, and so does the result. A τ-bit sign hash of both collides with the probability
+    c_ij, so the mean over m hashes of ``Σ_j [hash(q_i) = hash(k_j)] v_j`` estimates the sum, in O(n·m). Training draws
+    hashes for each pass; evaluation uses fixed ones that are saved with the weights.
+
+    Args:
+        heads: h.
+        width: e, of a head.
+        hashes: m; None: the expectation itself, O(n²) in time.
+        code_length: τ, bits of a code, 1 to 16.
+        hashing: ``"gaussian"``: independent planes; ``"hadamard"``: three rounds of random signs and a Hadamard
+            transform, of nearly the same distribution.
+        gradient: of queries and keys, ``"sampled"``: by the same collisions; ``"exact"``: by the probabilities, O(n²).
+        convolution: odd window of a learned depthwise convolution over the values along the sequence, one kernel for
+            each head, which is added to the result (YOSO-C). None: there is none, and order does not matter.
+
+    Raises:
+        ValueError: if an argument is outside what it allows, naming it.
+
+    Source: YOSO (arXiv 2111.09714), sections 3 and 4. Unlike the published code, it runs on CPUs too.
+
+    Example:
+        >>> query, key, value = torch.randn(3, 1, 2, 5, 4)
+        >>> BernoulliMixing(heads=2, width=4, hashes=8)(query, key, value, None).shape
+        torch.Size([1, 2, 5, 4])
+    """
+
+    blockwise = False
+    random: Tensor
+
+    def __init__(
+        self,
+        heads: int,
+        width: int,
+        *,
+        hashes: int | None = 16,
+        code_length: int = 9,
+        hashing: str = "gaussian",
+        gradient: str = "sampled",
+        convolution: int | None = None,
+    ) -> None:
+        super().__init__()
+        if hashes is not None and hashes < 1:
+            raise ValueError(f"hashes is {hashes}, expected at least 1, or None for the expectation")
+        if not 1 <= code_length <= LONGEST_CODE:
+            raise ValueError(f"code_length is {code_length}, expected 1 to {LONGEST_CODE}")
+        for argument, name, known in (("hashing", hashing, HASHINGS), ("gradient", gradient, GRADIENTS)):
+            if name not in known:
+                raise ValueError(f"{argument} is {name!r}; {nearest(name, known)}")
+        if convolution is not None and (convolution < 1 or convolution % 2 == 0):
+            raise ValueError(f"convolution is {convolution}, expected an odd window of at least 1, or None")
+        self.width = width
+        self.hashes = hashes
+        self.code_length = code_length
+        self.hashing = hashing
+        self.gradient = gradient
+        self.convolution = None
+        if convolution is not None:
+            padding = (convolution // 2, 0)
+            self.convolution = nn.Conv2d(heads, heads, (convolution, 1), padding=padding, groups=heads, bias=False)
+        if hashes is not None:
+            self.register_buffer("random", self._draw(None, None, torch.float32))
+
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
+        """What the planes of one pass are made of, shared by the batch and the heads; None for the expectation."""
+        if self.hashes is None:
+            return None
+        return self._draw(generator, tokens.features.device, noise_dtype(tokens.features))
+
+    def _draw(self, generator: torch.Generator | None, device: torch.device | None, dtype: torch.dtype) -> Tensor:
+        assert self.hashes is not None
+        draw = gaussian_planes if self.hashing == "gaussian" else hadamard_signs
+        return draw(self.hashes, self.width, self.code_length, generator=generator, device=device, dtype=dtype)
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        valid: Tensor | None,
+        *,
+        leak: Tensor | None = None,
+        terms: tuple[Tensor, Tensor] | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Mixes, see `Mixing.forward`."""
+        query, key = unit_length(query), unit_length(key)
+        if self.hashes is None:
+            mixed = expected_attention(query, key, value, self.code_length, valid)
+        else:
+            planes = self._planes(self.random if noise is None else noise)
+            mixed = bernoulli_attention(query, key, value, planes, valid, gradient=self.gradient)
+        mixed = unit_length(mixed)
+        return mixed if self.convolution is None else mixed + self._convolved(self.convolution, query, value, valid)
+
+    def _planes(self, random: Tensor) -> Tensor:
+        if self.hashing == "gaussian":
+            return random
+        assert self.hashes is not None
+        return hadamard_planes(random, self.hashes, self.width, self.code_length)
+
+    def _convolved(self, convolution: nn.Conv2d, query: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
+        if query.shape[2] != value.shape[2]:
+            raise ValueError(
+                f"context has {value.shape[2]} tokens for {query.shape[2]} queries: the convolution over values needs "
+                "self-attention"
+            )
+        if valid is not None:
+            value = value.masked_fill(~valid[..., None], 0)
+        return F.conv2d(value, convolution.weight, padding=convolution.padding, groups=convolution.groups)
+
+    def extra_repr(self) -> str:
+        return f"hashes={self.hashes}, code_length={self.code_length}, hashing={self.hashing}, gradient={self.gradient}"

@@ -1,0 +1,83 @@
+"""Attention by scores: a score of every pair, turned into weights."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sampleformer.attention.mixings.base import Mixing
+from sampleformer.errors import nearest
+from sampleformer.functional.probabilities import PROBABILITIES
+from sampleformer.functional.scores import SCORES
+
+
+class ScoredMixing(Mixing):
+    """``out_i = Σ_j A_ij v_j`` with ``A_i = probability(score(q_i, k_j) · softplus(w·r_ij) + u·r_ij)``.
+
+    The scaled dot product with softmax and without relative terms runs through torch's fused attention.
+
+    Args:
+        score: ``"scaled_dot"`` or ``"maxout"``, see `functional.scores`.
+        probability: ``"softmax"``, ``"leaky_relu"`` or ``"leaky_softmax"``, see `functional.probabilities`.
+
+    Raises:
+        ValueError: if the score or the probability does not exist.
+
+    Source: SFT (arXiv 2408.05822), section 3, of which softmax attention is a special case.
+
+    Example:
+        >>> query, key, value = torch.zeros(3, 1, 2, 5, 4)
+        >>> ScoredMixing("maxout", "softmax")(query, key, value, None).shape
+        torch.Size([1, 2, 5, 4])
+    """
+
+    relates = True
+
+    def __init__(self, score: str = "scaled_dot", probability: str = "softmax") -> None:
+        super().__init__()
+        for argument, name, known in (("score", score, SCORES), ("probability", probability, PROBABILITIES)):
+            if name not in known:
+                raise ValueError(f"{argument} is {name!r}; {nearest(name, known)}")
+        self.score = score
+        self.probability = probability
+        self.leaks = PROBABILITIES[probability].leaks
+
+    def numbers_per_query(self, keys: int) -> int:
+        """Torch's fused attention keeps no scores; else there are the scores and what is made of them."""
+        return 0 if self._is_fused else 2 * keys
+
+    @property
+    def _is_fused(self) -> bool:
+        return self.score == "scaled_dot" and self.probability == "softmax"
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        valid: Tensor | None,
+        *,
+        leak: Tensor | None = None,
+        terms: tuple[Tensor, Tensor] | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Mixes, see `Mixing.forward`."""
+        if self._is_fused and terms is None:
+            return _fused(query, key, value, valid)
+        logits = SCORES[self.score](query, key)
+        if terms is not None:
+            multiplicative, additive = (term.transpose(1, 2) for term in terms)
+            logits = logits * F.softplus(multiplicative) + additive
+        numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid)
+        return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
+
+    def extra_repr(self) -> str:
+        return f"score={self.score}, probability={self.probability}"
+
+
+def _fused(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
+    if valid is None:
+        return F.scaled_dot_product_attention(query, key, value)
+    # A query without any key attends to all of them, whatever they hold, so that no softmax runs over nothing.
+    something = valid.any(-1, keepdim=True)
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=(valid | ~something)[:, :, None, :])
+    return torch.where(something[..., None], mixed, 0)

@@ -1,0 +1,87 @@
+"""Attention to the neighbours in the sequence."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sampleformer.attention.mixings.base import Mixing
+
+
+class WindowMixing(Mixing):
+    """Softmax of the scaled dot product over the keys at most so many places away: cost O(n·window).
+
+    Places are those in the tensor. The sequence is cut into blocks as long as the window; a block of queries meets its
+    own keys and those of the blocks beside it, of which a band is seen.
+
+    Args:
+        window: how many places to each side a token sees; 0: itself alone.
+
+    Raises:
+        ValueError: if window < 0; in `forward`, if queries and keys are not the same tokens.
+
+    Source: Longformer (arXiv 2004.05150), section 3.1.
+
+    Example:
+        >>> query, key, value = torch.zeros(3, 1, 2, 5, 4)
+        >>> WindowMixing(1)(query, key, value, None).shape
+        torch.Size([1, 2, 5, 4])
+    """
+
+    blockwise = False
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        if window < 0:
+            raise ValueError(f"window is {window}, expected at least 0")
+        self.window = window
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        valid: Tensor | None,
+        *,
+        leak: Tensor | None = None,
+        terms: tuple[Tensor, Tensor] | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Mixes, see `Mixing.forward`."""
+        length = query.shape[2]
+        if key.shape[2] != length:
+            raise ValueError(f"context has {key.shape[2]} tokens for {length} queries: a window needs self-attention")
+        if valid is None:
+            valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
+        size = max(1, self.window)
+        missing = -length % size
+        query, key, value = (_in_blocks(tensor, size, missing) for tensor in (query, key, value))
+        seen = _in_blocks(valid[..., None], size, missing)[..., 0]
+        key, value = _with_neighbours(key), _with_neighbours(value)
+        seen = _with_neighbours(seen[..., None]).transpose(-1, -2) & self._band(size, query.device)
+        something = seen.any(-1, keepdim=True)
+        # Blocks stand beside the batch: torch's fused attention wants four dimensions.
+        mixed = F.scaled_dot_product_attention(
+            *(tensor.flatten(0, 1) for tensor in (query, key, value)),
+            attn_mask=(seen | ~something).flatten(0, 1),
+        ).unflatten(0, something.shape[:2])
+        mixed = torch.where(something, mixed, 0)
+        return mixed.transpose(1, 2).flatten(2, 3)[:, :, :length]
+
+    def _band(self, size: int, device: torch.device) -> Tensor:
+        """Which of three blocks of keys each query of the middle block sees: (size, 3 size)."""
+        places = torch.arange(3 * size, device=device)
+        return (places[None, :] - places[size : 2 * size, None]).abs() <= self.window
+
+    def extra_repr(self) -> str:
+        return f"window={self.window}"
+
+
+def _in_blocks(of_tokens: Tensor, size: int, missing: int) -> Tensor:
+    """(b, h, n, c) to (b, blocks, h, size, c), zeros in the end."""
+    return F.pad(of_tokens, (0, 0, 0, missing)).unflatten(2, (-1, size)).transpose(1, 2)
+
+
+def _with_neighbours(blocks: Tensor) -> Tensor:
+    """Each block between the one before and the one after it: (b, blocks, h, 3 size, c)."""
+    around = F.pad(blocks, (0, 0, 0, 0, 0, 0, 1, 1))
+    return torch.cat([around[:, :-2], around[:, 1:-1], around[:, 2:]], dim=3)

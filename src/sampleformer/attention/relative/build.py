@@ -1,0 +1,31 @@
+"""Relative terms by name, for settings."""
+
+from typing import Any, TypeAlias
+
+from sampleformer.attention.relative.base import Relative
+from sampleformer.attention.relative.registry import RELATIVES
+from sampleformer.settings import Component
+
+RelativeChoice: TypeAlias = Relative | dict[str, Any] | str | None
+"""A built part, a name, a name with arguments (``{"name": "edges", "features": 3}``), or none."""
+
+
+def make_relative(relative: RelativeChoice, heads: int) -> Relative | None:
+    """The part that a user means.
+
+    Args:
+        relative: a part that is built already, or what to build; a name is one of `RELATIVES` or an import path.
+        heads: h, of the attention.
+
+    Raises:
+        ValueError: if there is no such part, or it does not take the arguments.
+
+    Example:
+        >>> make_relative({"name": "offsets", "frequencies": 8}, heads=2)
+        OffsetRelative(heads=2, features=16)
+    """
+    if relative is None or isinstance(relative, Relative):
+        return relative
+    component = Component(name=relative) if isinstance(relative, str) else Component(**relative)
+    made: Relative = component.build(RELATIVES, "relative", heads=heads)
+    return made

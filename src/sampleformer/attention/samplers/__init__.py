@@ -1,0 +1,9 @@
+"""How an attention chooses the tokens that it looks at."""
+
+from sampleformer.attention.samplers.base import Sampler
+from sampleformer.attention.samplers.choice import Choice, Selection
+from sampleformer.attention.samplers.everything import Everything
+from sampleformer.attention.samplers.importance import ImportanceSampler
+from sampleformer.attention.samplers.pairs import PairSampler
+
+__all__ = ["Choice", "Everything", "ImportanceSampler", "PairSampler", "Sampler", "Selection"]

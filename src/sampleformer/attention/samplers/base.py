@@ -1,0 +1,71 @@
+"""What every sampler is."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sampleformer.attention.samplers.choice import Choice
+from sampleformer.functional.sampling import gumbel_topk
+from sampleformer.functional.tracing import is_exporting
+from sampleformer.tokens import Tokens
+
+
+class Sampler(nn.Module):
+    """Chooses the tokens that each group of heads attends to.
+
+    A subclass writes `forward` and, if training is random, `draw_noise`.
+
+    Args:
+        groups: g, how many choices are made; the heads of an attention are dealt out to them in order.
+        sampled: k, how many tokens a group attends to; all of them if there are fewer.
+        extra: learned tokens that join the candidates of each group, after the n tokens. The sampler has their scores,
+            the attention their keys and values.
+
+    Raises:
+        ValueError: if groups < 1, sampled < 1 or extra < 0.
+    """
+
+    def __init__(self, groups: int, sampled: int, *, extra: int = 0) -> None:
+        super().__init__()
+        for name, value, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
+            if value < least:
+                raise ValueError(f"{name} is {value}, expected at least {least}")
+        self.groups = groups
+        self.sampled = sampled
+        self.extra = extra
+
+    def draw_noise(self, context: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
+        """The random numbers of one training pass, one tensor; None if there are none."""
+        return None
+
+    def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
+        """Chooses.
+
+        Args:
+            context: the tokens to choose from, features ``(b, n, d)``; padding holds zeros.
+            noise: of this training pass; None in evaluation.
+        """
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return f"groups={self.groups}, sampled={self.sampled}"
+
+
+def noise_dtype(features: Tensor) -> torch.dtype:
+    """Noise is as precise as scores are: float32 or wider."""
+    return torch.float64 if features.dtype == torch.float64 else torch.float32
+
+
+def best_candidates(scores: Tensor, count: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Indices of the best candidates, ``(b, g, m)``, best first, and whether each is one; m = count where they suffice.
+
+    An exported program has one shape of the choice for every length: there, m = count always, and slots are invalid
+    where candidates are missing.
+    """
+    indices, valid = gumbel_topk(scores, count, mask=mask)
+    if not is_exporting():
+        return indices, valid
+    if valid is None:
+        valid = torch.ones_like(indices, dtype=torch.bool)
+    missing = count - indices.shape[-1]
+    return F.pad(indices, (0, missing)), F.pad(valid, (0, missing), value=False)

@@ -1,0 +1,60 @@
+"""What a sampler found: the tokens that take part, and how they make the slots that queries see."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The tokens that each head attended to.
+
+    Args:
+        indices: into the tokens attended to, shape ``(b, h, k)``; an index of n or more is a learned extra token.
+        valid: False where a slot holds no token, shape ``(b, h, k)``.
+    """
+
+    indices: Int64[Tensor, "b h k"]
+    valid: Bool[Tensor, "b h k"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidates of each group of heads, and how they mix into the k slots that the group's queries attend to.
+
+    Args:
+        indices: of the m candidates, shape ``(b, g, m)``; the first k are the tokens chosen. An index of n or more is
+            a learned extra token.
+        valid: False where a candidate is no token, shape ``(b, g, m)``. None: all are tokens.
+        slots: k, at most m.
+        mix: makes what the slots hold, ``(b, g, k, c)``, from what the candidates hold, ``(b, g, m, c)``: linear, and
+            differentiable in the scores. None: slot i holds candidate i.
+    """
+
+    indices: Int64[Tensor, "b g m"]
+    valid: Bool[Tensor, "b g m"] | None
+    slots: int
+    mix: Callable[[Tensor], Tensor] | None = None
+
+    def mixed(self, candidates: Float[Tensor, "b g m c"]) -> Float[Tensor, "b g k c"]:
+        """What the slots hold of something that is linear in the candidates: keys, values, terms of pairs."""
+        return candidates[..., : self.slots, :] if self.mix is None else self.mix(candidates)
+
+    @property
+    def slots_valid(self) -> Bool[Tensor, "b g k"] | None:
+        """Whether each slot holds a token; None: all do."""
+        return None if self.valid is None else self.valid[..., : self.slots]
+
+    def selection(self, heads: int) -> Selection:
+        """The tokens chosen, for each head of the groups."""
+        indices, valid = self.indices[..., : self.slots], self.slots_valid
+        valid = torch.ones_like(indices, dtype=torch.bool) if valid is None else valid
+        return Selection(*(_for_each_head(tensor, heads) for tensor in (indices, valid)))
+
+
+def _for_each_head(of_groups: Tensor, heads: int) -> Tensor:
+    batch, groups, slots = of_groups.shape
+    return of_groups[:, :, None].expand(batch, groups, heads // groups, slots).flatten(1, 2)

@@ -1,0 +1,114 @@
+"""SFT's sampler: one choice for all heads, each chosen token mixed with one that was nearly chosen."""
+
+import functools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
+from sampleformer.attention.samplers.choice import Choice
+from sampleformer.functional.pairing import mix_pairs
+from sampleformer.functional.sampling import gumbel_noise
+from sampleformer.norms import LayerNorm
+from sampleformer.tokens import Tokens
+
+
+class PairSampler(Sampler):
+    """The k best of a learned score, each mixed with one of the next k by their scores.
+
+    ``s = Linear(LayerNorm(x)) / √2``, in training ``s ← s + Gumbel noise``. Slot i holds
+    ``(softplus(s_top) top + softplus(s_rest) rest) / (softplus(s_top) + softplus(s_rest))``. In evaluation top i is
+    paired with rest i; in training the pairs are drawn at random, and a random share of the tokens cannot be chosen.
+
+    Args:
+        width: d, of the tokens.
+        groups: g, each with scores and a choice of its own; the publication has one for all heads.
+        sampled: k, how many tokens a group attends to; all of them if there are fewer.
+        token_dropout: probability that a token cannot be chosen in a training pass. A set whose tokens are all dropped
+            keeps them.
+
+    Raises:
+        ValueError: if groups < 1, sampled < 1 or token_dropout is outside [0, 1).
+
+    Source: SFT (arXiv 2408.05822), section 3. Unlike the published code, evaluation is without noise, token dropout and
+    random pairs.
+
+    Example:
+        >>> sampler = PairSampler(8, sampled=2).eval()
+        >>> choice = sampler(Tokens(torch.zeros(1, 5, 8)), None)
+        >>> choice.indices, choice.slots
+        (tensor([[[0, 1, 2, 3]]]), 2)
+    """
+
+    def __init__(self, width: int, groups: int = 1, *, sampled: int = 256, token_dropout: float = 0.0) -> None:
+        super().__init__(groups, sampled)
+        if not 0 <= token_dropout < 1:
+            raise ValueError(f"token_dropout is {token_dropout}, expected at least 0 and less than 1")
+        self.token_dropout = token_dropout
+        self.norm = LayerNorm(width)
+        self.score = nn.Linear(width, groups)
+
+    def draw_noise(self, context: Tokens, generator: torch.Generator | None = None) -> Tensor:
+        """Shape ``(3, b, g, n)``: Gumbel noise of the scores, then uniform draws for token dropout and for pairing."""
+        features = context.features
+        shape = (context.batch, self.groups, context.length)
+        device, dtype = features.device, noise_dtype(features)
+        gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
+        uniform = torch.rand(2, *shape, generator=generator, device=device, dtype=dtype)
+        return torch.cat([gumbel, uniform])
+
+    def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
+        """The k best tokens of each group, and the next k as their partners."""
+        scores = self._scores(context.features)
+        mask = None if context.mask is None else context.mask[:, None, :].expand_as(scores)
+        if noise is not None:
+            gumbel, dropout, _ = noise
+            scores = scores + gumbel
+            mask = self._without_dropped(mask, dropout)
+        indices, valid = best_candidates(scores, 2 * self.sampled, mask)
+        slots = min(self.sampled, indices.shape[-1])
+        if noise is not None:
+            indices = _in_random_order(indices, slots, valid, noise[2])
+        mix = functools.partial(_mix, scores.gather(-1, indices), valid, slots)
+        return Choice(indices, valid, slots, mix)
+
+    def _scores(self, features: Tensor) -> Tensor:
+        wide = torch.promote_types(features.dtype, torch.float32)
+        with torch.autocast(features.device.type, enabled=False):
+            normal = self.norm(features).to(wide)
+            scores = nn.functional.linear(normal, self.score.weight.to(wide), self.score.bias.to(wide))
+        return scores.transpose(1, 2) / math.sqrt(2)
+
+    def _without_dropped(self, mask: Tensor | None, dropout: Tensor) -> Tensor | None:
+        if self.token_dropout == 0:
+            return mask
+        kept = dropout >= self.token_dropout
+        kept = kept if mask is None else kept & mask
+        everything = torch.ones_like(kept) if mask is None else mask
+        return torch.where(kept.any(-1, keepdim=True), kept, everything)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, token_dropout={self.token_dropout}"
+
+
+def _in_random_order(indices: Tensor, slots: int, valid: Tensor | None, keys: Tensor) -> Tensor:
+    # Rest stays in order and top is shuffled, which draws the pairs. Invalid ones stay where they are, at the end.
+    top = indices[..., :slots]
+    keys = keys.gather(-1, top)
+    if valid is not None:
+        keys = keys.masked_fill(~valid[..., :slots], torch.inf)
+    order = keys.argsort(dim=-1, stable=True)
+    return torch.cat([top.gather(-1, order), indices[..., slots:]], dim=-1)
+
+
+def _mix(scores: Tensor, valid: Tensor | None, slots: int, candidates: Tensor) -> Tensor:
+    top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
+    return mix_pairs(
+        candidates[..., :slots, :],
+        candidates[..., slots:, :],
+        scores[..., :slots],
+        scores[..., slots:],
+        top_valid,
+        rest_valid,
+    )
