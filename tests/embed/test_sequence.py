@@ -37,6 +37,28 @@ def test_codes_are_one_hot_vectors_through_two_layers():
     torch.testing.assert_close(found[tokens.mask], expected[tokens.mask], rtol=1e-12, atol=1e-12)
 
 
+def test_without_a_layer_between_codes_have_vectors_of_their_own():
+    embed = SequenceEmbed(WIDTH, vocabulary=7, hidden=None, positions="learned", length=5)
+    tokens = codes([5, 3])
+    expected = embed.enter.weight[tokens.features] + embed.places.weight
+    torch.testing.assert_close(embed(tokens).features[tokens.mask], expected[tokens.mask])
+    large = SequenceEmbed(64, vocabulary=999, hidden=None, positions="learned", length=999)
+    for table in (large.enter, large.places):
+        assert float(table.weight.detach().std()) == pytest.approx(0.02, rel=0.02)
+
+
+def test_without_a_layer_between_numbers_go_through_one_map():
+    embed = SequenceEmbed(WIDTH, features=3, hidden=None, positions="none")
+    raw = torch.randn(2, 5, 3)
+    torch.testing.assert_close(embed(Tokens(raw)).features, raw @ embed.enter.weight.T + embed.enter.bias)
+
+
+def test_more_tokens_than_learned_positions_are_refused():
+    embed = SequenceEmbed(WIDTH, vocabulary=7, length=4)
+    with pytest.raises(ValueError, match="there are 5 tokens, but the model learned 4 positions"):
+        embed(codes([5, 3]))
+
+
 def test_numbers_go_through_two_layers():
     embed = SequenceEmbed(WIDTH, features=3, hidden=16, positions="none").double()
     raw = torch.randn(2, 5, 3, dtype=torch.float64)

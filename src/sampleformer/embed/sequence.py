@@ -7,14 +7,15 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from sampleformer.errors import nearest
+from sampleformer.errors import InputError, nearest
 from sampleformer.tokens import Tokens
 
 POSITIONS = ("learned", "none", "sinusoidal")
+PLAIN_SCALE = 0.02
 
 
 class SequenceEmbed(nn.Module):
-    """One-hot codes or vectors of numbers → hidden → GELU → width, plus the position.
+    """One-hot codes or vectors of numbers → hidden → GELU → width, or straight to the width; plus the position.
 
     For codes the two layers run once for each word of the vocabulary and the tokens look their row up: the same
     numbers as running them for each token, at a fraction of the cost.
@@ -24,13 +25,15 @@ class SequenceEmbed(nn.Module):
         vocabulary: number of codes; give this or features.
         features: numbers that each token carries.
         length: number of tokens, if the data has a fixed one: columns of a table, pixels of an image.
-        hidden: width between the two layers.
+        hidden: width between the two layers. None: no layer between, one vector for each code or one linear map of the
+            numbers. Vectors of codes, and of learned positions beside them, then start at a scale of 0.02, as BERT's
+            do: small steps of the optimizer change them quickly.
         positions: ``"sinusoidal"``; ``"learned"``, one vector for each place, which needs a length; ``"none"``; or
             ``"auto"``: learned where there is a length, because there each place has a meaning of its own.
 
     Raises:
         ValueError: if not exactly one of vocabulary and features is given, a size is not positive, positions is
-            unknown, or it is learned without a length.
+            unknown, or it is learned without a length; when it runs, if there are more tokens than learned positions.
 
     Source: SAMSA (arXiv 2408.05391), section 4; positions: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5.
 
@@ -46,14 +49,14 @@ class SequenceEmbed(nn.Module):
         vocabulary: int | None = None,
         features: int | None = None,
         length: int | None = None,
-        hidden: int = 1024,
+        hidden: int | None = 1024,
         positions: str = "auto",
     ) -> None:
         super().__init__()
         if (vocabulary is None) == (features is None):
             raise ValueError(f"vocabulary is {vocabulary} and features is {features}, expected exactly one of them")
         inputs = vocabulary if vocabulary is not None else features
-        if min(width, hidden, inputs or 0) < 1:
+        if min(width, 1 if hidden is None else hidden, inputs or 0) < 1:
             raise ValueError(f"width, hidden and inputs are {width}, {hidden}, {inputs}, expected at least 1 each")
         if positions == "auto":
             positions = "sinusoidal" if length is None else "learned"
@@ -64,9 +67,14 @@ class SequenceEmbed(nn.Module):
         self.width = width
         self.vocabulary = vocabulary
         self.positions = positions
-        self.enter = nn.Embedding(vocabulary, hidden) if vocabulary is not None else nn.Linear(features or 0, hidden)
-        self.project = nn.Linear(hidden, width)
+        first = width if hidden is None else hidden
+        self.enter = nn.Embedding(vocabulary, first) if vocabulary is not None else nn.Linear(features or 0, first)
+        self.project = None if hidden is None else nn.Linear(hidden, width)
         self.places = nn.Embedding(length, width) if positions == "learned" and length else None
+        if hidden is None:
+            for table in (self.enter, self.places):
+                if isinstance(table, nn.Embedding):
+                    nn.init.normal_(table.weight, std=PLAIN_SCALE)
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Tokens of the model's width; padding holds zeros."""
@@ -78,14 +86,21 @@ class SequenceEmbed(nn.Module):
 
     def _features(self, raw: Tensor) -> Tensor:
         if self.vocabulary is not None:
-            return F.embedding(raw.long(), self.project(F.gelu(self.enter.weight)))
-        return self.project(F.gelu(self.enter(raw)))
+            return F.embedding(raw.long(), self._to_width(self.enter.weight))
+        return self._to_width(self.enter(raw))
+
+    def _to_width(self, entered: Tensor) -> Tensor:
+        return entered if self.project is None else self.project(F.gelu(entered))
 
     def _positions(self, tokens: Tokens) -> Tensor:
         places = tokens.positions
         if places is None:
             places = torch.arange(tokens.length, device=tokens.features.device)[None]
         if self.places is not None:
+            if tokens.positions is None and tokens.length > self.places.num_embeddings:
+                raise InputError(
+                    f"there are {tokens.length} tokens, but the model learned {self.places.num_embeddings} positions"
+                )
             return self.places(places)
         if self.positions == "sinusoidal":
             return sinusoidal_positions(places, self.width)
