@@ -175,17 +175,14 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
         if ctx.exact:
             # What is in no bucket must not count here either.
-            query, gradient = (_without_barred(tensor, query_codes, buckets) for tensor in (query, gradient))
-            key, value = (_without_barred(tensor, key_codes, buckets) for tensor in (key, value))
+            no_query, no_key = ((codes[:, :, 0] == buckets)[..., None] for codes in (query_codes, key_codes))
+            query, gradient = query.masked_fill(no_query, 0), gradient.masked_fill(no_query, 0)
+            key, value = key.masked_fill(no_key, 0), value.masked_fill(no_key, 0)
             of_query, of_key, _ = operators.expected_attention_backward(query, key, value, gradient, ctx.code_length)
         else:
             pair = operators.bernoulli_outer(query_codes, key_codes, query, key, value, gradient, buckets)
             of_query, of_key = (tensor * (ctx.code_length / 2) for tensor in pair)
     return of_query, of_key, of_value, None, None, None, None
-
-
-def _without_barred(tensor: Tensor, codes: Tensor, buckets: int) -> Tensor:
-    return tensor.masked_fill((codes[:, :, 0] == buckets)[..., None], 0)
 
 
 _bernoulli_attention.register_autograd(_backward, setup_context=_save_inputs)
