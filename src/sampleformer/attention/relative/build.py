@@ -22,7 +22,7 @@ def make_relative(relative: RelativeChoice, heads: int) -> Relative | None:
 
     Example:
         >>> make_relative({"name": "offsets", "frequencies": 8}, heads=2)
-        OffsetRelative(heads=2, features=16)
+        OffsetRelative(heads=2, features=16, frequencies=8)
     """
     if relative is None or isinstance(relative, Relative):
         return relative
