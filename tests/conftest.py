@@ -9,7 +9,19 @@ from jaxtyping import config
 
 from tests.annotations import check_modules
 
-CHECKED = ("edges", "tokens", "norms", "dropout", "functional", "attention", "encoder", "embed", "heads", "model")
+CHECKED = (
+    "edges",
+    "tokens",
+    "norms",
+    "dropout",
+    "functional",
+    "attention",
+    "encoder",
+    "embed",
+    "heads",
+    "model",
+    "integrations",
+)
 check_modules([f"sampleformer.{name}" for name in CHECKED])
 
 settings.register_profile(
