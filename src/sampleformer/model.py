@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, Noise, Selection
+from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
@@ -38,6 +38,7 @@ class ModelSettings(Settings):
         stochastic_depth: probability that a sample skips a branch.
         residual_scale: where the learned scale of the branches starts; 0 as published for SAMSA, 1 as in a plain
             pre-norm transformer.
+        window: how many places to each side a local attention beside the other one sees; None: there is none.
         norm: ``rms``, ``layer`` or ``batch``.
         norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
     """
@@ -52,6 +53,7 @@ class ModelSettings(Settings):
     dropout: float = 0.0
     stochastic_depth: float = 0.0
     residual_scale: float = 0.0
+    window: int | None = None
     norm: str = "rms"
     norm_position: str = "pre"
 
@@ -90,6 +92,9 @@ class TokenModel(nn.Module):
         attention = functools.partial(
             settings.attention.build, ATTENTIONS, "model.attention", width=settings.width, heads=settings.heads
         )
+        local = None
+        if settings.window is not None:
+            local = functools.partial(LocalAttention, settings.width, settings.heads, window=settings.window)
         try:
             self.encoder = Encoder.of(
                 attention,
@@ -101,6 +106,7 @@ class TokenModel(nn.Module):
                 residual_scale=settings.residual_scale,
                 norm=settings.norm,
                 norm_position=settings.norm_position,
+                local=local,
             )
             self.head = (
                 TokenHead(settings.width, outputs)

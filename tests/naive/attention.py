@@ -37,7 +37,7 @@ def real_tokens(mask: Tensor | None, row: int, n: int) -> list[int]:
     return [i for i in range(n) if mask is None or bool(mask[row, i])]
 
 
-def _attend_row(module: nn.Module, x: Tensor, real: list[int], seen_by_head: list[tuple[Tensor, Tensor]]) -> Tensor:
+def attend_row(module: nn.Module, x: Tensor, real: list[int], seen_by_head: list[tuple[Tensor, Tensor]]) -> Tensor:
     """All queries of one sample (n, d) over the keys and values of each head; padding, and nothing to see, give 0."""
     e = module.width // module.heads
     out = [torch.zeros_like(x[0]) for _ in x]
@@ -50,7 +50,7 @@ def _attend_row(module: nn.Module, x: Tensor, real: list[int], seen_by_head: lis
     return torch.stack(out)
 
 
-def _keys_and_values(module: nn.Module, context: Tensor, head: int) -> tuple[Tensor, Tensor]:
+def keys_and_values(module: nn.Module, context: Tensor, head: int) -> tuple[Tensor, Tensor]:
     """One head's keys and values of every token of one sample."""
     e = module.width // module.heads
     key, value = linear(module.key_value, module.norm(context)).chunk(2, dim=-1)
@@ -70,8 +70,8 @@ def full(
     rows = []
     for b in range(len(x)):
         seen = context[b][real_tokens(context_mask, b, context.shape[1])]
-        by_head = [_keys_and_values(module, seen, h) for h in range(module.heads)]
-        rows.append(_attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
+        by_head = [keys_and_values(module, seen, h) for h in range(module.heads)]
+        rows.append(attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
     return torch.stack(rows)
 
 
@@ -101,13 +101,13 @@ def samsa(
         scores = samsa_scores(module, context[b])
         by_head = []
         for h in range(module.heads):
-            key, value = _keys_and_values(module, context[b], h)
+            key, value = keys_and_values(module, context[b], h)
             group = h // (module.heads // module.sampler.groups)
             candidates = [(scores[i, group], torch.cat([key[i], value[i]]), i) for i in real]
             candidates += _extra_tokens(module, h, context.shape[1])
             chosen = _choose(module, candidates, h, None if noise is None else noise[0][b, group])
             by_head.append(tuple(chosen.chunk(2, dim=-1)))
-        rows.append(_attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
+        rows.append(attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
     return torch.stack(rows)
 
 

@@ -5,6 +5,7 @@ The methods of the literature are named combinations, one a file. A new one join
 
 from sampleformer.attention.base import Attention, Noise
 from sampleformer.attention.full import FullAttention
+from sampleformer.attention.local import LocalAttention
 from sampleformer.attention.mixings import BernoulliMixing, Mixing, ScoredMixing, WindowMixing
 from sampleformer.attention.relative import Relative
 from sampleformer.attention.samplers import Choice, Everything, ImportanceSampler, PairSampler, Sampler, Selection
@@ -27,6 +28,7 @@ __all__ = [
     "Everything",
     "FullAttention",
     "ImportanceSampler",
+    "LocalAttention",
     "Mixing",
     "Noise",
     "PairSampler",

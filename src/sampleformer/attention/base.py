@@ -166,8 +166,10 @@ class Attention(nn.Module):
         tokens = norm(F.embedding(rows, context.features.flatten(0, 1)))
         weight = self._by_head(self.key_value.weight, None if self.leak is None else self.leak.weight)
         candidates = tokens @ weight.unflatten(0, (groups, -1)).flatten(1, 2).transpose(1, 2)
-        if self.key_value.bias is not None or self.leak is not None:
-            bias = self.key_value.bias if self.key_value.bias is not None else weight.new_zeros(2 * self.width)
+        bias: Tensor | None = self.key_value.bias
+        if bias is None and self.leak is not None:
+            bias = weight.new_zeros(2 * self.width)
+        if bias is not None:
             by_head = self._by_head(bias, None if self.leak is None else self.leak.bias)
             candidates = candidates + by_head.reshape(groups, 1, -1)
         candidates = candidates.unflatten(1, (batch, -1)).transpose(0, 1)

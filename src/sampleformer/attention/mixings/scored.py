@@ -1,6 +1,5 @@
 """Attention by scores: a score of every pair, turned into weights."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -77,7 +76,7 @@ class ScoredMixing(Mixing):
 def _fused(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
     if valid is None:
         return F.scaled_dot_product_attention(query, key, value)
-    # A query without any key attends to all of them, whatever they hold, so that no softmax runs over nothing.
-    something = valid.any(-1, keepdim=True)
-    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=(valid | ~something)[:, :, None, :])
-    return torch.where(something[..., None], mixed, 0)
+    # Where there is no key at all, all are seen and hold zeros, so that no softmax runs over nothing.
+    nothing = ~valid.any(-1, keepdim=True)
+    value = value.masked_fill(nothing[..., None], 0)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=(valid | nothing)[:, :, None, :])

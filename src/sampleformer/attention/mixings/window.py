@@ -53,7 +53,7 @@ class WindowMixing(Mixing):
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
         size = max(1, self.window)
-        missing = -length % size
+        missing = -length % size + size  # one block more than needed: an exported program is never made for just one
         query, key, value = (_in_blocks(tensor, size, missing) for tensor in (query, key, value))
         seen = _in_blocks(valid[..., None], size, missing)[..., 0]
         key, value = _with_neighbours(key), _with_neighbours(value)
@@ -61,8 +61,7 @@ class WindowMixing(Mixing):
         something = seen.any(-1, keepdim=True)
         # Blocks stand beside the batch: torch's fused attention wants four dimensions.
         mixed = F.scaled_dot_product_attention(
-            *(tensor.flatten(0, 1) for tensor in (query, key, value)),
-            attn_mask=(seen | ~something).flatten(0, 1),
+            query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn_mask=(seen | ~something).flatten(0, 1)
         ).unflatten(0, something.shape[:2])
         mixed = torch.where(something, mixed, 0)
         return mixed.transpose(1, 2).flatten(2, 3)[:, :, :length]

@@ -1,0 +1,38 @@
+"""The token-wise branch of a layer."""
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sampleformer.dropout import Dropout
+from sampleformer.encoder.norming import is_tokenwise
+from sampleformer.functional.blocks import tokenwise
+
+
+class FeedForward(nn.Module):
+    """The token-wise branch of a layer: ``Linear(dropout(GELU(Linear(norm(x)))))``.
+
+    Args:
+        width: d, of the tokens.
+        hidden: width inside.
+        norm: applied first; None: the features are used as they are.
+        dropout: share of the hidden features set to zero in training.
+    """
+
+    def __init__(self, width: int, hidden: int, *, norm: nn.Module | None = None, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.norm = norm if norm is not None else nn.Identity()
+        self.hidden = hidden
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, width))
+
+    def forward(
+        self, features: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b n d"]:
+        """Transforms each token by itself.
+
+        Args:
+            features: of all tokens.
+            mask: True where a token is real, for a norm that is not token-wise. None: all are.
+        """
+        if is_tokenwise(self.norm):
+            return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.hidden)
+        return tokenwise(self.mlp, self.norm(features, mask), widest=self.hidden)

@@ -1,0 +1,78 @@
+"""One layer: attention, token-wise branch, norms and residuals."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sampleformer.attention import Attention, Noise, Selection
+from sampleformer.dropout import Dropout
+from sampleformer.encoder.feed_forward import FeedForward
+from sampleformer.encoder.norming import normalised
+from sampleformer.tokens import Tokens
+
+
+class EncoderLayer(nn.Module):
+    """``x ← x + r·(attention(x) + local(x))``, then ``x ← x + r·feed_forward(x)``.
+
+    With pre-norm the branches own their norms; with post-norm there are none in them, and each sum is normalised.
+
+    Args:
+        attention: any attention.
+        feed_forward: the token-wise branch.
+        local: a second attention whose result is added to the first one's, such as a `LocalAttention` for what is near
+            beside a sample of what is far. It draws no noise. None: there is none.
+        attention_norm: applied to the sum with the attention. None: nothing is, as in pre-norm.
+        feed_forward_norm: applied to the sum with the token-wise branch. None: nothing is, as in pre-norm.
+        dropout: share of each branch's features set to zero in training.
+        stochastic_depth: probability that a sample skips a branch in training.
+
+    Raises:
+        ValueError: if a probability is outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        attention: Attention,
+        feed_forward: nn.Module,
+        *,
+        local: Attention | None = None,
+        attention_norm: nn.Module | None = None,
+        feed_forward_norm: nn.Module | None = None,
+        dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= stochastic_depth < 1:
+            raise ValueError(f"stochastic_depth is {stochastic_depth}, expected at least 0 and less than 1")
+        self.attention = attention
+        self.feed_forward = feed_forward
+        self.local = local
+        self.attention_norm = attention_norm
+        self.feed_forward_norm = feed_forward_norm
+        self.dropout = Dropout(dropout)
+        self.stochastic_depth = stochastic_depth
+
+    def forward(
+        self, tokens: Tokens, residual_scale: Float[Tensor, ""], *, noise: Noise | None = None
+    ) -> tuple[Tokens, Selection]:
+        """The tokens after the layer, and what each head attended to."""
+        attended, selection = self.attention(tokens, noise=noise, return_selection=True)
+        if self.local is not None:
+            attended = attended + self.local(tokens)
+        tokens = normalised(self.attention_norm, self._add(tokens, residual_scale, attended))
+        # Other modules than ours may be token-wise branches, and take nothing but features.
+        masks = (tokens.mask,) if isinstance(self.feed_forward, FeedForward) else ()
+        fed = self.feed_forward(tokens.features, *masks)
+        return normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed)), selection
+
+    def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
+        branch = self.dropout(branch)
+        if self.training and self.stochastic_depth:
+            keep = 1 - self.stochastic_depth
+            branch = branch * branch.new_empty(tokens.batch, 1, 1).bernoulli_(keep).div(keep)
+        scale = residual_scale.to(branch.dtype)
+        # In place where the branch is nobody else's (a branch may return its input) and as wide as the sum.
+        in_place = branch is not tokens.features and branch.dtype == tokens.features.dtype
+        if torch.is_grad_enabled() or not in_place:
+            return tokens.with_features(torch.addcmul(tokens.features, scale, branch))
+        return tokens.with_features(branch.mul_(scale).add_(tokens.features))

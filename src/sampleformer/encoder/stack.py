@@ -1,0 +1,118 @@
+"""The stack of layers."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from sampleformer.attention import Attention, Noise, Selection
+from sampleformer.encoder.feed_forward import FeedForward
+from sampleformer.encoder.layer import EncoderLayer
+from sampleformer.encoder.norming import normalised
+from sampleformer.errors import nearest
+from sampleformer.norms import NORMS
+from sampleformer.tokens import Tokens
+
+NORM_POSITIONS = ("pre", "post")
+
+
+class Encoder(nn.Module):
+    """A stack of layers with one learned scale r for all their branches, and perhaps a norm at the end.
+
+    Args:
+        layers: from the first to the last.
+        norm: applied to the result. None: nothing is, as in post-norm.
+        residual_scale: where r starts. 0, as published, makes every layer start as the identity (ReZero).
+
+    Source: SAMSA (arXiv 2408.05391), section 3; ReZero (arXiv 2003.04887).
+
+    Example:
+        >>> from sampleformer.attention import SamsaAttention
+        >>> layer = EncoderLayer(SamsaAttention(8, 2, sampled=3), FeedForward(8, 32))
+        >>> Encoder([layer], norm=None)(Tokens(torch.zeros(1, 5, 8))).features.shape
+        torch.Size([1, 5, 8])
+    """
+
+    def __init__(self, layers: Sequence[EncoderLayer], *, norm: nn.Module | None, residual_scale: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.norm = norm
+        self.residual_scale = nn.Parameter(torch.tensor(float(residual_scale)))
+
+    @classmethod
+    def of(
+        cls,
+        attention: Callable[..., Attention],
+        *,
+        width: int,
+        layers: int,
+        feedforward: int,
+        dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
+        residual_scale: float = 0.0,
+        norm: str = "rms",
+        norm_position: str = "pre",
+        local: Callable[..., Attention] | None = None,
+    ) -> "Encoder":
+        """A stack of equal layers.
+
+        Args:
+            attention: makes the attention of one layer from its norm, which comes as the keyword ``norm`` and is None
+                in post-norm.
+            width: d, of the tokens.
+            layers: how many.
+            feedforward: width inside the token-wise branch.
+            dropout, stochastic_depth: of each layer.
+            residual_scale: where the learned scale of the branches starts.
+            norm: ``"rms"``, ``"layer"`` or ``"batch"``.
+            norm_position: ``"pre"``, where each branch begins with a norm and the stack ends with one, or ``"post"``,
+                where each sum of tokens and branch is normalised.
+            local: makes the attention beside the first one, likewise. None: there is none.
+
+        Raises:
+            ValueError: if the norm or its position is unknown.
+        """
+        if norm not in NORMS:
+            raise ValueError(f"norm is {norm!r}; {nearest(norm, NORMS)}")
+        if norm_position not in NORM_POSITIONS:
+            raise ValueError(f"norm_position is {norm_position!r}; {nearest(norm_position, NORM_POSITIONS)}")
+
+        def norm_at(position: str) -> nn.Module | None:
+            return NORMS[norm](width) if position == norm_position else None
+
+        stack = [
+            EncoderLayer(
+                attention(norm=norm_at("pre")),
+                FeedForward(width, feedforward, norm=norm_at("pre"), dropout=dropout),
+                local=None if local is None else local(norm=norm_at("pre")),
+                attention_norm=norm_at("post"),
+                feed_forward_norm=norm_at("post"),
+                dropout=dropout,
+                stochastic_depth=stochastic_depth,
+            )
+            for _ in range(layers)
+        ]
+        return cls(stack, norm=norm_at("pre"), residual_scale=residual_scale)
+
+    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
+        """The random numbers of one training pass, one entry a layer."""
+        attentions = [layer.attention for layer in self.layers if isinstance(layer, EncoderLayer)]
+        return [attention.draw_noise(tokens, generator=generator) for attention in attentions]
+
+    def forward(
+        self, tokens: Tokens, *, noise: Sequence[Noise | None] | None = None, return_selections: bool = False
+    ) -> Tokens | tuple[Tokens, list[Selection]]:
+        """Runs the stack.
+
+        Args:
+            tokens: features ``(b, n, d)``.
+            noise: from `draw_noise`; None: drawn in each layer.
+            return_selections: also return what each layer's heads attended to.
+        """
+        tokens = tokens.without_padding()
+        selections = []
+        for number, layer in enumerate(self.layers):
+            tokens, selection = layer(tokens, self.residual_scale, noise=None if noise is None else noise[number])
+            selections.append(selection)
+        tokens = normalised(self.norm, tokens)
+        return (tokens, selections) if return_selections else tokens
