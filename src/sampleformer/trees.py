@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import TypeVar
 
+from torch.fx import _pytree as fx_pytree
 from torch.utils import _pytree as pytree
 
 AnyClass = TypeVar("AnyClass", bound=type)
@@ -29,4 +30,6 @@ def tree_node(cls: AnyClass) -> AnyClass:
         serialized_type_name=f"{cls.__module__}.{cls.__qualname__}",
         flatten_with_keys_fn=lambda node: ([(pytree.GetAttrKey(name), getattr(node, name)) for name in names], None),
     )
+    # Exported programs of torch 2.6 take their arguments apart in a way of their own.
+    fx_pytree.register_pytree_flatten_spec(cls, lambda node, _: [getattr(node, name) for name in names])
     return cls
