@@ -127,7 +127,7 @@ def test_on_gpus_cdist_sees_some_queries_at_a_time(monkeypatch):
     expected, sizes = value_and_gradients(maxout, query, key), []
     cdist = torch.cdist
     monkeypatch.setattr(torch, "cdist", lambda q, k, p: sizes.append(q.shape[2]) or cdist(q, k, p))
-    monkeypatch.setattr(scores, "FRUGAL_DEVICES", ())
+    monkeypatch.setattr(scores, "BLOCKED_DEVICES", ())
     monkeypatch.setattr(scores, "NUMBERS_PER_CALL", 3 * key.numel())
     assert_same(value_and_gradients(maxout, query, key), expected)
     assert sizes == [3, 3, 1]

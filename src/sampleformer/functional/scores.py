@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sampleformer.functional.maxima import sum_of_maxima
 from sampleformer.functional.tracing import is_exporting
 
-# On these devices the backward of cdist needs little memory; elsewhere it makes n·k·e numbers in each call.
-FRUGAL_DEVICES = ("cpu",)
+# Where sums of maxima run in blocks that fit a cache.
+BLOCKED_DEVICES = ("cpu",)
+# The backward of cdist makes n·k·e numbers in each call, except on CPUs.
 NUMBERS_PER_CALL = 2**26
 
 
@@ -40,9 +42,9 @@ def maxout(query: Float[Tensor, "b h n e"], key: Float[Tensor, "b h k e"]) -> Fl
     """The standardised sum of the larger of two numbers, ``s_ij = Σ_c (max(q_ic, k_jc) - 1/√π) / √(1 - 1/π) / √e``.
 
     The maximum of two standard normals has mean 1/√π and variance 1 - 1/π, so the score of such vectors has mean 0 and
-    variance 1. It is computed as ``Σ_c max(q_c, k_c) = ½ (Σ_c q_c + Σ_c k_c + ‖q - k‖₁)``, whose last term
-    `torch.cdist` finds without a tensor of n·k·e numbers. Its gradient is that of the maximum; where ``q_c = k_c``,
-    half of it goes to each. There is no second derivative.
+    variance 1. No tensor of n·k·e numbers is made: on CPUs blocks of them are summed up as they come, see
+    `sum_of_maxima`; elsewhere it is ``½ (Σ_c q_c + Σ_c k_c + ‖q - k‖₁)`` with `torch.cdist`. The gradient is that of
+    the maximum; where ``q_c = k_c``, half of it goes to each. There is no second derivative.
 
     Args:
         query: one vector a query and head.
@@ -58,18 +60,20 @@ def maxout(query: Float[Tensor, "b h n e"], key: Float[Tensor, "b h k e"]) -> Fl
         tensor([[[[True]]]])
     """
     query, key = _wide(query, key)
-    width = query.shape[-1]
-    half = 0.5 / math.sqrt(width * (1 - 1 / math.pi))
+    scale, mean = 1 / math.sqrt(query.shape[-1] * (1 - 1 / math.pi)), 1 / math.sqrt(math.pi)
     with torch.autocast(query.device.type, enabled=False):
-        query, key = query * half, key * half  # here, so that the n·k scores need not be multiplied
-        of_query = query.sum(-1) - 2 * half * width / math.sqrt(math.pi)
-        return _l1_distance(query, key).add(of_query[..., :, None]).add_(key.sum(-1)[..., None, :])
+        # Standardised here, so that the n·k scores need not be.
+        query, key = (query - mean) * scale, (key - mean) * scale
+        if query.device.type in BLOCKED_DEVICES and not is_exporting():
+            return sum_of_maxima(query.flatten(0, 1), key.flatten(0, 1)).unflatten(0, query.shape[:2])
+        query, key = query / 2, key / 2
+        return _l1_distance(query, key).add(query.sum(-1)[..., :, None]).add_(key.sum(-1)[..., None, :])
 
 
 def _l1_distance(query: Tensor, key: Tensor) -> Tensor:
     if is_exporting():
         return _l1_distance_by_channel(query, key)
-    if query.device.type in FRUGAL_DEVICES or torch.compiler.is_compiling() or not torch.is_grad_enabled():
+    if torch.compiler.is_compiling() or not torch.is_grad_enabled():
         return torch.cdist(query, key, p=1)
     block = max(1, NUMBERS_PER_CALL // max(1, key.numel()))
     return torch.cat([torch.cdist(part, key, p=1) for part in query.split(block, dim=2)], dim=2)
