@@ -4,30 +4,31 @@ import pytest
 import torch
 
 from sampleformer.attention import FullAttention
-from sampleformer.bench import measure as measure_module
-from sampleformer.bench.layer import TokenwiseFloor
+from sampleformer.bench import turns
+from sampleformer.bench.layer import MeasuredLayer, TokenwiseFloor
 from sampleformer.bench.measure import measure
 from sampleformer.bench.records import Record
 from sampleformer.bench.settings import SpeedSettings
-from sampleformer.bench.timing import LayerPass
+from sampleformer.bench.timing import Pass
 
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "attention": str,
-    "pass": str,
-    "n": int,
-    "batch": int,
     "width": int,
     "heads": int,
     "sampled": (int, type(None)),
+    "own": dict,
+    "pass": str,
+    "n": int,
+    "batch": int,
     "median_s": float,
     "min_s": float,
     "max_s": float,
     "peak_bytes": int,
-    "floor_s": float,
     "device": str,
     "dtype": str,
     "threads": int,
     "torch": str,
+    "floor_s": float,
 }
 
 
@@ -36,10 +37,14 @@ def tiny(**changes: object) -> SpeedSettings:
     return SpeedSettings(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def made_up_seconds(self: LayerPass) -> float:
+def is_full(work: Pass) -> bool:
+    assert isinstance(work.function, MeasuredLayer)
+    return isinstance(work.function.layer.attention, FullAttention)
+
+
+def made_up_seconds(self: Pass) -> float:
     """Full attention takes n² µs, all else n µs."""
-    length = self.features.shape[1]
-    return 1e-6 * length ** (2 if isinstance(self.layer.layer.attention, FullAttention) else 1)
+    return 1e-6 * self.inputs[0].shape[1] ** (2 if is_full(self) else 1)
 
 
 def test_records_have_exactly_the_fields_and_types() -> None:
@@ -86,7 +91,7 @@ def test_threads_are_set_and_given_back() -> None:
 
 
 def test_a_cell_predicted_to_take_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LayerPass, "seconds", made_up_seconds)
+    monkeypatch.setattr(Pass, "seconds", made_up_seconds)
     # Four passes: full attention takes 4 × 1600² µs = 10.2 s at 1600, as the time at 400 foretells.
     results = measure(tiny(lengths=(400, 1600), passes=("forward",), limit_seconds=10))
     assert [(r["attention"], r["n"]) for r in results.records] == [("samsa", 400), ("full", 400), ("samsa", 1600)]
@@ -96,7 +101,7 @@ def test_a_cell_predicted_to_take_too_long_is_left_out(monkeypatch: pytest.Monke
 
 
 def test_the_first_pass_already_tells_that_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LayerPass, "seconds", made_up_seconds)
+    monkeypatch.setattr(Pass, "seconds", made_up_seconds)
     results = measure(tiny(lengths=(400,), passes=("forward",), limit_seconds=0.5))
     assert [record["attention"] for record in results.records] == ["samsa"]
     assert len(results.skipped) == 1
@@ -104,7 +109,7 @@ def test_the_first_pass_already_tells_that_it_takes_too_long(monkeypatch: pytest
 
 
 def test_without_the_floor_there_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LayerPass, "seconds", made_up_seconds)
+    monkeypatch.setattr(Pass, "seconds", made_up_seconds)
     results = measure(tiny(lengths=(100,), passes=("forward",), limit_seconds=1e-6))
     assert results.records == results.floors == []
     assert len(results.skipped) == 1
@@ -112,12 +117,12 @@ def test_without_the_floor_there_is_no_record(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_cell_that_does_not_fit_into_memory_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def peak_bytes(work: LayerPass, device: str) -> int:
-        if isinstance(work.layer.layer.attention, FullAttention):
+    def peak_bytes(work: Pass, device: str) -> int:
+        if is_full(work):
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory")
         return 1
 
-    monkeypatch.setattr(measure_module, "peak_bytes", peak_bytes)
+    monkeypatch.setattr(turns, "peak_bytes", peak_bytes)
     results = measure(tiny(lengths=(8,), passes=("train",)))
     assert [record["attention"] for record in results.records] == ["samsa"]
     assert results.skipped == ["full, train, n = 8: left out, not enough memory"]

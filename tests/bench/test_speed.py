@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sampleformer.attention import ATTENTIONS
 from sampleformer.bench import measure as measure_module
 from sampleformer.bench.plot import draw
 from sampleformer.bench.records import Record, Results
@@ -29,6 +30,7 @@ def speed(*options: str) -> None:
 def record(attention: str, direction: str, n: int, seconds: float) -> Record:
     return {
         "attention": attention,
+        "own": {},
         "pass": direction,
         "n": n,
         "batch": 1,
@@ -76,6 +78,18 @@ def test_json_table_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "Crossover, train: samsa is" in printed
 
 
+def test_every_attention_with_arguments_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    attentions = ("--attentions", ",".join(ATTENTIONS), "--lengths", "24", "--passes", "train")
+    own = ("--set", "yoso.hashes=2", "--set", "yoso.code_length=3", "--set", "sft.sampled=5")
+    speed(*TINY, *attentions, *own, "--json", str(tmp_path / "a.json"))
+    records = json.loads((tmp_path / "a.json").read_text())
+    assert {r["attention"]: r["own"] for r in records} == {name: {} for name in ATTENTIONS} | {
+        "yoso": {"hashes": 2, "code_length": 3},
+        "sft": {"sampled": 5},
+    }
+    assert "yoso.hashes = 2, yoso.code_length = 3" in capsys.readouterr().out
+
+
 def test_one_attention_one_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     speed(*TINY, "--attentions", "samsa", "--passes", "forward", "--plot", str(tmp_path / "a.png"))
     printed = capsys.readouterr().out
@@ -113,6 +127,10 @@ def test_nothing_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["--plot", "speed.jpg"], r"--plot: 'speed.jpg', expected a file name that ends in \.png"),
         (["--json", "no/such/folder/speed.json"], "--json: .* there is no folder no/such/folder"),
         (["--json", "."], "--json: . is a folder"),
+        (["--set", "samsa.sampld=3"], r"--set samsa.sampld: unknown setting; did you mean 'sampled'\?"),
+        (["--set", "samsa.sampled=many"], "--set samsa.sampled: .*'many'"),
+        (["--set", "full=3"], "--set: 'full=3', expected attention.argument=value"),
+        (["--set", "yoso.hashes=3"], "--set: 'yoso' is unknown; .*samsa"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_measured(

@@ -5,21 +5,21 @@ import torch
 
 from sampleformer.bench.layer import make_layer
 from sampleformer.bench.settings import SpeedSettings
-from sampleformer.bench.timing import LayerPass, predicted_seconds, round_robin
+from sampleformer.bench.timing import Pass, predicted_seconds, round_robin
 
 
 def test_turns_begin_with_another_pass_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = SpeedSettings(("full",), (4,), width=8, heads=2)
     layer = make_layer("full", settings)
-    passes = {name: LayerPass(layer, torch.zeros(1, 4, 8), "forward") for name in "abc"}
-    names = {layer_pass: name for name, layer_pass in passes.items()}
+    passes = {name: Pass(layer, [torch.zeros(1, 4, 8)]) for name in "abc"}
+    names = {work: name for name, work in passes.items()}
     order = []
 
-    def seconds(self: LayerPass) -> float:
+    def seconds(self: Pass) -> float:
         order.append(names[self])
         return float(len(order))
 
-    monkeypatch.setattr(LayerPass, "seconds", seconds)
+    monkeypatch.setattr(Pass, "seconds", seconds)
     told: list[str] = []
     times = round_robin(passes, 4, told.append)
     assert "".join(order) == "abcbcacababc"
@@ -29,9 +29,9 @@ def test_turns_begin_with_another_pass_each_time(monkeypatch: pytest.MonkeyPatch
 
 def test_a_real_time_is_positive_and_leaves_nothing_behind() -> None:
     layer = make_layer("full", SpeedSettings(("full",), (4,), width=8, heads=2))
-    step = LayerPass(layer, torch.zeros(1, 4, 8), "train")
+    step = Pass(layer, [torch.zeros(1, 4, 8)], torch.ones(1, 4, 8))
     assert step.seconds() > 0
-    assert step.features.grad is None
+    assert step.inputs[0].grad is None
     assert all(parameter.grad is None for parameter in layer.parameters())
 
 

@@ -1,1 +1,1 @@
-"""What a layer costs: time and memory against the number of tokens."""
+"""What layers and their parts cost in time and memory, and how near estimates come to what they estimate."""

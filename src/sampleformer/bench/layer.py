@@ -12,6 +12,7 @@ from sampleformer.attention import ATTENTIONS, Attention, Noise, Selection
 from sampleformer.bench.settings import SpeedSettings
 from sampleformer.encoder import Encoder
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.settings import Component
 from sampleformer.tokens import Tokens
 
 
@@ -75,16 +76,18 @@ def make_layer(name: str, settings: SpeedSettings) -> MeasuredLayer:
     if name == "floor":
         attention: Callable[..., Attention] = functools.partial(TokenwiseFloor, settings.width)
     else:
+        component = Component(name=name, **_arguments(name, settings))
         attention = functools.partial(
-            ATTENTIONS[name], settings.width, settings.heads, **_own_arguments(name, settings)
+            component.build, ATTENTIONS, f"--set {name}", width=settings.width, heads=settings.heads
         )
     return MeasuredLayer(attention, settings.width).to(settings.device, getattr(torch, settings.dtype))
 
 
 def sampled_tokens(name: str, settings: SpeedSettings) -> int | None:
     """k of an attention; None for one that does not sample k tokens."""
-    return _own_arguments(name, settings).get("sampled") if name in ATTENTIONS else None
+    return _arguments(name, settings).get("sampled") if name in ATTENTIONS else None
 
 
-def _own_arguments(name: str, settings: SpeedSettings) -> dict[str, Any]:
-    return {"sampled": settings.sampled} if "sampled" in inspect.signature(ATTENTIONS[name]).parameters else {}
+def _arguments(name: str, settings: SpeedSettings) -> dict[str, Any]:
+    takes_sampled = "sampled" in inspect.signature(ATTENTIONS[name]).parameters
+    return ({"sampled": settings.sampled} if takes_sampled else {}) | dict(settings.own.get(name, {}))

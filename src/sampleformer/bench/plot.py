@@ -1,27 +1,21 @@
 """The measured cells as a picture."""
 
-import io
 import itertools
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from sampleformer.bench.records import Record, Results, cells
+from sampleformer.bench.style import GREY, MARKS, STYLES, as_png, grouped, new_figure, soften
 from sampleformer.bench.table import TITLES, YARDSTICK, crossover_words, crossovers, settings_line
 
-# Okabe and Ito's colours, which colour-blind eyes tell apart; the markers say the same again, for print in grey.
-_STYLES = (("#0072B2", "o"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"), ("#000000", "X"))
-_FULL, _FLOOR, _GREY = ("#D55E00", "s"), "#767676", "#4D4D4D"
-_MARKS: dict[str, Any] = {"markersize": 6, "markeredgecolor": "white", "markeredgewidth": 0.7}
+_FULL, _FLOOR = ("#D55E00", "s"), "#767676"
 _LINE_OF_TEXT = 12.0  # points
 
 _Quantity = Literal["median_s", "peak_bytes"]
@@ -35,11 +29,9 @@ def draw(results: Results) -> bytes:
     """
     directions = [direction for direction in TITLES if cells(results.records, direction)]
     rows = 2 if any(record["peak_bytes"] is not None for record in results.records) else 1
-    layout = ConstrainedLayoutEngine(h_pad=0.12, hspace=0.04)
-    figure = Figure(figsize=(1.0 + 5.2 * len(directions), 1.1 + 3.7 * rows), dpi=150, layout=layout)
-    FigureCanvasAgg(figure)
+    figure = new_figure(1.0 + 5.2 * len(directions), 1.1 + 3.7 * rows)
     settings = textwrap.fill(f"One layer: {settings_line(results)}", 72 * len(directions))
-    figure.suptitle(settings, fontsize=10, color=_GREY, x=0.01, ha="left")
+    figure.suptitle(settings, fontsize=10, color=GREY, x=0.01, ha="left")
     panels = figure.subplots(rows, len(directions), squeeze=False)
     labels = []
     for column, direction in enumerate(directions):
@@ -56,16 +48,14 @@ def draw(results: Results) -> bytes:
     figure.canvas.draw()  # only now do the axes have their places, and with them the labels
     for panel, annotations in labels:
         _spread(panel, annotations)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return as_png(figure)
 
 
 def _draw_panel(panel: Axes, results: Results, direction: str, quantity: _Quantity, scale: float) -> list[Annotation]:
     """Draws one quantity of every attention and of the floor; returns the labels at the ends of the lines."""
     panel.set_xscale("log")
     panel.set_yscale("log")
-    others = iter(_STYLES * len(results.records))
+    others = iter(STYLES * len(results.records))
     lines = {
         name: (cells(results.records, direction, name), *(_FULL if name == YARDSTICK else next(others)))
         for name in dict.fromkeys(record["attention"] for record in results.records)
@@ -78,7 +68,7 @@ def _draw_panel(panel: Axes, results: Results, direction: str, quantity: _Quanti
         if not points:
             continue
         dashes = {"linestyle": (0, (5, 2)), "linewidth": 1.5} if records is floors else {"linewidth": 2}
-        panel.plot(*zip(*points, strict=True), color=colour, marker=marker, **_MARKS, **dashes)
+        panel.plot(*zip(*points, strict=True), color=colour, marker=marker, **MARKS, **dashes)
         ends_early = points[-1][0] < floors[-1]["n"]
         label = _label(panel, name, points[-1], colour, ends_early)
         if not ends_early:
@@ -114,22 +104,15 @@ def _dress(panel: Axes, lengths: list[int]) -> None:
     for length in reversed(lengths):
         if math.log(shown[-1] / length) > math.log(lengths[-1] / lengths[0]) / 9:
             shown.append(length)
-    panel.set_xticks(shown, [_grouped(length) for length in shown])
+    panel.set_xticks(shown, [grouped(length) for length in shown])
     panel.xaxis.set_minor_locator(NullLocator())
     low, high = panel.get_ylim()
     # With less than two decades, powers of ten alone would leave the axis almost without numbers.
     steps = (1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)
     panel.yaxis.set_major_locator(LogLocator(subs=steps))
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _grouped(value)))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: grouped(value)))
     panel.yaxis.set_minor_locator(NullLocator())
-    panel.grid(color="#E3E3E3", linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.tick_params(colors=_GREY, labelsize=9)
-
-
-def _grouped(value: float) -> str:
-    return f"{value:,.9g}".replace(",", "\u2009")
+    soften(panel)
 
 
 def _mark_crossovers(panel: Axes, results: Results, direction: str) -> None:
@@ -139,7 +122,7 @@ def _mark_crossovers(panel: Axes, results: Results, direction: str) -> None:
     panel.set_title(
         TITLES[direction], fontsize=12, loc="left", fontweight="bold", pad=6 + _LINE_OF_TEXT * max(1, len(words))
     )
-    panel.text(0, 1.015, "\n".join(words), transform=panel.transAxes, fontsize=8.5, color=_GREY)
+    panel.text(0, 1.015, "\n".join(words), transform=panel.transAxes, fontsize=8.5, color=GREY)
     full = cells(results.records, direction, YARDSTICK)
     bottom, top = panel.get_ylim()
     panel.set_ylim(bottom, top)  # from here on fixed
@@ -147,16 +130,16 @@ def _mark_crossovers(panel: Axes, results: Results, direction: str) -> None:
         if not lengths[0] <= length <= lengths[-1]:
             continue
         height = _between([(record["n"], record["median_s"] * 1e3) for record in full], length)
-        panel.plot([length, length], [bottom, height], color=_GREY, linestyle=":", linewidth=1.2, zorder=1)
-        panel.plot([length], [height], marker="o", markersize=10, markerfacecolor="none", markeredgecolor=_GREY)
+        panel.plot([length, length], [bottom, height], color=GREY, linestyle=":", linewidth=1.2, zorder=1)
+        panel.plot([length], [height], marker="o", markersize=10, markerfacecolor="none", markeredgecolor=GREY)
         panel.annotate(
-            f"n ≈ {_grouped(round(length))}",
+            f"n ≈ {grouped(round(length))}",
             (length, 0.02),
             (5, 0),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             fontsize=9,
-            color=_GREY,
+            color=GREY,
         )
 
 

@@ -1,25 +1,20 @@
-"""What the benchmark of speed finds out."""
+"""What the benchmarks of time find out, as it is written to JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, TypedDict
 
-# One measured cell, as it is written to JSON. `pass` is a keyword of Python, so it cannot be a field of a class.
-Record = TypedDict(
-    "Record",
+# What is known of a cell whatever was measured. `pass` is a keyword of Python, so it cannot be a field of a class.
+Cell = TypedDict(
+    "Cell",
     {
-        "attention": str,
         "pass": str,
         "n": int,
         "batch": int,
-        "width": int,
-        "heads": int,
-        "sampled": int | None,
         "median_s": float,
         "min_s": float,
         "max_s": float,
         "peak_bytes": int | None,
-        "floor_s": float,
         "device": str,
         "dtype": str,
         "threads": int,
@@ -28,9 +23,32 @@ Record = TypedDict(
 )
 
 
+class Record(Cell):
+    """A cell of one layer; ``own`` are arguments that its attention alone was given."""
+
+    attention: str
+    width: int
+    heads: int
+    sampled: int | None
+    own: Mapping[str, Any]
+    floor_s: float
+
+
+class PartRecord(Cell):
+    """A cell of one form of a part of an attention; None where it has no such size."""
+
+    part: str
+    form: str
+    heads: int
+    head_width: int
+    sampled: int | None
+    hashes: int | None
+    code_length: int | None
+
+
 @dataclass
 class Results:
-    """All measured cells, in the order of pass, length and attention.
+    """All measured cells of layers, in the order of pass, length and attention.
 
     Args:
         records: of the attentions.

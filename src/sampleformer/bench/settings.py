@@ -1,29 +1,25 @@
-"""What the benchmark of speed is asked to do."""
+"""What the benchmarks of time are asked to do."""
 
 import argparse
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from sampleformer.errors import InputError, nearest
+from sampleformer.bench import options
+from sampleformer.errors import InputError
+from sampleformer.settings import Component, override
 
 PASSES = ("forward", "train")
 DTYPES = ("float32", "bfloat16", "float16", "float64")
-LONGEST = 2**30
 
 
-@dataclass(frozen=True)
-class SpeedSettings:
-    """Settings of the benchmark of speed, checked.
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """How time and memory are measured, whatever it is that takes them.
 
     Args:
-        attentions: registered names.
-        lengths: numbers of tokens, rising.
         passes: ``forward``, ``train`` or both.
-        width: d of the layer; its MLP is four times as wide inside.
-        heads: of the attention; divides the width.
-        sampled: k, for attentions that sample.
         batch: token sets at once.
         dtype: of weights and features, by torch's name.
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -32,15 +28,9 @@ class SpeedSettings:
         limit_seconds: a cell that would take longer is left out.
         seed: of weights, features and noise.
         json: file to write the records to.
-        plot: PNG file to draw.
     """
 
-    attentions: tuple[str, ...]
-    lengths: tuple[int, ...]
     passes: tuple[str, ...] = PASSES
-    width: int = 128
-    heads: int = 8
-    sampled: int = 256
     batch: int = 1
     dtype: str = "float32"
     device: str = "cpu"
@@ -49,10 +39,54 @@ class SpeedSettings:
     limit_seconds: float = 600.0
     seed: int = 0
     json: Path | None = None
+
+    @staticmethod
+    def arguments(given: argparse.Namespace) -> dict[str, Any]:
+        """This class's arguments, from the command line.
+
+        Raises:
+            InputError: if one cannot be.
+        """
+        options.check_positive(given, "batch", "repeats", "threads")
+        options.check_seconds(given.limit_seconds)
+        options.check_seed(given.seed)
+        return {
+            "passes": options.several_names("--passes", given.passes, PASSES),
+            "batch": given.batch,
+            "dtype": options.one_name("--dtype", given.dtype, DTYPES),
+            "device": options.device(given.device, given.dtype),
+            "repeats": given.repeats,
+            "threads": given.threads,
+            "limit_seconds": given.limit_seconds,
+            "seed": given.seed,
+            "json": options.json_path(given.json),
+        }
+
+
+@dataclass(frozen=True)
+class SpeedSettings(Measuring):
+    """Settings of the benchmark of layers, checked.
+
+    Args:
+        attentions: registered names.
+        lengths: numbers of tokens, rising.
+        width: d of the layer; its MLP is four times as wide inside.
+        heads: of the attention; divides the width.
+        sampled: k, for attentions that sample.
+        own: further arguments of single attentions, by name.
+        plot: PNG file to draw.
+    """
+
+    attentions: tuple[str, ...]
+    lengths: tuple[int, ...]
+    width: int = 128
+    heads: int = 8
+    sampled: int = 256
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plot: Path | None = None
 
     @classmethod
-    def read(cls, arguments: argparse.Namespace) -> "SpeedSettings":
+    def read(cls, given: argparse.Namespace) -> "SpeedSettings":
         """Settings from the command line.
 
         Raises:
@@ -60,77 +94,83 @@ class SpeedSettings:
         """
         from sampleformer.attention import ATTENTIONS
 
-        for name in ("width", "heads", "sampled", "batch", "repeats", "threads"):
-            value = getattr(arguments, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name}: {value}, expected at least 1")
-        if arguments.width % arguments.heads:
-            raise InputError(f"--heads: {arguments.heads}, expected a divisor of --width, which is {arguments.width}")
-        if not (arguments.limit_seconds > 0 and math.isfinite(arguments.limit_seconds)):
-            raise InputError(f"--limit-seconds: {arguments.limit_seconds}, expected more than 0")
-        if not -(2**63) <= arguments.seed < 2**63:
-            raise InputError(f"--seed: {arguments.seed}, expected an integer of 64 bits")
+        options.check_positive(given, "width", "heads", "sampled")
+        if given.width % given.heads:
+            raise InputError(f"--heads: {given.heads}, expected a divisor of --width, which is {given.width}")
+        attentions = options.several_names("--attentions", given.attentions, ATTENTIONS)
         return cls(
-            attentions=_names("--attentions", arguments.attentions, ATTENTIONS),
-            lengths=_lengths(arguments.lengths),
-            passes=_names("--passes", arguments.passes, PASSES),
-            width=arguments.width,
-            heads=arguments.heads,
-            sampled=arguments.sampled,
-            batch=arguments.batch,
-            dtype=_name("--dtype", arguments.dtype, DTYPES),
-            device=_device(arguments.device, arguments.dtype),
-            repeats=arguments.repeats,
-            threads=arguments.threads,
-            limit_seconds=arguments.limit_seconds,
-            seed=arguments.seed,
-            json=None if arguments.json is None else Path(arguments.json),
-            plot=_png(arguments.plot),
+            attentions=attentions,
+            lengths=options.several_numbers("--lengths", given.lengths, of="tokens"),
+            width=given.width,
+            heads=given.heads,
+            sampled=given.sampled,
+            own=_own_arguments(given.set or [], attentions, {"width": given.width, "heads": given.heads}),
+            plot=options.png_path(given.plot),
+            **cls.arguments(given),
         )
 
 
-def _names(option: str, text: str, allowed: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_name(option, part, allowed) for part in _parts(option, text)))
+def _own_arguments(
+    changes: Sequence[str], attentions: Sequence[str], given: Mapping[str, int]
+) -> Mapping[str, Mapping[str, Any]]:
+    """Arguments of single attentions, from ``attention.argument=value`` each; built once to see that they fit."""
+    from sampleformer.attention import ATTENTIONS
+
+    own: dict[str, Any] = {}
+    for text in changes:
+        place, equals, value = text.partition("=")
+        attention, dot, argument = place.partition(".")
+        if not (equals and dot and argument):
+            raise InputError(f"--set: {text!r}, expected attention.argument=value, such as yoso.hashes=32")
+        options.one_name("--set", attention, attentions)
+        own = override(own, place, value)
+    for attention, arguments in own.items():
+        Component(name=attention, **arguments).build(ATTENTIONS, f"--set {attention}", **given)
+    return own
 
 
-def _name(option: str, name: str, allowed: Iterable[str]) -> str:
-    if name not in allowed:
-        raise InputError(f"{option}: {name!r} is unknown; {nearest(name, allowed)}")
-    return name
+@dataclass(frozen=True)
+class PartsSettings(Measuring):
+    """Settings of the benchmark of parts, checked.
 
+    Args:
+        parts: names of `PARTS`.
+        lengths: numbers of tokens, rising; None: each part's own.
+        heads: None: each part's own.
+        head_width: e.
+        sampled: k, of the score.
+        hashes: m, of the mixing.
+        code_length: τ, of the mixing.
+    """
 
-def _lengths(text: str) -> tuple[int, ...]:
-    lengths = set()
-    for part in _parts("--lengths", text):
-        if not (part.isascii() and part.isdigit() and len(part) <= 10) or not 1 <= int(part) <= LONGEST:
-            raise InputError(
-                f"--lengths: {part!r}, expected whole numbers of tokens from 1 to {LONGEST}, separated by commas"
-            )
-        lengths.add(int(part))
-    return tuple(sorted(lengths))
+    parts: tuple[str, ...]
+    lengths: tuple[int, ...] | None = None
+    heads: int | None = None
+    head_width: int = 32
+    sampled: int = 256
+    hashes: int = 16
+    code_length: int = 9
 
+    @classmethod
+    def read(cls, given: argparse.Namespace) -> "PartsSettings":
+        """Settings from the command line.
 
-def _parts(option: str, text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError(f"{option}: nothing given, expected one or more, separated by commas")
-    return parts
+        Raises:
+            InputError: if one cannot be.
+        """
+        from sampleformer.bench.part import PARTS
+        from sampleformer.functional.bernoulli.checks import LONGEST_CODE
 
-
-def _device(name: str, dtype: str) -> str:
-    import torch
-
-    _name("--device", name, ("cpu", "cuda", "mps"))
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available[name]:
-        found = ", ".join(device for device, there in available.items() if there)
-        raise InputError(f"--device: {name} is not available on this machine; available: {found}")
-    if name == "mps" and dtype == "float64":
-        raise InputError("--dtype: float64 does not exist on mps, expected float32, bfloat16 or float16")
-    return name
-
-
-def _png(name: str | None) -> Path | None:
-    if name is not None and Path(name).suffix.lower() != ".png":
-        raise InputError(f"--plot: {name!r}, expected a file name that ends in .png")
-    return None if name is None else Path(name)
+        options.check_positive(given, "heads", "head_width", "sampled", "hashes", "code_length")
+        options.check_at_most(given, "code_length", LONGEST_CODE)
+        lengths = given.lengths
+        return cls(
+            parts=options.several_names("--parts", given.parts, PARTS),
+            lengths=None if lengths is None else options.several_numbers("--lengths", lengths, of="tokens"),
+            heads=given.heads,
+            head_width=given.head_width,
+            sampled=given.sampled,
+            hashes=given.hashes,
+            code_length=given.code_length,
+            **cls.arguments(given),
+        )

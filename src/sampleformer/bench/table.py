@@ -1,13 +1,13 @@
 """The measured cells as tables and sentences."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from sampleformer.bench.crossover import crossover
-from sampleformer.bench.records import Record, Results, cells
+from sampleformer.bench.records import Cell, Record, Results, cells
 
 TITLES = {"forward": "Forward (evaluation)", "train": "Training step (forward and backward)"}
 YARDSTICK = "full"
@@ -53,17 +53,20 @@ def settings_line(results: Results) -> str:
     """What all cells have in common, in one line."""
     record = [*results.records, *results.floors][0]
     sampled = next((other["sampled"] for other in results.records if other["sampled"] is not None), None)
+    own = {other["attention"]: other["own"] for other in results.records}
     parts = [
         f"width {record['width']}",
         f"{record['heads']} heads",
         "" if sampled is None else f"k = {sampled}",
-        f"batch {record['batch']}",
-        record["dtype"],
-        record["device"],
-        f"{record['threads']} thread" + ("s" if record["threads"] > 1 else ""),
-        f"torch {record['torch']}",
+        *(f"{name}.{argument} = {value}" for name, given in own.items() for argument, value in given.items()),
     ]
-    return ", ".join(part for part in parts if part)
+    return ", ".join([*(part for part in parts if part), machine_line(record)])
+
+
+def machine_line(cell: Cell) -> str:
+    """Where and how a cell was measured."""
+    threads = f"{cell['threads']} thread" + ("s" if cell["threads"] > 1 else "")
+    return ", ".join([f"batch {cell['batch']}", cell["dtype"], cell["device"], threads, f"torch {cell['torch']}"])
 
 
 def digits(value: float) -> str:
@@ -110,14 +113,18 @@ def notes(results: Results) -> list[str]:
         for name, (length, lengths) in crossovers(results, direction).items()
     ]
     sentences += [f"{skipped}." for skipped in results.skipped]
-    noisy = [
-        f"{record['attention']} {record['pass']} n = {record['n']}"
-        for record in [*results.records, *results.floors]
-        if record["median_s"] > NOISY * record["min_s"]
+    measured = [*results.records, *results.floors]
+    return sentences + noise(
+        [(f"{record['attention']} {record['pass']} n = {record['n']}", record) for record in measured]
+    )
+
+
+def noise(measured: Iterable[tuple[str, Cell]]) -> list[str]:
+    """A sentence that names the cells whose times cannot be trusted, if there are any."""
+    noisy = [name for name, cell in measured if cell["median_s"] > NOISY * cell["min_s"]]
+    if not noisy:
+        return []
+    return [
+        f"Noisy, half of the passes took {NOISY - 1:.0%} longer than the fastest or more: {'; '.join(noisy)}. "
+        "Measure again on a quiet machine, or with more --repeats."
     ]
-    if noisy:
-        sentences.append(
-            f"Noisy, half of the passes took {NOISY - 1:.0%} longer than the fastest or more: {'; '.join(noisy)}. "
-            "Measure again on a quiet machine, or with more --repeats."
-        )
-    return sentences

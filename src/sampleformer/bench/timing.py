@@ -5,49 +5,53 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
-
-from sampleformer.bench.layer import MeasuredLayer
+from torch import Tensor, nn
 
 
-class LayerPass:
-    """A layer's pass over some features, forward alone or a training step; call it to run it once.
+class Pass:
+    """A computation over some tensors, forward alone or a training step; call it to run it once.
 
-    Forward is evaluation without gradients. A training step is forward and backward, with the gradients of all
-    parameters and of the features.
+    Forward is evaluation without gradients. A training step is forward and backward, with the gradients of the inputs
+    and, if the function is a module, of its parameters.
 
     Args:
-        layer: what is measured.
-        features: ``(b, n, d)``.
-        direction: ``forward`` or ``train``.
+        function: maps the inputs to a tensor.
+        inputs: of the function.
+        gradient: of the result, from which the backward pass starts: its values cost nothing. None: forward alone.
     """
 
-    def __init__(self, layer: MeasuredLayer, features: Tensor, direction: str) -> None:
-        self.layer = layer
-        self.features = features.detach().requires_grad_(direction == "train")
-        self.direction = direction
+    def __init__(
+        self, function: Callable[..., Tensor], inputs: Sequence[Tensor], gradient: Tensor | None = None
+    ) -> None:
+        self.function = function
+        self.gradient = gradient
+        self.inputs = [tensor.detach().requires_grad_(gradient is not None) for tensor in inputs]
 
     def __call__(self) -> Tensor:
-        self.layer.train(self.direction == "train")
-        with torch.set_grad_enabled(self.direction == "train"):
-            result = self.layer(self.features)
-        if self.direction == "train":
-            # Some gradient of the result, already there: its values cost nothing.
-            result.backward(self.features.detach())
+        training = self.gradient is not None
+        if isinstance(self.function, nn.Module):
+            self.function.train(training)
+        with torch.set_grad_enabled(training):
+            result = self.function(*self.inputs)
+        if training:
+            result.backward(self.gradient)
         return result
 
     def clear(self) -> None:
         """Gives the gradients of an earlier run back."""
-        self.layer.zero_grad(set_to_none=True)
-        self.features.grad = None
+        if isinstance(self.function, nn.Module):
+            self.function.zero_grad(set_to_none=True)
+        for tensor in self.inputs:
+            tensor.grad = None
 
     def seconds(self) -> float:
         """Runs once and takes the time, from a clean state to a clean state."""
+        device = self.inputs[0].device.type
         self.clear()
-        _wait(self.features.device.type)
+        _wait(device)
         start = time.perf_counter()
         kept = self()
-        _wait(self.features.device.type)
+        _wait(device)
         end = time.perf_counter()
         del kept
         self.clear()
@@ -55,7 +59,7 @@ class LayerPass:
 
 
 def round_robin(
-    passes: Mapping[str, LayerPass], repeats: int, watch: Callable[[str], None] = lambda doing: None
+    passes: Mapping[str, Pass], repeats: int, watch: Callable[[str], None] = lambda doing: None
 ) -> dict[str, list[float]]:
     """Times all passes in turns, so that whatever else the machine does hits them alike.
 

@@ -2,22 +2,38 @@
 
 import argparse
 
-from sampleformer.bench import speed
+from sampleformer.bench import convergence, parts, speed
 from sampleformer.cli.parser import add_example
 
-EXAMPLE = """
-sampleformer bench speed --attentions samsa,full --lengths 1024,4096,16384 --json speed.json --plot speed.png
-"""
+ACTIONS = {
+    "speed": (
+        speed,
+        "time and memory of one layer against the number of tokens",
+        "sampleformer bench speed --attentions samsa,full --lengths 1024,4096,16384 --json speed.json --plot speed.png",
+    ),
+    "parts": (
+        parts,
+        "time and memory of SFT's score and YOSO's mixing, beside what they take the place of",
+        "sampleformer bench parts --parts score,mixing --json parts.json",
+    ),
+    "convergence": (
+        convergence,
+        "how near sampled YOSO comes to its expectation, against the number of hashes",
+        "sampleformer bench convergence --json convergence.json --plot convergence.png",
+    ),
+}
+EXAMPLE = "\n".join(example for _, _, example in ACTIONS.values())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    action = actions.add_parser("speed", help="time and memory of one layer against the number of tokens")
-    add_example(action, EXAMPLE)
-    speed.add_arguments(action)
+    for name, (module, title, example) in ACTIONS.items():
+        action = actions.add_parser(name, help=title)
+        add_example(action, example)
+        module.add_arguments(action)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measures."""
-    speed.run(options)
+    ACTIONS[options.action][0].run(options)
