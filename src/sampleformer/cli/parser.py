@@ -13,6 +13,7 @@ VERBS = {
     "evaluate": "score a run's model on its test part, or on a file",
     "predict": "write a run's predictions for the rows of a file",
     "explain": "show which tokens each head chose, as one HTML page",
+    "export": "write a run's model as an ONNX file, for programs without torch",
     "recipes": "list, show and copy the packaged recipes",
     "data": "list, prepare and check data",
     "bench": "measure speed and memory",

@@ -1,0 +1,60 @@
+"""The package's own operators, written with those of ONNX."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+
+from sampleformer.errors import InputError
+
+_NAMESPACE = "sampleformer"
+_OF_SAMPLED_HASHES = ("sign_codes", "bernoulli_attention")
+
+
+def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """What `torch.onnx.export` does not know: for each of our operators, a function that builds it of ONNX's."""
+    from onnxscript import opset18
+
+    op: Any = opset18
+
+    def ordered_topk(scores: Any, k: Any) -> Any:
+        # ONNX promises the lower index first among equal values, which torch.topk does not.
+        count = op.Reshape(k, op.Constant(value_ints=[-1]))
+        _, indices = op.TopK(scores, count, axis=-1, largest=1, sorted=1)
+        return indices
+
+    def expected_attention(query: Any, key: Any, value: Any, code_length: int) -> Any:
+        cosine = op.MatMul(query, op.Transpose(key, perm=[0, 1, 3, 2]))
+        cosine = op.Clip(cosine, op.Constant(value_float=-1.0), op.Constant(value_float=1.0))
+        angle = op.Div(op.Acos(cosine), op.Constant(value_float=math.pi))
+        same_sign = op.Sub(op.Constant(value_float=1.0), angle)
+        return op.MatMul(op.Pow(same_sign, op.Constant(value_float=float(code_length))), value)
+
+    operators = torch.ops.sampleformer
+    return {
+        operators.ordered_topk.default: ordered_topk,
+        operators.expected_attention.default: expected_attention,
+    }
+
+
+def check_operators(program: ExportedProgram, known: dict[Callable[..., Any], Callable[..., Any]]) -> None:
+    """Refuses a program with one of our operators that has no translation.
+
+    Raises:
+        InputError: naming what cannot be exported, and what can in its place.
+    """
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            target = node.target
+            if not isinstance(target, torch._ops.OpOverload) or target.namespace != _NAMESPACE or target in known:
+                continue
+            name = target._schema.name.split("::")[1]
+            if name in _OF_SAMPLED_HASHES:
+                raise InputError(
+                    "the attention yoso with hashes cannot be exported exactly: a token on the edge of a hash changes "
+                    "sides with the rounding of other programs; train the expectation of the hashes instead, with "
+                    "--set model.attention.hashes=null"
+                )
+            raise InputError(f"the model uses the operator {_NAMESPACE}::{name}, which cannot be written in ONNX yet")

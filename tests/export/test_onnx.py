@@ -1,0 +1,184 @@
+"""A model as an ONNX file: onnxruntime gives its answers, and what cannot be exact is refused and leaves nothing."""
+
+import sys
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from sampleformer.errors import InputError
+from sampleformer.export import ExportedFile, export_onnx, translations
+from sampleformer.export.agreement import largest_difference
+from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.tokens import Tokens
+
+CODES = {"vocabulary": 11}
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+ATTENTIONS = {
+    "full": {"name": "full"},
+    "samsa-hard": {"name": "samsa", "sampled": 3},
+    "samsa-soft": {"name": "samsa", "sampled": 3, "choice": "soft", "learned_temperature": True, "extra": 2},
+    "sft": {"name": "sft", "sampled": 3},
+    "sft-offsets": {"name": "sft", "sampled": 3, "relative": "offsets"},
+    "yoso-expectation": {"name": "yoso", "hashes": None, "code_length": 5},
+}
+BATCHES = ([1], [2], [0, 3, 1], [7, 4], [5, 33, 12, 6, 1])
+
+
+def model(name: str, inputs: dict | None = None, per_token: bool = False, positions: str = "auto") -> TokenModel:
+    """A small model whose layer counts: the residual scale does not start at zero."""
+    settings = ModelSettings(
+        width=8,
+        layers=1,
+        heads=2,
+        feedforward=16,
+        residual_scale=0.7,
+        attention=ATTENTIONS.get(name, {"name": name}),
+        embed={"name": "sequence", "hidden": 8, "positions": positions},
+    )
+    return TokenModel(settings, inputs or CODES, 3, per_token=per_token).eval()
+
+
+def batch(made: TokenModel, lengths: list[int]) -> Tokens:
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    if "vocabulary" in made.inputs:
+        return Tokens(torch.randint(made.inputs["vocabulary"], mask.shape), mask)
+    return Tokens(torch.randn(*mask.shape, made.inputs["features"]), mask)
+
+
+def answers(path: Path, tokens: Tokens) -> Tensor:
+    """What onnxruntime says, on its own terms."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    inputs = {"tokens": tokens.features.numpy(), "mask": tokens.mask.numpy()}
+    return torch.from_numpy(session.run(["output"], inputs)[0])
+
+
+def same_answers(made: TokenModel, path: Path, longest: int = 33) -> ExportedFile:
+    written = export_onnx(made, path)
+    content = path.read_bytes()
+    assert [word for word in (b".py", b"sampleformer", str(Path.home()).encode() + b"/") if word in content] == []
+    for lengths in BATCHES:
+        tokens = batch(made, [min(length, longest) for length in lengths])
+        with torch.no_grad():
+            torch.testing.assert_close(answers(path, tokens), made(tokens), **CLOSE)
+    return written
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_onnxruntime_gives_the_models_answers_for_any_batch_and_length(name: str, tmp_path: Path) -> None:
+    written = same_answers(model(name), tmp_path / "model.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    assert written.inputs == ["tokens: int64 (batch, length)", "mask: bool (batch, length)"]
+    assert written.outputs == ["output: float (batch, 3)"]
+    assert written.bytes == (tmp_path / "model.onnx").stat().st_size
+    assert 0 <= written.difference < 1e-4
+
+
+def test_numbers_of_a_fixed_length_with_an_answer_for_each_token(tmp_path: Path) -> None:
+    made = model("samsa-hard", {"features": 2, "length": 20}, per_token=True)
+    written = same_answers(made, tmp_path / "model.onnx", longest=20)
+    assert written.inputs[0] == "tokens: float (batch, length, 2)"
+    assert written.outputs == ["output: float (batch, length, 3)"]
+
+
+def test_equal_scores_are_taken_in_the_order_of_the_tokens(tmp_path: Path) -> None:
+    made = model("samsa-hard").train()
+    with torch.no_grad():
+        made.encoder.layers[0].attention.sampler.scorer.score.weight.zero_()
+    export_onnx(made, tmp_path / "model.onnx")
+    assert made.training
+    assert made.head.output.weight.requires_grad, "the model that was given must stay as it was"
+    made.eval()
+    tokens = batch(made, [33, 12, 2])
+    with torch.no_grad():
+        assert made.select(tokens)[0].indices[0].tolist() == [[0, 1, 2]] * 2
+        torch.testing.assert_close(answers(tmp_path / "model.onnx", tokens), made(tokens), **CLOSE)
+        backwards = Tokens(tokens.features.flip(1), tokens.mask)
+        assert not torch.allclose(made(backwards)[0], made(tokens)[0], **CLOSE)
+
+
+def refused(made: TokenModel, folder: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        export_onnx(made, folder / "model.onnx")
+    assert list(folder.iterdir()) == []
+    (line,) = str(caught.value).splitlines()
+    return line
+
+
+def test_sampled_hashes_are_refused(tmp_path: Path) -> None:
+    message = refused(model("yoso"), tmp_path)
+    assert "yoso with hashes cannot be exported exactly" in message
+    assert message.endswith("--set model.attention.hashes=null")
+
+
+def test_a_file_with_other_answers_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = translations.translations()
+
+    def worst(scores: object, k: object) -> object:
+        from onnxscript import opset18 as op
+
+        return op.TopK(scores, op.Reshape(k, op.Constant(value_ints=[-1])), largest=0)[1]
+
+    wrong = known | {torch.ops.sampleformer.ordered_topk.default: worst}
+    monkeypatch.setattr("sampleformer.export.onnx_file.translations", lambda: wrong)
+    assert "model.onnx: not written: the answers differ from the model's by" in refused(model("samsa-hard"), tmp_path)
+
+
+def test_an_operator_without_a_translation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sampleformer.export.onnx_file.translations", dict)
+    message = refused(model("samsa-hard"), tmp_path)
+    assert message == "the model uses the operator sampleformer::ordered_topk, which cannot be written in ONNX yet"
+
+
+def test_what_torch_cannot_export_is_one_line(tmp_path: Path) -> None:
+    made = model("sft-offsets")
+    made.encoder.layers[0].feed_forward.forward = lambda features, mask: features if features.sum() > 0 else -features
+    assert refused(made, tmp_path).startswith("the model cannot be exported: ")
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert refused(model("full"), tmp_path) == f'exporting needs {package}: pip install "sampleformer[onnx]"'
+
+
+def test_other_precisions_are_refused(tmp_path: Path) -> None:
+    message = refused(model("full").to(torch.bfloat16), tmp_path)
+    assert message == "the model is in torch.bfloat16, expected torch.float32"
+
+
+# The comparison
+
+
+def test_the_same_program_agrees() -> None:
+    made = model("samsa-hard")
+    assert largest_difference(made, made) == 0
+    assert largest_difference(made, lambda tokens: made(tokens) * (1 + 1e-5)) > 0
+
+
+@pytest.mark.parametrize("wrong", [lambda out: out * 1.01, lambda out: out * torch.nan, lambda out: out + 1], ids=str)
+def test_other_answers_do_not(wrong) -> None:
+    made = model("samsa-hard")
+    with pytest.raises(InputError, match="the answers differ from the model's by (nan|inf|[0-9.e-]+), where"):
+        largest_difference(made, lambda tokens: wrong(made(tokens)))
+
+
+def test_one_wrong_size_is_enough() -> None:
+    made = model("samsa-hard")
+    with pytest.raises(InputError, match="for 4 sets of up to 17 tokens"):
+        largest_difference(made, lambda tokens: made(tokens) + (tokens.length == 17))
+
+
+def test_another_shape_is_refused() -> None:
+    made = model("full")
+    with pytest.raises(InputError, match=r"the answers have the shape \(1, 2\) in place of \(1, 3\)"):
+        largest_difference(made, lambda tokens: made(tokens)[:, :2])
+
+
+def test_a_model_whose_answers_turn_on_rounding_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sampleformer.export.agreement.TOLERANCE", 1e-12)
+    made = model("full")
+    with pytest.raises(InputError, match="change with rounding"):
+        largest_difference(made, made)
