@@ -14,7 +14,7 @@ from sampleformer.bench.part import PARTS
 from sampleformer.bench.part_measure import PartResults, measure_parts
 from sampleformer.bench.part_table import part_notes, part_tables
 from sampleformer.bench.parts import add_arguments, run
-from sampleformer.bench.published import expanded_maxout
+from sampleformer.bench.published import expanded_maxout, frugal_expanded_maxout
 from sampleformer.bench.settings import PartsSettings
 from sampleformer.bench.timing import Pass
 from sampleformer.errors import InputError
@@ -37,7 +37,9 @@ def parts(*options: str) -> None:
 
 def test_the_published_score_is_the_formula() -> None:
     query, key = torch.randn(2, 3, 5, 7, dtype=torch.float64), torch.randn(2, 3, 4, 7, dtype=torch.float64)
-    torch.testing.assert_close(expanded_maxout(query, key), naive_maxout(query, key), rtol=1e-12, atol=1e-12)
+    expected = naive_maxout(query, key)
+    for published in (expanded_maxout, frugal_expanded_maxout):
+        torch.testing.assert_close(published(query, key), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_forms_of_the_score_agree_at_the_sizes_that_were_asked_for() -> None:
@@ -45,7 +47,8 @@ def test_forms_of_the_score_agree_at_the_sizes_that_were_asked_for() -> None:
     forms = PARTS["score"].forms(settings, 3)
     query, key, gradient = PARTS["score"].tensors(settings, 3, 9)
     assert (query.shape, key.shape, gradient.shape) == ((2, 3, 9, 6), (2, 3, 5, 6), (2, 3, 9, 5))
-    torch.testing.assert_close(forms["maxout"](query, key), forms["expanded"](query, key), rtol=1e-5, atol=1e-5)
+    for form in forms.values():
+        torch.testing.assert_close(form(query, key), forms["expanded"](query, key), rtol=1e-5, atol=1e-5)
 
 
 def test_forms_of_the_mixing_are_whole_attentions() -> None:
@@ -74,7 +77,7 @@ def test_json_and_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     records = json.loads((tmp_path / "parts.json").read_text())
     assert [(r["part"], r["pass"], r["n"], r["form"]) for r in records] == [
         (part, direction, n, form)
-        for part, forms in (("score", ("maxout", "expanded")), ("mixing", ("yoso", "flash")))
+        for part, forms in (("score", ("maxout", "frugal", "expanded")), ("mixing", ("yoso", "flash")))
         for direction in ("forward", "train")
         for n in (8, 16)
         for form in forms

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention import BernoulliMixing
-from sampleformer.bench.published import expanded_maxout
+from sampleformer.bench.published import expanded_maxout, frugal_expanded_maxout
 from sampleformer.bench.settings import PartsSettings
 from sampleformer.functional.scores import maxout
 
@@ -55,7 +55,7 @@ class Part:
 
 
 def _scores(settings: PartsSettings, heads: int) -> dict[str, Callable[..., Tensor]]:
-    return {"maxout": maxout, "expanded": expanded_maxout}
+    return {"maxout": maxout, "frugal": frugal_expanded_maxout, "expanded": expanded_maxout}
 
 
 def _mixings(settings: PartsSettings, heads: int) -> dict[str, Callable[..., Tensor]]:
@@ -72,7 +72,7 @@ def _mixings(settings: PartsSettings, heads: int) -> dict[str, Callable[..., Ten
 
 PARTS = {
     "score": Part(
-        title="SFT's score of n queries and k keys: maxout as a distance, and the formula with its expanded tensor",
+        title="SFT's score of n queries and k keys: maxout, and the formula with its expanded tensor",
         forms=_scores,
         yardstick="expanded",
         keys=lambda settings, length: settings.sampled,
