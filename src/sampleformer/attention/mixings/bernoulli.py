@@ -8,11 +8,12 @@ from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.samplers.base import noise_dtype
 from sampleformer.errors import nearest
 from sampleformer.functional.bernoulli import (
-    bernoulli_attention,
+    collision_attention,
     expected_attention,
     gaussian_planes,
     hadamard_planes,
     hadamard_signs,
+    sign_codes,
     unit_length,
 )
 from sampleformer.tokens import Tokens
@@ -110,14 +111,19 @@ class BernoulliMixing(Mixing):
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        query, key = unit_length(query), unit_length(key)
         if self.hashes is None:
-            mixed = expected_attention(query, key, value, self.code_length, valid)
+            mixed = expected_attention(unit_length(query), unit_length(key), value, self.code_length, valid)
         else:
-            planes = self._planes(self.random if noise is None else noise)
-            mixed = bernoulli_attention(query, key, value, planes, valid, gradient=self.gradient)
+            mixed = self._sampled(query, key, value, valid, self._planes(self.random if noise is None else noise))
         mixed = unit_length(mixed)
         return mixed if self.convolution is None else mixed + self._convolved(self.convolution, query, value, valid)
+
+    def _sampled(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, planes: Tensor) -> Tensor:
+        # On which side of a plane a vector lies does not depend on its length, which only the gradients need to be one.
+        codes = sign_codes(query, planes), sign_codes(key, planes)
+        if torch.is_grad_enabled():
+            query, key = unit_length(query), unit_length(key)
+        return collision_attention(query, key, value, *codes, self.code_length, valid, gradient=self.gradient)
 
     def _planes(self, random: Tensor) -> Tensor:
         if self.hashing == "gaussian":

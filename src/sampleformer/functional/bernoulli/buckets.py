@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# On CPUs, tables of as many hashes and heads are filled and read together as stay in the cache (1 and 4 MiB);
+# On CPUs, tables of as many hashes and heads are filled and read together as stay in the cache (2 and 4 MiB);
 # elsewhere the number of calls costs more.
-NUMBERS_OF_SUMS = 2**18
+NUMBERS_OF_SUMS = 2**19
 NUMBERS_OF_OUTER_PRODUCTS = 2**20
 TIMES_ELSEWHERE = 2**7
 # Buckets are filled up to a multiple of this, so that they can be multiplied as equal matrices.
@@ -105,15 +105,18 @@ def _sorted(numbers: Tensor, all_buckets: int) -> tuple[Tensor, Tensor, Tensor]:
     """Numbers of buckets in order, where each comes from, and where each bucket starts (one more: the end)."""
     # Flat and int32: that is what torch sorts by radix on CPUs, in linear time.
     in_order, order = numbers.flatten().sort(stable=True)
-    bounds = torch.arange(all_buckets + 1, device=numbers.device, dtype=torch.int32)
-    return in_order, order, torch.searchsorted(in_order, bounds, out_int32=True)
+    ends = torch.bincount(in_order, minlength=all_buckets).cumsum(0, dtype=torch.int32)
+    return in_order, order, F.pad(ends, (1, 0))
 
 
 def _summed(codes: Tensor, values: Tensor, buckets: int) -> Tensor:
     """Tables of the sum of the values in each bucket: ``(all buckets, c)``."""
     rows, hashes, length = codes.shape
     _, order, starts = _sorted(_bucket_numbers(codes, buckets), rows * hashes * (buckets + 1))
-    tokens = (order // (hashes * length) * length + order % length).to(torch.int32)
+    tokens = order % length
+    if rows > 1:
+        tokens += order // (hashes * length) * length
+    tokens = tokens.to(torch.int32)
     tables = F.embedding_bag(tokens, values.flatten(0, 1), starts, mode="sum", include_last_offset=True)
     tables.view(rows * hashes, buckets + 1, -1)[:, buckets] = 0
     return tables

@@ -1,18 +1,23 @@
 """Vectors of unit length, and the codes of their sign hashes."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sampleformer.functional.bernoulli.checks import check_code_length, check_hash_sizes, wide_dtype
-from sampleformer.functional.blocks import NUMBERS_PER_BLOCK
+
+# Projections that are made at once on a CPU, so that they stay in the cache (1 MiB).
+NUMBERS_PER_BLOCK = 2**18
 
 
 def unit_length(vectors: Float[Tensor, "*rows e"]) -> Float[Tensor, "*rows e"]:
     """``x / ‖x‖₂`` over the last dimension; a row of zeros stays zero and gets the gradient zero.
 
-    Rows are scaled by their largest entry first, so that no square overflows or vanishes. A row whose entries are all
-    below the smallest normal number counts as zero. The gradient is the true one and grows as ``1 / ‖x‖``.
+    No square overflows or vanishes on the way. A row shorter than the smallest normal number counts as zero. The
+    gradient is the true one and grows as ``1 / ‖x‖``; there is no second derivative.
 
     Args:
         vectors: to be scaled.
@@ -26,12 +31,37 @@ def unit_length(vectors: Float[Tensor, "*rows e"]) -> Float[Tensor, "*rows e"]:
                 [0.0000, 0.0000]])
     """
     wide = vectors.to(wide_dtype(vectors))
-    # The length does not depend on the scale, so the scale needs no gradient.
-    largest = wide.detach().abs().amax(-1, keepdim=True)
-    zero = largest < torch.finfo(wide.dtype).tiny
-    scaled = (wide / largest.masked_fill(zero, 1)).masked_fill(zero, 0)
-    length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
-    return (scaled / length.masked_fill(zero, 1)).to(vectors.dtype)
+    result: Tensor = _UnitLength.apply(wide)
+    return result.to(vectors.dtype)
+
+
+class _UnitLength(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
+        inverse = _inverse_length(vectors)
+        unit = vectors * inverse
+        ctx.save_for_backward(unit, inverse)
+        return unit
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        unit, inverse = ctx.saved_tensors
+        along = (gradient * unit).sum(-1, keepdim=True)
+        return torch.addcmul(gradient, unit, along, value=-1).mul_(inverse)
+
+
+def _inverse_length(vectors: Tensor) -> Tensor:
+    """1 / ‖x‖₂ of each row, 0 of a row that counts as zero."""
+    tiny = torch.finfo(vectors.dtype).tiny
+    if vectors.dtype == torch.float32:  # squares of float32 neither overflow nor vanish in float64
+        length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True, dtype=torch.float64)
+        return torch.where(length < tiny, 0, 1 / length).to(torch.float32)
+    largest = vectors.abs().amax(-1, keepdim=True)
+    zero = largest < tiny
+    largest = largest.masked_fill(zero, 1)
+    length = torch.linalg.vector_norm(vectors / largest, dim=-1, keepdim=True).masked_fill(zero, 1)
+    return (1 / largest / length).masked_fill(zero, 0)
 
 
 def pack_signs(projections: Float[Tensor, "*rows t"]) -> Int32[Tensor, "*rows"]:
@@ -88,15 +118,20 @@ def _sign_codes(vectors: Tensor, planes: Tensor) -> Tensor:
     # Sums of different powers of two up to 2¹⁵ are exact in float32, and a product of matrices adds fastest.
     bits = 2.0 ** torch.arange(code_length, device=planes.device, dtype=dtype)
     rows = vectors.reshape(-1, width)
-    codes = rows.new_empty(rows.shape[0], hashes, dtype=torch.int32)
+    codes = rows.new_empty(rows.shape[0] * hashes, dtype=dtype)
     block = max(1, NUMBERS_PER_BLOCK // (hashes * code_length)) if rows.device.type == "cpu" else max(1, len(rows))
+    # The same room each time: fresh memory costs as much as the work.
+    room = rows.new_empty(min(block, len(rows)), hashes * code_length, dtype=dtype)
     with torch.autocast(rows.device.type, enabled=False):
         for start in range(0, rows.shape[0], block):
-            projections = rows[start : start + block].to(dtype) @ all_planes
-            codes[start : start + block] = (projections > 0).to(dtype).view(-1, hashes, code_length) @ bits
-    return codes.view(*vectors.shape[:-1], hashes).transpose(-1, -2).contiguous()
+            part = rows[start : start + block].to(dtype)
+            signs = torch.mm(part, all_planes, out=room[: len(part)]).gt_(0)
+            at = slice(start * hashes, (start + len(part)) * hashes)
+            torch.mv(signs.view(-1, code_length), bits, out=codes[at])
+    # A token's codes lie side by side, as they are read.
+    return codes.to(torch.int32).view(*vectors.shape[:-1], hashes).transpose(-1, -2)
 
 
 @_sign_codes.register_fake
 def _(vectors: Tensor, planes: Tensor) -> Tensor:
-    return vectors.new_empty((*vectors.shape[:-2], planes.shape[0], vectors.shape[-2]), dtype=torch.int32)
+    return vectors.new_empty((*vectors.shape[:-1], planes.shape[0]), dtype=torch.int32).transpose(-1, -2)
