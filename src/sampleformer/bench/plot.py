@@ -118,7 +118,8 @@ def _dress(panel: Axes, lengths: list[int]) -> None:
 def _mark_crossovers(panel: Axes, results: Results, direction: str) -> None:
     """The panel's title, below it where each attention begins to win, and a mark at that place."""
     found = crossovers(results, direction)
-    words = [crossover_words(name, length, lengths) for name, (length, lengths) in found.items()]
+    # What stands after a semicolon is for the page: the panel has not the room.
+    words = [crossover_words(name, length, lengths).partition(";")[0] for name, (length, lengths) in found.items()]
     panel.set_title(
         TITLES[direction], fontsize=12, loc="left", fontweight="bold", pad=6 + _LINE_OF_TEXT * max(1, len(words))
     )
@@ -126,20 +127,20 @@ def _mark_crossovers(panel: Axes, results: Results, direction: str) -> None:
     full = cells(results.records, direction, YARDSTICK)
     bottom, top = panel.get_ylim()
     panel.set_ylim(bottom, top)  # from here on fixed
-    for length, lengths in found.values():
-        if not lengths[0] <= length <= lengths[-1]:
-            continue
+    inside = sorted(length for length, lengths in found.values() if lengths[0] <= length <= lengths[-1])
+    for number, length in enumerate(inside):
         height = _between([(record["n"], record["median_s"] * 1e3) for record in full], length)
         panel.plot([length, length], [bottom, height], color=GREY, linestyle=":", linewidth=1.2, zorder=1)
         panel.plot([length], [height], marker="o", markersize=10, markerfacecolor="none", markeredgecolor=GREY)
         panel.annotate(
             f"n ≈ {grouped(round(length))}",
-            (length, 0.02),
+            (length, 0.02 + 0.06 * number),  # above each other, since they may be close
             (5, 0),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             fontsize=9,
             color=GREY,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
         )
 
 
