@@ -1,6 +1,7 @@
 """Transformers that attend to a sample of their tokens, so that cost grows linearly with the input."""
 
-from sampleformer.attention import FullAttention, SamsaAttention
+from sampleformer.attention import Attention, FullAttention, SamsaAttention, SftAttention, YosoAttention
+from sampleformer.edges import Edges
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
 from sampleformer.model import ModelSettings, TokenModel
@@ -8,4 +9,16 @@ from sampleformer.tokens import Tokens
 
 __version__ = "0.1.0"
 
-__all__ = ["Encoder", "FullAttention", "InputError", "ModelSettings", "SamsaAttention", "TokenModel", "Tokens"]
+__all__ = [
+    "Attention",
+    "Edges",
+    "Encoder",
+    "FullAttention",
+    "InputError",
+    "ModelSettings",
+    "SamsaAttention",
+    "SftAttention",
+    "TokenModel",
+    "Tokens",
+    "YosoAttention",
+]
