@@ -57,3 +57,9 @@ def test_a_damaged_model(trained: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     message = refused(trained, ["export", "run", "model.onnx"])
     assert message.startswith("run/model/model.safetensors: not a whole safetensors file")
+
+
+def test_help_shows_an_example(tmp_path: Path) -> None:
+    done = run_program(tmp_path, ["export", "--help"])
+    assert done.returncode == 0
+    assert "sampleformer export runs/" in done.stdout

@@ -53,9 +53,9 @@ class WindowMixing(Mixing):
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
         size = max(1, self.window)
-        missing = -length % size + size  # one block more than needed: an exported program is never made for just one
-        query, key, value = (_in_blocks(tensor, size, missing) for tensor in (query, key, value))
-        seen = _in_blocks(valid[..., None], size, missing)[..., 0]
+        blocks = (length + size - 1) // size + 1  # one more than needed: an exported program is never made for just one
+        query, key, value = (_in_blocks(tensor, blocks, size) for tensor in (query, key, value))
+        seen = _in_blocks(valid[..., None], blocks, size)[..., 0]
         key, value = _with_neighbours(key), _with_neighbours(value)
         seen = _with_neighbours(seen[..., None]).transpose(-1, -2) & self._band(size, query.device)
         something = seen.any(-1, keepdim=True)
@@ -75,9 +75,11 @@ class WindowMixing(Mixing):
         return f"window={self.window}"
 
 
-def _in_blocks(of_tokens: Tensor, size: int, missing: int) -> Tensor:
+def _in_blocks(of_tokens: Tensor, blocks: int, size: int) -> Tensor:
     """(b, h, n, c) to (b, blocks, h, size, c), zeros in the end."""
-    return F.pad(of_tokens, (0, 0, 0, missing)).unflatten(2, (-1, size)).transpose(1, 2)
+    missing = blocks * size - of_tokens.shape[2]
+    # Both numbers are given: finding one from the other takes torch.export a minute a layer.
+    return F.pad(of_tokens, (0, 0, 0, missing)).unflatten(2, (blocks, size)).transpose(1, 2)
 
 
 def _with_neighbours(blocks: Tensor) -> Tensor:
