@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
+from sampleformer.attention.auto import AUTO
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
@@ -31,7 +32,7 @@ class ModelSettings(Settings):
         layers: depth.
         heads: of the attention; must divide the width.
         feedforward: width inside the token-wise branch.
-        attention: name and arguments of the attention.
+        attention: name and arguments of the attention; in a recipe ``auto``, see `attention.auto.choose_attention`.
         embed: name and arguments of the embedding.
         pooling: ``attention``, ``mean`` or ``max``.
         dropout: of the branches and inside the token-wise branch.
@@ -88,6 +89,11 @@ class TokenModel(nn.Module):
         for name in ("width", "layers", "heads", "feedforward"):
             if getattr(settings, name) < 1:
                 raise InputError(f"model.{name}: {getattr(settings, name)}, expected at least 1")
+        if settings.attention.name == AUTO:
+            raise InputError(
+                "model.attention.name: 'auto' depends on how long the inputs are, which train finds out; in Python, "
+                "take what sampleformer.attention.auto.choose_attention returns"
+            )
         self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
         attention = functools.partial(
             settings.attention.build, ATTENTIONS, "model.attention", width=settings.width, heads=settings.heads

@@ -14,7 +14,7 @@ from sampleformer.bench import measure as measure_module
 from sampleformer.bench.plot import draw
 from sampleformer.bench.records import Record, Results
 from sampleformer.bench.speed import add_arguments, run
-from sampleformer.bench.table import crossover_words, crossovers, digits, notes
+from sampleformer.bench.table import crossover_records, crossover_words, crossovers, digits, notes
 from sampleformer.errors import InputError
 from sampleformer.files import write_bytes
 
@@ -60,7 +60,8 @@ def made_up(lengths: list[int]) -> Results:
 
 def test_json_table_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "speed.json").write_text("an older one")
-    speed(*TINY, "--json", str(tmp_path / "speed.json"), "--plot", str(tmp_path / "speed.png"))
+    files = {name: str(tmp_path / name) for name in ("speed.json", "speed.png", "crossovers.json")}
+    speed(*TINY, "--json", files["speed.json"], "--plot", files["speed.png"], "--crossovers", files["crossovers.json"])
     records = json.loads((tmp_path / "speed.json").read_text())
     assert [(r["pass"], r["n"], r["attention"]) for r in records] == [
         (direction, n, attention)
@@ -70,7 +71,10 @@ def test_json_table_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ]
     assert [r["sampled"] for r in records[:2]] == [4, None]
     assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["speed.json", "speed.png"]  # nothing half-written
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)  # nothing half-written
+    table = json.loads((tmp_path / "crossovers.json").read_text())
+    assert [(record["attention"], record["pass"]) for record in table] == [("samsa", "forward"), ("samsa", "train")]
+    assert all(record["device"] == "cpu" and record["sampled"] == 4 for record in table)
     printed = capsys.readouterr().out
     for text in ("k = 4, batch 1, float32, cpu, 1 thread", "Forward", "Training step", "samsa", "floor", "µs/token"):
         assert text in printed
@@ -185,12 +189,15 @@ def test_crossovers_use_the_lengths_that_both_have() -> None:
     assert lengths == [500, 2000]
     assert notes(results) == ["Crossover, forward: samsa is faster than full from n ≈ 1000 on."]
     assert crossovers(results, "train") == {}
+    (record,) = crossover_records(results)
+    assert (record["attention"], record["pass"], record["length"]) == ("samsa", "forward", 1000)
 
 
 def test_crossovers_outside_what_was_measured() -> None:
     assert crossovers(made_up([2000, 4000]), "forward")["samsa"] == (0, [2000, 4000])
     assert "lies below n = 2000" in crossover_words("samsa", 0, [2000, 4000])
     assert crossovers(made_up([200, 400]), "forward")["samsa"] == (math.inf, [200, 400])
+    assert crossover_records(made_up([200, 400]))[0]["length"] is None
     assert "not faster than full at n = 400" in crossover_words("samsa", math.inf, [200, 400])
 
 

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback
 
 from sampleformer.errors import InputError
+from sampleformer.model import TokenModel
 from sampleformer.training import Recipe, RunFolder, evaluate, predict, train
 from sampleformer.training.run_folder import read_checkpoint
 from tests.training.small import number_recipe, text_recipe, write_csv, write_numbers, write_texts
@@ -272,3 +273,18 @@ def test_mixed_precision(texts: Path, tmp_path: Path) -> None:
     folder = train(text_recipe(texts, steps=2, precision="bf16-mixed"), tmp_path / "run", quiet=True)
     assert next(folder.read_model().parameters()).dtype == torch.float32
     assert folder.read_results() is not None
+
+
+def test_auto_takes_what_is_faster_for_the_lengths_of_the_data(
+    texts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for crossover, chosen in ((1000, "full"), (2, "samsa")):
+        record = {"attention": "samsa", "pass": "train", "length": crossover, "device": "cpu"}
+        monkeypatch.setattr("sampleformer.attention.auto.read_crossovers", lambda record=record: [record])
+        recipe = text_recipe(texts, model={"attention": {"name": "auto", "sampled": 3}}, steps=2, check_every=2)
+        with caplog.at_level("INFO", logger="sampleformer"):
+            folder = train(recipe, tmp_path / chosen, quiet=True)
+        assert f"attention: {chosen}, for inputs of" in caplog.text
+        model = TokenModel.from_pretrained(folder.path)
+        assert model.settings.attention.name == chosen
+        assert folder.read_recipe().model.attention.name == "auto"

@@ -74,6 +74,7 @@ class SpeedSettings(Measuring):
         heads: of the attention; divides the width.
         sampled: k, for attentions that sample.
         own: further arguments of single attentions, by name.
+        crossovers: JSON file for the table that the attention ``auto`` chooses by.
         plot: PNG file to draw.
     """
 
@@ -83,6 +84,7 @@ class SpeedSettings(Measuring):
     heads: int = 8
     sampled: int = 256
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    crossovers: Path | None = None
     plot: Path | None = None
 
     @classmethod
@@ -105,6 +107,7 @@ class SpeedSettings(Measuring):
             heads=given.heads,
             sampled=given.sampled,
             own=_own_arguments(given.set or [], attentions, {"width": given.width, "heads": given.heads}),
+            crossovers=None if given.crossovers is None else Path(given.crossovers),
             plot=options.png_path(given.plot),
             **cls.arguments(given),
         )

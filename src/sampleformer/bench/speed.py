@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an argument of one attention, such as yoso.hashes=32; may be repeated",
     )
     add_measuring_options(parser, limit_seconds=600.0)
+    add("--crossovers", default=None, metavar="FILE", help="write the table that the attention `auto` chooses by")
     add("--plot", default=None, metavar="FILE.png", help="draw them there; an existing file is replaced")
 
 
@@ -47,10 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from sampleformer.bench.measure import measure
     from sampleformer.bench.settings import SpeedSettings
-    from sampleformer.bench.table import notes, settings_line, tables
+    from sampleformer.bench.table import crossover_records, notes, settings_line, tables
 
     settings = SpeedSettings.read(arguments)
-    for option, path in (("--json", settings.json), ("--plot", settings.plot)):
+    for option, path in (("--json", settings.json), ("--crossovers", settings.crossovers), ("--plot", settings.plot)):
         if path is not None:
             check_writable(path, option)
     with console.progress() as watch:
@@ -59,6 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     console.show([*title, *tables(results), *notes(results)])
     if settings.json is not None:
         write_bytes(settings.json, (json.dumps(results.records, indent=2) + "\n").encode())
+    if settings.crossovers is not None:
+        write_bytes(settings.crossovers, (json.dumps(crossover_records(results), indent=2) + "\n").encode())
     if settings.plot is not None:
         _plot(results, settings.plot)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -92,6 +93,18 @@ def crossovers(results: Results, direction: str) -> dict[str, tuple[float, list[
             times = [record["median_s"] for record in own]
             found[name] = crossover(lengths, times, [full[length] for length in lengths]), lengths
     return found
+
+
+def crossover_records(results: Results) -> list[dict[str, Any]]:
+    """The crossovers as `attention.auto` reads them; the length is None if an attention is never faster."""
+    records = []
+    for direction in TITLES:
+        for name, (length, _) in crossovers(results, direction).items():
+            measured = next(iter(cells(results.records, direction, name)))
+            how = {key: measured[key] for key in ("device", "dtype", "batch", "width", "heads", "sampled", "threads")}
+            found = None if math.isinf(length) else round(length)
+            records.append({"attention": name, "pass": direction, "length": found, **how})
+    return records
 
 
 def crossover_words(name: str, length: float, lengths: list[int]) -> str:

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from sampleformer.attention.auto import choose_attention
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Splits
 from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
-from sampleformer.model import TokenModel
+from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -77,11 +79,14 @@ def train(
             return folder
         _check_checkpoints(folder)
     source = recipe.data.build(SOURCES, "data")
-    _check_model(recipe)
+    _check_model(recipe.model, device)
     splits = source.load()
     _check_splits(splits, recipe)
     seed_everything(recipe.seed, WEIGHTS)
-    model = TokenModel(recipe.model, splits.encoding.inputs, splits.encoding.outputs)
+    settings, reason = _with_attention(recipe.model, int(np.median(splits.train.lengths)), device)
+    if reason:
+        log.info("%s", reason)
+    model = TokenModel(settings, splits.encoding.inputs, splits.encoding.outputs)
     run = _begin(folder, recipe, resume, list(command or sys.argv), device)
 
     from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
@@ -116,11 +121,17 @@ def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "")
     return ""
 
 
-def _check_model(recipe: Recipe) -> None:
+def _with_attention(settings: ModelSettings, length: int, device: str) -> tuple[ModelSettings, str]:
+    attention, reason = choose_attention(settings.attention, length, device)
+    return settings.model_copy(update={"attention": attention}), reason
+
+
+def _check_model(settings: ModelSettings, device: str) -> None:
     """Finds what is wrong with the model's settings before the data is read, which may take minutes."""
-    if recipe.model.embed.name in EMBEDS:
-        with torch.device("meta"):
-            TokenModel(recipe.model, {"features": 1}, outputs=1)
+    if settings.embed.name in EMBEDS:
+        for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
+            with torch.device("meta"):
+                TokenModel(_with_attention(settings, length, device)[0], {"features": 1}, outputs=1)
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
