@@ -23,7 +23,7 @@ ATTENTION_SETTINGS["samsa"] = [
     {"name": "samsa", "sampled": 3},
     {"name": "samsa", "sampled": 3, "choice": "soft", "learned_temperature": True, "extra": 2},
 ]
-ATTENTION_SETTINGS["sft"] = [{"name": "sft", "sampled": 3}, {"name": "sft", "sampled": 3, "relative": "offsets"}]
+ATTENTION_SETTINGS["sft"] = [{"name": "sft", "sampled": 3, "relative": "offsets"}]
 ATTENTION_SETTINGS["yoso"] = [{"name": "yoso", "hashes": 4, "code_length": 3}, {"name": "yoso", "hashes": None}]
 MODELS = {
     "-".join(str(value) for value in settings.values()): settings

@@ -20,7 +20,6 @@ ATTENTIONS = {
     "full": {"name": "full"},
     "samsa-hard": {"name": "samsa", "sampled": 3},
     "samsa-soft": {"name": "samsa", "sampled": 3, "choice": "soft", "learned_temperature": True, "extra": 2},
-    "sft": {"name": "sft", "sampled": 3},
     "sft-offsets": {"name": "sft", "sampled": 3, "relative": "offsets"},
     "yoso-expectation": {"name": "yoso", "hashes": None, "code_length": 5},
 }

@@ -58,7 +58,7 @@ def test_flags_then_changes() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"recipe": None}, "expected a recipe (cifar10, digits, imdb, listops, listops-small) or --data FILE"),
+        ({"recipe": None}, "expected a recipe (cifar10, digits, imdb, listops, listops-short, listops-small) or"),
         (
             {"recipe": None, "data": {"path": "a.csv"}},
             "--data: expected --text COLUMN for a table of texts, or --numbers",

@@ -24,6 +24,7 @@ class ScoredMixing(Mixing):
     Source: SFT (arXiv 2408.05822), section 3, of which softmax attention is a special case.
 
     Example:
+        >>> import torch
         >>> query, key, value = torch.zeros(3, 1, 2, 5, 4)
         >>> ScoredMixing("maxout", "softmax")(query, key, value, None).shape
         torch.Size([1, 2, 5, 4])
