@@ -2,18 +2,14 @@
 
 from types import SimpleNamespace
 
-from sampleformer.training.callbacks.memory import STEPS_BETWEEN, ReturnMemory
+import pytest
+
+from sampleformer.training.callbacks import memory
 
 
-def test_memory_is_returned_now_and_then() -> None:
-    callback, trimmed = ReturnMemory(), []
-    callback._trim = trimmed.append
-    for step in range(1, 2 * STEPS_BETWEEN + 1):
-        callback.on_train_batch_end(SimpleNamespace(global_step=step), None, None, None, 0)  # type: ignore[arg-type]
-    assert trimmed == [0, 0]
-
-
-def test_a_system_without_the_call_is_no_error() -> None:
-    callback = ReturnMemory()
-    callback._trim = None
-    callback.on_train_batch_end(SimpleNamespace(global_step=STEPS_BETWEEN), None, None, None, 0)  # type: ignore[arg-type]
+def test_memory_is_returned_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, returned = 0, []
+    monkeypatch.setattr(memory, "return_freed_memory", lambda: returned.append(step))
+    for step in range(1, 2 * memory.STEPS_BETWEEN + 1):
+        memory.ReturnMemory().on_train_batch_end(SimpleNamespace(global_step=step), None, None, None, 0)  # type: ignore[arg-type]
+    assert returned == [memory.STEPS_BETWEEN, 2 * memory.STEPS_BETWEEN]

@@ -204,7 +204,7 @@ class Attention(nn.Module):
             return self.output(mixed.transpose(1, 2).flatten(2))
 
         if self.mixing.blockwise:
-            widest = max(2 * self.width, self.heads * self.mixing.numbers_per_query(key.shape[2]))
+            widest = max(self.width, self.heads * self.mixing.numbers_per_query(key.shape[2]))
             result = tokenwise(mix, tokens.features, *(terms or ()), widest=widest)
         else:
             result = mix(tokens.features, *(terms or ()))

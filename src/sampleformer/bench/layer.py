@@ -42,7 +42,7 @@ class TokenwiseFloor(Attention):
         """Projects each token by itself; the selection is empty."""
         features = tokens.features
         # In blocks as wide as the attentions', so that it pays the same for them.
-        result = tokenwise(lambda block: self.output(self.query(self.norm(block))), features, widest=2 * self.width)
+        result = tokenwise(lambda block: self.output(self.query(self.norm(block))), features, widest=self.width)
         nothing = torch.empty(tokens.batch, self.heads, 0, dtype=torch.int64, device=features.device)
         return (result, Selection(nothing, nothing.bool())) if return_selection else result
 

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from sampleformer.allocator import keep_freed_memory
 from sampleformer.cli.parser import parse
 from sampleformer.errors import InputError
 
@@ -11,7 +12,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program.
+    """Runs the program. Afterwards this process keeps freed memory, see `keep_freed_memory`.
 
     Args:
         arguments: after the program's name. None: those of this process.
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(arguments)
         _set_up_messages(quiet=getattr(options, "quiet", False))
+        keep_freed_memory()
         options.run(options)
     except InputError as error:
         if "--debug" in arguments:

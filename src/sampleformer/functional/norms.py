@@ -1,5 +1,6 @@
 """RMSNorm, with a training pass on CPUs that stays in the cache."""
 
+import math
 from typing import Any
 
 import torch
@@ -45,8 +46,9 @@ def inverse_rms(features: Float[Tensor, "*rows d"], epsilon: float = 1e-6) -> Fl
         >>> inverse_rms(torch.tensor([[3.0, 4.0]]))
         tensor([[0.2828]])
     """
+    width = features.shape[-1]
     length = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-    return (length.square() / features.shape[-1] + epsilon).rsqrt()
+    return torch.rsqrt(length.square().add(width * epsilon)) * math.sqrt(width)
 
 
 class _BlockedRmsNorm(torch.autograd.Function):

@@ -37,8 +37,10 @@ class ImportanceScorer(nn.Module):
         # Under autocast the MLP's result is narrower than the features.
         wide = torch.promote_types(features.dtype, torch.float32)
         features, mixed = features.to(wide), mixed.to(wide)
+        inverse = inverse_rms(mixed, self.norm.epsilon)
+        scale, weight = self.norm.weight.to(wide), self.score.weight.to(wide)
         with torch.autocast(features.device.type, enabled=False):
-            weight = self.score.weight.to(features.dtype)
-            # RMSNorm divides a token by one number, so it may divide the h scores instead of the d features.
-            from_mixed = F.linear(mixed, weight * self.norm.weight.to(features.dtype))
-            return F.linear(features, weight) + from_mixed * inverse_rms(mixed, self.norm.epsilon)
+            if torch.is_grad_enabled():
+                # RMSNorm divides a token by one number, so it may divide the h scores instead of the d features.
+                return F.linear(features, weight) + F.linear(mixed, weight * scale) * inverse
+            return F.linear(mixed.mul_(inverse).mul_(scale).add_(features), weight)

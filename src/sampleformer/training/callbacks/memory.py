@@ -1,10 +1,10 @@
 """Memory that the C library keeps for itself."""
 
-import ctypes
-import sys
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from sampleformer.allocator import return_freed_memory
 
 STEPS_BETWEEN = 50
 
@@ -16,13 +16,9 @@ class ReturnMemory(Callback):
     gigabytes in half an hour.
     """
 
-    def __init__(self) -> None:
-        library = ctypes.CDLL(None) if sys.platform == "linux" else None
-        self._trim = getattr(library, "malloc_trim", None)
-
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Counts the steps."""
-        if self._trim is not None and trainer.global_step % STEPS_BETWEEN == 0:
-            self._trim(0)
+        if trainer.global_step % STEPS_BETWEEN == 0:
+            return_freed_memory()
