@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampleformer.training.scores import better, majority_share, score
+from sampleformer.training.scores import SELECTION, better, majority_share, score
 
 
 @dataclass
@@ -71,8 +71,18 @@ def test_regression_is_scored_in_the_unit_of_the_target() -> None:
         ("regression", 0.6, 0.5, False),
         ("multilabel", float("nan"), 0.5, False),
         ("multilabel", 0.1, float("nan"), True),
-        ("multilabel", float("nan"), None, True),
     ],
 )
-def test_which_check_is_better(task: str, new: float, old: float | None, expected: bool) -> None:
-    assert better(task, new, old) is expected
+def test_which_check_is_better(task: str, new: float, old: float, expected: bool) -> None:
+    name = SELECTION[task]
+    assert better(task, {name: new, "loss": 1.0}, {name: old, "loss": 1.0}) is expected
+
+
+def test_of_equal_scores_the_lower_loss_is_better() -> None:
+    for task, name in SELECTION.items():
+        assert better(task, {name: 0.5, "loss": 0.9}, {name: 0.5, "loss": 1.0})
+        assert not better(task, {name: 0.5, "loss": 1.1}, {name: 0.5, "loss": 1.0})
+
+
+def test_the_first_check_is_better_than_none() -> None:
+    assert better("multilabel", {"average_precision": float("nan"), "loss": 1.0}, None)

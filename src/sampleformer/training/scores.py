@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,17 @@ SELECTION: dict[str, str] = {"classification": "accuracy", "multilabel": "averag
 """The score of the validation part that decides which weights are kept, by task."""
 
 
-def better(task: str, new: float, old: float | None) -> bool:
-    """Whether one selection score beats another; anything beats none, and not-a-number beats nothing else."""
-    if old is None or np.isnan(old):
+def better(task: str, new: Mapping[str, float], old: Mapping[str, float] | None) -> bool:
+    """Whether the scores of one check beat those of another; any beat none, and not-a-number beats nothing else.
+
+    What counts is the score in `SELECTION`; of equal ones, which small validation parts often give, the lower loss.
+    """
+    name = SELECTION[task]
+    if old is None or np.isnan(old[name]):
         return True
-    return new < old if task == "regression" else new > old
+    if new[name] == old[name]:
+        return new["loss"] < old["loss"]
+    return new[name] < old[name] if task == "regression" else new[name] > old[name]
 
 
 def score(encoding: Encoding, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:

@@ -8,11 +8,11 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from sampleformer.files import written_whole
 from sampleformer.training.module import TrainingModule
-from sampleformer.training.scores import SELECTION, better
+from sampleformer.training.scores import better
 
 
 class Checkpoints(Checkpoint):
-    """Writes ``last.ckpt`` at every check, and ``best.ckpt`` when the score on the validation part is the best so far.
+    """Writes ``last.ckpt`` at every check, and ``best.ckpt`` when the scores on the validation part are the best so far.
 
     A file is written beside its final place and then moved there, so that it is whole whenever the training stops.
 
@@ -22,25 +22,24 @@ class Checkpoints(Checkpoint):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.best_score: float | None = None
+        self.best_scores: dict[str, float] | None = None
         self.best_step = 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files of one check."""
         assert isinstance(pl_module, TrainingModule)
-        score = pl_module.valid_scores[SELECTION[pl_module.task]]
-        if better(pl_module.task, score, self.best_score):
-            self.best_score, self.best_step = score, trainer.global_step
+        if better(pl_module.task, pl_module.valid_scores, self.best_scores):
+            self.best_scores, self.best_step = pl_module.valid_scores, trainer.global_step
             self._save(trainer, "best.ckpt")
         self._save(trainer, "last.ckpt")  # after the best, which it knows about
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        return {"best_score": self.best_score, "best_step": self.best_step}
+        return {"best_scores": self.best_scores, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
-        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+        self.best_scores, self.best_step = state_dict["best_scores"], state_dict["best_step"]
 
     def _save(self, trainer: Trainer, name: str) -> None:
         with written_whole(self._folder / name) as part:
