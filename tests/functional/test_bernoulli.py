@@ -48,6 +48,14 @@ METHODS = {
 LEAVES = ("query", "key", "value")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def tables_at_every_length():
+    """Short inputs go pair by pair, for which test_bernoulli_pairs.py is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sampleformer.functional.bernoulli.sampled.are_cheaper", lambda *_: False)
+        yield
+
+
 def problem(n: int, k: int, e: int, c: int, m: int, t: int, masks: str = "all-valid", b: int = 2, h: int = 2):
     """Queries and keys of unit length, some of them close to each other, in float64; planes; masks."""
     query = unit_length(torch.randn(b, h, n, e, dtype=torch.float64))

@@ -12,7 +12,7 @@ from sampleformer.training.scores import better
 
 
 class Checkpoints(Checkpoint):
-    """Writes ``last.ckpt`` at every check, and ``best.ckpt`` when the scores on the validation part are the best so far.
+    """Writes ``last.ckpt`` at every check, and ``best.ckpt`` when a check is the best so far on the validation part.
 
     A file is written beside its final place and then moved there, so that it is whole whenever the training stops.
 
