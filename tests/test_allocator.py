@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from sampleformer import allocator
+from sampleformer.cli import main
 
 # 64 MiB a turn: 16 384 pages, which the system has to clear whenever they are new.
 FAULTS_PER_TURN = """
@@ -49,3 +50,12 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(allocator, "_glibc", lambda: None)
     assert not allocator.keep_freed_memory()
     assert not allocator.return_freed_memory()
+
+
+def test_the_program_keeps_freed_memory_unless_told_not_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("sampleformer.cli.keep_freed_memory", lambda: calls.append("kept"))
+    assert main(["bench", "parts", "--return-memory", "--repeats", "0"]) == 2  # stops before it measures
+    assert calls == []
+    assert main(["bench", "parts", "--repeats", "0"]) == 2
+    assert calls == ["kept"]

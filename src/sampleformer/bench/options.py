@@ -31,6 +31,11 @@ def add_measuring_options(parser: argparse.ArgumentParser, *, limit_seconds: flo
         metavar="S",
         help="leave out a cell whose passes would together take longer (default: %(default)g)",
     )
+    add(
+        "--return-memory",
+        action="store_true",
+        help="let glibc hand freed memory back at once, as it does in programs that do not ask it to keep it",
+    )
     add("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
     add("--json", default=None, metavar="FILE", help="write the measurements there; an existing file is replaced")
 

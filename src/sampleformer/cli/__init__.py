@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program. Afterwards this process keeps freed memory, see `keep_freed_memory`.
+    """Runs the program. From then on this process keeps freed memory, see `keep_freed_memory`.
 
     Args:
         arguments: after the program's name. None: those of this process.
@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(arguments)
         _set_up_messages(quiet=getattr(options, "quiet", False))
-        keep_freed_memory()
+        if not getattr(options, "return_memory", False):
+            keep_freed_memory()
         options.run(options)
     except InputError as error:
         if "--debug" in arguments:
