@@ -8,15 +8,15 @@ from torch import Tensor
 # On CPUs, so many pairs are worked on together; elsewhere the number of calls costs more.
 PAIRS_PER_BLOCK = 2**20
 TIMES_ELSEWHERE = 2**7
-# A pair costs less than this many times what a number in the buckets' matrices does, for each number it takes.
-MATRICES_PER_PAIR = 64
+# What a number of a pair costs, beside a number of the buckets' matrices; measured on a CPU.
+PAIR_OVER_MATRIX = 1 / 64
 
 
 def are_cheaper(query_codes: Tensor, key_codes: Tensor, query: Tensor, value: Tensor, buckets: int) -> bool:
     """Whether `outer_over_pairs` takes less time than `outer_over_collisions`: up to some 3 000 tokens as published."""
     hashes, e, c = query_codes.shape[-2], query.shape[-1], value.shape[-1]
     pairs = query_codes.shape[-1] * key_codes.shape[-1]
-    return pairs * (hashes + e + c) <= MATRICES_PER_PAIR * hashes * buckets * e * c
+    return pairs * (hashes + e + c) * PAIR_OVER_MATRIX <= hashes * buckets * e * c
 
 
 def outer_over_pairs(
