@@ -20,7 +20,8 @@ def keep_freed_memory() -> bool:
     """Lets this process keep freed memory for what it needs next, until `return_freed_memory`.
 
     By default glibc hands large pieces back at once, and the system clears every page of the next one. An encoder layer
-    makes and frees megabytes in every operation: of a training step of 65 536 tokens that was more than a third. It concerns the whole process, so it is for programs, not for libraries.
+    makes and frees megabytes in every operation: of a training step of 65 536 tokens that was more than a third. It
+    concerns the whole process, so it is for programs, not for libraries.
 
     Returns:
         Whether it has an effect.
