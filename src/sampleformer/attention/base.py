@@ -71,9 +71,19 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width, bias=bias)
         self.leak = nn.Linear(width, heads) if self.mixing.leaks else None
         self.output = nn.Linear(width, width, bias=bias)
+        if self.mixing.standardised:
+            self._standardise_queries_and_keys()
         if self.sampler.extra:
             carried = self._carried * heads // self.sampler.groups
             self.extra_key_value = nn.Parameter(torch.randn(self.sampler.groups, self.sampler.extra, carried))
+
+    def _standardise_queries_and_keys(self) -> None:
+        # Torch's linear layers start with a variance of a third, which moves a sum of maxima by several of its standard
+        # deviations: hardly a score would be above zero, and what relu cuts off learns nothing.
+        for projection in (self.query, self.key_value):
+            nn.init.normal_(projection.weight[: self.width], std=self.width**-0.5)
+            if projection.bias is not None:
+                nn.init.zeros_(projection.bias[: self.width])
 
     @property
     def _carried(self) -> int:

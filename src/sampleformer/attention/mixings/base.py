@@ -19,6 +19,9 @@ class Mixing(nn.Module):
     relates: bool = False
     """Whether it takes relative terms of pairs."""
 
+    standardised: bool = False
+    """Whether queries and keys should start with mean 0 and variance 1: its score is made for such numbers."""
+
     blockwise: bool = True
     """Whether queries may come in blocks, each with all keys, at no extra cost."""
 

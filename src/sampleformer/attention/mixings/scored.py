@@ -40,6 +40,7 @@ class ScoredMixing(Mixing):
         self.score = score
         self.probability = probability
         self.leaks = PROBABILITIES[probability].leaks
+        self.standardised = score == "maxout"
 
     def numbers_per_query(self, keys: int) -> int:
         """Torch's fused attention keeps no scores; others do, and are quicker in blocks that overflow the cache."""
