@@ -7,6 +7,7 @@ from torch import Tensor
 from sampleformer.attention import SftAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.edges import Edges
+from sampleformer.functional.scores import maxout
 from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
 from tests.attention.variations import HEADS, WIDTH, batch
@@ -99,6 +100,20 @@ def test_rotating_a_cloud_changes_nothing(relative):
             normals=tokens.normals @ rotation,
         )
         torch.testing.assert_close(attention(rotated), expected, rtol=1e-8, atol=1e-10)
+
+
+def test_scores_start_with_mean_0_and_variance_1():
+    """As the constants of the score intend: relu then passes half of them, and all that it passes learns."""
+    scores = []
+    for seed in range(10):
+        torch.manual_seed(seed)
+        attention, tokens = SftAttention(64, 2, sampled=50), torch.randn(1, 50, 64)
+        query, key = attention.query(tokens), attention.key_value(tokens)[..., :64]
+        scores.append(maxout(*(part.unflatten(-1, (2, 32)).transpose(1, 2) for part in (query, key))))
+    scores = torch.stack(scores)
+    assert scores.mean().abs() < 0.1
+    assert (scores.std() - 1).abs() < 0.1
+    assert ((scores > 0).float().mean() - 0.5).abs() < 0.05
 
 
 def test_all_heads_see_one_choice():

@@ -15,6 +15,9 @@ class SftAttention(Attention):
     relative terms ``a_ij = m_ij softplus(w·r_ij) + u·r_ij``, and the weights are ``relu(a_ij) / (Σ_j relu(a_ij) +
     Σ_j softplus(c_j))``, so that a token may attend to nothing.
 
+    Queries and keys start with mean 0 and variance 1, from weights of variance 1/d: the score's constants are made for
+    them. Smaller ones, torch's default, put nearly all scores below zero, where relu lets nothing through to learn.
+
     Args:
         width: d, of the tokens.
         heads: h, must divide the width.
