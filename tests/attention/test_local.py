@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from sampleformer.attention import LocalAttention, SamsaAttention
+from sampleformer.attention.mixings import window as window_module
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
 from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
@@ -33,6 +34,13 @@ def twin(module: LocalAttention, x: Tensor, mask: Tensor | None) -> Tensor:
     return torch.stack(rows)
 
 
+@pytest.fixture(params=[1, 4, 64], ids=lambda size: f"blocks-of-{size}")
+def _blocks(request, monkeypatch):
+    """Short inputs go through one block, several, or many."""
+    monkeypatch.setattr(window_module, "LEAST_BLOCK", request.param)
+
+
+@pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize("window", [0, 1, 3, 5, 12, 40])
 @pytest.mark.parametrize("masked", [True, False], ids=["masked", "no-mask"])
 def test_value_and_every_gradient_equal_the_twin(window, masked):
@@ -74,6 +82,7 @@ def test_memory_grows_linearly():
     assert saved(1024) <= 2.05 * saved(512)
 
 
+@pytest.mark.usefixtures("_blocks")
 def test_compiled_and_exported_equal_eager(fresh_compiler):
     attention, tokens = local(3).eval(), batch([13, 7], padding=1)
     expected = attention(tokens)

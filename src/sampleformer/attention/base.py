@@ -175,13 +175,15 @@ class Attention(nn.Module):
         # A look-up with its own fast backward, unlike gather's.
         tokens = norm(F.embedding(rows, context.features.flatten(0, 1)))
         weight = self._by_head(self.key_value.weight, None if self.leak is None else self.leak.weight)
-        candidates = tokens @ weight.unflatten(0, (groups, -1)).flatten(1, 2).transpose(1, 2)
+        weight = weight.unflatten(0, (groups, -1)).flatten(1, 2)
         bias: Tensor | None = self.key_value.bias
         if bias is None and self.leak is not None:
             bias = weight.new_zeros(2 * self.width)
-        if bias is not None:
+        if bias is None:
+            candidates = tokens @ weight.transpose(1, 2)
+        else:
             by_head = self._by_head(bias, None if self.leak is None else self.leak.bias)
-            candidates = candidates + by_head.reshape(groups, 1, -1)
+            candidates = torch.baddbmm(by_head.reshape(groups, 1, -1), tokens, weight.transpose(1, 2))
         candidates = candidates.unflatten(1, (batch, -1)).transpose(0, 1)
         if self.sampler.extra:
             slots = (indices - length).clamp(min=0)[..., None].expand_as(candidates)

@@ -91,10 +91,11 @@ def ordered_topk(scores: Float[Tensor, "*rows n"], k: int) -> Int64[Tensor, "*ro
 def _ordered_topk(scores: Tensor, k: int) -> Tensor:
     # One more than asked for shows whether the cut runs between equal values.
     values, indices = scores.topk(min(k + 1, scores.shape[-1]), dim=-1)
-    equal = (values[..., 1:] == values[..., :-1]) & (values[..., 1:] > -torch.inf)
+    equal = values[..., 1:] == values[..., :-1]
     indices = indices[..., :k].contiguous()
     if not bool(equal.any()):
         return indices
+    equal &= values[..., 1:] > -torch.inf
     if bool(equal[..., k - 1 :].any()):
         return scores.sort(dim=-1, descending=True, stable=True).indices[..., :k].contiguous()
     indices = indices.sort(dim=-1).values

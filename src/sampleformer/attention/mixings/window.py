@@ -5,13 +5,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
+from sampleformer.functional.tracing import is_exporting
+
+LEAST_BLOCK = 64
+"""Smaller blocks would compute less, but so little at a time that they take longer."""
 
 
 class WindowMixing(Mixing):
     """Softmax of the scaled dot product over the keys at most so many places away: cost O(n·window).
 
-    Places are those in the tensor. The sequence is cut into blocks as long as the window; a block of queries meets its
-    own keys and those of the blocks beside it, of which a band is seen.
+    Places are those in the tensor. The sequence is cut into blocks, at least as long as the window; a block of queries
+    meets its own keys and as many to each side as the window reaches, of which a band is seen.
 
     Args:
         window: how many places to each side a token sees; 0: itself alone.
@@ -52,12 +56,12 @@ class WindowMixing(Mixing):
             raise ValueError(f"context has {key.shape[2]} tokens for {length} queries: a window needs self-attention")
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
-        size = max(1, self.window)
-        blocks = (length + size - 1) // size + 1  # one more than needed: an exported program is never made for just one
-        query, key, value = (_in_blocks(tensor, blocks, size) for tensor in (query, key, value))
-        seen = _in_blocks(valid[..., None], blocks, size)[..., 0]
-        key, value = _with_neighbours(key), _with_neighbours(value)
-        seen = _with_neighbours(seen[..., None]).transpose(-1, -2) & self._band(size, query.device)
+        size = max(LEAST_BLOCK, self.window)
+        # An exported program is never made for just one block.
+        blocks = (length + size - 1) // size + (1 if is_exporting() else 0)
+        query, key, value, seen = (_in_blocks(each, blocks, size) for each in (query, key, value, valid[..., None]))
+        key, value, seen = (self._with_neighbours(each) for each in (key, value, seen))
+        seen = seen.transpose(-1, -2) & self._band(size, query.device)
         something = seen.any(-1, keepdim=True)
         # Blocks stand beside the batch: torch's fused attention wants four dimensions.
         mixed = F.scaled_dot_product_attention(
@@ -66,10 +70,16 @@ class WindowMixing(Mixing):
         mixed = torch.where(something, mixed, 0)
         return mixed.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
+    def _with_neighbours(self, blocks: Tensor) -> Tensor:
+        """Each block between the end of the one before and the start of the next: (b, blocks, h, size + 2w, c)."""
+        around = F.pad(blocks, (0, 0, 0, 0, 0, 0, 1, 1))
+        before = blocks.shape[3] - self.window
+        return torch.cat([around[:, :-2, :, before:], blocks, around[:, 2:, :, : self.window]], dim=3)
+
     def _band(self, size: int, device: torch.device) -> Tensor:
-        """Which of three blocks of keys each query of the middle block sees: (size, 3 size)."""
-        places = torch.arange(3 * size, device=device)
-        return (places[None, :] - places[size : 2 * size, None]).abs() <= self.window
+        """Which of the keys that a block meets each of its queries sees: (size, size + 2 window)."""
+        shift = torch.arange(size + 2 * self.window, device=device) - torch.arange(size, device=device)[:, None]
+        return (shift >= 0) & (shift <= 2 * self.window)
 
     def extra_repr(self) -> str:
         return f"window={self.window}"
@@ -81,8 +91,3 @@ def _in_blocks(of_tokens: Tensor, blocks: int, size: int) -> Tensor:
     # Both numbers are given: finding one from the other takes torch.export a minute a layer.
     return F.pad(of_tokens, (0, 0, 0, missing)).unflatten(2, (blocks, size)).transpose(1, 2)
 
-
-def _with_neighbours(blocks: Tensor) -> Tensor:
-    """Each block between the one before and the one after it: (b, blocks, h, 3 size, c)."""
-    around = F.pad(blocks, (0, 0, 0, 0, 0, 0, 1, 1))
-    return torch.cat([around[:, :-2], around[:, 1:-1], around[:, 2:]], dim=3)
