@@ -90,4 +90,3 @@ def _in_blocks(of_tokens: Tensor, blocks: int, size: int) -> Tensor:
     missing = blocks * size - of_tokens.shape[2]
     # Both numbers are given: finding one from the other takes torch.export a minute a layer.
     return F.pad(of_tokens, (0, 0, 0, missing)).unflatten(2, (blocks, size)).transpose(1, 2)
-
