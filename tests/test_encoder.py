@@ -243,8 +243,8 @@ def test_stochastic_depth_skips_a_whole_branch_of_a_sample_and_keeps_the_mean():
     features = torch.randn(1, 3, WIDTH, dtype=torch.float64)
     tokens = Tokens(features.expand(samples, 3, WIDTH))
     one = torch.tensor(1.0, dtype=torch.float64)
-    branch = layer.train()(tokens, one)[0].features - features
-    full = layer.eval()(Tokens(features), one)[0].features - features
+    branch = layer.train()(tokens, one).features - features
+    full = layer.eval()(Tokens(features), one).features - features
     kept = branch.abs().sum((1, 2)) > 0
     assert abs(kept.double().mean() - keep) < 4 * (keep * (1 - keep) / samples) ** 0.5
     torch.testing.assert_close(branch[kept], (full / keep).expand(int(kept.sum()), 3, WIDTH))
@@ -266,7 +266,7 @@ def test_the_residual_stream_stays_float32_under_autocast(grad):
     layer = EncoderLayer(FullAttention(WIDTH, HEADS), FeedForward(WIDTH, 17)).eval()
     tokens = batch([13, 7], dtype=torch.float32)
     with torch.set_grad_enabled(grad), torch.autocast("cpu", dtype=torch.bfloat16):
-        out, _ = layer(tokens, torch.tensor(0.5))
+        out = layer(tokens, torch.tensor(0.5))
     assert out.features.dtype == torch.float32
 
 
@@ -276,7 +276,7 @@ def test_a_branch_that_returns_its_input_is_not_written_over(grad):
     tokens = batch([7])
     before = tokens.features.clone()
     with torch.set_grad_enabled(grad):
-        out, _ = layer(tokens, torch.tensor(0.5, dtype=torch.float64))
+        out = layer(tokens, torch.tensor(0.5, dtype=torch.float64))
     attended = before + 0.5 * layer.attention(Tokens(before))
     torch.testing.assert_close(out.features, 1.5 * attended)
     assert torch.equal(tokens.features, before)

@@ -104,7 +104,7 @@ def test_beside_a_sample_a_layer_adds_both():
     scale = torch.tensor(0.7, dtype=torch.float64)
     middle = tokens.features + scale * (sampled(tokens) + near(tokens))
     expected = middle + scale * layer.feed_forward(middle)
-    torch.testing.assert_close(layer(tokens, scale)[0].features, expected, **EXACT)
+    torch.testing.assert_close(layer(tokens, scale).features, expected, **EXACT)
 
 
 def test_a_stack_makes_a_local_attention_for_each_layer():

@@ -69,7 +69,7 @@ def states(model: YosoBert, *inputs: object) -> list[Tensor]:
     seen: list[Tensor] = []
     hooks = [model.embed.register_forward_hook(lambda _module, _inputs, out: seen.append(out.features))]
     hooks += [
-        layer.register_forward_hook(lambda _module, _inputs, out: seen.append(out[0].features))
+        layer.register_forward_hook(lambda _module, _inputs, out: seen.append(out.features))
         for layer in model.encoder.layers
     ]
     out = model(*inputs)

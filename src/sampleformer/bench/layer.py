@@ -63,7 +63,7 @@ class MeasuredLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """The features after the layer, ``(b, n, d)``."""
-        return self.layer(Tokens(features), self.residual_scale)[0].features
+        return self.layer(Tokens(features), self.residual_scale).features
 
 
 def make_layer(name: str, settings: SpeedSettings) -> MeasuredLayer:

@@ -53,17 +53,24 @@ class EncoderLayer(nn.Module):
         self.stochastic_depth = stochastic_depth
 
     def forward(
-        self, tokens: Tokens, residual_scale: Float[Tensor, ""], *, noise: Noise | None = None
-    ) -> tuple[Tokens, Selection]:
-        """The tokens after the layer, and what each head attended to."""
-        attended, selection = self.attention(tokens, noise=noise, return_selection=True)
+        self,
+        tokens: Tokens,
+        residual_scale: Float[Tensor, ""],
+        *,
+        noise: Noise | None = None,
+        return_selection: bool = False,
+    ) -> Tokens | tuple[Tokens, Selection]:
+        """The tokens after the layer; if asked for, also what each head attended to."""
+        attended = self.attention(tokens, noise=noise, return_selection=return_selection)
+        attended, selection = attended if return_selection else (attended, None)
         if self.local is not None:
             attended = attended + self.local(tokens)
         tokens = normalised(self.attention_norm, self._add(tokens, residual_scale, attended))
         # Other modules than ours may be token-wise branches, and take nothing but features.
         masks = (tokens.mask,) if isinstance(self.feed_forward, FeedForward) else ()
         fed = self.feed_forward(tokens.features, *masks)
-        return normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed)), selection
+        tokens = normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed))
+        return tokens if selection is None else (tokens, selection)
 
     def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
         branch = self.dropout(branch)

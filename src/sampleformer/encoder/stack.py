@@ -110,9 +110,11 @@ class Encoder(nn.Module):
             return_selections: also return what each layer's heads attended to.
         """
         tokens = tokens.without_padding()
-        selections = []
+        selections: list[Selection] = []
         for number, layer in enumerate(self.layers):
-            tokens, selection = layer(tokens, self.residual_scale, noise=None if noise is None else noise[number])
-            selections.append(selection)
+            of_layer = None if noise is None else noise[number]
+            result = layer(tokens, self.residual_scale, noise=of_layer, return_selection=return_selections)
+            tokens, *selection = result if return_selections else (result,)
+            selections += selection
         tokens = normalised(self.norm, tokens)
         return (tokens, selections) if return_selections else tokens

@@ -84,10 +84,11 @@ def ordered_topk(scores: Float[Tensor, "*rows n"], k: int) -> Int64[Tensor, "*ro
         scores: values to compare.
         k: at most n.
     """
-    return torch.ops.sampleformer.ordered_topk(scores, k)
+    if torch.compiler.is_compiling():  # elsewhere an operator of our own would only take time
+        return torch.ops.sampleformer.ordered_topk(scores, k)
+    return _ordered_topk(scores, k)
 
 
-@torch.library.custom_op("sampleformer::ordered_topk", mutates_args=())
 def _ordered_topk(scores: Tensor, k: int) -> Tensor:
     # One more than asked for shows whether the cut runs between equal values.
     values, indices = scores.topk(min(k + 1, scores.shape[-1]), dim=-1)
@@ -103,7 +104,12 @@ def _ordered_topk(scores: Tensor, k: int) -> Tensor:
     return indices.gather(-1, order)
 
 
-@_ordered_topk.register_fake
+@torch.library.custom_op("sampleformer::ordered_topk", mutates_args=())
+def _ordered_topk_operator(scores: Tensor, k: int) -> Tensor:
+    return _ordered_topk(scores, k)
+
+
+@_ordered_topk_operator.register_fake
 def _(scores: Tensor, k: int) -> Tensor:
     return scores.new_empty((*scores.shape[:-1], k), dtype=torch.int64)
 
