@@ -2,8 +2,10 @@
 
 from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
-from sampleformer.data.samples import Sample, Samples, collate
+from sampleformer.data.sample import Sample
+from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
 from sampleformer.data.sequence.digits import Digits
 from sampleformer.data.sequence.imdb import Imdb
@@ -11,6 +13,7 @@ from sampleformer.data.sequence.listops import ListOps
 from sampleformer.data.sequence.numbers import NumberTable
 from sampleformer.data.sequence.text import TextTable
 from sampleformer.data.source import Source, Splits
+from sampleformer.data.token_sets import TokenSets
 
 SOURCES: dict[str, type[Source]] = {
     "text": TextTable,
@@ -35,6 +38,8 @@ __all__ = [
     "Samples",
     "Source",
     "Splits",
+    "TargetRows",
     "TextTable",
+    "TokenSets",
     "collate",
 ]
