@@ -21,7 +21,7 @@ from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
         ("Cc1ccccc1CCN", "c1ccccc1"),
         ("C1CC1CCC1CC1C", "C1CC1CCC1CC1"),
         ("O=C1CCCC1", "O=C1CCCC1"),
-        ("C[C@H]1CC[C@@H](C2CC2)O1", "C1CC(C2CC2)OC1"),
+        ("C[C@H]1CC[C@@H](C2CC2)O1", "C1COC(C2CC2)C1"),
         ("[Na+].[O-]C(=O)c1ccccc1", "c1ccccc1"),
     ],
 )
@@ -49,7 +49,7 @@ def parts(scaffolds: str, **options: tuple[float, float, float]) -> list[list[in
         ("abaaaaaaac", [[0, 2, 3, 4, 5, 6, 7, 8], [9], [1]]),
         ("aaaaabbbbb", [[5, 6, 7, 8, 9], [], [0, 1, 2, 3, 4]]),  # five and five do not fit into eight or nine
         ("aaaaaaaaaa", [[], [], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]),  # one set larger than any share
-        ("aaaaaaabbc", [[0, 1, 2, 3, 4, 5, 6, 9], [], [7, 8]]),  # a later, smaller set fills what a larger one left
+        ("aaaaaaabbc", [[0, 1, 2, 3, 4, 5, 6, 9], [7, 8], []]),  # a later, smaller set fills what a larger one left
         ("", [[], [], []]),
     ],
 )
