@@ -4,6 +4,7 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.graph.smiles import SmilesTable
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
@@ -18,6 +19,7 @@ from sampleformer.data.token_sets import TokenSets
 SOURCES: dict[str, type[Source]] = {
     "text": TextTable,
     "numbers": NumberTable,
+    "smiles": SmilesTable,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -36,6 +38,7 @@ __all__ = [
     "NumberTable",
     "Sample",
     "Samples",
+    "SmilesTable",
     "Source",
     "Splits",
     "TargetRows",
