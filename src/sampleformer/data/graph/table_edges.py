@@ -40,22 +40,33 @@ def edges_of_table(table: Table, nodes: NodeList, graphs: list[str | None] | Non
         InputError: if a column is missing, or a row is wrong and the report stops at the first.
     """
     owners = nodes.graphs_of()
-    ends, rows = [], []
-    for row, values in enumerate(zip(table.column("source"), table.column("target"), strict=True)):
-        source, target = map(label_text, values)
-        if graphs is not None and graphs[row] is None:
+    ends: list[tuple[int, int]] = []
+    rows: list[int] = []
+    for row, (source, target) in enumerate(zip(table.column("source"), table.column("target"), strict=True)):
+        graph = None if graphs is None else graphs[row]
+        if graphs is not None and graph is None:
             continue
-        problem = _unknown("source", source, owners) or _unknown("target", target, owners)
-        if problem is None and source is not None and target is not None:
-            graph = owners[source][0] if graphs is None else graphs[row]
-            ambiguous = graphs is None and (_shared("source", source, owners) or _shared("target", target, owners))
-            problem = ambiguous or _apart(graph, source, target, nodes, owners)
-        if problem:
-            report.add(row, problem)
+        found = _ends(graph, label_text(source), label_text(target), nodes, owners)
+        if isinstance(found, str):
+            report.add(row, found)
         else:
-            ends.append((nodes.places[graph, source], nodes.places[graph, target]))
+            ends.append(found)
             rows.append(row)
     return EdgeList(np.array(ends, dtype=np.int64).reshape(-1, 2), np.array(rows, dtype=np.int64))
+
+
+def _ends(
+    graph: str | None, source: str | None, target: str | None, nodes: NodeList, owners: Owners
+) -> tuple[int, int] | str:
+    """The places of both ends of an edge, or what is wrong with it; a graph of None is that of its source."""
+    problem = _unknown("source", source, owners) or _unknown("target", target, owners)
+    if problem is not None or source is None or target is None:
+        return problem or "the id is missing"
+    if graph is None:
+        problem = _shared("source", source, owners) or _shared("target", target, owners)
+        graph = owners[source][0]
+    problem = problem or _apart(graph, source, target, nodes, owners)
+    return problem or (nodes.places[graph, source], nodes.places[graph, target])
 
 
 def _unknown(column: str, node: str | None, owners: Owners) -> str | None:

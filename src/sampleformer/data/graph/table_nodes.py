@@ -63,7 +63,9 @@ def nodes_of_table(table: Table, graphs: list[str | None], report: RowReport) ->
     """The nodes that a table lists; a missing id, or one that its graph has already, is reported."""
     counted = "node" not in table.columns
     ids = _counted(graphs) if counted else [label_text(value) for value in table.column("node")]
-    keys, rows, places = [], [], {}
+    keys: list[Key] = []
+    rows: list[int] = []
+    places: dict[Key, int] = {}
     for row, (graph, node) in enumerate(zip(graphs, ids, strict=True)):
         if graph is None:
             continue
