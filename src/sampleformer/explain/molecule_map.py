@@ -1,0 +1,108 @@
+"""The choice map of a molecule: its drawing, with chosen atoms and bonds marked."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from sampleformer.errors import InputError
+from sampleformer.explain.choices import Choices
+from sampleformer.explain.drawing import Drawing
+from sampleformer.explain.html import escape
+from sampleformer.extras import require
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+_BOND_PIXELS = 30.0
+_RADIUS = 0.3  # of the mark of an atom, in lengths of a bond
+_SIGNS = {1.0: "–", 1.5: "∶", 2.0: "=", 3.0: "≡"}
+
+
+def molecule_map(smiles: str, choices: Choices, pooling: Float[np.ndarray, " tokens"] | None = None) -> str:
+    """The molecule with chosen atoms and bonds marked.
+
+    Args:
+        smiles: of the molecule.
+        choices: of every layer and head, over the atoms and then the bonds, both in RDKit's order.
+        pooling: weight of each atom and bond in the answer; None: not known.
+
+    Raises:
+        InputError: if RDKit is missing or cannot read the SMILES.
+    """
+    return draw_molecule(smiles).marked(choices, pooling)
+
+
+def plain_molecule(smiles: str, pooling: Float[np.ndarray, " tokens"] | None = None) -> str:
+    """The molecule without choices.
+
+    Raises:
+        InputError: if RDKit is missing or cannot read the SMILES.
+    """
+    return draw_molecule(smiles).plain(pooling)
+
+
+def draw_molecule(smiles: str) -> Drawing:
+    """Draws a molecule with RDKit.
+
+    Node ``i`` is atom ``i`` of RDKit's parse and edge ``e`` its bond ``e``; the elements of the drawing carry RDKit's
+    classes ``atom-i`` and ``bond-e``.
+
+    Args:
+        smiles: of the molecule.
+
+    Raises:
+        InputError: if RDKit is missing or cannot read the SMILES.
+    """
+    chem = require("rdkit.Chem", "graph")
+    molecule = chem.MolFromSmiles(smiles)
+    if molecule is None:
+        raise InputError(f"SMILES {smiles!r}: RDKit cannot read it, expected a valid molecule")
+    drawer = _draw(molecule)
+    ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()]
+    places = [drawer.GetDrawCoords(atom) for atom in range(molecule.GetNumAtoms())]
+    positions = np.array([(place.x, place.y) for place in places]).reshape(-1, 2)
+    return Drawing(
+        lines=_inner(drawer.GetDrawingText()),
+        size=(float(drawer.Width()), float(drawer.Height())),
+        positions=positions,
+        ends=np.array(ends, dtype=np.int64).reshape(-1, 2),
+        radius=_RADIUS * _BOND_PIXELS,
+        kinds=("atom", "bond"),
+        names=_names(molecule),
+        title=f"Molecule {smiles}",
+        caption=f"<code>{escape(smiles)}</code>",
+    )
+
+
+def _draw(molecule: "Mol") -> Any:
+    """As large as the molecule, in black, so that letters can be read on any mark."""
+    module = require("rdkit.Chem.Draw.rdMolDraw2D", "graph")
+    drawer = module.MolDraw2DSVG(-1, -1)
+    options = drawer.drawOptions()
+    options.clearBackground = False
+    options.useBWAtomPalette()
+    options.scalingFactor = _BOND_PIXELS / 1.5  # RDKit draws a bond 1.5 units long
+    options.prepareMolsBeforeDrawing = False
+    # Explicit hydrogens at stereocentres would be atoms that the model does not know.
+    drawer.DrawMolecule(module.PrepareMolForDrawing(molecule, addChiralHs=False))
+    drawer.FinishDrawing()
+    return drawer
+
+
+def _inner(text: str) -> str:
+    """What stands inside of the SVG's frame, in lines as short as can be."""
+    start, end = text.index("<!-- END OF HEADER -->") + len("<!-- END OF HEADER -->"), text.rindex("</svg>")
+    return re.sub(r"\n(?!<)", " ", text[start:end]).lstrip()
+
+
+def _names(molecule: "Mol") -> list[str]:
+    symbols = [atom.GetSymbol() for atom in molecule.GetAtoms()]
+    atoms = [f"atom {place} ({symbol})" for place, symbol in enumerate(symbols, start=1)]
+    bonds = [
+        f"bond {place} ({symbols[bond.GetBeginAtomIdx()]}{bond.GetBeginAtomIdx() + 1}"
+        f"{_SIGNS.get(bond.GetBondTypeAsDouble(), '–')}{symbols[bond.GetEndAtomIdx()]}{bond.GetEndAtomIdx() + 1})"
+        for place, bond in enumerate(molecule.GetBonds(), start=1)
+    ]
+    return atoms + bonds
