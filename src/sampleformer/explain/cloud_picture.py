@@ -14,10 +14,10 @@ TILT = 20.0
 CAMERA = 4.0
 """Distance of the eye from the middle, in radii of the cloud."""
 
-UNCHOSEN = ((222, 226, 231), (150, 158, 168))
+UNCHOSEN = ((226, 229, 233), (180, 186, 194))
 """Colours of points that no head chose, far and near."""
 
-CHOSEN = ((140, 186, 228), (8, 42, 96))
+CHOSEN = ((116, 166, 214), (8, 42, 96))
 """Colours of points that few and most heads chose. All are darker, and drawn larger, than points not chosen."""
 
 LARGER = 1.35

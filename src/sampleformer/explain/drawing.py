@@ -12,6 +12,8 @@ from sampleformer.explain.html import count, escape, percent
 from sampleformer.explain.strips import pooling_strip, strips
 from sampleformer.explain.text_map import choices_data
 
+_EDGE = 0.75  # width of the mark of an edge, in radii of a node
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -20,7 +22,8 @@ class Drawing:
     Token ``i`` is node ``i``, token ``n + e`` is edge ``e``; a model that reads the nodes alone has no edge tokens.
 
     Args:
-        lines: SVG of the graph itself, without a frame.
+        lines: SVG that lies below the marks of the nodes.
+        letters: SVG that lies above all marks.
         size: width and height in pixels; positions are in the same unit.
         positions: of the nodes, shape ``(n, 2)``.
         ends: places of the two nodes of each edge, shape ``(E, 2)``.
@@ -32,6 +35,7 @@ class Drawing:
     """
 
     lines: str
+    letters: str
     size: tuple[float, float]
     positions: Float[np.ndarray, "n 2"]
     ends: Int[np.ndarray, "edges 2"]
@@ -75,25 +79,32 @@ class Drawing:
             raise ValueError(
                 f"{len(strengths)} tokens, expected {len(self.positions)} nodes or {len(self.names)} nodes and edges"
             )
-        width, height = self.size
+        rim = self.radius + 2  # the marks of the outermost nodes need room
+        width, height = (side + 2 * rim for side in self.size)
         levels = strengths / max(float(strengths.max(initial=0)), 1e-12)
-        caption = " ".join(part for part in (f"<span class=view>{words}</span>" if words else "", self.caption) if part)
+        edge_marks, node_marks = self._marks(levels, facts)
+        view = f"<span class=view>{words}</span>" if words else ""
         return (
             "<figure class='map drawing'><div class='wide'>"
-            f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" role="img" '
-            f'aria-label="{escape(self.title)}">\n<g class="marks">\n{self._marks(levels, facts)}</g>\n'
-            f'<g class="lines">\n{self.lines}</g>\n</svg></div><figcaption>{caption}</figcaption></figure>\n'
+            f'<svg viewBox="{-rim:.0f} {-rim:.0f} {width:.0f} {height:.0f}" width="{width:.0f}" role="img" '
+            f'aria-label="{escape(self.title)}">\n'
+            f'<g class="marks edges" stroke-width="{_EDGE * self.radius:.1f}">\n{edge_marks}</g>\n'
+            f'<g class="lines">\n{self.lines}</g>\n'
+            f'<g class="marks nodes">\n{node_marks}</g>\n'
+            f'<g class="lines">\n{self.letters}</g>\n'
+            f"</svg></div><figcaption>{view}{self.caption}</figcaption></figure>\n"
         )
 
-    def _marks(self, levels: Float[np.ndarray, " tokens"], facts: Sequence[str]) -> str:
-        """One element a token, in the order of the tokens: the page's script finds them by their place."""
-        shapes = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{self.radius:.1f}"' for x, y in self.positions]
-        shapes += [f'<path d="{path}"' for path in edge_paths(self.positions, self.ends, self.radius)]
-        return "".join(
-            f'{shape} style="--level:{level:.3g}"><title>{escape(name)}: {fact}</title>'
-            f"</{'circle' if place < len(self.positions) else 'path'}>\n"
-            for place, (shape, level, name, fact) in enumerate(zip(shapes, levels, self.names, facts, strict=False))
-        )
+    def _marks(self, levels: Float[np.ndarray, " tokens"], facts: Sequence[str]) -> tuple[str, str]:
+        """The marks of the edges and of the nodes, each in their order: the page's script finds them by their place."""
+        nodes = len(self.positions)
+        shapes = [f'circle cx="{x:.1f}" cy="{y:.1f}" r="{self.radius:.1f}"' for x, y in self.positions]
+        shapes += [f'path d="{path}"' for path in edge_paths(self.positions, self.ends, self.radius)]
+        marks = [
+            f'<{shape} style="--level:{level:.3g}"><title>{escape(name)}: {fact}</title></{shape.split()[0]}>\n'
+            for shape, level, name, fact in zip(shapes, levels, self.names, facts, strict=False)
+        ]
+        return "".join(marks[nodes:]), "".join(marks[:nodes])
 
 
 def graph_strips(

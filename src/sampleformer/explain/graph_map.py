@@ -20,8 +20,9 @@ EDGES = 1000
 
 _KINDS = ("node", "edge")
 _NUMBERED = 100
-_WIDTH = 1000.0
-_EDGE_PIXELS = 62.0
+_WIDTH = 980.0
+_EDGE = (62.0, 130.0)  # pixels of an edge: the more, the closer the nodes lie
+_RADIUS = 12.0
 
 
 def graph_map(
@@ -69,18 +70,13 @@ def draw_graph(pieces: Sequence[str], ends: Int[np.ndarray, "edges 2"]) -> Drawi
         pieces: what each node shows when it is pointed at; empty: nothing but its number.
         ends: places of the two nodes of each edge.
     """
-    positions = graph_layout(len(pieces), ends)
-    scale = min(_EDGE_PIXELS, _WIDTH / max(float(np.ptp(positions[:, 0])), 1e-9))
-    numbered = len(pieces) <= _NUMBERED
-    radius = min(scale * 0.2, 12.0) if numbered else min(scale * 0.2, 6.0)
-    radius = max(radius, 2.5)
-    margin = 2.2 * radius + 6
-    positions = positions * scale + margin
-    width, height = positions.max(axis=0) + margin
+    positions, radius = _in_pixels(graph_layout(len(pieces), ends), ends)
     nodes = [f"node {place}{f' ({piece})' if piece else ''}" for place, piece in enumerate(pieces, start=1)]
     edges = [f"edge {place} ({a + 1}–{b + 1})" for place, (a, b) in enumerate(ends.tolist(), start=1)]
+    width, height = positions.max(axis=0) + positions.min(axis=0)
     return Drawing(
-        lines=_lines(positions, ends, radius, numbered),
+        lines=_lines(positions, ends, radius),
+        letters=_numbers(positions, radius) if len(pieces) <= _NUMBERED else "",
         size=(float(width), float(height)),
         positions=positions,
         ends=ends,
@@ -91,14 +87,33 @@ def draw_graph(pieces: Sequence[str], ends: Int[np.ndarray, "edges 2"]) -> Drawi
     )
 
 
-def _lines(
-    positions: Float[np.ndarray, "n 2"], ends: Int[np.ndarray, "edges 2"], radius: float, numbered: bool
-) -> str:
+def _in_pixels(
+    layout: Float[np.ndarray, "n 2"], ends: Int[np.ndarray, "edges 2"]
+) -> tuple[Float[np.ndarray, "n 2"], float]:
+    """Positions within the page, and the radius of a node; most nodes do not touch each other."""
+    gaps = np.sqrt(((layout[:, None] - layout[None]) ** 2).sum(axis=-1))
+    np.fill_diagonal(gaps, np.inf)
+    near = min(float(np.quantile(gaps.min(axis=1), 0.1)), 1.0)
+    scale = min(np.clip(3.2 * _RADIUS / max(near, 1e-9), *_EDGE), _WIDTH / max(float(np.ptp(layout[:, 0])), 1e-9))
+    radius = float(np.clip(0.42 * near * scale, _RADIUS / 4, _RADIUS))
+    loops = np.unique(ends[ends[:, 0] == ends[:, 1], 0], return_counts=True)[1].max(initial=0)
+    return layout * scale + (1 + loops) * radius, radius
+
+
+def _lines(positions: Float[np.ndarray, "n 2"], ends: Int[np.ndarray, "edges 2"], radius: float) -> str:
     paths = edge_paths(positions, ends, radius)
-    parts = [f'<path class="edge-{place}" d="{path}"/>\n' for place, path in enumerate(paths)]
-    for place, (x, y) in enumerate(positions):
-        parts.append(f'<circle class="node-{place}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>\n')
-        if numbered:
-            size = min(radius * 1.1, radius * 2.6 / len(str(place + 1)))
-            parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}">{place + 1}</text>\n')
-    return "".join(parts)
+    lines = [f'<path class="edge-{place}" d="{path}"/>\n' for place, path in enumerate(paths)]
+    nodes = [
+        f'<circle class="node-{place}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>\n'
+        for place, (x, y) in enumerate(positions)
+    ]
+    return "".join(lines + nodes)
+
+
+def _numbers(positions: Float[np.ndarray, "n 2"], radius: float) -> str:
+    """The number of each node, as large as fits in its circle."""
+    sizes = [min(1.1, 2.6 / len(str(place))) * radius for place in range(1, len(positions) + 1)]
+    return "".join(
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}">{place}</text>\n'
+        for place, ((x, y), size) in enumerate(zip(positions, sizes, strict=True), start=1)
+    )

@@ -9,14 +9,17 @@ from jaxtyping import Float
 from sampleformer.errors import InputError
 from sampleformer.explain.choices import Choices
 from sampleformer.explain.drawing import Drawing
-from sampleformer.explain.html import escape
+from sampleformer.explain.html import details, escape
 from sampleformer.extras import require
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-_BOND_PIXELS = 30.0
-_RADIUS = 0.3  # of the mark of an atom, in lengths of a bond
+_BOND_PIXELS = 38.0
+_LARGE = 60  # atoms from which on CoordGen lays them out: slower, but chains of hundreds hardly cross themselves
+_LONG = 200  # signs from which on a SMILES is shown on a click
+_LETTER_PIXELS = 15
+_RADIUS = 0.28  # of the mark of an atom, in lengths of a bond
 _SIGNS = {1.0: "–", 1.5: "∶", 2.0: "=", 3.0: "≡"}
 
 
@@ -62,9 +65,11 @@ def draw_molecule(smiles: str) -> Drawing:
     drawer = _draw(molecule)
     ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in molecule.GetBonds()]
     places = [drawer.GetDrawCoords(atom) for atom in range(molecule.GetNumAtoms())]
+    code = f"<code>{escape(smiles)}</code>"
     positions = np.array([(place.x, place.y) for place in places]).reshape(-1, 2)
     return Drawing(
-        lines=_inner(drawer.GetDrawingText()),
+        lines="",
+        letters=_inner(drawer.GetDrawingText()),
         size=(float(drawer.Width()), float(drawer.Height())),
         positions=positions,
         ends=np.array(ends, dtype=np.int64).reshape(-1, 2),
@@ -72,23 +77,39 @@ def draw_molecule(smiles: str) -> Drawing:
         kinds=("atom", "bond"),
         names=_names(molecule),
         title=f"Molecule {smiles}",
-        caption=f"<code>{escape(smiles)}</code>",
+        caption=code if len(smiles) <= _LONG else details("SMILES", code),
     )
 
 
 def _draw(molecule: "Mol") -> Any:
     """As large as the molecule, in black, so that letters can be read on any mark."""
     module = require("rdkit.Chem.Draw.rdMolDraw2D", "graph")
+    if molecule.GetNumAtoms() > _LARGE:
+        require("rdkit.Chem.rdCoordGen", "graph").AddCoords(molecule)
+    else:
+        require("rdkit.Chem.rdDepictor", "graph").Compute2DCoords(molecule)
     drawer = module.MolDraw2DSVG(-1, -1)
     options = drawer.drawOptions()
     options.clearBackground = False
     options.useBWAtomPalette()
-    options.scalingFactor = _BOND_PIXELS / 1.5  # RDKit draws a bond 1.5 units long
+    options.scalingFactor = _BOND_PIXELS / _bond_length(molecule)
+    options.fixedFontSize = _LETTER_PIXELS
     options.prepareMolsBeforeDrawing = False
+    options.flagCloseContactsDist = -1  # draws no red boxes around atoms that lie close together
     # Explicit hydrogens at stereocentres would be atoms that the model does not know.
     drawer.DrawMolecule(module.PrepareMolForDrawing(molecule, addChiralHs=False))
     drawer.FinishDrawing()
     return drawer
+
+
+def _bond_length(molecule: "Mol") -> float:
+    """The median in the drawing's plane; the two ways to lay out a molecule differ in it."""
+    places = molecule.GetConformer().GetPositions()
+    lengths = [
+        float(np.linalg.norm(places[bond.GetBeginAtomIdx()] - places[bond.GetEndAtomIdx()]))
+        for bond in molecule.GetBonds()
+    ]
+    return float(np.median(lengths)) if lengths else 1.5
 
 
 def _inner(text: str) -> str:

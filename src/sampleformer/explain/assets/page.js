@@ -97,6 +97,7 @@
     if (chosen) chosen.classList.add("shown");
   };
 
+  const grouped = (number) => number.toLocaleString("en");
   const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
   // How dark each token of a drawing or cloud is, from 0 to 1, what that means, and what is said of each token.
@@ -111,7 +112,7 @@
     const most = counts.reduce((a, b) => Math.max(a, b), 0);
     if (head !== "") {
       const chosen = counts.reduce((a, b) => a + b, 0);
-      const words = `Layer ${+layer + 1}, head ${+head + 1}: chose ${chosen} of ${data.length} ${data.many}`;
+      const words = `Layer ${+layer + 1}, head ${+head + 1}: chose ${grouped(chosen)} of ${grouped(data.length)} ${data.many}`;
       return { values: counts, most, words, tell: (count) => (count ? "chosen" : "not chosen") };
     }
     const place = layer === "" ? "all layers together" : `layer ${+layer + 1}`;
@@ -127,7 +128,9 @@
       sample.map.querySelector("canvas").dispatchEvent(new CustomEvent("levels", { detail: levels }));
       return;
     }
-    [...sample.map.querySelector(".marks").children].forEach((mark, i) => {
+    const marks = sample.map.querySelectorAll(".nodes > *, .edges > *");
+    sample.marks ??= [...marks].sort((a, b) => b.matches(".nodes *") - a.matches(".nodes *"));
+    sample.marks.forEach((mark, i) => {
       const title = mark.firstElementChild;
       mark.style.setProperty("--level", levels[i]);
       title.textContent = `${title.textContent.slice(0, title.textContent.lastIndexOf(": "))}: ${tell(values[i])}`;
