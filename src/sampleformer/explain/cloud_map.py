@@ -67,15 +67,15 @@ def _figure(coordinates: Float[np.ndarray, "n 3"], levels: Float[np.ndarray, " n
     note = ""
     if len(places) < points:
         note = (
-            f"<p class='note'>{len(places):,} of {count(points, 'point')} are drawn. All figures, and the strips below, "
-            "are over all of them.</p>\n"
+            f"<p class='note'>{len(places):,} of {count(points, 'point')} are drawn. All figures, and the strips "
+            "below, are over all of them.</p>\n"
         )
     return (
         f"<figure class='map cloud'><img alt='{alt}' src='{still}'>"
         f"<canvas hidden tabindex='0' role='img' aria-label='{alt}: arrow keys turn them, plus and minus zoom, "
         "0 goes back'></canvas>"
-        f"<figcaption>{view}<span class='hint' hidden>Drag to turn, click and then wheel or pinch to zoom; or the arrow "
-        "keys, + and −, and 0 to go back.</span></figcaption></figure>\n"
+        f"<figcaption>{view}<span class='hint' hidden>Drag to turn, click and then wheel or pinch to zoom; or the "
+        "arrow keys, + and −, and 0 to go back.</span></figcaption></figure>\n"
         f"{note}{_script_data(places, levels)}"
     )
 

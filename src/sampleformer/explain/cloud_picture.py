@@ -57,9 +57,7 @@ def project(places: Float[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, "n 2"],
     return np.stack([across, up], axis=1) * (CAMERA / (CAMERA - near))[:, None], near
 
 
-def point_colours(
-    levels: Float[np.ndarray, " n"], near: Float[np.ndarray, " n"]
-) -> UInt8[np.ndarray, "n 3"]:
+def point_colours(levels: Float[np.ndarray, " n"], near: Float[np.ndarray, " n"]) -> UInt8[np.ndarray, "n 3"]:
     """Blue by level where chosen, else grey by how near the point is."""
     return np.where(levels[:, None] > 0, blend(levels, *CHOSEN), blend((near + 1) / 2, *UNCHOSEN))
 

@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 from sampleformer.explain.choices import Choices
 from sampleformer.explain.edge_paths import edge_paths
 from sampleformer.explain.html import count, escape, percent
-from sampleformer.explain.strips import pooling_strip, strips
+from sampleformer.explain.strips import strips
 from sampleformer.explain.text_map import choices_data
 
-_EDGE = 0.75  # width of the mark of an edge, in radii of a node
+_EDGE = 0.75  # width of the mark of an edge, in radii of a node …
+_THINNEST = 5.0  # … but no less than these pixels
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Drawing:
             "<figure class='map drawing'><div class='wide'>"
             f'<svg viewBox="{-rim:.0f} {-rim:.0f} {width:.0f} {height:.0f}" width="{width:.0f}" role="img" '
             f'aria-label="{escape(self.title)}">\n'
-            f'<g class="marks edges" stroke-width="{_EDGE * self.radius:.1f}">\n{edge_marks}</g>\n'
+            f'<g class="marks edges" stroke-width="{max(_EDGE * self.radius, _THINNEST):.1f}">\n{edge_marks}</g>\n'
             f'<g class="lines">\n{self.lines}</g>\n'
             f'<g class="marks nodes">\n{node_marks}</g>\n'
             f'<g class="lines">\n{self.letters}</g>\n'
@@ -125,9 +126,7 @@ def graph_strips(
     return strips(choices, pooling, f"{node} or {edge}", f"{node}s and {edge}s", order)
 
 
-def marks_data(
-    kind: str, choices: Choices, pooling: Float[np.ndarray, " n"] | None, many: str, unmarked: str
-) -> str:
+def marks_data(kind: str, choices: Choices, pooling: Float[np.ndarray, " n"] | None, many: str, unmarked: str) -> str:
     """The choices and pooling weights as data for the page's script.
 
     Args:

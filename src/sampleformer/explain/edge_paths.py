@@ -48,12 +48,12 @@ def _line(start: Float[np.ndarray, "2"], end: Float[np.ndarray, "2"], radius: fl
 
 def _loop(centre: Float[np.ndarray, "2"], radius: float, bend: int) -> str:
     """A loop above the node, larger for each further one."""
-    reach = max(radius, 4.0) * (2.6 + bend)
-    left, right = centre + [-radius * 0.6, -radius * 0.8], centre + [radius * 0.6, -radius * 0.8]
-    up = np.array([0.0, -reach])
-    return (
-        f"M{_point(left)}C{_point(left + up + [-reach / 2, 0])} {_point(right + up + [reach / 2, 0])} {_point(right)}"
-    )
+    side, up = np.array([radius * 0.6, 0.0]), np.array([0.0, -radius])
+    out, top = np.array([radius * (1.3 + bend / 2), 0.0]), up * (2.6 + bend)
+    foot = centre + 0.8 * up
+    corners = [foot - side, foot - side - out + top, foot + side + out + top, foot + side]
+    start, *rest = [_point(corner) for corner in corners]
+    return f"M{start}C{' '.join(rest)}"
 
 
 def _point(place: Float[np.ndarray, "2"]) -> str:

@@ -15,11 +15,12 @@ from sampleformer.extras import require
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-_BOND_PIXELS = 38.0
+_BOND_PIXELS = (14.0, 38.0)  # the least and most: as many as let the molecule fit the page
+_WIDTH = 980.0
 _LARGE = 60  # atoms from which on CoordGen lays them out: slower, but chains of hundreds hardly cross themselves
 _LONG = 200  # signs from which on a SMILES is shown on a click
-_LETTER_PIXELS = 15
-_RADIUS = 0.28  # of the mark of an atom, in lengths of a bond
+_LETTER = (0.5, 15)  # height of a letter in lengths of a bond, and its most in pixels
+_RADIUS = 0.31  # of the mark of an atom, in lengths of a bond
 _SIGNS = {1.0: "–", 1.5: "∶", 2.0: "=", 3.0: "≡"}
 
 
@@ -73,7 +74,7 @@ def draw_molecule(smiles: str) -> Drawing:
         size=(float(drawer.Width()), float(drawer.Height())),
         positions=positions,
         ends=np.array(ends, dtype=np.int64).reshape(-1, 2),
-        radius=_RADIUS * _BOND_PIXELS,
+        radius=_RADIUS * _bond_pixels(molecule),
         kinds=("atom", "bond"),
         names=_names(molecule),
         title=f"Molecule {smiles}",
@@ -92,8 +93,10 @@ def _draw(molecule: "Mol") -> Any:
     options = drawer.drawOptions()
     options.clearBackground = False
     options.useBWAtomPalette()
-    options.scalingFactor = _BOND_PIXELS / _bond_length(molecule)
-    options.fixedFontSize = _LETTER_PIXELS
+    pixels = _bond_pixels(molecule)
+    options.scalingFactor = pixels / _bond_length(molecule)
+    options.fixedFontSize = min(round(_LETTER[0] * pixels), _LETTER[1])
+    options.bondLineWidth = 0.05 * pixels
     options.prepareMolsBeforeDrawing = False
     options.flagCloseContactsDist = -1  # draws no red boxes around atoms that lie close together
     # Explicit hydrogens at stereocentres would be atoms that the model does not know.
@@ -110,6 +113,12 @@ def _bond_length(molecule: "Mol") -> float:
         for bond in molecule.GetBonds()
     ]
     return float(np.median(lengths)) if lengths else 1.5
+
+
+def _bond_pixels(molecule: "Mol") -> float:
+    """How long a bond is drawn, so that the molecule is no wider than the page."""
+    width = float(np.ptp(molecule.GetConformer().GetPositions()[:, 0])) / _bond_length(molecule)
+    return float(np.clip(_WIDTH / max(width, 1.0), *_BOND_PIXELS))
 
 
 def _inner(text: str) -> str:
