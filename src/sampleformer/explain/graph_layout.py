@@ -78,10 +78,10 @@ def _forces(positions: Float[np.ndarray, "n 2"], joined: Bool[np.ndarray, "n n"]
     """Steps of at most a length that falls to nothing."""
     reach = 0.15 * np.sqrt(len(positions)) + 0.1
     for step in range(_STEPS if len(positions) > 2 else 0):
-        apart = positions[:, None] - positions[None]
-        distance = np.maximum(np.sqrt((apart**2).sum(axis=-1)), 1e-3)
-        pull = 1 / distance**2 - joined * distance
-        force = (apart * pull[..., None]).sum(axis=1)
+        squares = (positions**2).sum(axis=1)
+        distance = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * positions @ positions.T, 1e-6))
+        push = 1 / distance**2 - joined * distance  # away from each other node, by the length of the way to it
+        force = push.sum(axis=1, keepdims=True) * positions - push @ positions
         length = np.maximum(np.sqrt((force**2).sum(axis=-1, keepdims=True)), 1e-9)
         positions = positions + force / length * np.minimum(length, reach * (1 - step / _STEPS))
     return _upright(positions, joined)

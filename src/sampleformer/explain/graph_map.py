@@ -92,8 +92,8 @@ def _in_pixels(
 ) -> tuple[Float[np.ndarray, "n 2"], float]:
     """Positions within the page, and the radius of a node; most nodes do not touch each other."""
     gaps = np.sqrt(((layout[:, None] - layout[None]) ** 2).sum(axis=-1))
-    np.fill_diagonal(gaps, np.inf)
-    near = min(float(np.quantile(gaps.min(axis=1), 0.1)), 1.0)
+    np.fill_diagonal(gaps, 1.0)  # an edge is about as long
+    near = float(np.quantile(gaps.min(axis=1), 0.1))
     scale = min(np.clip(3.2 * _RADIUS / max(near, 1e-9), *_EDGE), _WIDTH / max(float(np.ptp(layout[:, 0])), 1e-9))
     radius = float(np.clip(0.42 * near * scale, _RADIUS / 4, _RADIUS))
     loops = np.unique(ends[ends[:, 0] == ends[:, 1], 0], return_counts=True)[1].max(initial=0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 _BOND_PIXELS = (14.0, 38.0)  # the least and most: as many as let the molecule fit the page
-_WIDTH = 980.0
+_WIDTH = 900.0
 _LARGE = 60  # atoms from which on CoordGen lays them out: slower, but chains of hundreds hardly cross themselves
 _LONG = 200  # signs from which on a SMILES is shown on a click
 _LETTER = (0.5, 15)  # height of a letter in lengths of a bond, and its most in pixels
