@@ -14,6 +14,9 @@
     return { section, data, bits, map: section.querySelector(".map") };
   });
 
+  // Graphs too large for a drawing have nothing that could be picked.
+  if (!samples.some(({ section, data }) => data.kind || section.querySelector("img.focus"))) return;
+
   // How many of the heads in view chose each cell, and how many heads are in view.
   const counted = (bits, length, layer, head) => {
     const counts = new Uint16Array(length);
