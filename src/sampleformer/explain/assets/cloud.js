@@ -56,7 +56,7 @@
     const zoomed = (factor) => { zoom = Math.max(0.5, Math.min(12, zoom * factor)); later(); };
     const back = () => { [turn, tilt, zoom] = [data.turn, data.tilt, 1]; later(); };
 
-    // One finger or the mouse turns, two fingers zoom.
+    // One finger or the mouse turns, two fingers zoom. A finger that starts upwards or downwards scrolls the page.
     const fingers = new Map();
     const spread = () => {
       const [a, b] = [...fingers.values()];
