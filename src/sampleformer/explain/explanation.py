@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sampleformer.data.collate import collate
 from sampleformer.data.sample import Sample
@@ -32,6 +32,11 @@ class Explanation:
         choices: of every layer and head.
         pooling: weight of each token in the answer, shape ``(n,)``; None: the model pools without weights.
         outcome: prediction and truth.
+        molecule: SMILES whose atoms, as RDKit reads it, are the nodes of the graph; None: not a molecule.
+        coordinates: of the points of a cloud, shape ``(n, 3)``; None: not a cloud.
+        ends: places of the two nodes of each edge of a graph, shape ``(E, 2)``; None: not a graph.
+
+    In a graph, `choices` and `pooling` cover the ``n`` nodes and then the ``E`` edges, and `pieces` the nodes alone.
     """
 
     id: str
@@ -42,6 +47,9 @@ class Explanation:
     choices: Choices
     pooling: Float[np.ndarray, " n"] | None
     outcome: Outcome
+    molecule: str | None = None
+    coordinates: Float[np.ndarray, "n 3"] | None = None
+    ends: Int[np.ndarray, "edges 2"] | None = None
 
 
 @torch.inference_mode()
