@@ -110,6 +110,7 @@ def nearest_neighbours(points: Tensor, neighbours: int) -> Tensor:
         >>> nearest_neighbours(torch.tensor([[[0.0], [1.0], [3.0]]]), 2).tolist()
         [[[0, 1], [1, 0], [2, 1]]]
     """
+    points = points.to(torch.promote_types(points.dtype, torch.float32))
     return torch.cdist(points, points).topk(min(neighbours, points.shape[1]), largest=False).indices
 
 

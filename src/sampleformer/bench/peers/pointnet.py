@@ -1,5 +1,7 @@
 """PointNet: every point by itself, then the largest value of each feature."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -12,8 +14,8 @@ GLOBAL = 1024
 class PointNet(nn.Module):
     """The classification network, with its input and its feature transform.
 
-    Points → 3 × 3 transform → 64, 64 → 64 × 64 transform → 64, 128, 1024 → maximum over the points → 512, 256 → classes;
-    batch norm and ReLU after every layer but the last, dropout before it.
+    Points → 3 × 3 transform → 64, 64 → 64 × 64 transform → 64, 128, 1024 → maximum over the points → 512, 256 →
+    classes; batch norm and ReLU after every layer but the last, dropout before it.
 
     Args:
         classes: numbers in an answer.
@@ -80,4 +82,4 @@ class _Transform(nn.Module):
 
 
 def _layers(*widths: int) -> nn.Sequential:
-    return nn.Sequential(*(PointwiseLayer(*pair) for pair in zip(widths, widths[1:], strict=False)))
+    return nn.Sequential(*(PointwiseLayer(*pair) for pair in itertools.pairwise(widths)))
