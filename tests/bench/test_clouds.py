@@ -1,6 +1,7 @@
 """Models of point clouds: that they are what they are named for, and what the verb prints, writes and refuses."""
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from sampleformer.bench import cloud_measure
 from sampleformer.bench.cloud_measure import CloudResults, measure_clouds, sphere
-from sampleformer.bench.cloud_models import MODELS, PEERS, build_model, published
+from sampleformer.bench.cloud_models import MODELS, PEERS, build_model, sizes_of
 from sampleformer.bench.cloud_settings import CloudsSettings
 from sampleformer.bench.cloud_table import cloud_notes, cloud_tables
 from sampleformer.bench.clouds import NAMES, add_arguments, run
@@ -41,18 +42,15 @@ def test_all_models_are_the_default() -> None:
     assert (settings.models, settings.points, settings.batch) == (MODELS, (1024,), 32)
 
 
-def test_our_models_have_the_published_sizes_unless_told_otherwise() -> None:
-    settings = CloudsSettings(models=MODELS)
-    sizes = {name: published(name, settings) for name in ("samsa", "sft", "yoso", "full")}
-    found = {name: (size.layers, size.width, size.heads, size.sampled) for name, size in sizes.items()}
-    assert found == {
-        "samsa": (6, 256, 8, 512),
-        "sft": (8, 256, 8, 256),
-        "yoso": (6, 256, 8, None),
-        "full": (6, 256, 8, None),
-    }
+def test_our_models_have_small_or_published_sizes_unless_told_otherwise() -> None:
+    def found(settings: CloudsSettings) -> list[tuple[int, int, int, int | None]]:
+        return [dataclasses.astuple(sizes_of(name, settings)) for name in ("samsa", "sft", "yoso", "full")]
+
+    published = CloudsSettings(models=MODELS, published=True)
+    assert found(published) == [(6, 256, 8, 512), (8, 256, 8, 256), (6, 256, 8, None), (6, 256, 8, None)]
+    assert found(CloudsSettings(models=MODELS)) == [(4, 128, 4, 256)] * 2 + [(4, 128, 4, None)] * 2
     smaller = CloudsSettings(models=MODELS, layers=2, width=32, heads=4, sampled=9)
-    assert [published(name, smaller).sampled for name in sizes] == [9, 9, None, None]
+    assert found(smaller) == [(2, 32, 4, 9)] * 2 + [(2, 32, 4, None)] * 2
     model = build_model("samsa", smaller)
     assert len(model.model.encoder.layers) == 2
     assert (model.model.settings.width, model.model.settings.feedforward) == (32, 96)

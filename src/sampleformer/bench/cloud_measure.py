@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sampleformer.bench.cloud_models import CLASSES, PEERS, build_model, published
+from sampleformer.bench.cloud_models import CLASSES, PEERS, build_model, sizes_of
 from sampleformer.bench.cloud_settings import CloudsSettings
 from sampleformer.bench.records import Cell, CloudRecord
 from sampleformer.bench.timing import Pass
@@ -69,7 +69,7 @@ def sphere(batch: int, points: int, generator: torch.Generator) -> Tensor:
 
 
 def _record(name: str, model: nn.Module, settings: CloudsSettings, cells: dict[str, Cell]) -> CloudRecord:
-    sizes = None if name in PEERS else published(name, settings)
+    sizes = None if name in PEERS else sizes_of(name, settings)
     seconds = cells[name]["median_s"]
     return {
         "model": name,

@@ -16,15 +16,17 @@ class CloudsSettings(Measuring):
     Args:
         models: names, see `cloud_models`.
         points: of a cloud, rising numbers.
-        layers: of our models; None: as published for each.
-        width: of our models; None: as published for each.
-        heads: of our models; None: as published for each.
-        sampled: k of our models; None: as published for each.
+        published: whether our models have the published sizes, rather than small ones.
+        layers: of our models; None: as the sizes have it, like the next three.
+        width: of our models.
+        heads: of our models.
+        sampled: k of our models.
         plot: PNG file to draw.
     """
 
     models: tuple[str, ...]
     points: tuple[int, ...] = (1024,)
+    published: bool = False
     layers: int | None = None
     width: int | None = None
     heads: int | None = None
@@ -38,12 +40,13 @@ class CloudsSettings(Measuring):
         Raises:
             InputError: if one cannot be.
         """
-        from sampleformer.bench.cloud_models import MODELS, PEERS, published
+        from sampleformer.bench.cloud_models import MODELS, PEERS, sizes_of
 
         options.check_positive(given, "layers", "width", "heads", "sampled")
         settings = cls(
             models=options.several_names("--models", given.models, MODELS),
             points=options.several_numbers("--points", given.points, of="points"),
+            published=given.published,
             layers=given.layers,
             width=given.width,
             heads=given.heads,
@@ -56,7 +59,7 @@ class CloudsSettings(Measuring):
             # Their batch norms see one vector a cloud behind the pooling, and one has no variance.
             raise InputError(f"--batch: 1, expected at least 2 for training steps of {', '.join(peers)}")
         for name in settings.models:
-            sizes = None if name in PEERS else published(name, settings)
+            sizes = None if name in PEERS else sizes_of(name, settings)
             if sizes is not None and sizes.width % sizes.heads:
                 raise InputError(f"--heads: {sizes.heads}, expected a divisor of --width, which is {sizes.width}")
         return settings

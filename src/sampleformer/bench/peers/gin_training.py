@@ -27,6 +27,7 @@ class GinTraining:
         learning_rate: of Adam.
         check_every: steps between checks of the validation part.
         seed: of the order of the graphs and of dropout.
+        device: where the model is, by torch's name.
 
     Raises:
         ValueError: if there is neither a limit of steps nor of seconds, or a number is not positive.
@@ -38,6 +39,7 @@ class GinTraining:
     learning_rate: float = 1e-3
     check_every: int = 100
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
@@ -59,7 +61,7 @@ def train_gin(
     """Trains, keeps what is best on the validation part, and scores that and the last state on the test part.
 
     Args:
-        model: from a `GraphBatch` to outputs ``(b, o)``; it is left in its last state.
+        model: from a `GraphBatch` to outputs ``(b, o)``, on the settings' device; it is left in its last state.
         parts: training, validation and test.
         task: ``classification``, ``multilabel`` or ``regression``; targets as `training.objective` takes them.
         score: of outputs and targets, the same as for our own models.
@@ -68,16 +70,16 @@ def train_gin(
     """
     train, valid, test = parts
     torch.manual_seed(settings.seed)
-    judge = Judge(task, score, train.targets, _answer_width(model, train))
+    judge = Judge(task, score, train.targets, _answer_width(model, train, settings.device))
     start = time.perf_counter()
     best, steps = _optimize(model, train, valid, judge, settings, watch)
     seconds = time.perf_counter() - start
-    last = score(network_outputs(model, test), test.targets)
+    last = score(network_outputs(model, test, device=settings.device), test.targets)
     chosen = copy.deepcopy(model)
     chosen.load_state_dict(best)
     assert judge.best_valid is not None
     return BaselineResult(
-        best=score(network_outputs(chosen, test), test.targets),
+        best=score(network_outputs(chosen, test, device=settings.device), test.targets),
         last=last,
         best_valid=judge.best_valid,
         best_step=judge.best_step,
@@ -100,7 +102,7 @@ def _optimize(
     best = copy.deepcopy(model.state_dict())
     start = time.perf_counter()
     for step, rows in enumerate(_batches(len(train), settings), start=1):
-        batch = train.batch(rows)
+        batch = train.batch(rows).to(settings.device)
         model.train()
         optimizer.zero_grad(set_to_none=True)
         judge.loss(model(batch), batch.targets).backward()
@@ -108,7 +110,7 @@ def _optimize(
         late = settings.seconds is not None and time.perf_counter() - start >= settings.seconds
         finished = late or step == settings.steps
         if finished or step % settings.check_every == 0:
-            if judge.is_best(step, network_outputs(model, valid), valid.targets):
+            if judge.is_best(step, network_outputs(model, valid, device=settings.device), valid.targets):
                 best = copy.deepcopy(model.state_dict())
             watch(f"step {step}, best {judge.best_valid} at step {judge.best_step}")
         if finished:
@@ -117,16 +119,16 @@ def _optimize(
 
 
 @torch.no_grad()
-def _answer_width(model: nn.Module, part: GraphPart) -> int:
-    return model.eval()(part.batch([0])).shape[1]
+def _answer_width(model: nn.Module, part: GraphPart, device: str) -> int:
+    return model.eval()(part.batch([0]).to(device)).shape[1]
 
 
 @torch.no_grad()
-def network_outputs(model: nn.Module, part: GraphPart, *, batch: int = 256) -> np.ndarray:
+def network_outputs(model: nn.Module, part: GraphPart, *, batch: int = 256, device: str = "cpu") -> np.ndarray:
     """The model's outputs in evaluation, ``(N, o)`` float32, in the order of the part."""
     model.eval()
     starts = range(0, len(part), batch)
-    found = [model(part.batch(range(start, min(start + batch, len(part))))) for start in starts]
+    found = [model(part.batch(range(start, min(start + batch, len(part)))).to(device)).cpu() for start in starts]
     return torch.cat(found).numpy()
 
 

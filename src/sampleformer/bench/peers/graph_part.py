@@ -30,6 +30,11 @@ class GraphBatch:
     graphs: int
     targets: Tensor
 
+    def to(self, device: str) -> GraphBatch:
+        """The same on a device."""
+        nodes, ends, features = (tensor.to(device) for tensor in (self.nodes, self.ends, self.edge_features))
+        return GraphBatch(nodes, ends, features, self.graph.to(device), self.graphs, self.targets.to(device))
+
 
 @dataclass(frozen=True)
 class GraphPart:
