@@ -21,10 +21,11 @@ def require(module: str, extra: str) -> ModuleType:
         >>> require("math", "graph").sqrt(9)
         3.0
     """
+    package = module.partition(".")[0]
     try:
-        return importlib.import_module(module)
+        importlib.import_module(package)
     except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
         if error.name != package:
             raise
         raise InputError(f'this needs the package {package}: pip install "sampleformer[{extra}]"') from error
+    return importlib.import_module(module)
