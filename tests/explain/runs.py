@@ -11,6 +11,7 @@ from sampleformer.data.source import Splits
 from sampleformer.files import write_csv, write_json
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
+from sampleformer.training.answers import Answers
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import model_outputs
 from sampleformer.training.recipe import Recipe
@@ -60,9 +61,9 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     network = TokenModel(settings, splits.encoding.inputs, splits.encoding.outputs)
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
-    outputs = model_outputs(network, splits.test, 8)
-    write_predictions(run.test_predictions, splits.encoding, splits.test, outputs)
-    _write_scores(run, splits, score(splits.encoding, outputs, splits.test.targets))
+    answers = Answers.of(splits.test, model_outputs(network, splits.test, 8), splits.encoding.task)
+    write_predictions(run.test_predictions, splits.encoding, answers)
+    _write_scores(run, splits, score(splits.encoding, answers))
     return run, splits
 
 

@@ -44,7 +44,7 @@ def request(
         raise InputError(f"expected a recipe ({known}) or --data FILE")
     if epochs is not None and steps is not None:
         raise InputError("--epochs and --steps: expected one of them, got both")
-    values = read(recipe or DEFAULTS)
+    values = read(recipe or ("molecules" if "smiles" in asked else DEFAULTS))
     if recipe is None:
         values["name"] = Path(asked["path"]).name.partition(".")[0] or DEFAULTS
     values["data"] = _data_section(values.get("data") or {}, asked, need_kind=recipe is None)
@@ -58,9 +58,13 @@ def _data_section(section: dict[str, Any], asked: dict[str, Any], *, need_kind: 
     numbers = asked.pop("numbers", False) or "columns" in asked
     if "text" in asked and numbers:
         raise InputError("--text and --numbers or --columns: expected one kind of table, got both")
-    if need_kind and "text" not in asked and not numbers:
-        raise InputError("--data: expected --text COLUMN for a table of texts, or --numbers for a table of numbers")
-    kind = "text" if "text" in asked else "numbers" if numbers else section.get("name")
+    if need_kind and "text" not in asked and "smiles" not in asked and not numbers:
+        raise InputError(
+            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for one of molecules, or --numbers for "
+            "one of numbers"
+        )
+    columns = ("text", "smiles")
+    kind = next((name for name in columns if name in asked), "numbers" if numbers else section.get("name"))
     if kind != section.get("name"):
         accepted = inspect.signature(SOURCES[kind]).parameters  # type: ignore[index]
         section = {"name": kind} | {name: value for name, value in section.items() if name in accepted}
