@@ -50,9 +50,9 @@ def normal_pairs(
     """Point pair features: the distance of two points, and how their normals lie to the line between and to each other.
 
     With ``d = x_j − x_i``, ``α = ν_i · d / ‖d‖``, ``β = ν_j · d / ‖d‖``, ``γ = ν_i · ν_j``: ``[‖d‖, α, β, γ]``. Normals
-    that are not oriented, which may point to either side of their surface, give ``[‖d‖, |α|, |β|, |γ|, α β γ]``: turning
-    a normal around changes the sign of two of the three factors, so the product stays, and with the absolute values it
-    holds all that does not depend on the signs.
+    that are not oriented, which may point to either side of their surface, give ``[‖d‖, |α|, |β|, |γ|, α β γ]``:
+    turning a normal around changes the sign of two of the three factors, so the product stays, and with the absolute
+    values it holds all that does not depend on the signs.
 
     Rotations, reflections and shifts change nothing. (The publication takes the angles, we their cosines, whose
     gradients are finite everywhere.)

@@ -1,5 +1,6 @@
 """One cloud from a file of any kind, LAS and LAZ among them."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -122,3 +123,23 @@ def test_what_fails_without_laspy(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "laspy", None)
     with pytest.raises(InputError, match=r'pip install "sampleformer\[points\]"'):
         read_cloud(tmp_path / "a.las", 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("kind", ["las", "laz"])
+@pytest.mark.parametrize(
+    ("place", "form", "message"),
+    [
+        (100, "<I", "too few for 4294967295 records before the points"),
+        (243, "<I", "too few for 4294967295 extended records"),
+        (247, "<Q", "too few for 18446744073709551615 points"),
+        (0, "<B", "found no header that starts with LASF"),
+    ],
+)
+def test_counts_that_a_scan_has_no_room_for(tmp_path: Path, kind: str, place: int, form: str, message: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    scan(path, point_format=6)  # in version 1.4
+    content = bytearray(path.read_bytes())
+    struct.pack_into(form, content, place, 256 ** struct.calcsize(form) - 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_cloud(path, 10, np.random.default_rng(0))

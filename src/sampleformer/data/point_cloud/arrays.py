@@ -1,6 +1,6 @@
 """Points from NPY, NPZ and H5 files."""
 
-import zipfile
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_set import CloudSet
 from sampleformer.data.point_cloud.columns import cloud_of_columns
 from sampleformer.data.point_cloud.file_check import check_file
+from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 
@@ -57,11 +58,11 @@ def read_npz(path: Path, columns: Sequence[str] | None = None) -> Cloud:
     with archive:
         try:
             held = {name: archive[name] for name in archive.files if name in known}
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
-            raise InputError(f"{path}: not a valid NPZ file ({error})") from error
+        except Exception as error:  # numpy and zipfile raise errors of all kinds where a file is damaged
+            raise InputError(f"{path}: not a valid NPZ file ({' '.join(str(error).split())})") from error
         names = archive.files
     if not any(name in held for name in POINTS):
-        raise InputError(f"{path}: found the arrays {', '.join(names)}, expected one of {', '.join(POINTS)}")
+        raise InputError(f"{path}: found the arrays {_listed(names)}, expected one of {', '.join(POINTS)}")
     return _one(path, held, columns)
 
 
@@ -82,15 +83,15 @@ def read_h5(path: Path, columns: Sequence[str] | None = None) -> CloudSet:
     h5py = require("h5py", "points")
     try:
         with h5py.File(path, "r") as file:
-            names = list(file)
+            names = [str(name) for name in file]
             known = (*POINTS, *NORMALS, *FEATURES, *POINT_LABELS)
             used = [name for name in names if name in known and isinstance(file[name], h5py.Dataset)]
             held = {name: np.atleast_1d(file[name][()]) for name in used}
-    except (OSError, RuntimeError, KeyError) as error:
+    except Exception as error:  # h5py raises errors of all kinds where a file is damaged
         raise InputError(f"{path}: not a valid H5 file ({' '.join(str(error).split())})") from error
     data = _first(held, POINTS)
     if data is None:
-        raise InputError(f"{path}: found the arrays {', '.join(names)}, expected one of {', '.join(POINTS)}")
+        raise InputError(f"{path}: found the arrays {_listed(names)}, expected one of {', '.join(POINTS)}")
     if data.ndim == 2:
         held = {name: values[None] for name, values in held.items()}
     elif data.ndim != 3:
@@ -145,9 +146,14 @@ def _first(held: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray |
     return next((held[name] for name in names if name in held), None)
 
 
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(" ".join(name.split()) for name in names)
+
+
 def _load(path: Path) -> Any:
-    check_file(path)
+    content = read_bytes(path, compressed=False)
     try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a valid {path.suffix[1:].upper()} file of numbers ({error})") from error
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # numpy and zipfile raise errors of all kinds where a file is damaged
+        kind, words = path.suffix[1:].upper(), " ".join(str(error).split())
+        raise InputError(f"{path}: not a valid {kind} file of numbers ({words})") from error

@@ -84,13 +84,11 @@ class Cloud:
             _check_rows("normals", normals, 3)
             lengths = np.linalg.norm(normals, axis=1, keepdims=True)
             normals = (normals / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-        return cls(
-            (points - origin).astype(np.float32),
-            normals,
-            None if features is None else np.asarray(features, np.float32),
-            None if labels is None else _whole(np.asarray(labels)),
-            (float(origin[0]), float(origin[1]), float(origin[2])),
-        )
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, which is refused
+            moved = (points - origin).astype(np.float32)
+            others = None if features is None else np.asarray(features).astype(np.float32)
+        whole = None if labels is None else _whole(np.asarray(labels))
+        return cls(moved, normals, others, whole, (float(origin[0]), float(origin[1]), float(origin[2])))
 
     def __len__(self) -> int:
         return len(self.points)

@@ -1,6 +1,8 @@
 """Points from LAS and LAZ files of laser scanners."""
 
+import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from sampleformer.extras import require
 
 LARGEST = 65535  # of the 16 bits that intensity and colours have
 COLOURS = ("red", "green", "blue")
+# Scans shrink to a tenth in LAZ; no count of points is believed that would mean to less than this.
+MOST_COMPRESSED = 1000
+_RECORD, _EXTENDED_RECORD = 54, 60  # bytes of the headers of records that are not points
 
 
 def read_las(path: Path) -> Cloud:
@@ -30,7 +35,10 @@ def read_las(path: Path) -> Cloud:
     check_file(path)
     laspy = require("laspy", "points")
     try:
-        scan = laspy.read(path)
+        _check_records(path)
+        with laspy.open(path) as reader:
+            _check_points(path, reader.header)
+            scan = reader.read()
         names = ["intensity", *(name for name in COLOURS if name in set(scan.point_format.dimension_names))]
         points = np.asarray(scan.xyz, np.float64)
         features = np.stack([np.asarray(scan[name], np.float64) / LARGEST for name in names], axis=1)
@@ -42,3 +50,27 @@ def read_las(path: Path) -> Cloud:
         return Cloud.measured(points, features=features, labels=labels)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _check_records(path: Path) -> None:
+    """Refuses counts of records that the file has no room for: laspy would go through all of them."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(247)
+    if header[:4] != b"LASF" or len(header) < 104:
+        raise ValueError("found no header that starts with LASF")
+    header_size, points_start, records = struct.unpack_from("<HII", header, 94)
+    if not header_size + records * _RECORD <= points_start <= size:
+        raise ValueError(f"cut short: found {size} bytes, too few for {records} records before the points")
+    if tuple(header[24:26]) >= (1, 4) and len(header) == 247:
+        (extended,) = struct.unpack_from("<I", header, 243)
+        if extended * _EXTENDED_RECORD > size:
+            raise ValueError(f"cut short: found {size} bytes, too few for {extended} extended records")
+
+
+def _check_points(path: Path, header: Any) -> None:
+    """Refuses a number of points that the file has no room for: laspy would reserve the memory for it."""
+    size = path.stat().st_size
+    room = size * MOST_COMPRESSED if header.are_points_compressed else size
+    if header.point_count * header.point_format.size > room:
+        raise ValueError(f"cut short: found {size} bytes, too few for {header.point_count} points")
