@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sampleformer.heads import POOLINGS, AttentionPooling, SetHead, TokenHead
+from sampleformer.heads import POOLINGS, AttentionPooling, PairHead, SetHead, TokenHead
 from sampleformer.tokens import Tokens
 from tests.attention.variations import batch, with_padding
 
@@ -98,3 +98,19 @@ def test_no_outputs_are_refused(make):
 def test_an_unknown_pooling_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="pooling is 'maen'; did you mean 'mean'"):
         SetHead(WIDTH, 3, pooling="maen")
+
+
+@pytest.mark.parametrize("directed", [False, True], ids=["undirected", "directed"])
+def test_pairs_are_answered_by_the_formula(directed):
+    head, tokens = PairHead(WIDTH, 3, directed=directed).double(), batch([5, 3], width=WIDTH)
+    pairs = torch.tensor([[[0, 1], [4, 2]], [[2, 2], [1, 0]]])
+    found = head(tokens, pairs)
+    for row in range(2):
+        for place in range(2):
+            i, j = tokens.features[row, pairs[row, place, 0]], tokens.features[row, pairs[row, place, 1]]
+            joined = torch.cat([i, j, i * j]) if directed else torch.cat([i * j, (i - j).abs()])
+            torch.testing.assert_close(found[row, place], head.answer(joined))
+    turned = head(tokens, pairs.flip(-1))
+    assert torch.allclose(turned, found) is not directed
+    with pytest.raises(ValueError, match="outputs is 0, expected at least 1"):
+        PairHead(WIDTH, 0)

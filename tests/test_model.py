@@ -33,11 +33,11 @@ MODELS = {
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def model(name: str = "full", per_token: bool = False, inputs: dict | None = None, **settings: object) -> TokenModel:
+def model(name: str = "full", level: str = "set", inputs: dict | None = None, **settings: object) -> TokenModel:
     """A small model in float64 whose layers count: the residual scale does not start at zero."""
     sizes = {"width": 10, "layers": 2, "heads": 2, "feedforward": 17, "residual_scale": 0.7}
     values = {**sizes, "attention": MODELS[name], "embed": {"name": "sequence", "hidden": 16}, **settings}
-    made = TokenModel(ModelSettings(**values), inputs or {"vocabulary": VOCABULARY}, OUTPUTS, per_token=per_token)
+    made = TokenModel(ModelSettings(**values), inputs or {"vocabulary": VOCABULARY}, OUTPUTS, level=level)
     return made.double()
 
 
@@ -53,17 +53,17 @@ def one_line(caught: pytest.ExceptionInfo) -> str:
 
 
 @every_model
-@pytest.mark.parametrize("per_token", [False, True], ids=["per-set", "per-token"])
+@pytest.mark.parametrize("level", ["set", "token"])
 @pytest.mark.parametrize("content", [0, -1, 10**6])
-def test_padding_changes_nothing(name, per_token, content):
-    made, lengths = model(name, per_token).eval(), [13, 1, 7]
+def test_padding_changes_nothing(name, level, content):
+    made, lengths = model(name, level).eval(), [13, 1, 7]
     tokens = texts(lengths, padding=3)
     tokens = tokens.with_features(tokens.features.masked_fill(~tokens.mask, content))
     out = made(tokens)
     for row, length in enumerate(lengths):
         alone = made(Tokens(tokens.features[row : row + 1, :length]))[0]
-        torch.testing.assert_close(out[row, :length] if per_token else out[row], alone, **EXACT)
-    if per_token:
+        torch.testing.assert_close(out[row, :length] if level == "token" else out[row], alone, **EXACT)
+    if level == "token":
         assert not out[~tokens.mask].any()
 
 
@@ -147,9 +147,9 @@ def test_one_step_of_training_in_lower_precision(name, precision):
 
 
 @every_model
-@pytest.mark.parametrize("per_token", [False, True], ids=["per-set", "per-token"])
-def test_saved_and_read_again_it_gives_the_same_bits(name, per_token, tmp_path):
-    made, tokens = model(name, per_token).float().eval(), texts([13, 7, 0])
+@pytest.mark.parametrize("level", ["set", "token"])
+def test_saved_and_read_again_it_gives_the_same_bits(name, level, tmp_path):
+    made, tokens = model(name, level).float().eval(), texts([13, 7, 0])
     made.save_pretrained(tmp_path / "model")
     again = TokenModel.from_pretrained(tmp_path / "model")
     assert not again.training
@@ -360,9 +360,9 @@ class WithTensors(nn.Module):
 
 
 @every_model
-@pytest.mark.parametrize("per_token", [False, True], ids=["per-set", "per-token"])
-def test_exported_with_any_batch_and_length_equals_eager(name, per_token):
-    made, tokens = model(name, per_token).eval(), texts([13, 7])
+@pytest.mark.parametrize("level", ["set", "token"])
+def test_exported_with_any_batch_and_length_equals_eager(name, level):
+    made, tokens = model(name, level).eval(), texts([13, 7])
     any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     program = torch.export.export(
         WithTensors(made), (tokens.features, tokens.mask), dynamic_shapes=(any_size, any_size), strict=False

@@ -30,6 +30,8 @@ def tokens(given: list[str] | None = None, batch: int = BATCH, length: int = LEN
         "positions": torch.arange(length).expand(batch, length),
         "coordinates": torch.randn(batch, length, 3),
         "normals": torch.randn(batch, length, 3),
+        "encodings": torch.randn(batch, length, 2),
+        "identifiers": torch.randn(batch, length, 4),
         "edges": Edges(source, target, torch.randn(batch, length, 4), torch.rand(batch, length) < 0.6),
     }
     given = OPTIONAL if given is None else given
@@ -113,7 +115,7 @@ def test_with_features_keeps_the_rest():
 def test_to_moves_every_tensor_and_keeps_what_is_none():
     moved = tokens().to("meta")
     assert {leaf.device.type for leaf in pytree.tree_leaves(moved)} == {"meta"}
-    assert len(pytree.tree_leaves(moved)) == 9
+    assert len(pytree.tree_leaves(moved)) == 11
     assert Tokens(torch.zeros(1, 2)).to("meta").mask is None
 
 
@@ -181,6 +183,8 @@ def test_without_padding_cleans_every_field():
         before.positions.masked_fill(~before.mask, -99),
         before.coordinates.masked_fill(~before.mask[:, :, None], torch.nan),
         before.normals.masked_fill(~before.mask[:, :, None], torch.inf),
+        before.encodings.masked_fill(~before.mask[:, :, None], torch.nan),
+        before.identifiers.masked_fill(~before.mask[:, :, None], torch.nan),
         Edges(
             before.edges.source.masked_fill(~before.edges.mask, -1),
             before.edges.target.masked_fill(~before.edges.mask, 10**9),

@@ -1,10 +1,11 @@
-"""From the encoder's tokens to outputs: pooling, one answer for a set, one answer for each token."""
+"""From the encoder's tokens to outputs: pooling, one answer for a set, for each token, or for pairs of tokens."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from sampleformer.errors import nearest
+from sampleformer.functional.gathering import rows_at
 from sampleformer.tokens import Tokens
 
 
@@ -114,3 +115,40 @@ class TokenHead(nn.Module):
         """One answer a token."""
         answers = self.output(tokens.without_padding().features)
         return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)
+
+
+class PairHead(nn.Module):
+    """One answer for each of the pairs asked about.
+
+    ``Linear(GELU(Linear([x_i ⊙ x_j ; |x_i − x_j|])))``, the same for (i, j) and (j, i); for directed pairs
+    ``Linear(GELU(Linear([x_i ; x_j ; x_i ⊙ x_j])))``.
+
+    Args:
+        width: d, of the tokens.
+        outputs: numbers in an answer.
+        directed: whether (i, j) and (j, i) are different questions.
+
+    Raises:
+        ValueError: if outputs < 1.
+    """
+
+    def __init__(self, width: int, outputs: int, *, directed: bool = False) -> None:
+        super().__init__()
+        if outputs < 1:
+            raise ValueError(f"outputs is {outputs}, expected at least 1")
+        self.directed = directed
+        self.answer = nn.Sequential(
+            nn.Linear((3 if directed else 2) * width, width), nn.GELU(), nn.Linear(width, outputs)
+        )
+
+    def forward(self, tokens: Tokens, pairs: Int64[Tensor, "b p 2"]) -> Float[Tensor, "b p outputs"]:
+        """One answer a pair.
+
+        Args:
+            tokens: from the encoder.
+            pairs: indices of the two tokens of each.
+        """
+        first, second = (rows_at(tokens.features, pairs[..., place]) for place in (0, 1))
+        if self.directed:
+            return self.answer(torch.cat([first, second, first * second], dim=-1))
+        return self.answer(torch.cat([first * second, (first - second).abs()], dim=-1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -17,9 +17,9 @@ from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
 from sampleformer.attention.auto import AUTO
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_json, written_whole
-from sampleformer.heads import SetHead, TokenHead
+from sampleformer.heads import PairHead, SetHead, TokenHead
 from sampleformer.settings import Component, Settings, validate
 from sampleformer.tokens import Tokens
 
@@ -66,7 +66,7 @@ class TokenModel(nn.Module):
         settings: of the model.
         inputs: what the data says of its tokens, given to the embedding: ``{"vocabulary": 256}``, ``{"features": 3}``.
         outputs: numbers in an answer.
-        per_token: whether each token gets an answer, or the whole set.
+        level: what gets an answer: the whole "set", each "token", or a "pair" of tokens.
 
     Raises:
         InputError: if a setting is unknown or cannot be.
@@ -78,14 +78,12 @@ class TokenModel(nn.Module):
         torch.Size([1, 2])
     """
 
-    def __init__(
-        self, settings: ModelSettings, inputs: Mapping[str, Any], outputs: int, *, per_token: bool = False
-    ) -> None:
+    def __init__(self, settings: ModelSettings, inputs: Mapping[str, Any], outputs: int, *, level: str = "set") -> None:
         super().__init__()
         self.settings = settings
         self.inputs = dict(inputs)
         self.outputs = outputs
-        self.per_token = per_token
+        self.level = level
         for name in ("width", "layers", "heads", "feedforward"):
             if getattr(settings, name) < 1:
                 raise InputError(f"model.{name}: {getattr(settings, name)}, expected at least 1")
@@ -114,11 +112,7 @@ class TokenModel(nn.Module):
                 norm_position=settings.norm_position,
                 local=local,
             )
-            self.head = (
-                TokenHead(settings.width, outputs)
-                if per_token
-                else SetHead(settings.width, outputs, pooling=settings.pooling)
-            )
+            self.head = self._make_head()
         except InputError:
             raise
         except ValueError as error:
@@ -128,14 +122,36 @@ class TokenModel(nn.Module):
         """The random numbers of one training pass, for `forward`."""
         return self.encoder.draw_noise(self.embed(tokens), generator)
 
-    def forward(self, tokens: Tokens, *, noise: Sequence[Noise | None] | None = None) -> Float[Tensor, "b *rest"]:
-        """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each token.
+    def _make_head(self) -> nn.Module:
+        width, outputs = self.settings.width, self.outputs
+        if self.level == "set":
+            return SetHead(width, outputs, pooling=self.settings.pooling)
+        if self.level == "token":
+            return TokenHead(width, outputs)
+        if self.level == "pair":
+            return PairHead(width, outputs, directed=bool(self.inputs.get("directed", False)))
+        raise ValueError(f"level is {self.level!r}; {nearest(self.level, ('set', 'token', 'pair'))}")
+
+    def forward(
+        self,
+        tokens: Tokens,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        noise: Sequence[Noise | None] | None = None,
+    ) -> Float[Tensor, "b *rest"]:
+        """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each raw token, or ``(b, p, outputs)`` for each pair.
 
         Args:
-            tokens: raw, as the data has them.
+            tokens: raw, as the data has them. The embedding may add others after them (edges), which get no answer.
+            pairs: the two tokens of each pair asked about, for a model of pairs; in the place of padding anything
+                below n.
             noise: from `draw_noise`, used in training only; None: drawn in each layer.
         """
-        return self.head(self.encoder(self.embed(tokens), noise=noise))
+        encoded = self.encoder(self.embed(tokens), noise=noise)
+        if self.level == "pair":
+            return self.head(encoded, pairs)
+        answers = self.head(encoded)
+        return answers[:, : tokens.length] if self.level == "token" else answers
 
     @torch.no_grad()
     def select(self, tokens: Tokens) -> list[Selection]:
@@ -155,7 +171,7 @@ class TokenModel(nn.Module):
             "settings": self.settings.model_dump(),
             "inputs": self.inputs,
             "outputs": self.outputs,
-            "per_token": self.per_token,
+            "level": self.level,
         }
         with written_whole(path / "model.safetensors") as part:
             save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
@@ -175,7 +191,8 @@ class TokenModel(nn.Module):
         if not (path / "config.json").exists() and (path / "model" / "config.json").exists():
             path = path / "model"
         saved = _read_config(path / "config.json")
-        model = cls(saved.settings, saved.inputs, saved.outputs, per_token=saved.per_token)
+        level = "token" if saved.per_token else saved.level
+        model = cls(saved.settings, saved.inputs, saved.outputs, level=level)
         weights = path / "model.safetensors"
         try:
             model.load_state_dict(load_file(weights))
@@ -195,7 +212,8 @@ class _Saved(Settings):
     settings: ModelSettings
     inputs: dict[str, Any]
     outputs: int
-    per_token: bool
+    level: str = "set"
+    per_token: bool = False  # what earlier releases wrote in the place of the level
 
 
 def _read_config(path: Path) -> _Saved:

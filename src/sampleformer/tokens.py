@@ -22,12 +22,16 @@ class Tokens:
     """A batch of token sets of unequal sizes, padded to one length.
 
     Args:
-        features: what each token carries, shape ``(b, n)`` for integer codes or ``(b, n, d)`` for vectors.
+        features: what each token carries, shape ``(b, n)`` for integer codes, ``(b, n, c)`` for several of them, or
+            ``(b, n, d)`` for vectors.
         mask: shape ``(b, n)``, True where a token is real and False where it is padding. None: every token is real,
             which lets attention skip its masks.
         positions: place of each token in its sequence, shape ``(b, n)``. None: 0, 1, 2, …
         coordinates: place of each token in space, shape ``(b, n, c)``. None: it has none.
         normals: direction of the surface at each token, of unit length, shape ``(b, n, c)``. None: it has none.
+        encodings: what tells of each token's place in a graph, shape ``(b, n, p)``. None: nothing does.
+        identifiers: random numbers by which each token can be told from the others, shape ``(b, n, r)``; they travel
+            with the tokens. None: it has none.
         edges: what joins the tokens; a padded token has none. None: nothing does.
 
     Raises:
@@ -45,6 +49,8 @@ class Tokens:
     positions: Num[Tensor, "b n"] | None = field(default=None, metadata=_NUMBER)
     coordinates: Float[Tensor, "b n c"] | None = field(default=None, metadata=_VECTOR)
     normals: Float[Tensor, "b n c"] | None = field(default=None, metadata=_VECTOR)
+    encodings: Float[Tensor, "b n p"] | None = field(default=None, metadata=_VECTOR)
+    identifiers: Float[Tensor, "b n r"] | None = field(default=None, metadata=_VECTOR)
     edges: Edges | None = None
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sampleformer.data.samples import collate
+from sampleformer.data.collate import collate
 from sampleformer.training import RunFolder
 from tests.cli.program import files_in, refused, run_program
 

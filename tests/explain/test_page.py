@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampleformer.data.samples import collate
+from sampleformer.data.collate import collate
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page
 from sampleformer.training.run_folder import RunFolder

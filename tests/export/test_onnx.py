@@ -26,7 +26,7 @@ ATTENTIONS = {
 BATCHES = ([1], [2], [0, 3, 1], [7, 4], [5, 33, 12, 6, 1])
 
 
-def model(name: str, inputs: dict | None = None, per_token: bool = False, window: int | None = None) -> TokenModel:
+def model(name: str, inputs: dict | None = None, level: str = "set", window: int | None = None) -> TokenModel:
     """A small model whose layer counts: the residual scale does not start at zero."""
     settings = ModelSettings(
         width=8,
@@ -38,7 +38,7 @@ def model(name: str, inputs: dict | None = None, per_token: bool = False, window
         embed={"name": "sequence", "hidden": 8},
         window=window,
     )
-    return TokenModel(settings, inputs or CODES, 3, per_token=per_token).eval()
+    return TokenModel(settings, inputs or CODES, 3, level=level).eval()
 
 
 def batch(made: TokenModel, lengths: list[int]) -> Tokens:
@@ -77,7 +77,7 @@ def test_onnxruntime_gives_the_models_answers_for_any_batch_and_length(name: str
 
 
 def test_numbers_of_a_fixed_length_with_neighbours_and_an_answer_for_each_token(tmp_path: Path) -> None:
-    made = model("samsa-hard", {"features": 2, "length": 20}, per_token=True, window=2)
+    made = model("samsa-hard", {"features": 2, "length": 20}, level="token", window=2)
     written = same_answers(made, tmp_path / "model.onnx", longest=20)
     assert written.inputs[0] == "tokens: float (batch, length, 2)"
     assert written.outputs == ["output: float (batch, length, 3)"]

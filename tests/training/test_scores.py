@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sampleformer.training.answers import Answers
 from sampleformer.training.scores import SELECTION, better, majority_share, score
 
 
@@ -22,11 +23,16 @@ class FakeEncoding:
         return {name: (outputs[:, place] * self.scale + self.mean).tolist() for place, name in enumerate(self.labels)}
 
 
+def rows(outputs: np.ndarray, targets: np.ndarray) -> Answers:
+    """Answers for samples named by their number."""
+    return Answers(outputs, targets, [str(row) for row in range(len(outputs))], np.arange(len(outputs)))
+
+
 def test_classification() -> None:
     # Classes 0 and 1 occur, class 2 is predicted once, class 3 is not there at all.
     outputs = np.eye(4, dtype=np.float32)[[0, 0, 1, 2, 0]]
     targets = np.array([0, 0, 1, 1, 1])
-    scores = score(FakeEncoding("classification"), outputs, targets)  # type: ignore[arg-type]
+    scores = score(FakeEncoding("classification"), rows(outputs, targets))  # type: ignore[arg-type]
     assert scores["accuracy"] == pytest.approx(3 / 5)
     assert scores["balanced_accuracy"] == pytest.approx((1 + 1 / 3) / 2)
     # F1 of class 0: 2·2/(2·2+1); of class 1: 2·1/(2·1+2); of class 2: 0; class 3 does not count.
@@ -40,7 +46,7 @@ def test_majority() -> None:
 def test_multilabel_leaves_out_what_cannot_be_ranked() -> None:
     outputs = np.array([[2.0, 0, 0], [1.0, 0, 0], [0.0, 0, 0], [-1.0, 0, 9]], np.float32)
     targets = np.array([[1, 0, np.nan], [0, 0, 1], [1, 0, 0], [0, 0, 1]], np.float32)
-    scores = score(FakeEncoding("multilabel"), outputs, targets)  # type: ignore[arg-type]
+    scores = score(FakeEncoding("multilabel"), rows(outputs, targets))  # type: ignore[arg-type]
     # Column 0: precision 1 at the first, 2/3 at the third. Column 1 has no positive. Column 2: known rows only.
     third = 0.5 * 1 + 0.5 * 2 / 3
     assert scores["average_precision"] == pytest.approx(((1 + 2 / 3) / 2 + third) / 2)
@@ -48,7 +54,7 @@ def test_multilabel_leaves_out_what_cannot_be_ranked() -> None:
 
 
 def test_nothing_to_rank_gives_no_number() -> None:
-    scores = score(FakeEncoding("multilabel"), np.zeros((3, 1), np.float32), np.zeros((3, 1), np.float32))  # type: ignore[arg-type]
+    scores = score(FakeEncoding("multilabel"), rows(np.zeros((3, 1), np.float32), np.zeros((3, 1), np.float32)))  # type: ignore[arg-type]
     assert all(np.isnan(value) for value in scores.values())
 
 
@@ -56,7 +62,7 @@ def test_regression_is_scored_in_the_unit_of_the_target() -> None:
     encoding = FakeEncoding("regression", ["price", "size"], mean=1000.0, scale=100.0)
     targets = np.array([[0.0, 1.0], [1.0, np.nan], [2.0, 3.0]], np.float32)
     outputs = np.array([[0.0, 1.0], [1.0, 55.0], [2.3, 3.0]], np.float32)
-    scores = score(encoding, outputs, targets)  # type: ignore[arg-type]
+    scores = score(encoding, rows(outputs, targets))  # type: ignore[arg-type]
     assert scores["mae"] == pytest.approx((30 / 3 + 0) / 2, rel=1e-5)
     assert scores["rmse"] == pytest.approx((np.sqrt(900 / 3) + 0) / 2, rel=1e-5)
     assert scores["r2"] == pytest.approx((1 - 900 / 20000 + 1) / 2, rel=1e-5)

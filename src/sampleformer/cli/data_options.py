@@ -11,6 +11,8 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("your own data")
     data.add_argument("--data", metavar="FILE", help="a table: CSV, TSV, JSONL or Parquet; also .gz")
     data.add_argument("--text", metavar="COLUMN", help="the column with the text")
+    data.add_argument("--smiles", metavar="COLUMN", help="the column with molecules as SMILES")
+    data.add_argument("--split", metavar="KIND", help="how molecules are split: random, or by their scaffold")
     data.add_argument("--numbers", action="store_true", default=None, help="all other columns are numbers")
     data.add_argument("--columns", action="append", metavar="A,B", help="only these columns are the numbers")
     data.add_argument("--label", action="append", metavar="A,B", help="the column or columns to predict")
@@ -28,6 +30,8 @@ def data_section(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "path": options.data,
         "text": options.text,
+        "smiles": options.smiles,
+        "split": options.split,
         "numbers": options.numbers,
         "columns": split_names(options.columns),
         "label": labels[0] if labels and len(labels) == 1 else labels,

@@ -2,8 +2,11 @@
 
 from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
-from sampleformer.data.samples import Sample, Samples, collate
+from sampleformer.data.graph.smiles import SmilesTable
+from sampleformer.data.sample import Sample
+from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
 from sampleformer.data.sequence.digits import Digits
 from sampleformer.data.sequence.imdb import Imdb
@@ -11,10 +14,12 @@ from sampleformer.data.sequence.listops import ListOps
 from sampleformer.data.sequence.numbers import NumberTable
 from sampleformer.data.sequence.text import TextTable
 from sampleformer.data.source import Source, Splits
+from sampleformer.data.token_sets import TokenSets
 
 SOURCES: dict[str, type[Source]] = {
     "text": TextTable,
     "numbers": NumberTable,
+    "smiles": SmilesTable,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -33,8 +38,11 @@ __all__ = [
     "NumberTable",
     "Sample",
     "Samples",
+    "SmilesTable",
     "Source",
     "Splits",
+    "TargetRows",
     "TextTable",
+    "TokenSets",
     "collate",
 ]

@@ -12,31 +12,35 @@ from sampleformer.tokens import Tokens
 class Batch:
     """Samples padded to one length.
 
+    An answer is for a sample; or, where ``answered`` is given, there are m answers to each, for its tokens (m = n) or
+    for pairs of them.
+
     Args:
         tokens: raw tokens: codes ``(b, n)`` int64 or vectors ``(b, n, f)`` float32.
-        targets: class numbers ``(b,)`` int64; or ``(b, t)`` float32, 0 and 1 for several labels, standardised values
-            for regression. None if the samples have no targets.
-        target_mask: ``(b, t)``, True where the target is known. None: all are.
+        targets: class numbers ``(b,)`` or ``(b, m)`` int64; or ``(b, t)`` or ``(b, m, t)`` float32, 0 and 1 for several
+            labels, standardised values for regression. None if the samples have no targets.
+        target_mask: in the shape of the targets, True where one is known. None: all are.
         ids: the name of each sample in its source.
+        answered: ``(b, m)``, True where there is a token or a pair to answer for. None: an answer is for a sample.
+        pairs: the two tokens of each pair asked about, ``(b, m, 2)`` int64. None: answers are not for pairs.
     """
 
     tokens: Tokens
     targets: Tensor | None
     target_mask: Tensor | None
     ids: list[str]
+    answered: Tensor | None = None
+    pairs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def rows(self, answers: Tensor) -> Tensor:
+        """Answers, targets or masks of all samples, tokens or pairs one after the other: ``(rows, …)``."""
+        return answers if self.answered is None else answers[self.answered]
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on another device."""
-
-        def move(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
-
-        return replace(
-            self,
-            tokens=self.tokens.to(device, non_blocking=non_blocking),
-            targets=move(self.targets),
-            target_mask=move(self.target_mask),
-        )
+        names = ("tokens", "targets", "target_mask", "answered", "pairs")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **{name: value.to(device, non_blocking=non_blocking) for name, value in given.items()})

@@ -10,10 +10,12 @@ import numpy as np
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
-from sampleformer.data.samples import Sample, Samples
+from sampleformer.data.sample import LEVELS, Sample
+from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.table import Table, read_table
 from sampleformer.data.targets import Targets, targets_from_json
-from sampleformer.errors import InputError
+from sampleformer.data.token_sets import TokenSets
+from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_text
 
 
@@ -24,12 +26,19 @@ class Encoding:
         inputs: turns the input columns into tokens.
         targets: turns the target columns into numbers.
         id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
+        level: what a target is for: "set", "token" or "pair".
+
+    Raises:
+        ValueError: if the level is unknown.
     """
 
-    def __init__(self, inputs: Inputs, targets: Targets, id_column: str | None = None) -> None:
+    def __init__(self, inputs: Inputs, targets: Targets, id_column: str | None = None, level: str = "set") -> None:
+        if level not in LEVELS:
+            raise ValueError(f"level is {level!r}; {nearest(level, LEVELS)}")
         self._inputs = inputs
         self.targets = targets
         self.id_column = id_column
+        self.level = level
 
     @property
     def task(self) -> str:
@@ -37,8 +46,8 @@ class Encoding:
         return self.targets.task
 
     @property
-    def inputs(self) -> dict[str, int]:
-        """What the model's embedding must know: {"vocabulary": size} or {"features": number}."""
+    def inputs(self) -> dict[str, Any]:
+        """What the model's embedding must know: {"vocabulary": size}, {"features": number} and the like."""
         return self._inputs.model_inputs
 
     @property
@@ -50,6 +59,11 @@ class Encoding:
     def labels(self) -> list[str]:
         """Class names, or names of the target columns: one for each output."""
         return self.targets.labels
+
+    @property
+    def unit(self) -> str:
+        """What one token is called."""
+        return self._inputs.unit
 
     @property
     def layout(self) -> tuple[int, int] | None:
@@ -74,8 +88,13 @@ class Encoding:
         report = report or RowReport("data", lambda row: f"sample {ids[row]}")
         numbers = None if targets is None else self.targets.encode(targets, report)
         encoded = self._inputs.encode(values, report)
-        samples = Samples(encoded.features, encoded.offsets, numbers, ids, encoded.sources)
+        samples = self.pack(encoded, numbers, ids)
         return samples.subset(report.kept(len(ids))) if report.wrong else samples
+
+    def pack(self, sets: TokenSets, targets: np.ndarray | TargetRows | None, ids: Sequence[str]) -> Samples:
+        """Samples of encoded inputs and targets, which the inputs prepare each time one is used."""
+        prepare = self._inputs.prepare if self._inputs.prepares else None
+        return Samples(sets, targets, ids, prepare=prepare, size_of=self._inputs.size_of)
 
     def read(self, path: str | os.PathLike[str], *, targets: bool, on_error: str = "stop") -> Samples:
         """Reads a new file with the same columns.
@@ -120,6 +139,7 @@ class Encoding:
             "inputs": {"kind": self._inputs.kind, **self._inputs.to_json()},
             "targets": self.targets.to_json(),
             "id": self.id_column,
+            "level": self.level,
         }
         write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
@@ -134,7 +154,9 @@ class Encoding:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             inputs = dict(content["inputs"])
             kind = Inputs.kinds[inputs.pop("kind")]
-            return cls(kind.from_json(inputs), targets_from_json(content["targets"]), content["id"])
+            targets = targets_from_json(content["targets"])
+            # Earlier releases, which knew no other level, did not write it.
+            return cls(kind.from_json(inputs), targets, content["id"], content.get("level", "set"))
         except OSError as error:
             raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:

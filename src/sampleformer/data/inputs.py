@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from sampleformer.data.report import RowReport
-from sampleformer.data.samples import Sample
+from sampleformer.data.sample import Sample
+from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
 
 
-class Encoded(NamedTuple):
-    """Tokens of many samples, one after the other: see `Samples`."""
-
-    features: np.ndarray
-    offsets: np.ndarray
-    sources: list[str] | None
-
-
 class Inputs(ABC):
     """Turns the input columns of a table into tokens.
 
-    A subclass names its kind, under which it is saved: ``class TextColumn(Inputs, kind="text")``.
+    A subclass names its kind, under which it is saved: ``class TextColumn(Inputs, kind="text")``. One that does
+    something to a sample each time it is used says so with `prepares`.
     """
 
     kinds: ClassVar[dict[str, type[Inputs]]] = {}
     kind: ClassVar[str]
     layout: tuple[int, int] | None = None
+    prepares: ClassVar[bool] = False
+    """Whether `prepare` does anything."""
+    unit: ClassVar[str] = "token"
+    """What one token is called."""
 
     def __init_subclass__(cls, kind: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -39,16 +37,30 @@ class Inputs(ABC):
 
     @property
     @abstractmethod
-    def model_inputs(self) -> dict[str, int]:
-        """What the embedding must know: the vocabulary's size or the number of features."""
+    def model_inputs(self) -> dict[str, Any]:
+        """What the embedding must know: the vocabulary's size, the number of features and the like."""
 
     @abstractmethod
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         """The columns' values, one entry or row for each row of the table; wrong rows are reported."""
 
     @abstractmethod
-    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
-        """The tokens of parsed values."""
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
+        """The tokens of parsed values; those of a wrong row, which is reported, are none."""
+
+    def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
+        """A sample as the model sees it: random identifiers, and in training augmentations.
+
+        Args:
+            sample: as `encode` made it.
+            random: source of all randomness; in evaluation it is seeded by what the sample holds.
+            training: whether augmentations are wanted.
+        """
+        return sample
+
+    def size_of(self, tokens: np.ndarray, edges: np.ndarray) -> np.ndarray:
+        """How many tokens the model sees of samples of so many tokens and edges."""
+        return tokens + edges
 
     @abstractmethod
     def pieces(self, sample: Sample) -> list[str]:

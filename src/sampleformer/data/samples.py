@@ -1,121 +1,147 @@
-"""Samples in memory, and how they become batches."""
+"""Samples in memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
-from sampleformer.data.batch import Batch
-from sampleformer.tokens import Tokens
+from sampleformer.data.sample import Sample
+from sampleformer.data.token_sets import TokenSets
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One row of the user's data.
+class Prepare(Protocol):
+    """What is done to a sample each time it is used, see `Inputs.prepare`."""
+
+    def __call__(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
+        """The sample as the model sees it."""
+        ...
+
+
+class TargetRows:
+    """Targets of single tokens or of pairs, those of all samples one after the other.
 
     Args:
-        features: codes ``(n,)`` or vectors ``(n, f)``.
-        target: a class number ``()`` int64, or ``(t,)`` float32 with NaN where unknown. None: not known.
-        id: its name in the source.
-        source: the raw text, if it was a text.
+        values: ``(rows,)`` int64, −1 where unknown, or ``(rows, t)`` float32, NaN where unknown. None: none is known.
+        offsets: ``(samples + 1,)``: sample i has the rows from offsets[i] to offsets[i + 1].
+        pairs: the two tokens of each pair, ``(rows, 2)``. None: each row is for the token of the same place.
     """
 
-    features: np.ndarray
-    target: np.ndarray | None
-    id: str
-    source: str | None = None
+    def __init__(self, values: np.ndarray | None, offsets: np.ndarray, pairs: np.ndarray | None = None) -> None:
+        self.values = values
+        self.offsets = np.asarray(offsets, dtype=np.int64)
+        self.pairs = pairs
+        self.level = "token" if pairs is None else "pair"
+
+    def arguments(self, row: int) -> dict[str, Any]:
+        """Those of one sample, as arguments of `Sample`."""
+        part = slice(self.offsets[row], self.offsets[row + 1])
+        return {
+            "target": None if self.values is None else self.values[part],
+            "pairs": None if self.pairs is None else self.pairs[part],
+            "level": self.level,
+        }
 
 
 class Samples(Dataset[Sample]):
-    """Samples of unequal lengths, kept in one array so that they load fast and take little memory.
+    """Samples of unequal lengths, kept in few arrays.
+
+    A sample that is taken by its index is as evaluation sees it, always the same; `drawn` gives it as a training pass
+    does.
 
     Args:
-        features: the tokens of all samples, one after the other: ``(total,)`` of a small integer type, or
-            ``(total, f)`` float32.
-        offsets: ``(samples + 1,)``: sample i has the tokens from offsets[i] to offsets[i + 1].
-        targets: ``(samples,)`` int64 or ``(samples, t)`` float32 with NaN where unknown; None if not known.
+        sets: what the samples hold.
+        targets: one a sample, ``(samples,)`` int64 or ``(samples, t)`` float32 with NaN where unknown; or rows for
+            tokens or pairs; None if not known.
         ids: name of each sample.
-        sources: raw text of each sample.
+        prepare: what is done to a sample each time it is used; None: nothing.
+        size_of: tokens that the model sees of a sample with so many tokens and edges; None: all of both.
 
     Example:
-        >>> samples = Samples(np.array([7, 8, 9]), np.array([0, 2, 3]), np.array([0, 1]), ["a", "b"])
+        >>> sets = TokenSets(np.array([7, 8, 9]), np.array([0, 2, 3]))
+        >>> samples = Samples(sets, np.array([0, 1]), ["a", "b"])
         >>> samples[0].features
         array([7, 8])
     """
 
     def __init__(
         self,
-        features: np.ndarray,
-        offsets: np.ndarray,
-        targets: np.ndarray | None,
+        sets: TokenSets,
+        targets: np.ndarray | TargetRows | None,
         ids: Sequence[str],
-        sources: Sequence[str] | None = None,
+        *,
+        prepare: Prepare | None = None,
+        size_of: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ) -> None:
-        self._features = features
-        self._offsets = np.asarray(offsets, dtype=np.int64)
+        self._sets = sets
         self._targets = targets
         self._ids = ids
-        self._sources = sources
+        self._prepare = prepare
+        self._size_of = size_of or np.add
         self._rows = np.arange(len(ids))
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Sample:
+        sample = self._stored(index)
+        if self._prepare is None:
+            return sample
+        # By the content alone, so that an answer depends neither on the sample's row nor on what is beside it.
+        return self._prepare(sample, np.random.default_rng(sample.digest()), training=False)
+
+    def drawn(self, index: int, random: np.random.Generator) -> Sample:
+        """A sample as one pass of training sees it, with augmentations drawn anew."""
+        sample = self._stored(index)
+        return sample if self._prepare is None else self._prepare(sample, random, training=True)
+
+    def _stored(self, index: int) -> Sample:
         row = self._rows[index]
-        return Sample(
-            features=self._features[self._offsets[row] : self._offsets[row + 1]],
-            target=None if self._targets is None else self._targets[row],
-            id=self._ids[row],
-            source=None if self._sources is None else self._sources[row],
-        )
+        held = {"target": None} | self._sets.arguments(row)
+        if isinstance(self._targets, TargetRows):
+            held |= self._targets.arguments(row)
+        elif self._targets is not None:
+            held["target"] = self._targets[row]
+        return Sample(**held, id=self._ids[row])
+
+    @property
+    def level(self) -> str:
+        """What the targets are for: see `sample.LEVELS`."""
+        return self._targets.level if isinstance(self._targets, TargetRows) else "set"
 
     @property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each sample, ``(samples,)`` int64."""
-        return np.diff(self._offsets)[self._rows]
+        return self._sets.lengths[self._rows]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of tokens and edges that the model sees of each sample, ``(samples,)`` int64."""
+        return self._size_of(self.lengths, self._sets.edges[self._rows])
 
     @property
     def targets(self) -> np.ndarray | None:
-        """Target of each sample: ``(samples,)`` int64 or ``(samples, t)`` float32, NaN where unknown."""
-        return None if self._targets is None else self._targets[self._rows]
+        """Targets of all samples as evaluation sees them, one after the other.
+
+        Returns:
+            ``(rows,)`` int64, −1 where unknown, or ``(rows, t)`` float32, NaN where unknown; a row is a sample, or a
+            token or a pair of one. None if not known.
+        """
+        if not isinstance(self._targets, TargetRows):
+            return None if self._targets is None else self._targets[self._rows]
+        if self._targets.values is None or not len(self):
+            return None
+        return np.concatenate([sample.target for sample in map(self.__getitem__, range(len(self)))])
 
     @property
     def ids(self) -> list[str]:
         """Name of each sample."""
         return [self._ids[row] for row in self._rows.tolist()]
 
-    def subset(self, indices: Sequence[int] | np.ndarray) -> "Samples":
+    def subset(self, indices: Sequence[int] | np.ndarray) -> Samples:
         """Some of the samples, in the order given; nothing is copied."""
-        chosen = Samples(self._features, self._offsets, self._targets, self._ids, self._sources)
+        chosen = Samples(self._sets, self._targets, self._ids, prepare=self._prepare, size_of=self._size_of)
         chosen._rows = self._rows[np.asarray(indices, dtype=np.int64)]
         return chosen
-
-
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Pads samples with zeros to the longest of them (and to one token at least).
-
-    The mask is None if nothing was padded.
-    """
-    lengths = np.array([len(sample.features) for sample in samples])
-    longest = max(1, int(lengths.max()))
-    first = samples[0].features
-    dtype = np.float32 if first.ndim == 2 else np.int64
-    features = np.zeros((len(samples), longest, *first.shape[1:]), dtype=dtype)
-    for row, sample in enumerate(samples):
-        features[row, : len(sample.features)] = sample.features
-    mask = None if (lengths == longest).all() else torch.from_numpy(np.arange(longest) < lengths[:, None])
-    targets, target_mask = _stack_targets(samples)
-    return Batch(Tokens(torch.from_numpy(features), mask), targets, target_mask, [sample.id for sample in samples])
-
-
-def _stack_targets(samples: Sequence[Sample]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    if samples[0].target is None:
-        return None, None
-    targets = torch.from_numpy(np.stack([sample.target for sample in samples if sample.target is not None]))
-    if not targets.is_floating_point():
-        return targets, None
-    known = ~targets.isnan()
-    return (targets, None) if known.all() else (targets.nan_to_num(0.0), known)

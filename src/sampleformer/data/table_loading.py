@@ -13,7 +13,7 @@ from sampleformer.data.encoding import Encoding, row_ids
 from sampleformer.data.report import RowReport
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
-from sampleformer.data.split import PERIOD, choose, split_tenths, strata_of
+from sampleformer.data.split import PERIOD, choose, strata_of
 from sampleformer.data.split_columns import rows_of_splits
 from sampleformer.data.table import SUFFIXES, Table, read_table
 from sampleformer.data.tasks import infer_task, learn_targets, parse_targets
@@ -124,8 +124,8 @@ class TableLoading:
                     f"{self.table.path}: found {len(rest)} rows, expected at least {PERIOD} to split off a tenth for "
                     f"{' and '.join(missing)} (or give them as files or columns)"
                 )
-            *tenths, left = split_tenths(strata_of(rest.targets), len(missing), self.source.seed)
-            parts |= {split: rest.take(tenth) for split, tenth in zip(missing, tenths, strict=True)}
+            *given, left = self.source.split_off(rest.inputs, rest.targets, len(missing))
+            parts |= {split: rest.take(places) for split, places in zip(missing, given, strict=True)}
             rest = rest.take(left)
         return {"train": rest, "valid": parts["valid"], "test": parts["test"]}
 

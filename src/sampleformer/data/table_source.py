@@ -10,6 +10,7 @@ import numpy as np
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.source import Source, Splits
+from sampleformer.data.split import split_tenths, strata_of
 from sampleformer.data.table import Table, read_table
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.errors import InputError
@@ -73,6 +74,19 @@ class TableSource(Source):
     @abstractmethod
     def learn_inputs(self, columns: list[str], values: np.ndarray) -> Inputs:
         """What the training part's values, as `parse_inputs` gives them, teach about the inputs."""
+
+    def split_off(self, inputs: np.ndarray, targets: np.ndarray, parts: int) -> list[np.ndarray]:
+        """Splits parts off the rows: a seeded tenth each, with each class or value in proportion.
+
+        Args:
+            inputs: the rows' values, as `parse_inputs` gives them.
+            targets: theirs.
+            parts: how many, 1 or 2: validation and test, or one of them.
+
+        Returns:
+            The row numbers of each part, then those of the rest.
+        """
+        return split_tenths(strata_of(targets), parts, self.seed)
 
     def read(self) -> Table:
         """The main table."""

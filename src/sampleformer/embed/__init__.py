@@ -2,8 +2,9 @@
 
 from torch import nn
 
+from sampleformer.embed.graph import GraphEmbed
 from sampleformer.embed.sequence import SequenceEmbed
 
-EMBEDS: dict[str, type[nn.Module]] = {"sequence": SequenceEmbed}
+EMBEDS: dict[str, type[nn.Module]] = {"sequence": SequenceEmbed, "graph": GraphEmbed}
 
-__all__ = ["EMBEDS", "SequenceEmbed"]
+__all__ = ["EMBEDS", "GraphEmbed", "SequenceEmbed"]

@@ -1,6 +1,7 @@
 """Sequences: codes or numbers, with their positions."""
 
 import math
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +42,9 @@ class SequenceEmbed(nn.Module):
         >>> SequenceEmbed(8, vocabulary=256)(Tokens(torch.tensor([[72, 105]]))).features.shape
         torch.Size([1, 2, 8])
     """
+
+    example: ClassVar[dict[str, Any]] = {"features": 1}
+    """What the data may say of its tokens, to check settings before the data is read."""
 
     def __init__(
         self,

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from sampleformer.data.samples import Sample, collate
+from sampleformer.data.collate import collate
+from sampleformer.data.sample import Sample
 from sampleformer.explain.choices import Choices
 from sampleformer.explain.outcome import Outcome
 from sampleformer.heads import AttentionPooling

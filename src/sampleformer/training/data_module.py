@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.source import Splits
-from sampleformer.training.batches import StepBatches, evaluation_loader, training_loader
+from sampleformer.training.batches import StepsToCheck, evaluation_loader, training_loader
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -25,7 +25,7 @@ class TrainingData(LightningDataModule):
         super().__init__()
         self._splits = splits
         self._settings = settings
-        self._batches = LengthGroupedBatches(splits.train.lengths, settings.batch_size, seed)
+        self._batches = LengthGroupedBatches(splits.train.sizes, settings.batch_size, seed)
         self.batches_per_pass = self._batches.batches_per_pass
         self.total_steps = settings.total_steps(self.batches_per_pass)
         self._every = settings.steps_between_checks(self.batches_per_pass)
@@ -37,8 +37,8 @@ class TrainingData(LightningDataModule):
 
     def train_dataloader(self) -> "DataLoader[Batch]":
         """Batches of the steps from the current one to the next check."""
-        steps = StepBatches(self._batches, self._current_step, self._every, self.total_steps)
-        return training_loader(self._splits.train, steps)
+        steps = StepsToCheck(self._current_step, self._every, self.total_steps)
+        return training_loader(self._splits.train, self._batches, steps)
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Every sample of the validation part."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
-from sampleformer.data.samples import Samples
 from sampleformer.files import check_output, write_csv
+from sampleformer.training.answers import Answers
 from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.run_folder import RunFolder
@@ -48,11 +48,12 @@ def evaluate(
         samples = encoding.read(path, targets=True, on_error=on_error)
     targets = known_targets(samples)
     outputs = model_outputs(model, samples, recipe.training.batch_size)
+    answers = Answers.of(samples, outputs, encoding.task)
     share = majority_share(targets) if encoding.task == "classification" else None
     return {
         "task": encoding.task,
         "samples": len(samples),
-        "scores": score(encoding, outputs, targets),
+        "scores": score(encoding, answers),
         "majority_share": share,
     }
 
@@ -88,33 +89,43 @@ def predict(
     model, encoding = run.read_model().to(device), run.read_encoding()
     samples = encoding.read(path, targets=False, on_error=on_error)
     outputs = model_outputs(model, samples, recipe.training.batch_size, "predicting")
-    write_predictions(output, encoding, samples, outputs, targets=False)
+    write_predictions(output, encoding, Answers.of(samples, outputs, encoding.task), targets=False)
     return len(samples)
 
 
-def write_predictions(
-    path: Path, encoding: Encoding, samples: Samples, outputs: np.ndarray, *, targets: bool = True
-) -> None:
-    """Writes predictions as CSV: id, targets, predictions.
+def write_predictions(path: Path, encoding: Encoding, answers: Answers, *, targets: bool = True) -> None:
+    """Writes predictions as CSV: what each row is for, targets, predictions.
+
+    What a row is for is the ``id`` of a sample; for a token of it also a column ``node`` or ``point``; for a pair of
+    tokens two, ``node_1`` and ``node_2``.
 
     Args:
         path: of the file.
         encoding: of the data.
-        samples: of the rows.
-        outputs: raw, of the model, shape ``(n, o)``.
-        targets: with a column ``target`` (the true class), or a column ``target_<name>`` for each label column.
+        answers: of the model.
+        targets: with a column ``target`` (the true class), or a column ``target_<name>`` for each label column, empty
+            where it is not known.
     """
-    columns: dict[str, list[Any]] = {"id": samples.ids}
-    if targets:
-        columns |= _target_columns(encoding, known_targets(samples))
-    columns |= encoding.predictions(outputs)
+    columns: dict[str, list[Any]] = {"id": [answers.ids[number] for number in answers.sample.tolist()]}
+    columns |= _token_columns(encoding.unit, answers.tokens)
+    if targets and answers.targets is not None:
+        columns |= _target_columns(encoding, answers.targets)
+    columns |= encoding.predictions(answers.outputs)
     rows = zip(*columns.values(), strict=True)
     write_csv(path, list(columns), (dict(zip(columns, row, strict=True)) for row in rows))
 
 
+def _token_columns(unit: str, tokens: np.ndarray | None) -> dict[str, list[Any]]:
+    if tokens is None:
+        return {}
+    if tokens.ndim == 1:
+        return {unit: tokens.tolist()}
+    return {f"{unit}_{place + 1}": tokens[:, place].tolist() for place in range(2)}
+
+
 def _target_columns(encoding: Encoding, targets: np.ndarray) -> dict[str, list[Any]]:
     if encoding.task == "classification":
-        return {"target": [encoding.labels[number] for number in targets.tolist()]}
+        return {"target": [encoding.labels[number] if number >= 0 else "" for number in targets.tolist()]}
     if encoding.task == "multilabel":
         values = {name: targets[:, place].tolist() for place, name in enumerate(encoding.labels)}
     else:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
@@ -9,9 +10,10 @@ from torch import Tensor
 from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
 from sampleformer.model import TokenModel
+from sampleformer.training.answers import Answers
 from sampleformer.training.objective import make_objective
 from sampleformer.training.optimization import make_optimizer, rate_factor
-from sampleformer.training.outputs import evaluation_batches, in_order, known_targets
+from sampleformer.training.outputs import answer_model, evaluation_batches, in_order, known_targets, rows_by_sample
 from sampleformer.training.scores import score
 from sampleformer.training.settings import TrainingSettings
 
@@ -37,29 +39,29 @@ class TrainingModule(LightningModule):
         self._objective = make_objective(
             self.task, known_targets(splits.train), splits.encoding.outputs, settings.class_weights
         )
-        self._outputs: list[Tensor] = []
+        self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        return self._loss(self.model(batch.tokens), batch)
+        return self._loss(answer_model(self.model, batch), batch)
 
     def on_validation_epoch_start(self) -> None:
         """Forgets the outputs of the check before."""
-        self._outputs, self._losses = [], []
+        self._answers, self._losses = [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keeps the outputs of one batch."""
-        outputs = self.model(batch.tokens)
-        self._outputs.append(outputs)
+        outputs = answer_model(self.model, batch)
+        self._answers.append(rows_by_sample(outputs, batch))
         self._losses.append(self._loss(outputs, batch) * len(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Scores all outputs of the check."""
         valid = self._splits.valid
-        outputs = in_order(self._outputs, evaluation_batches(valid, self._settings.batch_size))
+        outputs = in_order(self._answers, evaluation_batches(valid, self._settings.batch_size))
         self.valid_scores = {"loss": float(torch.stack(self._losses).sum()) / len(valid)}
-        self.valid_scores |= score(self._splits.encoding, outputs, known_targets(valid))
+        self.valid_scores |= score(self._splits.encoding, Answers.of(valid, outputs, self.task))
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, whose learning rate changes with every step."""
@@ -70,4 +72,5 @@ class TrainingModule(LightningModule):
 
     def _loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         assert batch.targets is not None
-        return self._objective(outputs.float(), batch.targets, batch.target_mask)
+        known = None if batch.target_mask is None else batch.rows(batch.target_mask)
+        return self._objective(batch.rows(outputs.float()), batch.rows(batch.targets), known)

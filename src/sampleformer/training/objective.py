@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Objective = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""From outputs ``(b, o)``, targets ``(b,)`` or ``(b, o)``, and where they are known ``(b, o)``, to the loss ``()``."""
+"""From outputs ``(rows, o)``, targets ``(rows,)`` or ``(rows, o)``, and where those are known, to the loss ``()``."""
 
 
 def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: str = "none") -> Objective:
@@ -19,15 +19,13 @@ def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: 
 
     Args:
         task: ``classification``, ``multilabel`` or ``regression``.
-        targets: those of the training part, shape ``(samples,)`` or ``(samples, columns)``, NaN where unknown.
+        targets: those of the training part, shape ``(rows,)``, −1 where unknown, or ``(rows, columns)``, NaN there.
         outputs: number of the model's outputs.
         class_weights: ``balanced`` weighs classes by the inverse of their frequency (ignored by regression).
     """
     if task == "classification":
         weight = _class_weights(targets, outputs) if class_weights == "balanced" else None
-        return lambda logits, target, known: F.cross_entropy(
-            logits, target, weight=None if weight is None else weight.to(logits)
-        )
+        return lambda logits, target, known: _cross_entropy(logits, target, known, weight)
     if task == "multilabel":
         positive = _positive_weights(targets) if class_weights == "balanced" else None
         return lambda logits, target, known: _mean_of_known(
@@ -42,6 +40,15 @@ def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: 
     return lambda outputs, target, known: _mean_of_known((outputs - _filled(target, known)).square(), known)
 
 
+def _cross_entropy(logits: Tensor, target: Tensor, known: Tensor | None, weight: Tensor | None) -> Tensor:
+    weight = None if weight is None else weight.to(logits)
+    if known is None:
+        return F.cross_entropy(logits, target, weight=weight)
+    if not known.any():
+        return 0 * logits.sum()
+    return F.cross_entropy(logits[known], target[known], weight=weight)
+
+
 def _filled(target: Tensor, known: Tensor | None) -> Tensor:
     return target if known is None else torch.where(known, target, 0.0)
 
@@ -53,8 +60,9 @@ def _mean_of_known(losses: Tensor, known: Tensor | None) -> Tensor:
 
 
 def _class_weights(targets: np.ndarray, classes: int) -> Tensor:
-    counts = np.bincount(targets.astype(np.int64), minlength=classes).clip(min=1)
-    return torch.from_numpy(len(targets) / (classes * counts)).float()
+    known = targets[targets >= 0].astype(np.int64)
+    counts = np.bincount(known, minlength=classes).clip(min=1)
+    return torch.from_numpy(len(known) / (classes * counts)).float()
 
 
 def _positive_weights(targets: np.ndarray) -> Tensor:

@@ -6,41 +6,65 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.collate import collate
 from sampleformer.data.progress import progress_bar
-from sampleformer.data.samples import Samples, collate
+from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
 
 
 def evaluation_batches(samples: Samples, batch_size: int) -> list[list[int]]:
-    """Indices of every sample once, in batches of similar lengths, always the same."""
-    return list(LengthGroupedBatches(samples.lengths, batch_size, seed=0, shuffle=False))
+    """Indices of every sample once, in batches of similar sizes, always the same."""
+    return list(LengthGroupedBatches(samples.sizes, batch_size, seed=0, shuffle=False))
 
 
 def known_targets(samples: Samples) -> np.ndarray:
     """Targets of samples that must have them.
 
     Returns:
-        Classes, shape ``(n,)``, or columns, shape ``(n, o)``, NaN where unknown.
+        Classes, shape ``(rows,)``, −1 where unknown, or columns, shape ``(rows, o)``, NaN where unknown; a row is a
+        sample, or a token or a pair of one.
 
     Raises:
         InputError: if there are no samples, or no targets.
     """
-    if not len(samples) or samples.targets is None:
+    targets = samples.targets if len(samples) else None
+    if targets is None or not _known(targets).any():
         raise InputError("found no rows with a known target, expected at least 1")
-    return samples.targets
+    return targets
 
 
-def in_order(outputs: Sequence[Tensor], batches: Sequence[Sequence[int]]) -> np.ndarray:
-    """Outputs of batches as one array, in the order of the samples.
+def _known(targets: np.ndarray) -> np.ndarray:
+    return ~np.isnan(targets) if np.issubdtype(targets.dtype, np.floating) else targets >= 0
+
+
+def answer_model(model: nn.Module, batch: Batch) -> Tensor:
+    """A model's answers to a batch: ``(b, o)``, or ``(b, m, o)`` for tokens or pairs."""
+    return model(batch.tokens) if batch.pairs is None else model(batch.tokens, pairs=batch.pairs)
+
+
+def rows_by_sample(outputs: Tensor, batch: Batch) -> list[np.ndarray]:
+    """The answers to each sample of a batch, ``(rows, o)`` float32: one, or one for each of its tokens or pairs."""
+    values = outputs.detach().float().cpu()
+    if batch.answered is None:
+        return list(values[:, None].numpy())
+    counts = batch.answered.sum(1).tolist()
+    return [part.numpy() for part in values[batch.answered.cpu()].split(counts)]
+
+
+def in_order(answers: Sequence[Sequence[np.ndarray]], batches: Sequence[Sequence[int]]) -> np.ndarray:
+    """Answers to the samples of batches as one array, in the order of the samples.
+
+    Args:
+        answers: of each batch, as `rows_by_sample` gives them.
+        batches: indices of the samples of each batch.
 
     Returns:
-        shape ``(n, o)``, float32.
+        shape ``(rows, o)``, float32.
     """
-    values = torch.cat([output.detach().float().cpu() for output in outputs]).numpy()
-    ordered = np.empty_like(values)
-    ordered[np.concatenate(batches)] = values
-    return ordered
+    by_sample = [rows for batch in answers for rows in batch]
+    return np.concatenate([by_sample[place] for place in np.argsort(np.concatenate(batches), kind="stable")])
 
 
 @torch.inference_mode()
@@ -54,15 +78,15 @@ def model_outputs(model: nn.Module, samples: Samples, batch_size: int, descripti
         description: what the progress bar says.
 
     Returns:
-        shape ``(n, o)``, float32, in the order of the samples.
+        shape ``(rows, o)``, float32, in the order of the samples and their tokens or pairs.
     """
     model.eval()
     device = next(model.parameters()).device
     batches = evaluation_batches(samples, batch_size)
-    outputs = []
+    answers = []
     with progress_bar(description, len(batches)) as show:
-        for number, batch in enumerate(batches, start=1):
-            tokens = collate([samples[index] for index in batch]).tokens
-            outputs.append(model(tokens.to(device)))
+        for number, rows in enumerate(batches, start=1):
+            batch = collate([samples[row] for row in rows]).to(device)
+            answers.append(rows_by_sample(answer_model(model, batch), batch))
             show(number)
-    return in_order(outputs, batches)
+    return in_order(answers, batches)

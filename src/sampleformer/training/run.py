@@ -19,6 +19,7 @@ from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
 from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.training.answers import Answers
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -83,10 +84,11 @@ def train(
     splits = source.load()
     _check_splits(splits, recipe)
     seed_everything(recipe.seed, WEIGHTS)
-    settings, reason = _with_attention(recipe.model, int(np.median(splits.train.lengths)), device)
+    settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
     if reason:
         log.info("%s", reason)
-    model = TokenModel(settings, splits.encoding.inputs, splits.encoding.outputs)
+    encoding = splits.encoding
+    model = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
     run = _begin(folder, recipe, resume, list(command or sys.argv), device)
 
     from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
@@ -131,7 +133,11 @@ def _check_model(settings: ModelSettings, device: str) -> None:
     if settings.embed.name in EMBEDS:
         for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
             with torch.device("meta"):
-                TokenModel(_with_attention(settings, length, device)[0], {"features": 1}, outputs=1)
+                TokenModel(_with_attention(settings, length, device)[0], _example(settings), outputs=1)
+
+
+def _example(settings: ModelSettings) -> dict[str, Any]:
+    return getattr(EMBEDS[settings.embed.name], "example", {"features": 1})
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
@@ -169,11 +175,12 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
         _load_weights(model, folder.checkpoints / f"{name}.ckpt")
         outputs = model_outputs(model, test, recipe.training.batch_size, f"testing the {name} weights")
-        scores = score(splits.encoding, outputs, known_targets(test))
+        answers = Answers.of(test, outputs, task)
+        scores = score(splits.encoding, answers)
         results[name] = {"step": step, "valid": fitted.valid[step], "test": scores}
     model.to("cpu").save_pretrained(folder.model)
     splits.encoding.save(folder.encoding)
-    write_predictions(folder.test_predictions, splits.encoding, test, outputs)
+    write_predictions(folder.test_predictions, splits.encoding, answers)
     return results
 
 

@@ -10,6 +10,7 @@ import torch
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
+    from sampleformer.training.answers import Answers
 
 SELECTION: dict[str, str] = {"classification": "accuracy", "multilabel": "average_precision", "regression": "mae"}
 """The score of the validation part that decides which weights are kept, by task."""
@@ -28,21 +29,23 @@ def better(task: str, new: Mapping[str, float], old: Mapping[str, float] | None)
     return new[name] < old[name] if task == "regression" else new[name] > old[name]
 
 
-def score(encoding: Encoding, outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+def score(encoding: Encoding, answers: Answers) -> dict[str, float]:
     """All scores of one part of the data.
 
     Args:
         encoding: of the data.
-        outputs: of the model, shape ``(n, o)``.
-        targets: classes ``(n,)``, or columns ``(n, o)`` of 0 and 1 or of standardised values, NaN where unknown.
+        answers: of the model, with their targets; unknown ones count for nothing.
 
     Returns:
         Classification: accuracy, balanced_accuracy (the mean recall of the classes that occur), f1 (macro).
         Multi-label: average_precision and auroc, means over the columns in which both 0 and 1 occur.
         Regression: mae, rmse and r2, means over the columns, in the unit of the target.
     """
+    outputs, targets = answers.outputs, answers.targets
+    assert targets is not None
     if encoding.task == "classification":
-        return _classification(torch.from_numpy(outputs), torch.from_numpy(targets))
+        known = targets >= 0
+        return _classification(torch.from_numpy(outputs[known]), torch.from_numpy(targets[known]))
     known = ~np.isnan(targets)
     if encoding.task == "multilabel":
         columns = [_multilabel(outputs[known[:, c], c], targets[known[:, c], c]) for c in range(targets.shape[1])]
@@ -53,13 +56,14 @@ def score(encoding: Encoding, outputs: np.ndarray, targets: np.ndarray) -> dict[
 
 
 def majority_share(targets: np.ndarray) -> float:
-    """Accuracy of always naming the most frequent class.
+    """Accuracy of always naming the most frequent class; unknown targets, −1, do not count.
 
     Example:
         >>> majority_share(np.array([0, 1, 1, 1]))
         0.75
     """
-    return float(np.bincount(targets.astype(np.int64)).max() / len(targets))
+    known = targets[targets >= 0].astype(np.int64)
+    return float(np.bincount(known).max() / len(known))
 
 
 def _classification(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sampleformer.data.column_values import parse_numbers
-from sampleformer.data.inputs import Encoded, Inputs
+from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
-from sampleformer.data.samples import Sample
+from sampleformer.data.sample import Sample
+from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -35,15 +36,15 @@ class NumberColumns(Inputs, kind="numbers"):
         return cls(columns, values.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
 
     @property
-    def model_inputs(self) -> dict[str, int]:
+    def model_inputs(self) -> dict[str, Any]:
         return {"features": 1, "length": len(self.columns)}
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_numbers(table, self.columns, report)
 
-    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         standardised = ((values - self.shift) / self.scale).astype(np.float32)
-        return Encoded(standardised.reshape(-1, 1), row_offsets(values), None)
+        return TokenSets(standardised.reshape(-1, 1), row_offsets(values))
 
     def pieces(self, sample: Sample) -> list[str]:
         values = sample.features[:, 0] * self.scale + self.shift

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sampleformer.data.column_values import parse_numbers
-from sampleformer.data.inputs import Encoded, Inputs
+from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
-from sampleformer.data.samples import Sample
+from sampleformer.data.sample import Sample
 from sampleformer.data.sequence.number_columns import row_offsets
+from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,16 +46,16 @@ class PixelColumns(Inputs, kind="pixels"):
             )
 
     @property
-    def model_inputs(self) -> dict[str, int]:
+    def model_inputs(self) -> dict[str, Any]:
         token = {"vocabulary": self.maximum + 1} if self.codes else {"features": 1}
         return {**token, "length": len(self.columns)}
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_pixels(table, self.columns, self.maximum, report)
 
-    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         flat = values.reshape(-1) if self.codes else (values.reshape(-1, 1) / np.float32(self.maximum))
-        return Encoded(flat, row_offsets(values), None)
+        return TokenSets(flat, row_offsets(values))
 
     def pieces(self, sample: Sample) -> list[str]:
         levels = sample.features if self.codes else np.rint(sample.features[:, 0] * self.maximum).astype(np.int64)

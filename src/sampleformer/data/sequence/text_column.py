@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sampleformer.data.inputs import Encoded, Inputs
+from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
-from sampleformer.data.samples import Sample
+from sampleformer.data.sample import Sample
 from sampleformer.data.sequence.tokenizers import Tokenizer, tokenizer_from_json
+from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -32,17 +33,17 @@ class TextColumn(Inputs, kind="text"):
         self.max_length = max_length
 
     @property
-    def model_inputs(self) -> dict[str, int]:
+    def model_inputs(self) -> dict[str, Any]:
         return {"vocabulary": self.tokenizer.vocabulary}
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_texts(table, self.column, report)
 
-    def encode(self, values: np.ndarray, report: RowReport) -> Encoded:
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         codes = [self._encode_one(row, text, report) for row, text in enumerate(values)]
         offsets = np.concatenate([[0], np.cumsum([len(code) for code in codes], dtype=np.int64)])
         features = np.concatenate(codes) if codes else self.tokenizer.encode("")
-        return Encoded(features, offsets, list(values))
+        return TokenSets(features, offsets, list(values))
 
     def _encode_one(self, row: int, text: str, report: RowReport) -> np.ndarray:
         codes = self.tokenizer.encode(text)

@@ -1,0 +1,1 @@
+"""Graphs: molecules, tables of nodes and edges, archives, PyTorch Geometric."""

@@ -1,0 +1,60 @@
+"""Columns of a table that describe nodes or edges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from sampleformer.data.column_values import as_float, label_text, parse_numbers
+from sampleformer.data.report import RowReport
+from sampleformer.data.table import Table
+
+
+@dataclass(frozen=True)
+class FeatureColumns:
+    """Names of the columns that hold numbers, and of those that hold categories.
+
+    Args:
+        numbers: columns of finite numbers.
+        categories: columns of texts, each different text a category; an empty field is one too.
+
+    Example:
+        >>> table = Table("nodes.csv", {"node": ["a", "b"], "mass": ["1", "2.5"], "kind": ["x", ""]}, [1, 2])
+        >>> FeatureColumns.of(table, ["node"])
+        FeatureColumns(numbers=('mass',), categories=('kind',))
+    """
+
+    numbers: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, table: Table, left_out: Collection[str]) -> FeatureColumns:
+        """All columns but some: one is of numbers if each of its fields that is not empty holds one."""
+        names = [name for name in table.columns if name not in left_out]
+        numbers = [name for name in names if _all_numbers(table, name)]
+        return cls(tuple(numbers), tuple(name for name in names if name not in numbers))
+
+    def parse(self, table: Table, report: RowReport) -> tuple[np.ndarray, np.ndarray]:
+        """The values of the columns.
+
+        Args:
+            table: the table.
+            report: is told of rows where a number is missing or not finite.
+
+        Returns:
+            ``(rows, numbers)`` float64, and ``(rows, categories)`` texts as objects.
+
+        Raises:
+            InputError: if a column is missing, or a row is wrong and the report stops at the first.
+        """
+        categories = np.empty((len(table), len(self.categories)), dtype=object)
+        for place, name in enumerate(self.categories):
+            categories[:, place] = [label_text(value) or "" for value in table.column(name)]
+        return parse_numbers(table, list(self.numbers), report), categories
+
+
+def _all_numbers(table: Table, name: str) -> bool:
+    known = [value for value in table.column(name) if label_text(value) is not None]
+    return bool(known) and all(as_float(value) is not None for value in known)

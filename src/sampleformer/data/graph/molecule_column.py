@@ -1,0 +1,100 @@
+"""A column of molecules as tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sampleformer.data.graph.graph import Graph
+from sampleformer.data.graph.molecules import ATOM_SIZES, BOND_SIZES, MoleculeError, molecule_graph
+from sampleformer.data.graph.packing import pack_graphs
+from sampleformer.data.graph.places import Places
+from sampleformer.data.inputs import Inputs
+from sampleformer.data.progress import progress_bar
+from sampleformer.data.report import RowReport
+from sampleformer.data.sample import Sample
+from sampleformer.data.token_sets import TokenSets
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+
+_NOTHING = Graph(
+    np.zeros((0, len(ATOM_SIZES)), np.uint8), np.zeros((0, 2), np.int64), np.zeros((0, sum(BOND_SIZES)), np.uint8)
+)
+
+
+class Molecule(NamedTuple):
+    """A SMILES and its graph."""
+
+    smiles: str
+    graph: Graph
+
+
+class MoleculeColumn(Inputs, kind="smiles"):
+    """A column of SMILES, one molecule each: its atoms are the nodes, its bonds the edges, see `molecule_graph`.
+
+    Args:
+        column: its name.
+        places: what tells the atoms apart beside what they are.
+    """
+
+    unit = "atom"
+    prepares = True
+
+    def __init__(self, column: str, places: Places) -> None:
+        self.column = column
+        self.places = places
+
+    @property
+    def model_inputs(self) -> dict[str, Any]:
+        return {
+            "vocabularies": list(ATOM_SIZES),
+            "edge_features": sum(BOND_SIZES),
+            "directed": False,
+            **self.places.model_inputs,
+        }
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        return parse_molecules(table, self.column, report)
+
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
+        graphs = [molecule.graph for molecule in values]
+        return pack_graphs(graphs, self.places.encodings(graphs), [molecule.smiles for molecule in values])
+
+    def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
+        return self.places.prepare(sample, random, training=training)
+
+    def pieces(self, sample: Sample) -> list[str]:
+        from rdkit.Chem import GetPeriodicTable
+
+        table = GetPeriodicTable()
+        atoms = [
+            table.GetElementSymbol(int(number) + 1) if number < ATOM_SIZES[0] - 1 else "?"
+            for number in sample.features[:, 0]
+        ]
+        assert sample.ends is not None
+        return atoms + [f"{atoms[first]}–{atoms[second]}" for first, second in sample.ends]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"column": self.column, "places": self.places.to_json()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> MoleculeColumn:
+        return cls(values["column"], Places(**values["places"]))
+
+
+def parse_molecules(table: Table, column: str, report: RowReport) -> np.ndarray:
+    """Molecules of a column, ``(rows,)`` of `Molecule`; what is no SMILES is reported."""
+    molecules = np.empty(len(table), dtype=object)
+    with progress_bar("molecules", len(table)) as show:
+        for row, value in enumerate(table.column(column)):
+            molecules[row] = Molecule("", _NOTHING)
+            try:
+                smiles = "" if value is None else str(value)
+                molecules[row] = Molecule(smiles, molecule_graph(smiles))
+            except MoleculeError as error:
+                report.add(row, f"column {column!r}: {error}")
+            if row % 100 == 99:
+                show(row + 1)
+    return molecules

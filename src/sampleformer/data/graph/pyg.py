@@ -1,0 +1,174 @@
+"""Graphs of PyTorch Geometric, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sampleformer.data.graph.graph import Graph
+from sampleformer.errors import InputError
+from sampleformer.extras import require
+
+_MASKS = {"train_mask": "train", "val_mask": "valid", "test_mask": "test"}
+
+
+@dataclass(frozen=True)
+class PygGraph:
+    """A graph with what PyTorch Geometric says of it.
+
+    Args:
+        graph: the graph.
+        target: its ``y`` as it was stored, of the whole graph or of each node; None if there is none.
+        masks: for "train", "valid" and "test", where there is such a mask, which nodes belong to it: ``(n,)`` or, of
+            several splits, ``(n, s)`` boolean.
+    """
+
+    graph: Graph
+    target: np.ndarray | None
+    masks: dict[str, np.ndarray]
+
+
+def graphs_of_dataset(dataset: Iterable[Any]) -> list[PygGraph]:
+    """All graphs of a dataset of PyTorch Geometric, or of a list of `Data`.
+
+    Raises:
+        InputError: if an item is no graph; it names the item.
+    """
+    graphs = []
+    for number, data in enumerate(dataset):
+        try:
+            graphs.append(graph_of_data(data))
+        except ValueError as error:
+            raise InputError(f"graph {number} of the dataset: {error}") from error
+    return graphs
+
+
+def graph_of_data(data: Any) -> PygGraph:
+    """A `torch_geometric.data.Data` as a graph.
+
+    If every edge is listed in both directions with the same features, as often one way as the other, the graph is
+    undirected and has each edge once; a self-loop has no other direction, each listing is one. Otherwise the graph is
+    directed. Floating-point features become float32, integer ones stay codes; without ``x`` every node has the code 0.
+
+    Args:
+        data: with ``edge_index`` ``(2, E)`` and, if there are any, ``x`` ``(n, f)`` or ``(n,)``, ``edge_attr``
+            ``(E, f)`` or ``(E,)``, ``y``, ``train_mask``, ``val_mask`` and ``test_mask``.
+
+    Raises:
+        ValueError: if it is no graph: what is missing or does not fit.
+        InputError: if PyTorch Geometric is not installed.
+
+    Example:
+        >>> from torch_geometric.data import Data
+        >>> found = graph_of_data(Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]])))
+        >>> found.graph.ends, found.graph.directed
+        (array([[0, 1]]), False)
+    """
+    kind = require("torch_geometric.data", "graph").Data
+    if not isinstance(data, kind):
+        raise ValueError(f"found {type(data).__name__}, expected torch_geometric.data.Data")
+    ends = _edge_index(data)
+    features = _features(data, "edge_attr", len(ends))
+    features = np.zeros((len(ends), 0), dtype=np.uint8) if features is None else features
+    nodes = _features(data, "x", None)
+    nodes = np.zeros(data.num_nodes or 0, dtype=np.uint8) if nodes is None else nodes
+    both = Graph(nodes, ends, _rows(features), directed=True)  # checks what follows relies on
+    once = _listed_once(both)
+    graph = both if once is None else Graph(nodes, ends[once], both.edge_features[once])
+    masks = {
+        ours: _mask(data, theirs, graph.order) for theirs, ours in _MASKS.items() if _value(data, theirs) is not None
+    }
+    target = _value(data, "y")
+    return PygGraph(graph, None if target is None else _plain(target, "y"), masks)
+
+
+def data_of_graph(graph: Graph, target: np.ndarray | None = None) -> Any:
+    """A graph as `torch_geometric.data.Data`, the inverse of `graph_of_data`.
+
+    An undirected edge is listed in both directions, one after the other; an undirected self-loop once. Codes ``(n,)``
+    become ``(n, 1)`` int64.
+
+    Raises:
+        InputError: if PyTorch Geometric is not installed.
+    """
+    ends, features = graph.mirrored().ends, graph.mirrored().edge_features
+    if not graph.directed:
+        second_of_loop = (ends[:, 0] == ends[:, 1]) & (np.arange(len(ends)) % 2 == 1)
+        ends, features = ends[~second_of_loop], features[~second_of_loop]
+    return require("torch_geometric.data", "graph").Data(
+        x=_tensor(_rows(graph.nodes)),
+        edge_index=torch.from_numpy(np.ascontiguousarray(ends.T, dtype=np.int64)),
+        edge_attr=_tensor(features) if features.shape[1] else None,
+        y=None if target is None else torch.from_numpy(np.ascontiguousarray(target)),
+    )
+
+
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    """One row for each node or edge."""
+    return values[:, None] if values.ndim == 1 else values
+
+
+def _value(data: Any, name: str) -> Any:
+    return getattr(data, name, None)
+
+
+def _plain(value: Any, name: str) -> np.ndarray:
+    if isinstance(value, torch.Tensor) and value.layout == torch.strided:
+        value = value.detach().cpu()
+        return (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
+    if isinstance(value, int | float | list | tuple | np.ndarray):
+        return np.asarray(value)
+    found = f"{value.layout} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
+    raise ValueError(f"{name} is a {found}, expected a dense tensor")
+
+
+def _edge_index(data: Any) -> np.ndarray:
+    if _value(data, "edge_index") is None:
+        raise ValueError(f"edge_index is missing; found {', '.join(sorted(data.keys())) or 'nothing'}")
+    index = _plain(data.edge_index, "edge_index")
+    if index.ndim != 2 or index.shape[0] != 2 or (index.size and index.dtype.kind not in "iu"):
+        raise ValueError(f"edge_index has shape {index.shape} and dtype {index.dtype}, expected (2, edges) integers")
+    return np.ascontiguousarray(index.T, dtype=np.int64)
+
+
+def _features(data: Any, name: str, rows: int | None) -> np.ndarray | None:
+    """Features as float32 or as codes, ``(rows,)`` only if they are codes; None if there are none."""
+    if _value(data, name) is None:
+        return None
+    values = _plain(_value(data, name), name)
+    if values.ndim not in (1, 2) or (rows is not None and len(values) != rows):
+        raise ValueError(f"{name} has shape {values.shape}, expected ({'nodes' if rows is None else rows}, features)")
+    if values.dtype.kind == "f":
+        values = values.astype(np.float32)
+        return _rows(values)
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def _mask(data: Any, name: str, nodes: int) -> np.ndarray:
+    mask = _plain(_value(data, name), name)
+    if mask.dtype != np.bool_ or mask.ndim not in (1, 2) or len(mask) != nodes:
+        raise ValueError(f"{name} has shape {mask.shape} and dtype {mask.dtype}, expected ({nodes},) booleans")
+    return mask
+
+
+def _listed_once(graph: Graph) -> np.ndarray | None:
+    """The places of one direction of each edge, in order; None if the other direction of one is missing."""
+    source, target = graph.ends.T
+    forward, backward = np.flatnonzero(source < target), np.flatnonzero(source > target)
+    if len(forward) != len(backward):
+        return None
+    features = graph.edge_features.T
+    ahead = forward[np.lexsort([*features[:, forward], target[forward], source[forward]])]
+    behind = backward[np.lexsort([*features[:, backward], source[backward], target[backward]])]
+    same = np.array_equal(graph.ends[ahead], graph.ends[behind][:, ::-1])
+    if not same or not np.array_equal(graph.edge_features[ahead], graph.edge_features[behind]):
+        return None
+    return np.sort(np.concatenate([forward, np.flatnonzero(source == target)]))

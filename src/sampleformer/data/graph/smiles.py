@@ -1,0 +1,77 @@
+"""Tables with a column of molecules."""
+
+import os
+
+import numpy as np
+
+from sampleformer.data.graph.molecule_column import MoleculeColumn, parse_molecules
+from sampleformer.data.graph.places import Places
+from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
+from sampleformer.data.report import RowReport
+from sampleformer.data.table import Table
+from sampleformer.data.table_source import TableSource
+from sampleformer.errors import InputError, nearest
+
+SPLITS = ("random", "scaffold")
+
+
+class SmilesTable(TableSource):
+    """A table with a column of molecules as SMILES.
+
+    Args:
+        path: CSV, TSV, JSONL (each also .gz) or Parquet file.
+        smiles: column of the SMILES.
+        label: target column, or several.
+        identifiers, laplacian, random_walk: what tells atoms apart beside what they are, see `Places`.
+        split: "random", seeded tenths; or "scaffold": no Bemis-Murcko scaffold is in two parts, as in MoleculeNet. Only
+            for parts that `valid` and `test` do not give.
+        valid: a file, or a column that tells which rows are for validation. None: a tenth.
+        test: the same for the test.
+        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
+        limit: use at most so many rows of each split.
+        seed: seed of the splits and of the choice of rows.
+        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        smiles: str,
+        label: str | list[str],
+        identifiers: int = 32,
+        laplacian: int = 0,
+        random_walk: int = 0,
+        split: str = "random",
+        valid: str | None = None,
+        test: str | None = None,
+        task: str | None = None,
+        id: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> None:
+        super().__init__(
+            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+        )
+        if split not in SPLITS:
+            raise InputError(f"split: found {split!r}; {nearest(split, SPLITS)}")
+        self.smiles = smiles
+        self.places = Places(identifiers, laplacian, random_walk)
+        self.split = split
+
+    def input_columns(self, table: Table) -> list[str]:
+        return [self.smiles]
+
+    def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
+        return parse_molecules(table, self.smiles, report)
+
+    def learn_inputs(self, columns: list[str], values: np.ndarray) -> MoleculeColumn:
+        return MoleculeColumn(self.smiles, self.places)
+
+    def split_off(self, inputs: np.ndarray, targets: np.ndarray, parts: int) -> list[np.ndarray]:
+        if self.split == "random":
+            return super().split_off(inputs, targets, parts)
+        shares = (0.8, 0.1, 0.1) if parts == 2 else (0.9, 0.1, 0.0)
+        train, *others = split_by_scaffold([scaffold(molecule.smiles) for molecule in inputs], shares)
+        return [*others[:parts], train]

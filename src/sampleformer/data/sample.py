@@ -1,0 +1,81 @@
+"""One row of the user's data as arrays."""
+
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+LEVELS = ("set", "token", "pair")
+"""What an answer is for: a whole set of tokens, each token of it, or pairs of its tokens."""
+
+_OF_TOKENS = ("features", "coordinates", "normals", "encodings", "identifiers", "index", "names")
+_CONTENT = ("features", "coordinates", "normals", "encodings", "ends", "edge_features")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the user's data: a set of n tokens.
+
+    Args:
+        features: codes ``(n,)``, c codes of different kinds ``(n, c)``, or vectors ``(n, f)`` float32.
+        target: at the level "set" a class number ``()`` int64, or ``(t,)`` float32 with NaN where unknown; at the
+            levels "token" and "pair" the same for each token or pair, with class −1 where unknown. None: not known.
+        id: its name in the source.
+        source: the raw text, if it was a text.
+        level: what the target is for, see `LEVELS`.
+        coordinates, normals: place of each token in space and direction of the surface there, ``(n, 3)`` float32.
+        encodings: what tells of each token's place in a graph, ``(n, p)`` float32.
+        identifiers: random numbers that tell the tokens apart, ``(n, r)`` float32.
+        ends: source and target of each edge, ``(E, 2)``; an undirected graph lists each edge once.
+        edge_features: what each edge carries, ``(E, f)``.
+        directed: whether edges lead from source to target alone.
+        pairs: the two tokens of each pair that is asked about, ``(p, 2)``.
+        index: place of each token in the user's source, ``(n,)``. None: 0, 1, 2, …
+        names: name of each token in the user's source, ``(n,)``. None: its place.
+    """
+
+    features: np.ndarray
+    target: np.ndarray | None
+    id: str
+    source: str | None = None
+    level: str = "set"
+    coordinates: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    encodings: np.ndarray | None = None
+    identifiers: np.ndarray | None = None
+    ends: np.ndarray | None = None
+    edge_features: np.ndarray | None = None
+    directed: bool = False
+    pairs: np.ndarray | None = None
+    index: np.ndarray | None = None
+    names: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Place of each token in the user's source, ``(n,)``."""
+        return np.arange(len(self)) if self.index is None else self.index
+
+    def take(self, places: np.ndarray) -> "Sample":
+        """Some of the tokens, in the order given; only for samples without edges and pairs.
+
+        Raises:
+            ValueError: if there are edges or pairs, whose ends would be others.
+        """
+        if self.ends is not None or self.pairs is not None:
+            raise ValueError("the sample has edges or pairs, expected tokens alone")
+        kept = {name: value[places] for name in _OF_TOKENS if (value := getattr(self, name)) is not None}
+        kept["index"] = self.places[places]
+        if self.level == "token" and self.target is not None:
+            kept["target"] = self.target[places]
+        return replace(self, **kept)
+
+    def digest(self) -> int:
+        """A number that depends on what the tokens hold and on nothing else: not on name, row or target."""
+        digest = 0
+        for name in _CONTENT:
+            if (value := getattr(self, name)) is not None:
+                digest = zlib.crc32(np.ascontiguousarray(value).tobytes(), digest)
+        return digest

@@ -1,0 +1,54 @@
+"""Answers one below the other, and the mean of several answers for one token."""
+
+import numpy as np
+import pytest
+
+from sampleformer.data import Sample, Samples, TargetRows, TokenSets
+from sampleformer.training.answers import Answers
+
+
+def blocks(targets: bool = True) -> Samples:
+    """A scene "a" of four points in two blocks that share point 2, and a scene "b" of one point."""
+    parts = [Sample(np.zeros((3, 1)), None, "a", index=np.array(places)) for places in ([2, 0, 1], [3, 2, 1])]
+    parts.append(Sample(np.zeros((1, 1)), None, "b", index=np.array([0])))
+    values = np.array([2, 0, 1, 3, 2, 1, 0]) if targets else None
+    rows = TargetRows(values, np.array([0, 3, 6, 7]))
+    return Samples(TokenSets.of(parts), rows, [part.id for part in parts])
+
+
+def test_samples_are_rows() -> None:
+    samples = Samples(TokenSets(np.arange(3), np.array([0, 2, 3])), np.array([1, 0]), ["x", "y"])
+    answers = Answers.of(samples, np.eye(2, dtype=np.float32), "classification")
+    assert (answers.ids, answers.sample.tolist(), answers.tokens) == (["x", "y"], [0, 1], None)
+    assert answers.targets.tolist() == [1, 0]  # type: ignore[union-attr]
+
+
+def test_answers_for_one_point_are_averaged_as_probabilities() -> None:
+    outputs = np.log(np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6], [0.1, 0.9]]))
+    answers = Answers.of(blocks(), outputs.astype(np.float32), "classification")
+    assert answers.ids == ["a", "b"]
+    assert answers.sample.tolist() == [0, 0, 0, 0, 1]
+    assert answers.tokens.tolist() == [0, 1, 2, 3, 0]  # type: ignore[union-attr]
+    assert answers.targets.tolist() == [0, 1, 2, 3, 0]  # type: ignore[union-attr]
+    expected = [[0.5, 0.5], [0.3, 0.7], [0.6, 0.4], [0.6, 0.4], [0.1, 0.9]]
+    np.testing.assert_allclose(np.exp(answers.outputs), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("task", ["multilabel", "regression"])
+def test_labels_are_averaged_as_probabilities_and_numbers_as_they_are(task: str) -> None:
+    outputs = np.array([[1.0], [0], [0], [0], [3.0], [0], [0]], np.float32)
+    found = Answers.of(blocks(targets=False), outputs, task)
+    mean = 2.0
+    if task == "multilabel":
+        probability = sum(1 / (1 + np.exp(-value)) for value in (1.0, 3.0)) / 2
+        mean = np.log(probability / (1 - probability))
+    assert found.outputs[2, 0] == pytest.approx(mean, rel=1e-5)
+    assert found.targets is None
+
+
+def test_pairs_are_named_by_their_tokens() -> None:
+    sets = TokenSets.of([Sample(np.zeros((3, 1)), None, "a", names=np.array(["x", "y", "z"]))])
+    rows = TargetRows(np.array([1, 0]), np.array([0, 2]), pairs=np.array([[0, 2], [1, 0]]))
+    answers = Answers.of(Samples(sets, rows, ["a"]), np.zeros((2, 1), np.float32), "multilabel")
+    assert answers.tokens.tolist() == [["x", "z"], ["y", "x"]]  # type: ignore[union-attr]
+    assert answers.sample.tolist() == [0, 0]
