@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.relative import wide
 
 
@@ -88,8 +89,7 @@ def normal_pairs(
 
 def _take(of_points: Tensor, indices: Tensor) -> Tensor:
     """What the neighbours hold: (b, n, c) and (b, n, k) to (b, n, k, c)."""
-    flat = indices.flatten(1)[..., None].expand(-1, -1, of_points.shape[-1])
-    return of_points.gather(1, flat).unflatten(1, indices.shape[1:])
+    return rows_at(of_points, indices.flatten(1)).unflatten(1, indices.shape[1:])
 
 
 def _length_and_direction(vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -30,21 +30,33 @@ def test_npy(tmp_path: Path) -> None:
 def test_npz(tmp_path: Path, name: str) -> None:
     parts = {"normals": 2 * NORMALS, "labels": np.arange(5, dtype=np.uint8)[:, None], "features": np.ones((5, 2))}
     np.savez_compressed(tmp_path / "a.npz", **{name: POINTS}, **parts, other=np.array(["words"], object))
-    cloud = read_npz(tmp_path / "a.npz")
+    (cloud,) = read_npz(tmp_path / "a.npz").clouds
     assert np.array_equal(cloud.points, POINTS)
     np.testing.assert_allclose(cloud.normals, NORMALS, atol=1e-6)
     assert cloud.labels.tolist() == [0, 1, 2, 3, 4]
     assert cloud.features.tolist() == [[1, 1]] * 5
 
 
-def test_a_single_label_is_not_one_of_points(tmp_path: Path) -> None:
+def test_a_single_label_is_the_class_of_the_cloud(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", points=POINTS, label=3)
-    assert read_npz(tmp_path / "a.npz").labels is None
+    found = read_npz(tmp_path / "a.npz")
+    assert found.classes.tolist() == [3]
+    assert found.clouds[0].labels is None
+
+
+def test_npz_of_many_clouds_in_few_bits(tmp_path: Path) -> None:
+    xyz = np.stack([POINTS, 2 * POINTS]).astype(np.float16)
+    normals = np.round(127 * np.stack([NORMALS, -NORMALS])).astype(np.int8)
+    np.savez(tmp_path / "a.npz", xyz=xyz, normal_i8=normals, label=np.array([5, 0], np.uint8), classes=["a", "b"])
+    found = read_npz(tmp_path / "a.npz")
+    assert found.classes.tolist() == [5, 0]
+    assert np.array_equal(np.stack([cloud.points for cloud in found.clouds]), xyz.astype(np.float32))
+    np.testing.assert_allclose(found.clouds[1].normals, -NORMALS, atol=1 / 127)
 
 
 def test_npz_keeps_coordinates_of_a_map(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", points=POINTS.astype(float) + 4_500_000, labels=np.arange(5))
-    cloud = read_npz(tmp_path / "a.npz")
+    (cloud,) = read_npz(tmp_path / "a.npz").clouds
     np.testing.assert_allclose(cloud.points + np.array(cloud.origin) - 4_500_000, POINTS, atol=1e-6)
 
 
@@ -137,8 +149,14 @@ def test_bad_npz_files(tmp_path: Path, arrays: dict, message: str) -> None:
     ("arrays", "message"),
     [
         ({"cloud": POINTS}, "found the arrays cloud, expected one of points, xyz, data, pos"),
-        ({"data": np.zeros(4)}, r"data: found shape \(4,\), expected \(clouds, points, columns\)"),
-        ({"data": np.zeros((2, 5, 3)), "label": np.zeros(3, int)}, "label: found 3 clouds, expected 2 as in the data"),
+        (
+            {"data": np.zeros(4)},
+            r"points: found shape \(4,\), expected \(points, columns\) or \(clouds, points, columns\)",
+        ),
+        (
+            {"data": np.zeros((2, 5, 3)), "label": np.zeros(3, int)},
+            "label: found 3 clouds, expected 2, as there",
+        ),
         ({"data": np.zeros((2, 5, 3)), "label": np.zeros(2)}, "label: found float64, expected whole numbers"),
         ({"data": np.zeros((2, 5, 3)), "pid": np.zeros((2, 4), int)}, "cloud 1 of 2: labels: found 4 rows, expected 5"),
         ({"data": np.stack([POINTS, NAN])}, "cloud 2 of 2: points: row 4 is .*nan.*, expected finite numbers"),

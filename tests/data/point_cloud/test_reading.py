@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from sampleformer.data.point_cloud.reading import SUFFIXES, read_cloud
+from sampleformer.data.point_cloud.reading import SUFFIXES, read_cloud, read_cloud_set
 from sampleformer.errors import InputError
 
 POINTS = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 2]])
@@ -84,6 +84,13 @@ def test_several_clouds_in_a_file(tmp_path: Path) -> None:
         file["data"] = np.zeros((2, 5, 3))
     with pytest.raises(InputError, match="a.h5: found 2 clouds, expected a file with one"):
         read_cloud(tmp_path / "a.h5", 10, np.random.default_rng(0))
+    assert len(read_cloud_set(tmp_path / "a.h5")) == 2
+
+
+def test_files_that_hold_no_set(tmp_path: Path) -> None:
+    write(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"a.npy: found a name that ends in '.npy', expected one of .npz, .h5, .hdf5"):
+        read_cloud_set(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("kind", ["las", "laz"])

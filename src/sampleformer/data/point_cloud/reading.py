@@ -7,6 +7,7 @@ import numpy as np
 
 from sampleformer.data.point_cloud.arrays import read_h5, read_npy, read_npz
 from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud_set import CloudSet
 from sampleformer.data.point_cloud.las import read_las
 from sampleformer.data.point_cloud.mesh import Mesh
 from sampleformer.data.point_cloud.meshes import MESH_SUFFIXES, read_mesh
@@ -15,8 +16,9 @@ from sampleformer.data.point_cloud.text_points import read_text_points
 from sampleformer.errors import InputError
 
 TEXT_SUFFIXES = (".xyz", ".txt", ".csv")
-H5_SUFFIXES = (".h5", ".hdf5")
-SUFFIXES = (*MESH_SUFFIXES, *TEXT_SUFFIXES, ".npy", ".npz", *H5_SUFFIXES, ".pcd", ".las", ".laz")
+SET_SUFFIXES = (".npz", ".h5", ".hdf5")
+"""What the names of files end in that can hold many clouds."""
+SUFFIXES = (*MESH_SUFFIXES, *TEXT_SUFFIXES, ".npy", *SET_SUFFIXES, ".pcd", ".las", ".laz")
 """What the names of files end in that can be read, in small letters."""
 
 
@@ -46,10 +48,10 @@ def read_cloud(path: Path, points: int, random: np.random.Generator, columns: Se
         return found.sample(points, random) if isinstance(found, Mesh) else found
     if kind in TEXT_SUFFIXES:
         return read_text_points(path, columns)
-    if kind in (".npy", ".npz"):
-        return (read_npy if kind == ".npy" else read_npz)(path, columns)
-    if kind in H5_SUFFIXES:
-        clouds = read_h5(path, columns).clouds
+    if kind == ".npy":
+        return read_npy(path, columns)
+    if kind in SET_SUFFIXES:
+        clouds = read_cloud_set(path, columns).clouds
         if len(clouds) != 1:
             raise InputError(f"{path}: found {len(clouds)} clouds, expected a file with one")
         return clouds[0]
@@ -58,3 +60,19 @@ def read_cloud(path: Path, points: int, random: np.random.Generator, columns: Se
     if kind in (".las", ".laz"):
         return read_las(path)
     raise InputError(f"{path}: found a name that ends in {kind!r}, expected one of {', '.join(SUFFIXES)}")
+
+
+def read_cloud_set(path: Path, columns: Sequence[str] | None = None) -> CloudSet:
+    """All the clouds in a file, and their classes.
+
+    Args:
+        path: a file whose name ends in one of `SET_SUFFIXES`, in small or capital letters.
+        columns: what the columns of the points are, see `cloud_of_columns`.
+
+    Raises:
+        InputError: if the file is of another kind or cannot be read, or a package is missing.
+    """
+    kind = path.suffix.lower()
+    if kind not in SET_SUFFIXES:
+        raise InputError(f"{path}: found a name that ends in {kind!r}, expected one of {', '.join(SET_SUFFIXES)}")
+    return read_npz(path, columns) if kind == ".npz" else read_h5(path, columns)
