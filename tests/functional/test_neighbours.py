@@ -23,7 +23,7 @@ def assert_equals_twin(points: Tensor, k: int, mask: Tensor | None) -> None:
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["no-mask", "masked"])
-@pytest.mark.parametrize("numbers", [1, 50, 2**21], ids=lambda numbers: f"{numbers}-numbers-a-block")
+@pytest.mark.parametrize("numbers", [1, 50, 2**19], ids=lambda numbers: f"{numbers}-numbers-a-block")
 @pytest.mark.parametrize("size", [(2, 13, 3, 4), (1, 1, 3, 2), (3, 5, 2, 7), (1, 7, 1, 6), (2, 9, 3, 1)], ids=str)
 def test_equal_the_twin(size, numbers, masked, monkeypatch):
     monkeypatch.setattr(neighbours, "NUMBERS_PER_BLOCK", numbers)

@@ -7,8 +7,8 @@ from torch import Tensor
 from sampleformer.functional.relative import wide
 from sampleformer.functional.sampling import ordered_topk
 
-# A block of queries meets all points in tensors of this many numbers: 8 MiB of float32.
-NUMBERS_PER_BLOCK = 2**21
+# A block of queries meets all points in tensors of this many numbers: 2 MiB of float32.
+NUMBERS_PER_BLOCK = 2**19
 
 
 def nearest_neighbours(
