@@ -79,6 +79,12 @@ def test_unknown_kind(tmp_path: Path) -> None:
         read_cloud(tmp_path / "a.doc", 10, np.random.default_rng(0))
 
 
+def test_no_points_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "a.off")
+    with pytest.raises(InputError, match="points: found 0, expected at least 1"):
+        read_cloud(tmp_path / "a.off", 0, np.random.default_rng(0))
+
+
 def test_several_clouds_in_a_file(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["data"] = np.zeros((2, 5, 3))

@@ -33,7 +33,7 @@ def read_cloud(path: Path, points: int, random: np.random.Generator, columns: Se
 
     Raises:
         InputError: if the file is of no known kind or cannot be read, holds no points, a wrong number or several
-            clouds, or a package is missing.
+            clouds; if a package is missing; if points < 1.
 
     Example:
         >>> import tempfile
@@ -42,6 +42,8 @@ def read_cloud(path: Path, points: int, random: np.random.Generator, columns: Se
         >>> len(read_cloud(path, 1024, np.random.default_rng(0)))
         1024
     """
+    if points < 1:
+        raise InputError(f"points: found {points}, expected at least 1")
     kind = path.suffix.lower()
     if kind in MESH_SUFFIXES:
         found = read_mesh(path)
