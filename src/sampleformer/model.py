@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
 from sampleformer.attention.auto import AUTO
+from sampleformer.attention.relative.build import told_relative
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError, nearest
@@ -94,7 +95,11 @@ class TokenModel(nn.Module):
             )
         self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
         attention = functools.partial(
-            settings.attention.build, ATTENTIONS, "model.attention", width=settings.width, heads=settings.heads
+            _told(settings.attention, inputs).build,
+            ATTENTIONS,
+            "model.attention",
+            width=settings.width,
+            heads=settings.heads,
         )
         local = None
         if settings.window is not None:
@@ -204,6 +209,14 @@ class TokenModel(nn.Module):
             reason = " ".join(str(error).split())
             raise InputError(f"{weights}: does not fit {path / 'config.json'}: {reason}") from error
         return model.eval()
+
+
+def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:
+    """An attention's settings with what the data tells of its relative terms."""
+    arguments = attention.arguments
+    if "relative" in arguments:
+        arguments["relative"] = told_relative(arguments["relative"], inputs)
+    return Component(name=attention.name, **arguments)
 
 
 class _Saved(Settings):

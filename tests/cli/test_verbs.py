@@ -127,6 +127,7 @@ def test_interrupted_then_resumed_is_as_if_nothing_had_happened(trained: Path) -
         (["bench", "speed", "--help"], ["sampleformer bench speed --attentions samsa,full"]),
         (["bench", "--help"], ["bench speed", "bench parts", "bench convergence"]),
         (["bench", "parts", "--help"], ["--head-width", "sampleformer bench parts --parts score,mixing"]),
+        (["bench", "clouds", "--help"], ["--published", "sampleformer bench clouds --models samsa,pointnet"]),
         (["bench", "convergence", "--help"], ["--draws", "sampleformer bench convergence --json"]),
         (["--version"], ["sampleformer 0."]),
         (["recipes", "ls"], ["digits", "listops-small", "imdb", "cifar10"]),

@@ -29,6 +29,10 @@ class Page(HTMLParser):
         self.texts: list[str] = []  # each text with marks
         self.marks: list[tuple[str, str]] = []  # class and content of the marks in texts
         self.legend: list[tuple[str, str]] = []  # and of those outside
+        self.drawings: list[dict[str, tuple[str, float]]] = []  # of each token, what is said and how dark its mark is
+        self.kinds: list[str] = []  # class of each element
+        self._level = ""
+        self._data: list[tuple[str, str]] = []
         self._open: list[tuple[str, str]] = []
         self.feed(text)
         self.close()
@@ -39,8 +43,13 @@ class Page(HTMLParser):
         assert not any(name.startswith("on") for name in values), f"{tag} carries a script: {values}"
         self.addresses += [value or "" for name, value in attrs if name in _LOADING]
         kind = values.get("class") or ""
+        self.kinds.append(kind)
+        if (values.get("style") or "").startswith("--level:"):
+            self._level = values["style"].removeprefix("--level:")
         if tag == "img":
             self.images.append(values)
+        if kind == "map drawing":
+            self.drawings.append({})
         if kind == "map text":
             self.texts.append("")
         if tag not in _VOID:
@@ -48,6 +57,7 @@ class Page(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.addresses += [value or "" for name, value in attrs if name in _LOADING]
+        self.kinds.append(dict(attrs).get("class") or "")
 
     def handle_endtag(self, tag: str) -> None:
         assert [name for name, _ in self._open[-1:]] == [tag], f"</{tag}> closes {self._open[-1:]}"
@@ -60,6 +70,13 @@ class Page(HTMLParser):
             self.texts[-1] += data
         if tag == "mark":
             (self.marks if in_text else self.legend).append((kind, data))
+        if tag == "title" and self._level:
+            name, _, fact = data.rpartition(": ")
+            assert name not in self.drawings[-1], f"two tokens are called {name}"
+            self.drawings[-1][name] = (fact, float(self._level))
+            self._level = ""
+        if tag == "script" and kind:
+            self._data.append((kind, data))
         {"script": self.scripts, "style": self.styles}.get(tag, self.words).append(data)
 
     @property
@@ -68,9 +85,22 @@ class Page(HTMLParser):
         return "".join(self.words)
 
     @property
+    def strengths(self) -> dict[str, tuple[str, float]]:
+        """Of each token of the first drawing, what is said of it and how dark its mark is."""
+        return self.drawings[0] if self.drawings else {}
+
+    @property
     def choices(self) -> list[dict]:
         """The data for the page's script, one a sample that shows a choice."""
-        return [json.loads(script) for script in self.scripts if script.startswith("{")]
+        return self._of("choices")
+
+    @property
+    def clouds(self) -> list[dict]:
+        """The points for the page's script, one a cloud."""
+        return self._of("points")
+
+    def _of(self, kind: str) -> list[dict]:
+        return [json.loads(data) for found, data in self._data if found == kind]
 
     def check_self_contained(self) -> None:
         """Nothing is loaded from anywhere else."""

@@ -11,11 +11,12 @@ from sampleformer.data.source import Splits
 from sampleformer.files import write_csv, write_json
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
+from sampleformer.training.answers import Answers
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import model_outputs
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.training.scores import SELECTION, majority_share, score
+from sampleformer.training.scores import majority_share, score, selecting_score
 from sampleformer.training.settings import TrainingSettings
 
 RUN = {
@@ -60,15 +61,15 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     network = TokenModel(settings, splits.encoding.inputs, splits.encoding.outputs)
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
-    outputs = model_outputs(network, splits.test, 8)
-    write_predictions(run.test_predictions, splits.encoding, splits.test, outputs)
-    _write_scores(run, splits, score(splits.encoding, outputs, splits.test.targets))
+    answers = Answers.of(splits.test, model_outputs(network, splits.test, 8), splits.encoding.task)
+    write_predictions(run.test_predictions, splits.encoding, answers)
+    _write_scores(run, splits, score(splits.encoding, answers))
     return run, splits
 
 
 def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> None:
     task = splits.encoding.task
-    selected = f"valid_{SELECTION[task]}"
+    selected = f"valid_{selecting_score(task)}"
     rows = [
         {"step": 10, "train_loss": 1.5},
         {"step": 20, "train_loss": 1.25, "valid_loss": 1.5, selected: 0.5, "learning_rate": 0.001},
@@ -77,7 +78,7 @@ def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> N
     weights = {"step": 20, "valid": {"loss": 1.5, **scores}, "test": scores}
     results = {
         "task": task,
-        "selected_by": SELECTION[task],
+        "selected_by": selecting_score(task),
         "majority_share": majority_share(splits.test.targets) if task == "classification" else None,
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": 1234,

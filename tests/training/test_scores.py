@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sampleformer.errors import InputError
 from sampleformer.training.answers import Answers
-from sampleformer.training.scores import SELECTION, better, majority_share, score
+from sampleformer.training.scores import SCORES, better, majority_share, score, selecting_score
 
 
 @dataclass
@@ -80,15 +81,31 @@ def test_regression_is_scored_in_the_unit_of_the_target() -> None:
     ],
 )
 def test_which_check_is_better(task: str, new: float, old: float, expected: bool) -> None:
-    name = SELECTION[task]
-    assert better(task, {name: new, "loss": 1.0}, {name: old, "loss": 1.0}) is expected
+    name = selecting_score(task)
+    assert better(name, {name: new, "loss": 1.0}, {name: old, "loss": 1.0}) is expected
 
 
 def test_of_equal_scores_the_lower_loss_is_better() -> None:
-    for task, name in SELECTION.items():
-        assert better(task, {name: 0.5, "loss": 0.9}, {name: 0.5, "loss": 1.0})
-        assert not better(task, {name: 0.5, "loss": 1.1}, {name: 0.5, "loss": 1.0})
+    for name in (name for names in SCORES.values() for name in names):
+        assert better(name, {name: 0.5, "loss": 0.9}, {name: 0.5, "loss": 1.0})
+        assert not better(name, {name: 0.5, "loss": 1.1}, {name: 0.5, "loss": 1.0})
 
 
 def test_the_first_check_is_better_than_none() -> None:
-    assert better("multilabel", {"average_precision": float("nan"), "loss": 1.0}, None)
+    assert better("average_precision", {"average_precision": float("nan"), "loss": 1.0}, None)
+
+
+def test_another_score_may_decide_and_an_unknown_one_is_refused() -> None:
+    assert selecting_score("regression", "r2") == "r2"
+    assert better("loss", {"loss": 0.1}, {"loss": 0.2})
+    with pytest.raises(
+        InputError, match=r"training.selected_by: found 'f2' for the task 'classification'; did you mean"
+    ):
+        selecting_score("classification", "f2")
+
+
+def test_unknown_classes_count_for_nothing() -> None:
+    outputs = np.eye(2, dtype=np.float32)[[0, 1, 1]]
+    scores = score(FakeEncoding("classification"), rows(outputs, np.array([0, -1, 0])))  # type: ignore[arg-type]
+    assert scores["accuracy"] == 0.5
+    assert majority_share(np.array([0, -1, -1, 1, 1])) == pytest.approx(2 / 3)

@@ -46,6 +46,22 @@ class PartRecord(Cell):
     code_length: int | None
 
 
+class CloudRecord(Cell):
+    """A cell of one model of point clouds; None where the model has no such size.
+
+    ``ratios`` says how many times as many clouds a second as a peer, by the peer's name.
+    """
+
+    model: str
+    parameters: int
+    layers: int | None
+    width: int | None
+    heads: int | None
+    sampled: int | None
+    clouds_per_s: float
+    ratios: Mapping[str, float]
+
+
 @dataclass
 class Results:
     """All measured cells of layers, in the order of pass, length and attention.

@@ -2,7 +2,7 @@
 
 import argparse
 
-from sampleformer.bench import convergence, parts, speed
+from sampleformer.bench import clouds, convergence, parts, speed
 from sampleformer.cli.parser import add_example
 
 ACTIONS = {
@@ -15,6 +15,11 @@ ACTIONS = {
         parts,
         "time and memory of SFT's score and YOSO's mixing, beside what they take the place of",
         "sampleformer bench parts --parts score,mixing --json parts.json",
+    ),
+    "clouds": (
+        clouds,
+        "point clouds a second of whole models, beside PointNet and DGCNN",
+        "sampleformer bench clouds --models samsa,pointnet,dgcnn --points 1024 --json clouds.json --plot clouds.png",
     ),
     "convergence": (
         convergence,

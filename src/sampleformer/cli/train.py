@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import logging
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from sampleformer.cli.data_options import add_data_options, data_section
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_common
+from sampleformer.data import Samples
 from sampleformer.errors import InputError
 from sampleformer.recipes import Recipe, request
 from sampleformer.training import RunFolder, train
@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> None:
     recipe = _recipe(options)
     folder = RunFolder(options.output or _free_name(recipe.name))
     _train(recipe, folder, options)
-    if not folder.report.exists():
-        _write_report(folder)
+    if not folder.report.exists():  # a finished training that was stopped before its report was written
+        _write_report(folder, None)
     results = folder.read_results()
     assert results is not None
     show(run_table(results))
@@ -53,22 +53,24 @@ def run(options: argparse.Namespace) -> None:
 
 def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> None:
     try:
-        train(recipe, folder.path, resume=options.resume, device=options.device, command=sys.argv, quiet=options.quiet)
+        train(
+            recipe,
+            folder.path,
+            resume=options.resume,
+            device=options.device,
+            command=sys.argv,
+            quiet=options.quiet,
+            finished=lambda folder, splits: _write_report(folder, splits.test),
+        )
     except KeyboardInterrupt as stop:
         go_on = f"go on with: sampleformer train --resume --output {folder.path}"
         raise KeyboardInterrupt(go_on if folder.config.exists() else "nothing was written") from stop
 
 
-def _write_report(folder: RunFolder) -> None:
+def _write_report(folder: RunFolder, test: Samples | None) -> None:
     from sampleformer.explain import write_report  # draws, and so imports what draws
 
-    log = logging.getLogger("sampleformer")
-    level = log.level
-    log.setLevel(logging.WARNING)  # it reads the data again, and what there is to say of them has been said
-    try:
-        write_report(folder.path)
-    finally:
-        log.setLevel(level)
+    write_report(folder.path, test=test)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sampleformer.data.collate import collate
 from sampleformer.data.sample import Sample
@@ -32,6 +32,11 @@ class Explanation:
         choices: of every layer and head.
         pooling: weight of each token in the answer, shape ``(n,)``; None: the model pools without weights.
         outcome: prediction and truth.
+        molecule: SMILES whose atoms, as RDKit reads it, are the nodes of the graph; None: not a molecule.
+        coordinates: of the points of a cloud, shape ``(n, 3)``; None: not a cloud.
+        ends: places of the two nodes of each edge of a graph, shape ``(E, 2)``; None: not a graph.
+
+    In a graph, `choices` and `pooling` cover the ``n`` nodes and then the ``E`` edges, and `pieces` the nodes alone.
     """
 
     id: str
@@ -42,6 +47,9 @@ class Explanation:
     choices: Choices
     pooling: Float[np.ndarray, " n"] | None
     outcome: Outcome
+    molecule: str | None = None
+    coordinates: Float[np.ndarray, "n 3"] | None = None
+    ends: Int[np.ndarray, "edges 2"] | None = None
 
 
 @torch.inference_mode()
@@ -64,16 +72,33 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
     outcome = Outcome.from_columns(
         encoding.task, encoding.labels, encoding.predictions(logits), _truth(encoding, sample)
     )
+    length = len(sample) + (encoded.length - tokens.length)  # an embedding may add tokens: the edges of a graph
+    choices = Choices.from_selections(selections, length, encoded.length)
+    weights = None if weights is None else weights[:length]
+    if sample.ends is not None and length == len(sample) + 2 * len(sample.ends) and not sample.directed:
+        choices, weights = _directions_joined(choices, weights, len(sample))
     return Explanation(
         id=sample.id,
         pieces=encoding.pieces(sample),
         values=_values(sample),
         source=sample.source,
         layout=encoding.layout,
-        choices=Choices.from_selections(selections, len(sample.features), tokens.length),
-        pooling=None if weights is None else weights[: len(sample.features)],
+        choices=choices,
+        pooling=weights,
         outcome=outcome,
+        molecule=sample.source if sample.ends is not None else None,
+        coordinates=sample.coordinates,
+        ends=None if sample.ends is None else sample.ends.astype(np.int64),
     )
+
+
+def _directions_joined(choices: Choices, weights: np.ndarray | None, nodes: int) -> tuple[Choices, np.ndarray | None]:
+    """The two directions of each edge, one after the other behind the nodes, as one: chosen if either was."""
+    both = choices.chosen[..., nodes:]
+    chosen = np.concatenate([choices.chosen[..., :nodes], both[..., ::2] | both[..., 1::2]], axis=-1)
+    if weights is not None:
+        weights = np.concatenate([weights[:nodes], weights[nodes::2] + weights[nodes + 1 :: 2]])
+    return Choices(chosen, choices.extra), weights
 
 
 def _truth(encoding: "Encoding", sample: Sample) -> list[float | None] | None:

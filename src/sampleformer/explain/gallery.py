@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from sampleformer.explain.explanation import Explanation
 from sampleformer.explain.html import count
-from sampleformer.explain.image_map import average_map
-from sampleformer.explain.number_map import average_bars
-from sampleformer.explain.sample_section import sample_section, unit
+from sampleformer.explain.sample_section import sample_section
 from sampleformer.explain.text_map import most_chosen, text_legend
+from sampleformer.explain.views import view_of
 from sampleformer.model import ModelSettings
 
 
@@ -48,23 +47,26 @@ _NO_CHOICE = "<p>The heads of this model attend to every token of these samples,
 
 
 def _how_to_read(explanation: Explanation, settings: ModelSettings, most: int) -> str:
-    name = unit(explanation)
+    one, many = view_of(explanation).one, view_of(explanation).many
+    article = "an" if one[0] in "aeiou" else "a"
     words = (
-        f"<p>In each layer every head chooses {name}s of its own, and all {name}s attend to those alone: a {name} that "
-        f"was not chosen reaches no other {name} through that head.</p>\n"
+        f"<p>In each layer every head chooses {many} of its own, and all {many} attend to those alone: {article} {one} "
+        f"that was not chosen reaches no other {one} through that head.</p>\n"
     )
     if settings.attention.model_dump().get("choice") == "soft":
         words += (
-            f"<p>The choice of this model is soft: each chosen {name} is mixed with the runners-up, which are not "
+            f"<p>The choice of this model is soft: each chosen {one} is mixed with the runners-up, which are not "
             "marked but are read a little too.</p>\n"
         )
     heads = explanation.choices.layers * explanation.choices.heads
-    return words + (text_legend(heads, most) if name == "token" else "")
+    return words + (text_legend(heads, most) if one == "token" else "")
 
 
 def _chooser(explanation: Explanation) -> str:
     """The boxes for layer and head, shown by the page's script, without which they would do nothing."""
     layers = "".join(f'<option value="{layer}">{layer + 1}</option>' for layer in range(explanation.choices.layers))
+    if explanation.pooling is not None and view_of(explanation).picks_pooling:
+        layers += '<option value="pooling">pooling weights</option>'
     heads = "".join(f'<option value="{head}">{head + 1}</option>' for head in range(explanation.choices.heads))
     return (
         '<div class="choose" hidden>'
@@ -78,8 +80,7 @@ def _average(shown: Sequence[Explanation]) -> str:
     """What was chosen over all samples, where the tokens of all samples stand for the same things."""
     first = shown[0]
     same = all(one.choices.length == first.choices.length and one.layout == first.layout for one in shown)
-    if len(shown) < 2 or not same or unit(first) == "token":
+    average = view_of(first).average
+    if len(shown) < 2 or not same or average is None:
         return ""
-    shares = [one.choices.share for one in shown]
-    body = average_map(first.layout, shares) if first.layout is not None else average_bars(first.pieces, shares)
-    return f"<h2>Over these samples</h2>\n{body}"
+    return f"<h2>Over these samples</h2>\n{average(first, [one.choices.share for one in shown])}"

@@ -93,7 +93,8 @@ def page(title: str, body: str) -> str:
         body: HTML.
     """
     frame = Template(_asset("page.html"))
-    return frame.substitute(title=escape(title), style=_asset("page.css"), body=body, script=_asset("page.js"))
+    script = _asset("cloud.js") + _asset("page.js")
+    return frame.substitute(title=escape(title), style=_asset("page.css"), body=body, script=script)
 
 
 @cache

@@ -12,36 +12,49 @@ _HEAD_PIXELS = 5  # the last of them is the line between two heads
 _LINE = (255, 255, 255)
 
 
-def strips(choices: Choices, pooling: Float[np.ndarray, " n"] | None, unit: str = "token") -> str:
+def strips(
+    choices: Choices,
+    pooling: Float[np.ndarray, " n"] | None,
+    unit: str = "token",
+    units: str = "",
+    order: str = "",
+) -> str:
     """One strip for each layer, and one for the pooling, with what they show in words.
 
     Args:
         choices: of every layer and head.
         pooling: weight of each token in the answer; None: not known.
         unit: what a token is called.
+        units: what several tokens are called; empty: as one, with an s.
+        order: of the tokens from left to right; empty: the first to the last.
     """
-    rows = "".join(_layer(choices, layer, unit) for layer in range(choices.layers))
+    rows = "".join(_layer(choices, layer, unit, units) for layer in range(choices.layers))
     words = "in each layer one row a head, head 1 on top; dark = chosen"
-    return _figure(rows + ("" if pooling is None else _pooling(pooling, unit)), choices.length, unit, words)
+    rows += "" if pooling is None else _pooling(pooling, unit)
+    return _figure(rows, choices.length, units or f"{unit}s", order or _order(choices.length, unit), words)
 
 
 def pooling_strip(pooling: Float[np.ndarray, " n"] | None, unit: str = "token") -> str:
     """The strip of the pooling weights alone."""
-    return "" if pooling is None else _figure(_pooling(pooling, unit), len(pooling), unit, "dark = a large weight")
+    if pooling is None:
+        return ""
+    order = _order(len(pooling), unit)
+    return _figure(_pooling(pooling, unit), len(pooling), f"{unit}s", order, "dark = a large weight")
 
 
-def _figure(rows: str, length: int, unit: str, words: str) -> str:
+def _order(length: int, unit: str) -> str:
+    return f"{unit} 1 (left) to {length:,} (right)"
+
+
+def _figure(rows: str, length: int, units: str, order: str, words: str) -> str:
     few = length // _COLUMNS
-    bins = f" One stroke stands for {few:,} or {few + 1:,} {unit}s." if length > _COLUMNS else ""
-    return (
-        f"<figure class='strips'>\n{rows}<figcaption>{unit} 1 (left) to {length:,} (right); {words}.{bins}"
-        "</figcaption></figure>\n"
-    )
+    bins = f" One stroke stands for {few:,} or {few + 1:,} {units}." if length > _COLUMNS else ""
+    return f"<figure class='strips'>\n{rows}<figcaption>{order}; {words}.{bins}</figcaption></figure>\n"
 
 
-def _layer(choices: Choices, layer: int, unit: str) -> str:
+def _layer(choices: Choices, layer: int, unit: str, units: str) -> str:
     summary = choices.summary(layer)
-    words = f"Layer {layer + 1}: its heads together chose {summary.any_head:,} of {count(choices.length, unit)}"
+    words = f"Layer {layer + 1}: its heads together chose {summary.any_head:,} of {count(choices.length, unit, units)}"
     return _row(f"layer {layer + 1}", words, _pixels(_binned(choices.chosen[layer])))
 
 

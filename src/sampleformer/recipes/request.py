@@ -44,7 +44,7 @@ def request(
         raise InputError(f"expected a recipe ({known}) or --data FILE")
     if epochs is not None and steps is not None:
         raise InputError("--epochs and --steps: expected one of them, got both")
-    kind = kind_of(asked) if recipe is None else _kind_for_recipe(asked)
+    kind = kind_of(asked) if recipe is None else named_kind(asked)
     values = read(recipe or kind.recipe)  # type: ignore[union-attr]
     if recipe is None:
         values["name"] = Path(places[0]).name.partition(".")[0] or values["name"]
@@ -55,14 +55,16 @@ def request(
     return change(validate(Recipe, values, where), [*given, *changes])
 
 
-def _kind_for_recipe(asked: Mapping[str, Any]) -> Kind | None:
-    """The kind of data that is to replace a recipe's own; None: it stays."""
-    return kind_of(asked) if "columns" in asked else named_kind(asked)
-
-
 def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | None) -> dict[str, Any]:
+    if kind is None and "columns" in asked and not _takes(section, "columns"):
+        kind = kind_of(asked)
     asked.pop("numbers", None)
     if kind is not None and kind.source != section.get("name"):
         accepted = inspect.signature(SOURCES[kind.source]).parameters
         section = {"name": kind.source} | {name: value for name, value in section.items() if name in accepted}
     return section | asked
+
+
+def _takes(section: Mapping[str, Any], argument: str) -> bool:
+    """Whether the source of a data section has such an argument."""
+    return argument in inspect.signature(SOURCES.get(section.get("name", ""), dict)).parameters

@@ -14,7 +14,7 @@ from sampleformer.training.answers import Answers
 from sampleformer.training.objective import make_objective
 from sampleformer.training.optimization import make_optimizer, rate_factor
 from sampleformer.training.outputs import answer_model, evaluation_batches, in_order, known_targets, rows_by_sample
-from sampleformer.training.scores import score
+from sampleformer.training.scores import score, selecting_score
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -32,12 +32,17 @@ class TrainingModule(LightningModule):
         super().__init__()
         self.model = model
         self.task = splits.encoding.task
+        self.selected_by = selecting_score(self.task, settings.selected_by)
         self.batches_per_pass = batches_per_pass
         self.valid_scores: dict[str, float] = {}
         self._splits = splits
         self._settings = settings
         self._objective = make_objective(
-            self.task, known_targets(splits.train), splits.encoding.outputs, settings.class_weights
+            self.task,
+            known_targets(splits.train),
+            splits.encoding.outputs,
+            class_weights=settings.class_weights,
+            regression_loss=settings.regression_loss,
         )
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []

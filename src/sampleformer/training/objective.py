@@ -11,17 +11,27 @@ Objective = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """From outputs ``(rows, o)``, targets ``(rows,)`` or ``(rows, o)``, and where those are known, to the loss ``()``."""
 
 
-def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: str = "none") -> Objective:
+_ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "squared": lambda outputs, target: (outputs - target).square(),
+    "huber": lambda outputs, target: F.huber_loss(outputs, target, reduction="none"),
+    "absolute": lambda outputs, target: (outputs - target).abs(),
+}
+
+
+def make_objective(
+    task: str, targets: np.ndarray, outputs: int, *, class_weights: str = "none", regression_loss: str = "squared"
+) -> Objective:
     """The loss of a task.
 
-    Cross-entropy for classification; binary cross-entropy for multi-label; mean squared error on standardised targets
-    for regression. Unknown targets count for nothing.
+    Cross-entropy for classification; binary cross-entropy for multi-label; for regression the mean error on
+    standardised targets. Unknown targets count for nothing.
 
     Args:
         task: ``classification``, ``multilabel`` or ``regression``.
         targets: those of the training part, shape ``(rows,)``, −1 where unknown, or ``(rows, columns)``, NaN there.
         outputs: number of the model's outputs.
         class_weights: ``balanced`` weighs classes by the inverse of their frequency (ignored by regression).
+        regression_loss: ``squared``, ``huber`` or ``absolute``, see `TrainingSettings`.
     """
     if task == "classification":
         weight = _class_weights(targets, outputs) if class_weights == "balanced" else None
@@ -37,7 +47,8 @@ def make_objective(task: str, targets: np.ndarray, outputs: int, class_weights: 
             ),
             known,
         )
-    return lambda outputs, target, known: _mean_of_known((outputs - _filled(target, known)).square(), known)
+    error = _ERRORS[regression_loss]
+    return lambda outputs, target, known: _mean_of_known(error(outputs, _filled(target, known)), known)
 
 
 def _cross_entropy(logits: Tensor, target: Tensor, known: Tensor | None, weight: Tensor | None) -> Tensor:

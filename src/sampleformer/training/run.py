@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder, read_checkpoint
-from sampleformer.training.scores import SELECTION, majority_share, score
+from sampleformer.training.scores import majority_share, score, selecting_score
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -46,6 +46,7 @@ def train(
     command: Sequence[str] | None = None,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
+    finished: Callable[[RunFolder, Splits], object] | None = None,
 ) -> RunFolder:
     """Trains a model and scores it on the test part.
 
@@ -61,6 +62,7 @@ def train(
         command: the program and its arguments, for ``run.json``. None: those of this process.
         quiet: without progress bars.
         callbacks: further Lightning callbacks.
+        finished: called at the end with the run folder and the data, which is then still at hand.
 
     Returns:
         The run folder.
@@ -97,6 +99,8 @@ def train(
     results = _finish(model.to(device), splits, recipe, folder, fitted)
     write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
     write_json(folder.results, results)  # last: where it is, the run is complete
+    if finished is not None:
+        finished(folder, splits)
     return folder
 
 
@@ -141,6 +145,7 @@ def _example(settings: ModelSettings) -> dict[str, Any]:
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
+    selecting_score(splits.encoding.task, recipe.training.selected_by)
     for name in ("train", "valid", "test"):
         try:
             known_targets(getattr(splits, name))
@@ -166,7 +171,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     task, test = splits.encoding.task, splits.test
     results: dict[str, Any] = {
         "task": task,
-        "selected_by": SELECTION[task],
+        "selected_by": selecting_score(task, recipe.training.selected_by),
         "majority_share": majority_share(known_targets(test)) if task == "classification" else None,
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -8,25 +8,54 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sampleformer.errors import InputError, nearest
+
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
     from sampleformer.training.answers import Answers
 
-SELECTION: dict[str, str] = {"classification": "accuracy", "multilabel": "average_precision", "regression": "mae"}
-"""The score of the validation part that decides which weights are kept, by task."""
+SCORES: dict[str, tuple[str, ...]] = {
+    "classification": ("accuracy", "balanced_accuracy", "f1"),
+    "multilabel": ("average_precision", "auroc"),
+    "regression": ("mae", "rmse", "r2"),
+}
+"""Scores of each task; unless another is asked for, the first decides on the validation part which weights are kept."""
+
+_LOWER_IS_BETTER = ("mae", "rmse", "loss")
 
 
-def better(task: str, new: Mapping[str, float], old: Mapping[str, float] | None) -> bool:
+def selecting_score(task: str, asked: str | None = None) -> str:
+    """The score that decides which weights are kept.
+
+    Args:
+        task: of the encoding.
+        asked: by the user.
+
+    Raises:
+        InputError: if the task has no such score.
+
+    Example:
+        >>> selecting_score("classification"), selecting_score("classification", "f1")
+        ('accuracy', 'f1')
+    """
+    if asked is not None and asked not in (allowed := (*SCORES[task], "loss")):
+        raise InputError(f"training.selected_by: found {asked!r} for the task {task!r}; {nearest(asked, allowed)}")
+    return asked or SCORES[task][0]
+
+
+def better(name: str, new: Mapping[str, float], old: Mapping[str, float] | None) -> bool:
     """Whether the scores of one check beat those of another; any beat none, and not-a-number beats nothing else.
 
-    What counts is the score in `SELECTION`; of equal ones, which small validation parts often give, the lower loss.
+    Args:
+        name: of the score that counts; of equal ones, which small validation parts often give, the lower loss.
+        new: scores of the one check.
+        old: of the other.
     """
-    name = SELECTION[task]
     if old is None or np.isnan(old[name]):
         return True
     if new[name] == old[name]:
         return new["loss"] < old["loss"]
-    return new[name] < old[name] if task == "regression" else new[name] > old[name]
+    return new[name] < old[name] if name in _LOWER_IS_BETTER else new[name] > old[name]
 
 
 def score(encoding: Encoding, answers: Answers) -> dict[str, float]:

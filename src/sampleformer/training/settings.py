@@ -24,6 +24,10 @@ class TrainingSettings(Settings):
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
         class_weights: ``balanced`` weighs each class by the inverse of its frequency in the training part.
+        regression_loss: of standardised targets: the ``squared`` error; ``huber``, half of it up to 1 and linear
+            beyond; or the ``absolute`` error.
+        selected_by: score on the validation part that decides which weights are kept. None: accuracy, average precision
+            or mean absolute error, by the task.
 
     Example:
         >>> TrainingSettings(steps=10).total_steps(batches_per_pass=4)
@@ -43,6 +47,8 @@ class TrainingSettings(Settings):
     gradient_clip: float | None = Field(default=2.0, gt=0)
     check_every: int | None = Field(default=None, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    regression_loss: Literal["squared", "huber", "absolute"] = "squared"
+    selected_by: str | None = None
     class_weights: Literal["none", "balanced"] = "none"
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """What every function of relative features is."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -32,6 +33,9 @@ class Relative(nn.Module):
 
     needs: tuple[str, ...] = ()
     """Names of the fields of `Tokens` that it cannot do without."""
+
+    told_by_data: ClassVar[Mapping[str, str]] = {}
+    """Arguments that need not be given where a model is built for data: by name, what the data calls it."""
 
     invariant: bool = False
     """Whether the terms stay the same when coordinates and normals are rotated."""

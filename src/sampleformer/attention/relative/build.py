@@ -1,5 +1,6 @@
 """Relative terms by name, for settings."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from sampleformer.attention.relative.base import Relative
@@ -8,6 +9,24 @@ from sampleformer.settings import Component
 
 RelativeChoice: TypeAlias = Relative | dict[str, Any] | str | None
 """A built part, a name, a name with arguments (``{"name": "edges", "features": 3}``), or none."""
+
+
+def told_relative(relative: RelativeChoice, inputs: Mapping[str, Any]) -> RelativeChoice:
+    """The choice with those arguments filled in that the data tells and the user did not give.
+
+    Args:
+        relative: what is chosen.
+        inputs: what the data says of its tokens.
+
+    Example:
+        >>> told_relative("edges", {"edge_features": 3})
+        {'name': 'edges', 'features': 3}
+    """
+    if relative is None or isinstance(relative, Relative):
+        return relative
+    given = {"name": relative} if isinstance(relative, str) else relative
+    told = getattr(RELATIVES.get(given.get("name", "")), "told_by_data", {})
+    return given | {ours: inputs[theirs] for ours, theirs in told.items() if ours not in given and theirs in inputs}
 
 
 def make_relative(relative: RelativeChoice, heads: int) -> Relative | None:

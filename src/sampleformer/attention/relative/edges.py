@@ -1,6 +1,7 @@
 """Graphs: what joins the two tokens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -36,6 +37,7 @@ class EdgeRelative(Relative):
     """
 
     needs = ("edges",)
+    told_by_data: ClassVar[Mapping[str, str]] = {"features": "edge_features"}
     invariant = True
 
     def __init__(self, heads: int, *, features: int) -> None:

@@ -15,6 +15,7 @@ from sampleformer.data.progress import progress_bar
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.extras import require
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -66,15 +67,9 @@ class MoleculeColumn(Inputs, kind="smiles"):
         return self.places.prepare(sample, random, training=training)
 
     def pieces(self, sample: Sample) -> list[str]:
-        from rdkit.Chem import GetPeriodicTable
-
-        table = GetPeriodicTable()
-        atoms = [
-            table.GetElementSymbol(int(number) + 1) if number < ATOM_SIZES[0] - 1 else "?"
-            for number in sample.features[:, 0]
-        ]
-        assert sample.ends is not None
-        return atoms + [f"{atoms[first]}–{atoms[second]}" for first, second in sample.ends]
+        table = require("rdkit.Chem", "graph").GetPeriodicTable()
+        numbers = sample.features[:, 0].tolist()
+        return [table.GetElementSymbol(number + 1) if number < ATOM_SIZES[0] - 1 else "?" for number in numbers]
 
     def to_json(self) -> dict[str, Any]:
         return {"column": self.column, "places": self.places.to_json()}

@@ -27,8 +27,8 @@ class Places:
 
     Args:
         identifiers: random numbers of each node; 0: none.
-        laplacian: eigenvectors of the Laplacian, see `laplacian_encodings`. Their signs mean nothing, and are drawn anew
-            at each pass of training.
+        laplacian: eigenvectors of the Laplacian, see `laplacian_encodings`. Their signs mean nothing, and are drawn
+            anew at each pass of training.
         random_walk: steps of a random walk, see `random_walk_encodings`.
 
     Raises:
@@ -50,7 +50,7 @@ class Places:
         return {"encodings": self.laplacian + self.random_walk, "identifiers": self.identifiers}
 
     def encodings(self, graphs: Sequence[Graph]) -> np.ndarray | None:
-        """Encodings of all nodes of all graphs, ``(total, p)`` float32, from the cache if they are there; None: none."""
+        """Encodings of all nodes, ``(total, p)`` float32, from the cache if they are there; None: there are none."""
         if not self.laplacian + self.random_walk:
             return None
         if not graphs:
@@ -65,9 +65,8 @@ class Places:
                 show(number)
         found = np.concatenate(rows)
         make_folder(path.parent)
-        with written_whole(path) as part:
-            with part.open("wb") as file:
-                np.save(file, found)
+        with written_whole(path) as part, part.open("wb") as file:
+            np.save(file, found)
         return found
 
     def _of_one(self, graph: Graph) -> np.ndarray:
@@ -77,7 +76,7 @@ class Places:
     def _cached(self, graphs: Sequence[Graph]) -> Path:
         digest = hashlib.sha256(repr((_FORMAT, self.laplacian, self.random_walk)).encode())
         for graph in graphs:
-            digest.update(np.int64([graph.order, graph.size, graph.directed]).tobytes())
+            digest.update(np.array([graph.order, graph.size, graph.directed], dtype=np.int64).tobytes())
             digest.update(graph.ends.astype(np.int64).tobytes())
         return cache_folder() / "encodings" / f"{digest.hexdigest()[:32]}.npy"
 
@@ -88,7 +87,7 @@ class Places:
             changes["identifiers"] = random.standard_normal((len(sample), self.identifiers), dtype=np.float32)
         if training and self.laplacian and sample.encodings is not None:
             signs = np.ones(sample.encodings.shape[1], dtype=np.float32)
-            signs[: self.laplacian] = random.choice(np.float32([-1, 1]), self.laplacian)
+            signs[: self.laplacian] = random.choice([-1, 1], self.laplacian)
             changes["encodings"] = sample.encodings * signs
         return replace(sample, **changes) if changes else sample  # type: ignore[arg-type]
 

@@ -14,6 +14,9 @@
     return { section, data, bits, map: section.querySelector(".map") };
   });
 
+  // Graphs too large for a drawing have nothing that could be picked.
+  if (!samples.some(({ section, data }) => data.kind || section.querySelector("img.focus"))) return;
+
   // How many of the heads in view chose each cell, and how many heads are in view.
   const counted = (bits, length, layer, head) => {
     const counts = new Uint16Array(length);
@@ -97,16 +100,59 @@
     if (chosen) chosen.classList.add("shown");
   };
 
+  const grouped = (number) => number.toLocaleString("en");
+  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
+
+  // How dark each token of a drawing or cloud is, from 0 to 1, what that means, and what is said of each token.
+  const strengths = ({ bits, data }, layer, head) => {
+    if (layer === "pooling") {
+      const weights = data.pooling || new Array(data.length).fill(0);
+      const most = weights.reduce((a, b) => Math.max(a, b), 0);
+      return { values: weights, most, words: `pooling weights: none (${data.unmarked}) to ${percent(most)} (darkest)`,
+        tell: (weight) => `weight ${percent(weight)}` };
+    }
+    const { counts, heads } = counted(bits, data.length, layer, head);
+    const most = counts.reduce((a, b) => Math.max(a, b), 0);
+    if (head !== "") {
+      const chosen = counts.reduce((a, b) => a + b, 0);
+      const words = `Layer ${+layer + 1}, head ${+head + 1}: chose ${grouped(chosen)} of ${grouped(data.length)} ${data.many}`;
+      return { values: counts, most, words, tell: (count) => (count ? "chosen" : "not chosen") };
+    }
+    const place = layer === "" ? "all layers together" : `layer ${+layer + 1}`;
+    return { values: counts, most, tell: (count) => `chosen by ${count} of ${heads}`,
+      words: `chosen by none (${data.unmarked}) to ${most} (darkest) of ${heads} heads, ${place}` };
+  };
+
+  const drawStrengths = (sample, layer, head) => {
+    const { values, most, words, tell } = strengths(sample, layer, head);
+    const levels = Array.from(values, (value) => (most ? value / most : 0));
+    sample.map.querySelector(".view").textContent = words;
+    if (sample.data.kind === "cloud") {
+      sample.map.querySelector("canvas").dispatchEvent(new CustomEvent("levels", { detail: levels }));
+      return;
+    }
+    const marks = sample.map.querySelectorAll(".nodes > *, .edges > *");
+    sample.marks ??= [...marks].sort((a, b) => b.matches(".nodes *") - a.matches(".nodes *"));
+    sample.marks.forEach((mark, i) => {
+      const title = mark.firstElementChild;
+      mark.style.setProperty("--level", levels[i]);
+      title.textContent = `${title.textContent.slice(0, title.textContent.lastIndexOf(": "))}: ${tell(values[i])}`;
+    });
+  };
+
   const draw = () => {
-    if (layerBox.value === "") headBox.value = "";
-    headBox.disabled = layerBox.value === "";
+    const whole = layerBox.value === "" || layerBox.value === "pooling";
+    if (whole) headBox.value = "";
+    headBox.disabled = whole;
     const [layer, head] = [layerBox.value, headBox.value];
     drawTexts(layer, head);
     samples.forEach((sample) => {
       if (sample.data.kind === "numbers") drawNumbers(sample, layer, head);
+      else if (sample.data.kind === "drawing" || sample.data.kind === "cloud") drawStrengths(sample, layer, head);
       else if (sample.section.querySelector("img.focus")) drawPictures(sample, layer, head);
     });
     said.textContent = layer === "" ? "All layers and heads together."
+      : layer === "pooling" ? "How much each counts in the answer."
       : head === "" ? `All heads of layer ${+layer + 1}.` : `Layer ${+layer + 1}, head ${+head + 1}: chosen or not.`;
   };
 

@@ -28,7 +28,7 @@ class Checkpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files of one check."""
         assert isinstance(pl_module, TrainingModule)
-        if better(pl_module.task, pl_module.valid_scores, self.best_scores):
+        if better(pl_module.selected_by, pl_module.valid_scores, self.best_scores):
             self.best_scores, self.best_step = pl_module.valid_scores, trainer.global_step
             self._save(trainer, "best.ckpt")
         self._save(trainer, "last.ckpt")  # after the best, which it knows about

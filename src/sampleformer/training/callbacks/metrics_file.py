@@ -12,7 +12,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from sampleformer.errors import InputError
 from sampleformer.files import write_csv
 from sampleformer.training.module import TrainingModule
-from sampleformer.training.scores import SELECTION
 
 LOG_EVERY = 50
 log = logging.getLogger("sampleformer")
@@ -72,7 +71,7 @@ class MetricsFile(Callback):
         scores = pl_module.valid_scores
         self._add_row(trainer, {f"valid_{name}": value for name, value in scores.items()})
         write_csv(self._path, _columns(self._rows), self._rows)
-        row, name = self._rows[-1], SELECTION[pl_module.task]
+        row, name = self._rows[-1], pl_module.selected_by
         log.info(
             f"step {row['step']}/{self._total_steps}, {row['seconds']:.0f} s: train loss {row['train_loss']:.4f}, "
             f"valid loss {scores['loss']:.4f}, valid {name.replace('_', ' ')} {scores[name]:.4f}"

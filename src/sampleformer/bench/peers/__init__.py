@@ -1,0 +1,1 @@
+"""Known models to measure against, written from their publications, and how they are trained as baselines."""

@@ -1,0 +1,121 @@
+"""DGCNN: each point beside its nearest neighbours, found anew in the features of every layer."""
+
+import torch
+from torch import Tensor, nn
+
+from sampleformer.bench.peers.pointwise import PointwiseLayer
+
+SLOPE = 0.2
+WIDTHS = (64, 64, 128, 256)
+GLOBAL = 1024
+
+
+class DGCNN(nn.Module):
+    """The classification network.
+
+    Four `EdgeConv` of 64, 64, 128 and 256, side by side → 1024 for each point → maximum and mean over the points →
+    512, 256 → classes; batch norm and leaky ReLU after every layer but the last, dropout after the two before it.
+
+    Args:
+        classes: numbers in an answer.
+        channels: of a point, 3 in the publication: its coordinates.
+        neighbours: k, the point itself among them; all points if there are fewer.
+        dropout: in the head.
+        factored: whether the layers compute ``W e_ij`` point by point, see `EdgeConv`.
+
+    Source: DGCNN (arXiv 1801.07829), figure 3 and section 4.1. Beside the maximum stands the mean, as in the authors'
+    code.
+
+    Example:
+        >>> DGCNN(40).eval()(torch.zeros(2, 64, 3)).shape
+        torch.Size([2, 40])
+    """
+
+    def __init__(
+        self, classes: int, *, channels: int = 3, neighbours: int = 20, dropout: float = 0.5, factored: bool = False
+    ) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            EdgeConv(inputs, outputs, neighbours=neighbours, factored=factored)
+            for inputs, outputs in zip((channels, *WIDTHS), WIDTHS, strict=False)
+        )
+        self.local = PointwiseLayer(sum(WIDTHS), GLOBAL, slope=SLOPE, bias=False)
+        self.head = nn.Sequential(
+            PointwiseLayer(2 * GLOBAL, 512, slope=SLOPE, bias=False),
+            nn.Dropout(dropout),
+            PointwiseLayer(512, 256, slope=SLOPE),
+            nn.Dropout(dropout),
+            nn.Linear(256, classes),
+        )
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Logits ``(b, classes)`` of clouds ``(b, n, channels)``."""
+        found = []
+        for convolution in self.convolutions:
+            points = convolution(points)
+            found.append(points)
+        local = self.local(torch.cat(found, dim=-1))
+        return self.head(torch.cat([local.amax(1), local.mean(1)], dim=-1))
+
+
+class EdgeConv(nn.Module):
+    """``x'_i = max_j leaky_relu(norm(W [x_j − x_i, x_i]))`` over the k nearest j of i.
+
+    With ``W = [U, V]`` the linear map is ``U x_j + (V − U) x_i``: factored, it runs once for each point instead of once
+    for each pair, and gives the same numbers up to rounding.
+
+    Args:
+        inputs, outputs: widths.
+        neighbours: k, the point itself among them; all points if there are fewer.
+        factored: whether the linear map runs point by point.
+
+    Source: DGCNN (arXiv 1801.07829), section 3.1 and equation 8; the factored form is ours.
+
+    Example:
+        >>> EdgeConv(3, 8, neighbours=4)(torch.rand(2, 16, 3)).shape
+        torch.Size([2, 16, 8])
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, neighbours: int = 20, factored: bool = False) -> None:
+        super().__init__()
+        self.layer = PointwiseLayer(2 * inputs, outputs, slope=SLOPE, bias=False)
+        self.neighbours = neighbours
+        self.factored = factored
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Points ``(b, n, inputs)`` to points ``(b, n, outputs)``."""
+        indices = nearest_neighbours(points, self.neighbours)
+        centre = points[:, :, None]
+        if not self.factored:
+            beside = _gathered(points, indices)
+            pairs = torch.cat([beside - centre, centre.expand_as(beside)], dim=-1)
+            return self.layer(pairs).amax(2)
+        beside_weight, centre_weight = self.layer.linear.weight.chunk(2, dim=1)
+        beside = _gathered(points @ beside_weight.mT, indices)
+        return self.layer.finish(beside + centre @ (centre_weight - beside_weight).mT).amax(2)
+
+
+@torch.no_grad()
+def nearest_neighbours(points: Tensor, neighbours: int) -> Tensor:
+    """Places of the k nearest points of each point, the nearest first; a point is its own neighbour.
+
+    Args:
+        points: ``(b, n, c)``.
+        neighbours: k; all points if there are fewer.
+
+    Returns:
+        Indices ``(b, n, min(k, n))``.
+
+    Example:
+        >>> nearest_neighbours(torch.tensor([[[0.0], [1.0], [3.0]]]), 2).tolist()
+        [[[0, 1], [1, 0], [2, 1]]]
+    """
+    points = points.to(torch.promote_types(points.dtype, torch.float32))
+    return torch.cdist(points, points).topk(min(neighbours, points.shape[1]), largest=False).indices
+
+
+def _gathered(points: Tensor, indices: Tensor) -> Tensor:
+    """The points ``(b, n, k, c)`` at places ``(b, n, k)``."""
+    batch, length, width = points.shape
+    starts = torch.arange(0, batch * length, length, device=points.device)[:, None, None]
+    return points.reshape(-1, width)[(indices + starts).flatten()].unflatten(0, indices.shape)

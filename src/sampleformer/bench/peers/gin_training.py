@@ -1,0 +1,139 @@
+"""Trains a graph network as a baseline."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sampleformer.bench.peers.baseline import BaselineResult, Judge, Score
+from sampleformer.bench.peers.graph_part import GraphPart
+
+
+@dataclass(frozen=True, kw_only=True)
+class GinTraining:
+    """How a graph network is trained: Adam at one rate, until the steps or the seconds are used up.
+
+    Args:
+        steps: at most; None: no limit.
+        seconds: of wall-clock time at most, checks of the validation part included; None: no limit.
+        batch: graphs of a step, about: those of an epoch are shared out evenly.
+        learning_rate: of Adam.
+        check_every: steps between checks of the validation part.
+        seed: of the order of the graphs and of dropout.
+        device: where the model is, by torch's name.
+
+    Raises:
+        ValueError: if there is neither a limit of steps nor of seconds, or a number is not positive.
+    """
+
+    steps: int | None = None
+    seconds: float | None = None
+    batch: int = 64
+    learning_rate: float = 1e-3
+    check_every: int = 100
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.seconds is None:
+            raise ValueError("steps and seconds are None, expected a limit")
+        for name in ("steps", "seconds", "batch", "learning_rate", "check_every"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}, expected more than 0")
+
+
+def train_gin(
+    model: nn.Module,
+    parts: tuple[GraphPart, GraphPart, GraphPart],
+    task: str,
+    score: Score,
+    settings: GinTraining,
+    watch: Callable[[str], None] = lambda doing: None,
+) -> BaselineResult:
+    """Trains, keeps what is best on the validation part, and scores that and the last state on the test part.
+
+    Args:
+        model: from a `GraphBatch` to outputs ``(b, o)``, on the settings' device; it is left in its last state.
+        parts: training, validation and test.
+        task: ``classification``, ``multilabel`` or ``regression``; targets as `training.objective` takes them.
+        score: of outputs and targets, the same as for our own models.
+        settings: of the training.
+        watch: told at each check what came of it.
+    """
+    train, valid, test = parts
+    torch.manual_seed(settings.seed)
+    judge = Judge(task, score, train.targets, _answer_width(model, train, settings.device))
+    start = time.perf_counter()
+    best, steps = _optimize(model, train, valid, judge, settings, watch)
+    seconds = time.perf_counter() - start
+    last = score(network_outputs(model, test, device=settings.device), test.targets)
+    chosen = copy.deepcopy(model)
+    chosen.load_state_dict(best)
+    assert judge.best_valid is not None
+    return BaselineResult(
+        best=score(network_outputs(chosen, test, device=settings.device), test.targets),
+        last=last,
+        best_valid=judge.best_valid,
+        best_step=judge.best_step,
+        steps=steps,
+        seconds=seconds,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
+
+
+def _optimize(
+    model: nn.Module,
+    train: GraphPart,
+    valid: GraphPart,
+    judge: Judge,
+    settings: GinTraining,
+    watch: Callable[[str], None],
+) -> tuple[dict[str, Any], int]:
+    """Steps until the limit; the state that was best on the validation part, and how many steps there were."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    best = copy.deepcopy(model.state_dict())
+    start = time.perf_counter()
+    for step, rows in enumerate(_batches(len(train), settings), start=1):
+        batch = train.batch(rows).to(settings.device)
+        model.train()
+        optimizer.zero_grad(set_to_none=True)
+        judge.loss(model(batch), batch.targets).backward()
+        optimizer.step()
+        late = settings.seconds is not None and time.perf_counter() - start >= settings.seconds
+        finished = late or step == settings.steps
+        if finished or step % settings.check_every == 0:
+            if judge.is_best(step, network_outputs(model, valid, device=settings.device), valid.targets):
+                best = copy.deepcopy(model.state_dict())
+            watch(f"step {step}, best {judge.best_valid} at step {judge.best_step}")
+        if finished:
+            break
+    return best, step
+
+
+@torch.no_grad()
+def _answer_width(model: nn.Module, part: GraphPart, device: str) -> int:
+    return model.eval()(part.batch([0]).to(device)).shape[1]
+
+
+@torch.no_grad()
+def network_outputs(model: nn.Module, part: GraphPart, *, batch: int = 256, device: str = "cpu") -> np.ndarray:
+    """The model's outputs in evaluation, ``(N, o)`` float32, in the order of the part."""
+    model.eval()
+    starts = range(0, len(part), batch)
+    found = [model(part.batch(range(start, min(start + batch, len(part)))).to(device)).cpu() for start in starts]
+    return torch.cat(found).numpy()
+
+
+def _batches(samples: int, settings: GinTraining) -> Iterator[np.ndarray]:
+    """Rows of one step after the other, every epoch in another order; no batch is much smaller than the others."""
+    random = np.random.default_rng(settings.seed)
+    while True:
+        yield from np.array_split(random.permutation(samples), max(1, round(samples / settings.batch)))

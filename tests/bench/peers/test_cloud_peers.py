@@ -1,0 +1,115 @@
+"""PointNet and DGCNN: sizes as published, and what must hold of them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sampleformer.bench.peers.dgcnn import DGCNN, EdgeConv, nearest_neighbours
+from sampleformer.bench.peers.pointnet import PointNet, orthogonality_loss
+from sampleformer.bench.peers.pointwise import PointwiseLayer
+
+MODELS = {
+    "pointnet": lambda: PointNet(7),
+    "dgcnn": lambda: DGCNN(7, neighbours=5),
+    "factored": lambda: DGCNN(7, neighbours=5, factored=True),
+}
+
+
+def trained(model: nn.Module) -> nn.Module:
+    """In float64, with weights and statistics that are not those of the start."""
+    model = model.double()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    model.train()(torch.randn(6, 40, 3, dtype=torch.float64))
+    return model.eval()
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_parameters_are_as_many_as_published() -> None:
+    # PointNet's table 6 says 3.5 million; the authors' code of DGCNN has 1 809 576 for the 40 classes of ModelNet40.
+    assert round(parameters(PointNet(40)) / 1e6, 1) == 3.5
+    assert parameters(DGCNN(40)) == parameters(DGCNN(40, factored=True)) == 1_809_576
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_order_of_the_points_and_the_other_clouds_do_not_matter(name: str) -> None:
+    model = trained(MODELS[name]())
+    points = torch.randn(3, 30, 3, dtype=torch.float64)
+    answers = model(points)
+    assert answers.shape == (3, 7)
+    assert answers.std() > 1e-3
+    torch.testing.assert_close(model(points[:, torch.randperm(30)]), answers, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(torch.cat([model(cloud[None]) for cloud in points]), answers, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_learns(name: str) -> None:
+    model = MODELS[name]().train()
+    if isinstance(model, PointNet):
+        for transform in (model.input_transform, model.feature_transform):
+            nn.init.normal_(transform.output.weight, std=0.1)  # at zero it lets no gradient through
+    model(torch.randn(4, 30, 3)).square().sum().backward()
+    for place, parameter in model.named_parameters():
+        assert parameter.grad is not None, place
+        assert parameter.grad.abs().sum() > 0, place
+
+
+def test_fewer_points_than_neighbours() -> None:
+    assert DGCNN(7).eval()(torch.randn(2, 3, 3)).isfinite().all()
+
+
+def test_pointnet_starts_with_transforms_that_change_nothing() -> None:
+    model = PointNet(7).eval()
+    points = torch.randn(2, 10, 3)
+    torch.testing.assert_close(points @ model.input_transform(points), points)
+    assert orthogonality_loss(model.answers(points)[1]) == 0
+
+
+def naive_edge_conv(layer: EdgeConv, points: Tensor, neighbours: int) -> Tensor:
+    weight, norm = layer.layer.linear.weight, layer.layer.norm
+    result = []
+    for here in points:
+        distances = (points - here).square().sum(-1)
+        near = sorted(range(len(points)), key=lambda place: float(distances[place]))[:neighbours]
+        mapped = torch.stack([weight @ torch.cat([points[place] - here, here]) for place in near])
+        normal = F.batch_norm(mapped, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        result.append(F.leaky_relu(normal, 0.2).max(0).values)
+    return torch.stack(result)
+
+
+@pytest.mark.parametrize("factored", [False, True])
+def test_edge_convolution_is_its_formula(factored: bool) -> None:
+    layer = EdgeConv(3, 6, neighbours=4, factored=factored).double()
+    layer(torch.randn(2, 20, 3, dtype=torch.float64))  # statistics
+    nn.init.normal_(layer.layer.norm.weight)
+    points = torch.randn(1, 9, 3, dtype=torch.float64)
+    torch.testing.assert_close(layer.eval()(points)[0], naive_edge_conv(layer, points[0], 4), rtol=1e-10, atol=1e-12)
+
+
+def test_the_factored_form_has_the_same_gradients() -> None:
+    plain = DGCNN(7, neighbours=5, dropout=0).double()
+    factored = DGCNN(7, neighbours=5, dropout=0, factored=True).double()
+    factored.load_state_dict(plain.state_dict())
+    points = torch.randn(3, 20, 3, dtype=torch.float64)
+    for model in (plain, factored):
+        model(points).square().sum().backward()
+    for one, other in zip(plain.parameters(), factored.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-8, atol=1e-9)
+
+
+def test_neighbours_are_the_nearest() -> None:
+    points = torch.randn(2, 40, 3, dtype=torch.float64)  # enough that cdist takes its way through products
+    distances = (points[:, :, None] - points[:, None]).square().sum(-1)
+    assert torch.equal(nearest_neighbours(points, 6), distances.argsort(-1)[..., :6])
+
+
+def test_the_norm_is_that_of_all_vectors() -> None:
+    layer, norm = PointwiseLayer(3, 4).double(), nn.BatchNorm1d(4).double()
+    vectors = torch.randn(2, 5, 6, 3, dtype=torch.float64)
+    expected = F.relu(norm(layer.linear(vectors).flatten(0, 2)).unflatten(0, (2, 5, 6)))
+    torch.testing.assert_close(layer(vectors), expected)
+    torch.testing.assert_close(layer.norm.running_var, norm.running_var)
