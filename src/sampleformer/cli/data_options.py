@@ -9,13 +9,17 @@ from sampleformer.cli.parser import split_names
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """What stands in the data section of a recipe, as options."""
     data = parser.add_argument_group("your own data")
-    data.add_argument("--data", metavar="FILE", help="a table: CSV, TSV, JSONL or Parquet; also .gz")
+    data.add_argument("--data", metavar="PATH", help="a table (CSV, TSV, JSONL, Parquet), a folder of tables of graphs, …")
     data.add_argument("--text", metavar="COLUMN", help="the column with the text")
     data.add_argument("--smiles", metavar="COLUMN", help="the column with molecules as SMILES")
     data.add_argument("--split", metavar="KIND", help="how molecules are split: random, or by their scaffold")
+    data.add_argument("--edges", metavar="FILE", help="graphs: a table of edges, with the columns source and target")
+    data.add_argument("--nodes", metavar="FILE", help="graphs: a table of nodes, with the column node")
+    data.add_argument("--graphs", metavar="FILE", help="graphs: a table of graphs, with the column graph")
+    data.add_argument("--directed", action="store_true", default=None, help="graphs: edges lead from source to target")
     data.add_argument("--numbers", action="store_true", default=None, help="all other columns are numbers")
-    data.add_argument("--columns", action="append", metavar="A,B", help="only these columns are the numbers")
-    data.add_argument("--label", action="append", metavar="A,B", help="the column or columns to predict")
+    data.add_argument("--columns", action="append", metavar="A,B", help="only these columns are the numbers, or describe nodes")
+    data.add_argument("--label", action="append", metavar="A,B", help="the column or columns to predict; of graphs also: link")
     data.add_argument("--tokens", metavar="KIND", help="how a text is cut: bytes, characters or words")
     data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
     data.add_argument("--task", metavar="TASK", help="classification, multilabel or regression; else inferred")
@@ -32,6 +36,10 @@ def data_section(options: argparse.Namespace) -> dict[str, Any]:
         "text": options.text,
         "smiles": options.smiles,
         "split": options.split,
+        "edges": options.edges,
+        "nodes": options.nodes,
+        "graphs": options.graphs,
+        "directed": options.directed,
         "numbers": options.numbers,
         "columns": split_names(options.columns),
         "label": labels[0] if labels and len(labels) == 1 else labels,

@@ -4,6 +4,7 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.graph.graph_files import GraphFiles
 from sampleformer.data.graph.smiles import SmilesTable
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
@@ -20,6 +21,7 @@ SOURCES: dict[str, type[Source]] = {
     "text": TextTable,
     "numbers": NumberTable,
     "smiles": SmilesTable,
+    "graphs": GraphFiles,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -32,6 +34,7 @@ __all__ = [
     "Cifar10",
     "Digits",
     "Encoding",
+    "GraphFiles",
     "Imdb",
     "LengthGroupedBatches",
     "ListOps",

@@ -12,11 +12,14 @@ from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import LEVELS, Sample
 from sampleformer.data.samples import Samples, TargetRows
-from sampleformer.data.table import Table, read_table
+from sampleformer.data.table import Table
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_text
+
+
+_LABELS_SHOWN = 8
 
 
 class Encoding:
@@ -70,6 +73,15 @@ class Encoding:
         """Rows and columns, if the tokens are the pixels of an image."""
         return self._inputs.layout
 
+    @property
+    def words(self) -> str:
+        """The labels in a few words."""
+        return ", ".join(self.labels[:_LABELS_SHOWN]) + (", …" if len(self.labels) > _LABELS_SHOWN else "")
+
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
+        """The tokens of parsed values; wrong ones are reported."""
+        return self._inputs.encode(values, report)
+
     def samples(
         self,
         values: np.ndarray,
@@ -97,21 +109,27 @@ class Encoding:
         return Samples(sets, targets, ids, prepare=prepare, size_of=self._inputs.size_of)
 
     def read(self, path: str | os.PathLike[str], *, targets: bool, on_error: str = "stop") -> Samples:
-        """Reads a new file with the same columns.
+        """Reads a new file or folder like those of the training.
 
         Args:
-            path: the file.
+            path: the file or folder.
             targets: False: the target columns are not read, and need not be there.
             on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
 
         Raises:
             InputError: if something is wrong with the file, a column or a row.
         """
-        table = read_table(path, on_error)
+        table = self._inputs.read(path, on_error)
         report = RowReport(table.path, table.place, on_error)
         values = self._inputs.parse(table, report)
-        found = self.targets.parse(table, report) if targets else None
-        samples = self.samples(values, found, row_ids(table, self.id_column), report)
+        ids = row_ids(table, self.id_column)
+        if self.level == "set":
+            samples = self.samples(values, self.targets.parse(table, report) if targets else None, ids, report)
+        else:
+            sets = self._inputs.encode(values, report)
+            wanted = self.targets if targets else None
+            rows = self._inputs.target_rows(table, sets, self.level, wanted, on_error)
+            samples = self.pack(sets, rows, ids).subset(report.kept(len(ids)))
         report.log()
         if len(samples) == 0:
             raise InputError(f"{path}: found no row that can be used, expected at least one")

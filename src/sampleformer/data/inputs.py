@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
+from sampleformer.data.samples import TargetRows
+from sampleformer.data.table import Table, read_table
 from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
+    from sampleformer.data.targets import Targets
 
 
 class Inputs(ABC):
@@ -39,6 +42,34 @@ class Inputs(ABC):
     @abstractmethod
     def model_inputs(self) -> dict[str, Any]:
         """What the embedding must know: the vocabulary's size, the number of features and the like."""
+
+    def read(self, path: str | os.PathLike[str], on_error: str) -> Table:
+        """A new file, of which `parse` takes what it needs: a table with one row for each sample.
+
+        Args:
+            path: the file or folder.
+            on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+        return read_table(path, on_error)
+
+    def target_rows(
+        self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str
+    ) -> TargetRows:
+        """What is asked about the tokens or pairs of new samples, and the answers if they are known.
+
+        Only inputs that have answers for tokens or pairs say this.
+
+        Args:
+            table: as `read` gave it.
+            sets: as `encode` made them of it.
+            level: "token" or "pair".
+            targets: turns the target columns into numbers. None: the answers are not wanted.
+            on_error: "stop" at the first wrong row, or "skip".
+        """
+        raise NotImplementedError(f"{self.kind} has no answers for level {level!r}")
 
     @abstractmethod
     def parse(self, table: Table, report: RowReport) -> np.ndarray:

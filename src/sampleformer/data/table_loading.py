@@ -15,7 +15,7 @@ from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, strata_of
 from sampleformer.data.split_columns import rows_of_splits
-from sampleformer.data.table import SUFFIXES, Table, read_table
+from sampleformer.data.table import SUFFIXES, Table
 from sampleformer.data.tasks import infer_task, learn_targets, parse_targets
 from sampleformer.errors import InputError
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from sampleformer.data.table_source import TableSource
 
 logger = logging.getLogger("sampleformer")
-
-_LABELS_SHOWN = 8
-
 
 @dataclass(frozen=True)
 class _Rows:
@@ -87,9 +84,8 @@ class TableLoading:
 
     def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
         how = "as asked" if self.source.task else "inferred"
-        shown = ", ".join(encoding.labels[:_LABELS_SHOWN]) + (", …" if len(encoding.labels) > _LABELS_SHOWN else "")
         sizes = ", ".join(f"{len(part)} {name}" for name, part in samples.items())
-        logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task, how, shown, sizes)
+        logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task, how, encoding.words, sizes)
 
     def _parse(self, table: Table) -> _Rows:
         """The rows that are not wrong."""
@@ -109,7 +105,7 @@ class TableLoading:
         """Training, validation and test rows: from files, from columns, or a seeded tenth each."""
         rest = self._parse(self.table)
         files, columns = self._given()
-        parts = {split: self._parse(read_table(name, self.source.on_error)) for split, name in files.items()}
+        parts = {split: self._parse(self.source.read_part(name)) for split, name in files.items()}
         if columns:
             chosen = rows_of_splits(self.table, rest.index, columns)
             for split in set(chosen) & set(parts):

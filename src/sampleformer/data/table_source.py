@@ -92,6 +92,10 @@ class TableSource(Source):
         """The main table."""
         return read_table(self.path, self.on_error)
 
+    def read_part(self, path: str) -> Table:
+        """Another file, for validation or test."""
+        return read_table(path, self.on_error)
+
     def load(self) -> Splits:
         """Reads the files, splits the rows, learns the encoding on the training part, and encodes all.
 

@@ -138,9 +138,10 @@ class NumberTarget(Targets):
 
     @classmethod
     def learn(cls, columns: list[str], values: np.ndarray) -> NumberTarget:
-        """Takes mean and deviation from the values ``(rows, columns)`` of the training part."""
-        deviation = values.std(axis=0)
-        return cls(columns, values.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+        """Takes mean and deviation from the values ``(rows, columns)`` of the training part; NaN is unknown."""
+        known = np.ma.masked_invalid(values)
+        mean, deviation = known.mean(axis=0).filled(0.0), known.std(axis=0).filled(0.0)
+        return cls(columns, mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_numbers(table, self.columns, report)

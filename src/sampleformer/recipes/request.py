@@ -7,11 +7,10 @@ from typing import Any
 
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
+from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind
 from sampleformer.recipes.library import change, names, read
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
-
-DEFAULTS = "defaults"
 
 
 def request(
@@ -27,9 +26,9 @@ def request(
     """The recipe that was asked for.
 
     Args:
-        recipe: name of a packaged one, or path of a YAML file. None: ``defaults``, for the user's own table.
-        data: arguments of the data's source that replace the recipe's: path, text, columns, label and so on. A
-            ``text`` column makes it a table of texts, ``columns`` or ``numbers`` a table of numbers.
+        recipe: name of a packaged one, or path of a YAML file. None: that of the kind of the user's own data.
+        data: arguments of the data's source that replace the recipe's: path, text, columns, label and so on. Some of
+            them say what kind of data it is, see `kinds`.
         epochs, steps: length of the training; at most one of them.
         seed: of the training.
         attention: name of another attention.
@@ -39,33 +38,33 @@ def request(
         InputError: if anything is unknown or contradicts itself.
     """
     asked = {name: value for name, value in (data or {}).items() if value is not None}
-    if recipe is None and "path" not in asked:
-        known = ", ".join(name for name in names() if name != DEFAULTS)
+    places = [asked[name] for name in ("path", "edges", "nodes") if name in asked]
+    if recipe is None and not places:
+        known = ", ".join(name for name in names() if name not in {kind.recipe for kind in KINDS})
         raise InputError(f"expected a recipe ({known}) or --data FILE")
     if epochs is not None and steps is not None:
         raise InputError("--epochs and --steps: expected one of them, got both")
-    values = read(recipe or ("molecules" if "smiles" in asked else DEFAULTS))
+    kind = kind_of(asked) if recipe is None else named_kind(asked)
+    values = read(recipe or kind.recipe)  # type: ignore[union-attr]
     if recipe is None:
-        values["name"] = Path(asked["path"]).name.partition(".")[0] or DEFAULTS
-    values["data"] = _data_section(values.get("data") or {}, asked, need_kind=recipe is None)
+        values["name"] = Path(places[0]).name.partition(".")[0] or values["name"]
+    values["data"] = _data_section(values.get("data") or {}, asked, kind)
     flags = {"training.epochs": epochs, "training.steps": steps, "seed": seed, "model.attention.name": attention}
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     where = "" if recipe is None or recipe in names() else recipe
     return change(validate(Recipe, values, where), [*given, *changes])
 
 
-def _data_section(section: dict[str, Any], asked: dict[str, Any], *, need_kind: bool) -> dict[str, Any]:
-    numbers = asked.pop("numbers", False) or "columns" in asked
-    if "text" in asked and numbers:
-        raise InputError("--text and --numbers or --columns: expected one kind of table, got both")
-    if need_kind and "text" not in asked and "smiles" not in asked and not numbers:
-        raise InputError(
-            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for one of molecules, or --numbers for "
-            "one of numbers"
-        )
-    columns = ("text", "smiles")
-    kind = next((name for name in columns if name in asked), "numbers" if numbers else section.get("name"))
-    if kind != section.get("name"):
-        accepted = inspect.signature(SOURCES[kind]).parameters  # type: ignore[index]
-        section = {"name": kind} | {name: value for name, value in section.items() if name in accepted}
+def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | None) -> dict[str, Any]:
+    if kind is None and "columns" in asked and not _takes(section, "columns"):
+        kind = kind_of(asked)
+    asked.pop("numbers", None)
+    if kind is not None and kind.source != section.get("name"):
+        accepted = inspect.signature(SOURCES[kind.source]).parameters
+        section = {"name": kind.source} | {name: value for name, value in section.items() if name in accepted}
     return section | asked
+
+
+def _takes(section: Mapping[str, Any], argument: str) -> bool:
+    """Whether the source of a data section has such an argument."""
+    return argument in inspect.signature(SOURCES.get(section.get("name", ""), dict)).parameters

@@ -1,0 +1,132 @@
+"""What the training part teaches about the features of nodes or edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Category = str | int
+_MOST_CATEGORIES = 1000  # of one column; rarer ones are unknown
+_FLAGS = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class FeatureCoding:
+    """Mean and deviation of each number, and the categories that occur.
+
+    Args:
+        mean, deviation: of each number in the training part; 0 and 1 where it is nothing but 0 and 1.
+        categories: of each column of texts or codes, those of the training part, sorted. Others are unknown.
+
+    Example:
+        >>> coding = FeatureCoding((2.0,), (0.5,), (("a", "b"),))
+        >>> coding.vectors(np.array([[3.0]]), np.array([["b"]], dtype=object))
+        array([[2., 0., 1.]], dtype=float32)
+        >>> coding.codes(np.array([["b"], ["new"]], dtype=object))
+        array([[2],
+               [0]])
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    categories: tuple[tuple[Category, ...], ...]
+
+    @classmethod
+    def learn(cls, numbers: Sequence[np.ndarray], categories: Sequence[np.ndarray]) -> FeatureCoding:
+        """What some graphs teach.
+
+        Args:
+            numbers: of the nodes or edges of each graph, ``(n, f)``.
+            categories: the same, ``(n, c)``.
+        """
+        mean, deviation = _moments(numbers)
+        columns = zip(*([column for column in values.T] for values in categories), strict=True)
+        return cls(mean, deviation, tuple(_frequent(parts) for parts in columns))
+
+    @property
+    def all_codes(self) -> bool:
+        """Whether there are categories and no numbers."""
+        return bool(self.categories) and not self.mean
+
+    @property
+    def vocabularies(self) -> list[int]:
+        """Number of codes of each column, that of an unknown category included."""
+        return [len(known) + 1 for known in self.categories]
+
+    @property
+    def width(self) -> int:
+        """Length of a vector."""
+        return len(self.mean) + sum(len(known) for known in self.categories)
+
+    def codes(self, categories: np.ndarray) -> np.ndarray:
+        """The code of each category from 1 on, 0 if it is unknown: ``(n, c)``, of a small integer type."""
+        kind = np.uint8 if max(self.vocabularies, default=0) <= 256 else np.int64
+        codes = np.zeros((len(categories), len(self.categories)), dtype=kind)
+        for place, known in enumerate(self.categories):
+            codes[:, place] = _places(categories[:, place], known)
+        return codes
+
+    def vectors(self, numbers: np.ndarray, categories: np.ndarray) -> np.ndarray:
+        """Standardised numbers, then each category one-hot, nothing but zeros if it is unknown: ``(n, width)`` float32."""
+        vectors = np.zeros((len(numbers), self.width), dtype=np.float32)
+        first = len(self.mean)
+        if first:
+            vectors[:, :first] = (numbers - np.array(self.mean)) / np.array(self.deviation)
+        for place, known in enumerate(self.categories):
+            codes = _places(categories[:, place], known)
+            rows = np.flatnonzero(codes)
+            vectors[rows, first + codes[rows] - 1] = 1
+            first += len(known)
+        return vectors
+
+    def misfit(self, numbers: int, categories: int) -> str | None:
+        """What is wrong with so many numbers and categories, in words; None: nothing."""
+        found, expected = (numbers, categories), (len(self.mean), len(self.categories))
+        if found == expected:
+            return None
+        words = ["{} numbers and {} categories".format(*counts) for counts in (found, expected)]
+        return f"{words[0]}, expected {words[1]} as in the training data"
+
+    def to_json(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values."""
+        return {"mean": self.mean, "deviation": self.deviation, "categories": self.categories}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> FeatureCoding:
+        """The inverse of `to_json`."""
+        return cls(tuple(values["mean"]), tuple(values["deviation"]), tuple(map(tuple, values["categories"])))
+
+
+def _moments(numbers: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    count = max(1, sum(len(values) for values in numbers))
+    mean = sum(values.sum(axis=0, dtype=np.float64) for values in numbers) / count
+    square = sum(((values - mean) ** 2).sum(axis=0, dtype=np.float64) for values in numbers) / count
+    flags = np.all([np.isin(values, _FLAGS).all(axis=0) for values in numbers], axis=0)
+    deviation = np.sqrt(square)
+    deviation = np.where(flags | (deviation < 1e-12), 1.0, deviation)
+    return tuple(np.where(flags, 0.0, mean).tolist()), tuple(deviation.tolist())
+
+
+def _frequent(parts: Sequence[np.ndarray]) -> tuple[Category, ...]:
+    """The different values of a column, sorted; the most frequent ones if there are too many."""
+    values = np.concatenate(parts)
+    known, counts = np.unique(values.astype(str) if values.dtype == object else values, return_counts=True)
+    frequent = np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES]
+    return tuple(known[np.sort(frequent)].tolist())
+
+
+def _places(values: np.ndarray, known: tuple[Category, ...]) -> np.ndarray:
+    """The place of each value among the known ones from 1 on, 0 where it is none of them."""
+    if not known or not len(values):
+        return np.zeros(len(values), dtype=np.int64)
+    if isinstance(known[0], str) or values.dtype == object:
+        values, sorted_known = values.astype(str), np.array([str(each) for each in known])
+        order = np.argsort(sorted_known, kind="stable")
+    else:
+        sorted_known, order = np.array(known), np.arange(len(known))
+    ranked = sorted_known[order]
+    found = np.searchsorted(ranked, values).clip(max=len(known) - 1)
+    return np.where(ranked[found] == values, order[found] + 1, 0)

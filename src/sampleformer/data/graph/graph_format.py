@@ -1,0 +1,38 @@
+"""How files of graphs are read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sampleformer.data.graph.feature_columns import FeatureColumns
+
+
+@dataclass(frozen=True)
+class GraphFormat:
+    """What a new file must have to be like those of the training.
+
+    Args:
+        node_columns: columns that describe nodes. None: all that are not for anything else.
+        edge_columns: columns that describe edges. None: all that are not for anything else.
+        directed: whether edges of tables lead from source to target alone.
+        left_out: columns that describe neither: labels, splits.
+    """
+
+    node_columns: FeatureColumns | None = None
+    edge_columns: FeatureColumns | None = None
+    directed: bool = False
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> GraphFormat:
+        """The inverse of `to_json`."""
+        columns = [
+            None if found is None else FeatureColumns(tuple(found["numbers"]), tuple(found["categories"]))
+            for found in (values["node_columns"], values["edge_columns"])
+        ]
+        return cls(columns[0], columns[1], values["directed"], tuple(values["left_out"]))

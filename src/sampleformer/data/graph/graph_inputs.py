@@ -1,0 +1,177 @@
+"""General graphs as tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sampleformer.data.graph.feature_coding import FeatureCoding
+from sampleformer.data.graph.graph import Graph
+from sampleformer.data.graph.graph_format import GraphFormat
+from sampleformer.data.graph.graph_reading import read_graphs
+from sampleformer.data.graph.graph_rows import GraphRows
+from sampleformer.data.graph.links import ask_for_links
+from sampleformer.data.graph.node_targets import encode_known
+from sampleformer.data.graph.packing import pack_graphs
+from sampleformer.data.graph.pair_rows import pair_rows
+from sampleformer.data.graph.places import Places
+from sampleformer.data.graph.raw_graph import RawGraph
+from sampleformer.data.inputs import Inputs
+from sampleformer.data.report import RowReport
+from sampleformer.data.sample import Sample
+from sampleformer.data.samples import TargetRows
+from sampleformer.data.token_sets import TokenSets
+from sampleformer.errors import InputError
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+    from sampleformer.data.targets import Targets
+
+
+class GraphInputs(Inputs, kind="graph"):
+    """Graphs whose nodes and edges carry numbers, categories, both or nothing.
+
+    Numbers are standardised. Categories of edges are one-hot, and those of nodes too if nodes carry numbers as well;
+    otherwise nodes carry their codes. A category that the training part did not have is unknown: zeros, or the code 0.
+
+    Args:
+        nodes: what was learnt about the nodes.
+        edges: what was learnt about the edges.
+        places: what tells the nodes apart beside what they carry.
+        format: how new files are read.
+        directed: whether edges lead from source to target alone.
+        link_share: for the prediction of links, the share of the edges that each pass of training takes out of the
+            graph and asks about.
+    """
+
+    unit = "node"
+    prepares = True
+
+    def __init__(
+        self,
+        nodes: FeatureCoding,
+        edges: FeatureCoding,
+        places: Places,
+        format: GraphFormat | None = None,
+        directed: bool = False,
+        link_share: float = 0.2,
+    ) -> None:
+        self.nodes = nodes
+        self.edges = edges
+        self.places = places
+        self.format = format or GraphFormat()
+        self.directed = directed
+        self.link_share = link_share
+
+    @classmethod
+    def learn(
+        cls, graphs: Sequence[RawGraph], places: Places, format: GraphFormat | None = None, *, directed: bool = False
+    ) -> GraphInputs:
+        """What the graphs of the training part teach."""
+        nodes = FeatureCoding.learn([each.numbers for each in graphs], [each.categories for each in graphs])
+        edges = FeatureCoding.learn([each.edge_numbers for each in graphs], [each.edge_categories for each in graphs])
+        return cls(nodes, edges, places, format, directed)
+
+    @property
+    def model_inputs(self) -> dict[str, Any]:
+        carried = {"vocabularies": self.nodes.vocabularies} if self.nodes.all_codes else {"features": self.nodes.width}
+        return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
+
+    def read(self, path: str | os.PathLike[str], on_error: str) -> GraphRows:
+        rows = read_graphs(path, self.format, on_error)
+        for graph in rows.graphs[:1]:
+            if graph.directed != self.directed:
+                words = ("undirected", "directed")
+                raise InputError(
+                    f"{path}: found {words[graph.directed]} graphs, expected {words[self.directed]} ones as in the "
+                    "training data"
+                )
+        return rows
+
+    def target_rows(
+        self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str
+    ) -> TargetRows:
+        assert isinstance(table, GraphRows)
+        if level == "pair":
+            return pair_rows(table, targets, on_error)
+        if targets is None:
+            return TargetRows(None, sets.offsets)
+        if table.nodes is None:
+            raise InputError(f"{table.path}: found no table of nodes, expected one with {', '.join(targets.columns)}")
+        numbers = encode_known(targets, table.nodes, on_error)
+        return TargetRows(numbers[np.concatenate([graph.rows for graph in table.graphs])], sets.offsets)
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        assert isinstance(table, GraphRows)
+        return table.graphs
+
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
+        for row, graph in enumerate(values):
+            problem = self._misfit(graph)
+            if problem:
+                report.add(row, problem)
+        graphs = [self._encoded(graph) for graph in values]
+        names = [graph.names for graph in values]
+        known = np.concatenate(names) if names and all(each is not None for each in names) else None
+        return pack_graphs(graphs, self.places.encodings(graphs), names=known)
+
+    def _misfit(self, graph: RawGraph) -> str | None:
+        nodes = self.nodes.misfit(graph.numbers.shape[1], graph.categories.shape[1])
+        edges = self.edges.misfit(graph.edge_numbers.shape[1], graph.edge_categories.shape[1])
+        if nodes is not None:
+            return f"each node carries {nodes}"
+        return f"each edge carries {edges}" if edges is not None and len(graph.ends) else None
+
+    def _encoded(self, graph: RawGraph) -> Graph:
+        if self._misfit(graph):  # it is reported, and left out
+            graph = RawGraph(*_nothing(self.nodes), np.zeros((0, 2), np.int64), *_nothing(self.edges))
+        if self.nodes.all_codes:
+            nodes = self.nodes.codes(graph.categories)
+        else:
+            nodes = self.nodes.vectors(graph.numbers, graph.categories)
+        edges = (graph.edge_numbers, graph.edge_categories) if len(graph.ends) else _nothing(self.edges)
+        return Graph(nodes, graph.ends, self.edges.vectors(*edges), self.directed)
+
+    def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
+        if training and sample.level == "pair":
+            sample = ask_for_links(sample, random, self.link_share)
+        return self.places.prepare(sample, random, training=training)
+
+    def pieces(self, sample: Sample) -> list[str]:
+        named = [str(name) for name in (sample.places if sample.names is None else sample.names)]
+        if not self.nodes.all_codes:
+            return named
+        known = self.nodes.categories[0]
+        return [
+            f"{name}: {known[code - 1] if code else 'unknown'}"
+            for name, code in zip(named, sample.features[:, 0].tolist(), strict=True)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "nodes": self.nodes.to_json(),
+            "edges": self.edges.to_json(),
+            "places": self.places.to_json(),
+            "format": self.format.to_json(),
+            "directed": self.directed,
+            "link_share": self.link_share,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> GraphInputs:
+        return cls(
+            FeatureCoding.from_json(values["nodes"]),
+            FeatureCoding.from_json(values["edges"]),
+            Places(**values["places"]),
+            GraphFormat.from_json(values["format"]),
+            values["directed"],
+            values["link_share"],
+        )
+
+
+def _nothing(coding: FeatureCoding) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers and categories of no nodes or edges."""
+    return np.zeros((0, len(coding.mean))), np.zeros((0, len(coding.categories)), dtype=object)

@@ -1,0 +1,43 @@
+"""Graphs as the rows of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sampleformer.data.graph.graph_format import GraphFormat
+from sampleformer.data.table import Table
+
+
+@dataclass(frozen=True)
+class GraphRows(Table):
+    """A table with one row for each graph, and the graphs.
+
+    Args:
+        graphs: that of each row, ``(rows,)`` of `RawGraph`.
+        nodes: table of the nodes of all graphs, to which `RawGraph.rows` leads; None: there is none.
+        pairs: table of the pairs of nodes that are asked about; None: there is none.
+        format: with the columns that were read.
+    """
+
+    graphs: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=object))
+    nodes: Table | None = None
+    pairs: Table | None = None
+    format: GraphFormat = GraphFormat()
+
+    def place(self, index: int) -> str:
+        """Words for where a graph is: its row in the table of graphs, or else its name."""
+        return super().place(index) if self.lines is not None else f"graph {self.columns['id'][index]!r}"
+
+    def level_of(self, column: str) -> str | None:
+        """ "set" for a column of the graphs, "token" for one of their nodes; None if there is no such column."""
+        if column in self.columns:
+            return "set"
+        return "token" if self.nodes is not None and column in self.nodes.columns else None
+
+
+def graph_rows(path: str, graphs: np.ndarray, columns: dict[str, list], nodes: Table | None = None) -> GraphRows:
+    """Graphs that no table lists: their names are their places from 0 on."""
+    names = {"id": [str(place) for place in range(len(graphs))]}
+    return GraphRows(path, names | columns, range(1, len(graphs) + 1), graphs=graphs, nodes=nodes)

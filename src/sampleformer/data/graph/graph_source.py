@@ -1,0 +1,110 @@
+"""What all sources of graphs share."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import abstractmethod
+from dataclasses import replace
+
+import numpy as np
+
+from sampleformer.data.graph.graph_format import GraphFormat
+from sampleformer.data.graph.graph_inputs import GraphInputs
+from sampleformer.data.graph.graph_rows import GraphRows
+from sampleformer.data.graph.link_loading import LinkLoading
+from sampleformer.data.graph.node_loading import NodeLoading
+from sampleformer.data.graph.places import Places
+from sampleformer.data.report import RowReport
+from sampleformer.data.source import Splits
+from sampleformer.data.table import Table
+from sampleformer.data.table_loading import TableLoading
+from sampleformer.data.table_source import TableSource
+from sampleformer.errors import InputError, nearest
+
+logger = logging.getLogger("sampleformer")
+
+LINK = "link"
+SPLIT = "split"
+
+
+class GraphSource(TableSource):
+    """Graphs with something to predict: of each graph, of its nodes, or which nodes an edge joins.
+
+    Args:
+        path: names the source in messages.
+        label: column, or several, of the graphs or of the nodes; or "link": whether an edge joins two nodes.
+        places: what tells nodes apart beside what they carry.
+        valid, test: columns of the graphs or of the nodes, or other paths. None: a column "split" if there is one,
+            else seeded tenths: of the graphs; of the nodes if there are fewer than 10 graphs; of the edges.
+        task: "classification", "multilabel" or "regression", or "link". None: inferred.
+        limit: use at most so many graphs of each split.
+        seed: seed of the splits.
+        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        label: str | list[str],
+        places: Places,
+        *,
+        valid: str | None,
+        test: str | None,
+        task: str | None,
+        limit: int | None,
+        seed: int,
+        on_error: str,
+    ) -> None:
+        super().__init__(
+            path, label, valid=valid, test=test, task=task, id=None, limit=limit, seed=seed, on_error=on_error
+        )
+        self.places = places
+        self.format = GraphFormat()
+
+    @abstractmethod
+    def read(self) -> GraphRows:
+        """All graphs."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Columns that describe neither nodes nor edges."""
+        return (*self.labels, *(name for name in (self.valid, self.test) if name is not None), SPLIT)
+
+    def input_columns(self, table: Table) -> list[str]:
+        return []
+
+    def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
+        assert isinstance(table, GraphRows)
+        return table.graphs
+
+    def learn_inputs(self, columns: list[str], values: np.ndarray) -> GraphInputs:
+        return GraphInputs.learn(list(values), self.places, self.format, directed=values[0].directed)
+
+    def load(self) -> Splits:
+        rows = self.read()
+        self.format = rows.format
+        level = self._level(rows)
+        if level == "pair":
+            return LinkLoading(self, rows).splits()
+        if self.valid is None and self.test is None and rows.level_of(SPLIT) is not None:
+            self.valid = self.test = SPLIT
+        return NodeLoading(self, rows).splits() if level == "token" else TableLoading(self, rows).splits()
+
+    def _level(self, rows: GraphRows) -> str:
+        """What the answers are for."""
+        found = {name: rows.level_of(name) for name in self.labels}
+        if self.task == LINK or (self.labels == [LINK] and found[LINK] is None):
+            self.places = replace(self.places, laplacian=0, random_walk=0)  # they would tell which edges were taken out
+            self.labels, self.task = [LINK], None
+            return "pair"
+        for name, level in found.items():
+            if level is None:
+                columns = [*rows.columns, *(() if rows.nodes is None else rows.nodes.columns)]
+                raise InputError(
+                    f"{rows.path}: label {name!r} is a column of neither graphs nor nodes; {nearest(name, columns)}; "
+                    f"or {LINK!r}, to predict edges"
+                )
+        if len(set(found.values())) > 1:
+            raise InputError(f"label: {', '.join(found)} are columns of graphs and of nodes, expected one of them")
+        return found[self.labels[0]] or "set"

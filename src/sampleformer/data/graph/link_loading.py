@@ -1,0 +1,101 @@
+"""From graphs to the prediction of their links, in three parts."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.graph.graph_rows import GraphRows
+from sampleformer.data.graph.links import asked, different_edges, edge_keys, sample_non_edges
+from sampleformer.data.graph.raw_graph import RawGraph
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import TargetRows
+from sampleformer.data.source import Splits
+from sampleformer.data.split import PERIOD, split_tenths
+from sampleformer.data.targets import MultiLabelTarget
+from sampleformer.errors import InputError
+
+if TYPE_CHECKING:
+    from sampleformer.data.graph.graph_source import GraphSource
+
+logger = logging.getLogger("sampleformer")
+
+_PARTS = ("valid", "test", "train")
+
+
+class LinkLoading:
+    """One reading of graphs whose edges are to be predicted.
+
+    A seeded tenth of the edges is held out for validation and one for the test, in all parts: a graph never holds an
+    edge that is asked about. With the edges go as many pairs that no edge joins. Self-loops are not asked about, and
+    of double edges all are held out or none.
+
+    Args:
+        source: says what to read and how.
+        rows: the graphs.
+    """
+
+    def __init__(self, source: GraphSource, rows: GraphRows) -> None:
+        if source.valid is not None or source.test is not None:
+            raise InputError("valid, test: found a split of graphs or nodes, but links are split by seeded tenths")
+        self.source = source
+        self.rows = rows
+        self.graphs = rows.graphs[: source.limit]
+
+    def splits(self) -> Splits:
+        """Holds edges out, learns the encoding on the graphs without them, and encodes all."""
+        links = [different_edges(graph.ends, graph.order, graph.directed) for graph in self.graphs]
+        of_graph = np.repeat(np.arange(len(links)), [len(each) for each in links])
+        if len(of_graph) < PERIOD:
+            raise InputError(
+                f"{self.rows.path}: found {len(of_graph)} edges between different nodes, expected at least {PERIOD} to "
+                "hold out a tenth for validation and one for the test"
+            )
+        chosen = dict(zip(_PARTS, split_tenths(of_graph, 2, self.source.seed), strict=True))
+        everything = np.concatenate(links)
+        graphs = np.empty(len(self.graphs), dtype=object)
+        for place, graph in enumerate(self.graphs):
+            held = np.concatenate([chosen["valid"], chosen["test"]])
+            graphs[place] = _without(graph, everything[held[of_graph[held] == place]])
+        inputs = self.source.learn_inputs([], graphs)
+        encoding = Encoding(inputs, MultiLabelTarget(self.source.labels), level="pair")
+        sets = encoding.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
+        samples = {}
+        for number, name in enumerate(_PARTS):
+            random = np.random.default_rng([self.source.seed, number])
+            found = [everything[chosen[name][of_graph[chosen[name]] == place]] for place in range(len(links))]
+            rows = self._rows(found, random)
+            samples[name] = encoding.pack(sets, rows, self.rows.columns["id"]).subset(
+                np.flatnonzero([len(each) > 0 for each in found])
+            )
+        sizes = ", ".join(f"{len(chosen[name]):,} {name}" for name in ("train", "valid", "test"))
+        logger.info("%s: task link: edges: %s; as many pairs that no edge joins", self.rows.path, sizes)
+        return Splits(samples["train"], samples["valid"], samples["test"], encoding)
+
+    def _rows(self, links: list[np.ndarray], random: np.random.Generator) -> TargetRows:
+        """The links of each graph that are asked about, and as many pairs that are none."""
+        pairs, targets = [], []
+        for graph, found in zip(self.graphs, links, strict=True):
+            keys = edge_keys(graph.ends, graph.order, graph.directed)
+            others = sample_non_edges(keys, graph.order, len(found), random, graph.directed)
+            both, target = asked(found, others)
+            pairs.append(both)
+            targets.append(target)
+        offsets = np.concatenate([[0], np.cumsum([len(each) for each in pairs])])
+        return TargetRows(np.concatenate(targets), offsets, np.concatenate(pairs))
+
+
+def _without(graph: RawGraph, links: np.ndarray) -> RawGraph:
+    """A graph without some of its edges."""
+    keys = edge_keys(graph.ends, graph.order, graph.directed)
+    kept = ~np.isin(keys, edge_keys(links, graph.order, graph.directed))
+    return replace(
+        graph,
+        ends=graph.ends[kept],
+        edge_numbers=graph.edge_numbers[kept],
+        edge_categories=graph.edge_categories[kept],
+    )

@@ -1,0 +1,74 @@
+"""Pairs of nodes that a table asks about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sampleformer.data.column_values import label_text
+from sampleformer.data.graph.graph_rows import GraphRows
+from sampleformer.data.graph.node_targets import rows_of
+from sampleformer.data.report import RowReport
+from sampleformer.data.samples import TargetRows
+from sampleformer.data.table import Table
+from sampleformer.data.targets import Targets
+from sampleformer.errors import InputError
+
+_ENDS = ("source", "target")
+
+
+def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> TargetRows:
+    """The pairs that the table of pairs asks about, by graph.
+
+    Args:
+        rows: the graphs and the table, with the columns "source" and "target", ids of nodes, and "graph" if there is
+            more than one graph.
+        targets: the column that says whether an edge joins them. None: it is not wanted.
+        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+
+    Raises:
+        InputError: if there is no such table, or something is wrong with a column or a row.
+    """
+    if rows.pairs is None:
+        raise InputError(f"{rows.path}: found no table of pairs to ask about, expected pairs.csv: source, target")
+    table = rows.pairs
+    report = RowReport(table.path, table.place, on_error)
+    graphs = _graphs(table, rows, report)
+    found = np.zeros((len(table), 2), dtype=np.int64)
+    places = [_places_of_nodes(rows, number) for number in range(len(rows))]
+    for row, graph in enumerate(graphs):
+        for side, column in enumerate(_ENDS):
+            node = label_text(table.column(column)[row])
+            if graph is None:
+                continue
+            if node is None or node not in places[graph]:
+                report.add(row, f"column {column!r}: found {node!r}, expected the id of a node")
+            else:
+                found[row, side] = places[graph][node]
+    values = None if targets is None else targets.parse(table, report)
+    report.log()
+    kept = report.kept(len(table))
+    numbers = np.array([-1 if graph is None else graph for graph in graphs], dtype=np.int64)
+    order = kept[np.argsort(numbers[kept], kind="stable")]
+    offsets = np.searchsorted(numbers[order], np.arange(len(rows) + 1))
+    if targets is None or values is None:
+        return TargetRows(None, offsets, found[order])
+    chosen = RowReport(table.path, rows_of(table, order).place, on_error)
+    return TargetRows(targets.encode(values[order], chosen), offsets, found[order])
+
+
+def _graphs(table: Table, rows: GraphRows, report: RowReport) -> list[int | None]:
+    """The graph of each row, None if it is wrong."""
+    if "graph" not in table.columns and len(rows) == 1:
+        return [0] * len(table)
+    numbers = {str(name): number for number, name in enumerate(rows.columns["id"])}
+    found = [numbers.get(label_text(name) or "") for name in table.column("graph")]
+    for row, number in enumerate(found):
+        if number is None:
+            report.add(row, f"column 'graph': found {table.column('graph')[row]!r}, expected the name of a graph")
+    return found
+
+
+def _places_of_nodes(rows: GraphRows, number: int) -> dict[str, int]:
+    graph = rows.graphs[number]
+    names = range(graph.order) if graph.names is None else graph.names
+    return {str(name): place for place, name in enumerate(names)}

@@ -1,0 +1,101 @@
+"""A graph whose nodes and edges are still described in the user's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sampleformer.data.graph.graph import Graph
+from sampleformer.data.graph.table_graph import TableGraph
+
+_MOST_CODES = 1000  # different integers of a column; more are a number and no code
+
+
+@dataclass(frozen=True)
+class RawGraph:
+    """A graph before anything that the training part teaches is applied to it.
+
+    Args:
+        numbers: what each node carries as numbers, ``(n, f)``.
+        categories: what each node carries as texts or codes, ``(n, c)`` objects or integers.
+        ends: source and target of each edge, ``(E, 2)`` integer; an undirected graph lists each edge once.
+        edge_numbers, edge_categories: the same of edges, ``(E, …)``.
+        directed: whether edges lead from source to target alone.
+        names: id of each node, ``(n,)``. None: its place.
+        rows: index of each node in the table of nodes, ``(n,)``; -1 if there is none.
+    """
+
+    numbers: np.ndarray
+    categories: np.ndarray
+    ends: np.ndarray
+    edge_numbers: np.ndarray
+    edge_categories: np.ndarray
+    directed: bool = False
+    names: np.ndarray | None = None
+    rows: np.ndarray | None = None
+
+    @property
+    def order(self) -> int:
+        """Number of nodes."""
+        return len(self.numbers)
+
+    @classmethod
+    def of_table_graph(cls, graph: TableGraph, directed: bool) -> RawGraph:
+        """A graph from tables."""
+        return cls(
+            graph.node_numbers,
+            graph.node_categories,
+            graph.ends,
+            graph.edge_numbers,
+            graph.edge_categories,
+            directed,
+            np.array(graph.nodes, dtype=object),
+            graph.node_rows,
+        )
+
+
+def raw_graphs(graphs: list[Graph]) -> np.ndarray:
+    """Graphs whose integer features are codes and whose others are numbers, ``(graphs,)`` of `RawGraph`.
+
+    Integer features that are nothing but 0 and 1 are flags, and so numbers; so are those with more than 1 000 different
+    values. If some of the graphs are directed, all are: an undirected edge then leads both ways.
+
+    Raises:
+        ValueError: if the graphs do not carry the same features.
+    """
+    if any(graph.directed for graph in graphs):
+        graphs = [graph.mirrored() for graph in graphs]
+    nodes = [graph.nodes[:, None] if graph.nodes.ndim == 1 else graph.nodes for graph in graphs]
+    edges = [graph.edge_features for graph in graphs]
+    node_codes, edge_codes = _code_columns(nodes, "nodes"), _code_columns(edges, "edges")
+    raw = np.empty(len(graphs), dtype=object)
+    first = 0
+    for place, graph in enumerate(graphs):
+        raw[place] = RawGraph(
+            nodes[place][:, ~node_codes],
+            nodes[place][:, node_codes],
+            graph.ends,
+            edges[place][:, ~edge_codes],
+            edges[place][:, edge_codes],
+            graph.directed,
+            rows=np.arange(first, first + graph.order),
+        )
+        first += graph.order
+    return raw
+
+
+def _code_columns(features: list[np.ndarray], of: str) -> np.ndarray:
+    """Which features are codes, ``(f,)`` boolean."""
+    widths = {values.shape[1] for values in features}
+    if len(widths) > 1:
+        raise ValueError(f"the {of} of some graphs carry {min(widths)} features and of others {max(widths)}")
+    if any(values.dtype.kind not in "iu" for values in features):
+        return np.zeros(widths.pop(), dtype=bool)
+    different: list[set[int]] = [set() for _ in range(widths.pop())]
+    for values in features:
+        for found, column in zip(different, values.T, strict=True):
+            if len(found) <= _MOST_CODES:
+                found.update(np.unique(column).tolist())
+    flags = all(found <= {0, 1} for found in different) and len(different) > 1
+    return np.array([not flags and len(found) <= _MOST_CODES for found in different], dtype=bool)

@@ -1,0 +1,75 @@
+"""From what a user says of the data to its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sampleformer.data.graph.graph_reading import holds_graphs
+from sampleformer.errors import InputError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data that users bring.
+
+    Args:
+        source: its name in `SOURCES`.
+        recipe: what a training starts from if no recipe is named.
+        flag: option that says that the data is of this kind.
+        words: what the option is for.
+        named: whether the options of a user say so.
+        seen: whether what lies at a path says so.
+    """
+
+    source: str
+    recipe: str
+    flag: str
+    words: str
+    named: Callable[[Mapping[str, Any]], bool]
+    seen: Callable[[str], bool] = lambda path: False
+
+
+# What options say goes before what lies at the path, and of several that are seen the first is taken.
+KINDS = [
+    Kind("text", "defaults", "--text COLUMN", "a table of texts", lambda asked: "text" in asked),
+    Kind("smiles", "molecules", "--smiles COLUMN", "a table of molecules", lambda asked: "smiles" in asked),
+    Kind(
+        "graphs",
+        "graphs",
+        "--edges FILE",
+        "graphs (or a folder with edges.csv, a file .npz or .pt)",
+        lambda asked: bool({"nodes", "edges", "graphs"} & asked.keys()),
+        holds_graphs,
+    ),
+    Kind("numbers", "defaults", "--numbers", "a table of numbers", lambda asked: bool(asked.get("numbers"))),
+]
+
+
+def named_kind(asked: Mapping[str, Any]) -> Kind | None:
+    """The kind of data that options say; None: they say none.
+
+    Raises:
+        InputError: if they say several.
+    """
+    named = [kind for kind in KINDS if kind.named(asked)]
+    if len(named) > 1:
+        raise InputError(f"{' and '.join(kind.flag for kind in named)}: expected one kind of data, got several")
+    return named[0] if named else None
+
+
+def kind_of(asked: Mapping[str, Any]) -> Kind:
+    """The kind of the user's own data.
+
+    Raises:
+        InputError: if options say several, or nothing says one.
+    """
+    path = str(asked.get("path", ""))
+    kind = named_kind(asked) or next((kind for kind in KINDS if path and kind.seen(path)), None)
+    if kind is None and "columns" in asked:  # graphs have columns too, but are named or seen
+        kind = next(kind for kind in KINDS if kind.source == "numbers")
+    if kind is None:
+        *most, last = [f"{kind.flag} for {kind.words}" for kind in KINDS]
+        raise InputError(f"--data: expected {', '.join(most)}, or {last}")
+    return kind
