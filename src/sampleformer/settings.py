@@ -76,16 +76,19 @@ class Component(Settings):
 
 
 def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(made).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return arguments
+    every = inspect.signature(made).parameters
+    parameters = {name: each for name, each in every.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+    others_allowed = any(each.kind is each.VAR_KEYWORD for each in every.values())
     for name in given:
-        if name not in parameters:
+        if name not in parameters and not others_allowed:
             raise InputError(f"{setting}: {made.__name__} does not take {name!r}; {nearest(name, parameters)}")
     free = [name for name in parameters if name not in given]
     hints = get_type_hints(made.__init__)  # type: ignore[misc]
     checked = {}
     for name, value in arguments.items():
+        if name not in free and others_allowed and name not in given:
+            checked[name] = value  # the class itself checks it
+            continue
         if name not in free:
             raise InputError(f"{setting}.{name}: unknown setting; {nearest(name, ['name', *free])}")
         try:

@@ -6,6 +6,9 @@ from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_files import GraphFiles
 from sampleformer.data.graph.smiles import SmilesTable
+from sampleformer.data.point_cloud.cloud_arrays import CloudArrays
+from sampleformer.data.point_cloud.cloud_folder import CloudFolder
+from sampleformer.data.point_cloud.cloud_table import CloudTable
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
@@ -22,6 +25,9 @@ SOURCES: dict[str, type[Source]] = {
     "numbers": NumberTable,
     "smiles": SmilesTable,
     "graphs": GraphFiles,
+    "clouds": CloudFolder,
+    "cloud_table": CloudTable,
+    "cloud_arrays": CloudArrays,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -32,6 +38,9 @@ __all__ = [
     "SOURCES",
     "Batch",
     "Cifar10",
+    "CloudArrays",
+    "CloudFolder",
+    "CloudTable",
     "Digits",
     "Encoding",
     "GraphFiles",

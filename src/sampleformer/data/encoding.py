@@ -49,6 +49,14 @@ class Encoding:
         return self.targets.task
 
     @property
+    def scored_as(self) -> str:
+        """Which scores the answers have, see `training.scores.SCORES`."""
+        if self.targets.scored_as is not None:
+            return self.targets.scored_as
+        of_points = self.level == "token" and self.unit == "point"
+        return "segmentation" if of_points and self.task == "classification" else self.task
+
+    @property
     def inputs(self) -> dict[str, Any]:
         """What the model's embedding must know: {"vocabulary": size}, {"features": number} and the like."""
         return self._inputs.model_inputs

@@ -15,10 +15,20 @@ if TYPE_CHECKING:
 
 
 class Targets(ABC):
-    """The target columns of a table."""
+    """The target columns of a table.
 
+    A subclass names under what it is saved: ``class ClassTarget(Targets, saved_as="classification")``.
+    """
+
+    kinds: ClassVar[dict[str, type[Targets]]] = {}
     task: ClassVar[str]
+    scored_as: ClassVar[str | None] = None
+    """Which scores it has, if not simply those of its task."""
     columns: list[str]
+
+    def __init_subclass__(cls, saved_as: str, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kinds[saved_as] = cls
 
     @property
     @abstractmethod
@@ -42,7 +52,7 @@ class Targets(ABC):
         """The constructor's arguments as plain values."""
 
 
-class ClassTarget(Targets):
+class ClassTarget(Targets, saved_as="classification"):
     """One column of class names.
 
     Args:
@@ -87,7 +97,7 @@ class ClassTarget(Targets):
         return {"task": self.task, "column": self.columns[0], "labels": self._labels}
 
 
-class MultiLabelTarget(Targets):
+class MultiLabelTarget(Targets, saved_as="multilabel"):
     """Several columns of 0 and 1; a missing value is unknown and does not count.
 
     Args:
@@ -117,7 +127,7 @@ class MultiLabelTarget(Targets):
         return {"task": self.task, "columns": self.columns}
 
 
-class NumberTarget(Targets):
+class NumberTarget(Targets, saved_as="regression"):
     """One or several columns of numbers, standardised for the model.
 
     Args:
@@ -169,9 +179,4 @@ class NumberTarget(Targets):
 def targets_from_json(values: dict[str, Any]) -> Targets:
     """The inverse of `Targets.to_json`."""
     arguments = {name: value for name, value in values.items() if name != "task"}
-    kinds: dict[str, type[Targets]] = {
-        "classification": ClassTarget,
-        "multilabel": MultiLabelTarget,
-        "regression": NumberTarget,
-    }
-    return kinds[values["task"]](**arguments)
+    return Targets.kinds[values["task"]](**arguments)

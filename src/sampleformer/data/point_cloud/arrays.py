@@ -1,7 +1,7 @@
 """Points from NPY, NPZ and H5 files."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_set import CloudSet
 from sampleformer.data.point_cloud.file_check import check_file
-from sampleformer.data.point_cloud.named_arrays import NAMES, clouds_of_arrays
+from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, clouds_of_arrays
 from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
 from sampleformer.extras import require
@@ -48,15 +48,7 @@ def read_npz(path: Path, columns: Sequence[str] | None = None) -> CloudSet:
     Raises:
         InputError: if it cannot be read, or the arrays do not fit.
     """
-    archive = _load(path)
-    if isinstance(archive, np.ndarray):
-        raise InputError(f"{path}: found a single array, expected an NPZ file with named arrays")
-    with archive:
-        try:
-            held = {name: archive[name] for name in archive.files if name in NAMES}
-        except Exception as error:  # numpy and zipfile raise errors of all kinds where a file is damaged
-            raise InputError(f"{path}: not a valid NPZ file ({' '.join(str(error).split())})") from error
-        found = archive.files
+    held, found = _npz_arrays(path, NAMES)
     return clouds_of_arrays(path, held, found, columns)
 
 
@@ -72,16 +64,66 @@ def read_h5(path: Path, columns: Sequence[str] | None = None) -> CloudSet:
     Raises:
         InputError: if it cannot be read, the arrays do not fit, or h5py is missing.
     """
+    held, found = _h5_arrays(path, NAMES)
+    return clouds_of_arrays(path, held, found, columns)
+
+
+def read_array_set(
+    path: Path,
+    columns: Sequence[str] | None,
+    others: Sequence[str],
+    of_images: Callable[[np.ndarray], list[Cloud]],
+) -> tuple[CloudSet, dict[str, np.ndarray]]:
+    """The clouds of an NPZ or H5 file, and arrays of other names.
+
+    Args:
+        path: the file; NPZ or H5, by its name.
+        columns: what the columns of the points are, see `cloud_of_columns`.
+        others: names of further arrays that are wanted, if they are there.
+        of_images: makes clouds of an array `image`, if there are no points and it is among the others.
+
+    Raises:
+        InputError: as `read_npz` and `read_h5`.
+    """
+    read = _npz_arrays if path.suffix.lower() == ".npz" else _h5_arrays
+    held, found = read(path, (*NAMES, *others))
+    further = {name: values for name, values in held.items() if name in others}
+    points = {name: values for name, values in held.items() if name in NAMES}
+    if "image" in further and not set(POINTS) & set(points):
+        try:
+            clouds = of_images(further["image"])
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from error
+        labels = points.get("label")
+        if labels is not None and len(labels) != len(clouds):
+            raise InputError(f"{path}: label: found {len(labels)}, expected {len(clouds)}, one for each image")
+        return CloudSet(clouds, None if labels is None else labels.reshape(-1).astype(np.int64)), further
+    return clouds_of_arrays(path, points, found, columns), further
+
+
+def _npz_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of these names, and the names of all."""
+    archive = _load(path)
+    if isinstance(archive, np.ndarray):
+        raise InputError(f"{path}: found a single array, expected an NPZ file with named arrays")
+    with archive:
+        try:
+            return {name: archive[name] for name in archive.files if name in names}, archive.files
+        except Exception as error:  # numpy and zipfile raise errors of all kinds where a file is damaged
+            raise InputError(f"{path}: not a valid NPZ file ({' '.join(str(error).split())})") from error
+
+
+def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of these names, and the names of all."""
     check_file(path)
     h5py = require("h5py", "points")
     try:
         with h5py.File(path, "r") as file:
             found = [str(name) for name in file]
-            used = [name for name in found if name in NAMES and isinstance(file[name], h5py.Dataset)]
-            held = {name: np.asarray(file[name][()]) for name in used}
+            used = [name for name in found if name in names and isinstance(file[name], h5py.Dataset)]
+            return {name: np.asarray(file[name][()]) for name in used}, found
     except Exception as error:  # h5py raises errors of all kinds where a file is damaged
         raise InputError(f"{path}: not a valid H5 file ({' '.join(str(error).split())})") from error
-    return clouds_of_arrays(path, held, found, columns)
 
 
 def _load(path: Path) -> Any:

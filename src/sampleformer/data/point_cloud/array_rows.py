@@ -1,0 +1,88 @@
+"""Many clouds in files of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sampleformer.data.point_cloud.arrays import read_array_set
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.image_clouds import image_clouds
+from sampleformer.errors import InputError
+
+LABEL = "label"
+SPLIT = "split"
+_SPLITS = ("train", "valid", "test")
+_OTHERS = ("split", "is_test", "classes", "image")
+
+
+def read_array_rows(
+    paths: Sequence[Path], columns: Sequence[str] | None = None, *, classes: Sequence[str] | None = None, lift: float = 0.0
+) -> CloudRows:
+    """The clouds of NPZ and H5 files, one row each.
+
+    Beside what `read_npz` knows: `split` (0 train, 1 valid, 2 test, or these words) or `is_test` for each cloud;
+    `classes`, the names that the numbers in `label` stand for; and `image` (images, height, width), from which the ink
+    becomes points, see `image_clouds`.
+
+    Args:
+        paths: the files, in order.
+        columns: what the columns of the points are.
+        classes: names that the numbers in `label` stand for, if the files do not say.
+        lift: see `image_clouds`.
+
+    Returns:
+        A table with the columns id, `LABEL` (if the files have one for each cloud) and `SPLIT` (if they say).
+
+    Raises:
+        InputError: if a file cannot be read, or the files do not have the same arrays.
+    """
+    clouds: list[Cloud] = []
+    held: dict[str, list[str]] = {"id": [], LABEL: [], SPLIT: []}
+    for path in paths:
+        found, others = read_array_set(path, columns, _OTHERS, lambda values: image_clouds(values, lift))
+        rows = len(found.clouds)
+        clouds += found.clouds
+        held["id"] += [f"{path.name}/{row}" if len(paths) > 1 else str(row) for row in range(rows)]
+        names = others.get("classes", np.asarray(classes) if classes else None)
+        if found.classes is not None:
+            held[LABEL] += _named(path, found.classes, names)
+        if (splits := _splits(path, others, rows)) is not None:
+            held[SPLIT] += splits
+    for name in (LABEL, SPLIT):
+        if len(held[name]) not in (0, len(clouds)):
+            raise InputError(f"{paths[0].parent}: some files have the array {name!r} and others lack it")
+    kept = {name: values for name, values in held.items() if values}
+    return CloudRows(_together(paths), kept, range(1, len(clouds) + 1), clouds=clouds, files=list(paths))
+
+
+def _together(paths: Sequence[Path]) -> str:
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0]} to {paths[-1].name}"
+
+
+def _named(path: Path, numbers: np.ndarray, names: np.ndarray | None) -> list[str]:
+    if names is None:
+        return [str(number) for number in numbers.tolist()]
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
+    if len(wrong):
+        found = f"label: cloud {wrong[0] + 1} has the class {numbers[wrong[0]]}"
+        raise InputError(f"{path}: {found}, expected 0 to {len(names) - 1}")
+    return np.asarray(names).astype(str)[numbers].tolist()
+
+
+def _splits(path: Path, others: dict[str, np.ndarray], rows: int) -> list[str] | None:
+    name = next((name for name in ("split", "is_test") if name in others), None)
+    if name is None:
+        return None
+    values = others[name].reshape(-1)
+    if len(values) != rows:
+        raise InputError(f"{path}: {name}: found {len(values)} values, expected {rows}, one for each cloud")
+    if values.dtype.kind in "US":
+        return [str(value) for value in values.astype(str).tolist()]
+    if not np.isin(values, (0, 1, 2)).all():
+        raise InputError(f"{path}: {name}: found {values[~np.isin(values, (0, 1, 2))][0]}, expected 0, 1 or 2")
+    numbers = values.astype(np.int64) * (2 if name == "is_test" else 1)
+    return [_SPLITS[min(number, 2)] for number in numbers.tolist()]

@@ -1,0 +1,65 @@
+"""Clouds that were read and thinned, kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data.cache import cache_folder, make_folder
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.files import written_whole
+
+_FORMAT = 1  # counts up when the numbers change, so that older files in the cache are not read
+_PARTS = ("points", "normals", "features", "labels")
+
+
+class CloudCache:
+    """A file of the cache for what some files give with some settings.
+
+    Args:
+        files: their paths, sizes and times of change name it, ...
+        settings: ... and so do these.
+    """
+
+    def __init__(self, files: Sequence[Path], settings: object) -> None:
+        digest = hashlib.sha256(repr((_FORMAT, settings)).encode())
+        for file in files:
+            found = file.stat() if file.exists() else None
+            state = None if found is None else (found.st_size, found.st_mtime_ns)
+            digest.update(repr((str(file.resolve()), state)).encode())
+        self.path = cache_folder() / "clouds" / f"{digest.hexdigest()[:32]}.npz"
+
+    def read(self) -> list[PlacedCloud] | None:
+        """The clouds; None: they are not there."""
+        if not self.path.exists():
+            return None
+        with np.load(self.path) as held:
+            ends = held["ends"].tolist()
+            arrays = {name: held[name] for name in (*_PARTS, "index") if name in held.files}
+        bounds = list(zip([0, *ends], ends, strict=False))
+        parts = [{name: values[start:stop] for name, values in arrays.items()} for start, stop in bounds]
+        return [PlacedCloud(Cloud(**_without(part, "index")), part["index"]) for part in parts]
+
+    def write(self, clouds: Sequence[PlacedCloud]) -> None:
+        """Keeps clouds that all have the same fields; others are not kept."""
+        arrays: dict[str, np.ndarray] = {"ends": np.cumsum([len(each) for each in clouds])}
+        for name in _PARTS:
+            values = [value for each in clouds if (value := getattr(each.cloud, name)) is not None]
+            widths = {value.shape[1:] for value in values}
+            if len(values) not in (0, len(clouds)) or len(widths) > 1:
+                return
+            if values:
+                arrays[name] = np.concatenate(values)
+        arrays["index"] = np.concatenate([each.index for each in clouds]).astype(np.int32)
+        make_folder(self.path.parent)
+        with written_whole(self.path) as part, part.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}

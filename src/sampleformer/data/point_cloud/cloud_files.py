@@ -1,0 +1,51 @@
+"""Clouds from a folder, a table of paths, or files that hold one or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sampleformer.data.point_cloud.array_rows import read_array_rows
+from sampleformer.data.point_cloud.cloud_folders import FOLDER, read_folder
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.reading import SET_SUFFIXES, SUFFIXES
+from sampleformer.data.table import SUFFIXES as TABLE_SUFFIXES
+from sampleformer.data.table import read_table
+from sampleformer.errors import InputError
+
+
+def read_cloud_rows(path: Path, column: str | None, on_error: str, *, columns: Sequence[str] | None = None) -> CloudRows:
+    """The clouds of a new path, whatever it is.
+
+    Args:
+        path: a folder, a table, or a file of points.
+        column: column with the paths, if the training data was a table. None: tables are files of points.
+        on_error: "stop" at the first row that cannot be read, or "skip".
+        columns: what the columns of points in NPZ and H5 files are.
+
+    Raises:
+        InputError: if there is no such path, or it cannot be read.
+    """
+    if path.is_dir():
+        return read_folder(path, classes=False)
+    if column is not None and path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
+        return read_path_table(path, column, on_error)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.suffix.lower() in SET_SUFFIXES:
+        return read_array_rows([path], columns)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: found a name that ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    return CloudRows(str(path), {"id": [path.name], FOLDER: [path.parent.name]}, [1], clouds=[path], files=[path])
+
+
+def read_path_table(path: Path, column: str, on_error: str) -> CloudRows:
+    """A table with a column of paths, which are taken from the folder of the table.
+
+    Raises:
+        InputError: if it cannot be read, or has no such column.
+    """
+    table = read_table(path, on_error)
+    clouds = [path.parent / str("" if value is None else value) for value in table.column(column)]
+    columns = dict(table.columns)
+    return CloudRows(table.path, columns, table.rows, table.lines, table.unreadable, clouds=clouds, files=clouds)

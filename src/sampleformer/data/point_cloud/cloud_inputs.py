@@ -1,0 +1,179 @@
+"""Point clouds as tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sampleformer.data.inputs import Inputs
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
+from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.cutting import Cutting
+from sampleformer.data.point_cloud.normalisation import unit_sphere
+from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.data.point_cloud.point_labels import PointLabels
+from sampleformer.data.point_cloud.resampling import random_subset
+from sampleformer.data.point_cloud.view import CloudView
+from sampleformer.data.report import RowReport
+from sampleformer.data.sample import Sample
+from sampleformer.data.samples import TargetRows
+from sampleformer.data.token_sets import TokenSets
+
+if TYPE_CHECKING:
+    from sampleformer.data.table import Table
+    from sampleformer.data.targets import Targets
+
+
+class CloudInputs(Inputs, kind="cloud"):
+    """Point clouds: a token is a point, with coordinates, perhaps a normal, and perhaps features, which are standardised.
+
+    Args:
+        view: what the model sees.
+        normals: whether it sees normals.
+        mean, deviation: of each feature over the points of the training part.
+        column: column with the paths, if the clouds are listed in a table.
+        cutting: how clouds are cut so that every point gets an answer; None: answers are for whole clouds.
+        labels: what the labels of points are called.
+    """
+
+    unit = "point"
+    prepares = True
+
+    def __init__(
+        self,
+        view: CloudView,
+        normals: bool,
+        mean: Sequence[float] = (),
+        deviation: Sequence[float] = (),
+        column: str | None = None,
+        cutting: Cutting | None = None,
+        labels: PointLabels | None = None,
+    ) -> None:
+        self.view = view
+        self.normals = normals
+        self.mean = np.asarray(mean, np.float64)
+        self.deviation = np.asarray(deviation, np.float64)
+        self.column = column
+        self.cutting = cutting
+        self.labels = labels or PointLabels()
+
+    @classmethod
+    def learn(cls, view: CloudView, clouds: Sequence[PlacedCloud], **others: Any) -> CloudInputs:
+        """What the clouds of the training part teach: whether there are normals, and the scale of the features."""
+        normals = view.normals
+        if normals is None:
+            normals = all(each.cloud.normals is not None for each in clouds)
+        features = [_features(each.cloud) for each in clouds]
+        features = [each for each in features if each.shape[1] == features[0].shape[1]]  # others are wrong rows
+        total = sum(map(len, features))
+        mean = sum(each.sum(axis=0, dtype=np.float64) for each in features) / total
+        squares = sum(np.square(each - mean).sum(axis=0) for each in features) / total
+        deviation = np.sqrt(squares)
+        return cls(view, normals, mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist(), **others)
+
+    @property
+    def model_inputs(self) -> dict[str, Any]:
+        return {"features": len(self.mean), "normals": self.normals, "identifiers": self.view.identifiers}
+
+    def read(self, path: str | os.PathLike[str], on_error: str) -> CloudRows:
+        rows = read_cloud_rows(Path(path), self.column, on_error, columns=self.view.columns)
+        if self.cutting is None:
+            return rows
+        report = RowReport(rows.path, rows.place, on_error)
+        clouds = parse_clouds(rows, self.view, report, whole=True)
+        report.log()
+        return self.cutting.rows(rows, clouds, report.kept(len(rows)), self.view.points, training=False)
+
+    def parse(self, table: Table, report: RowReport) -> np.ndarray:
+        assert isinstance(table, CloudRows)
+        return parse_clouds(table, self.view, report, whole=self.cutting is not None)
+
+    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
+        return TokenSets.of([self._encoded(row, placed, report) for row, placed in enumerate(values)])
+
+    def target_rows(
+        self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str
+    ) -> TargetRows:
+        assert isinstance(table, CloudRows)
+        if targets is None:
+            return TargetRows(None, sets.offsets)
+        return TargetRows(self.labels.encode(table, targets), sets.offsets)
+
+    def _encoded(self, row: int, placed: PlacedCloud, report: RowReport) -> Sample:
+        cloud, problem = placed.cloud, self._misfit(placed.cloud)
+        if problem:
+            report.add(row, problem)
+            cloud = Cloud(cloud.points, np.zeros_like(cloud.points), np.zeros((len(cloud), len(self.mean)), np.float32))
+        if self.view.normalise == "sphere":
+            cloud = unit_sphere(cloud)
+        features = ((_features(cloud) - self.mean) / self.deviation).astype(np.float32)
+        normals = cloud.normals if self.normals else None
+        index = placed.index.astype(np.int32)
+        return Sample(features, None, "", coordinates=cloud.points, normals=normals, index=index)
+
+    def _misfit(self, cloud: Cloud) -> str | None:
+        found = _features(cloud).shape[1]
+        if found != len(self.mean):
+            return f"found {found} features a point beside coordinates and normals, expected {len(self.mean)}, as in training"
+        if self.normals and cloud.normals is None:
+            return "found no normals, expected them as in training (or give normals: false)"
+        return None
+
+    def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
+        """A random part of the stored points in training, the first ones in evaluation; turned, disturbed, identified."""
+        count = min(self.view.points, len(sample))
+        if training:
+            places = random_subset(len(sample), count, random)
+            if self.view.dropout:
+                kept = random.random(count) >= self.view.dropout
+                places = places[kept] if kept.any() else places[:1]
+            sample = sample.take(places)
+        elif count < len(sample):
+            sample = sample.take(np.arange(count))
+        assert sample.coordinates is not None
+        changed = self.view.augmentation(training=training)(Cloud(sample.coordinates, sample.normals), random)
+        identifiers = None
+        if self.view.identifiers:
+            identifiers = random.standard_normal((len(sample), self.view.identifiers), dtype=np.float32)
+        return replace(sample, coordinates=changed.points, normals=changed.normals, identifiers=identifiers)
+
+    def size_of(self, tokens: np.ndarray, edges: np.ndarray) -> np.ndarray:
+        return np.minimum(tokens, self.view.points)
+
+    def pieces(self, sample: Sample) -> list[str]:
+        return [str(place) for place in sample.places.tolist()]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "view": self.view.model_dump(mode="json"),
+            "normals": self.normals,
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+            "column": self.column,
+            "cutting": None if self.cutting is None else self.cutting.model_dump(mode="json"),
+            "labels": self.labels.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> CloudInputs:
+        cutting = values["cutting"]
+        return cls(
+            CloudView(**values["view"]),
+            values["normals"],
+            values["mean"],
+            values["deviation"],
+            values["column"],
+            None if cutting is None else Cutting(**cutting),
+            PointLabels(values["labels"]),
+        )
+
+
+def _features(cloud: Cloud) -> np.ndarray:
+    return np.zeros((len(cloud), 0), np.float32) if cloud.features is None else cloud.features

@@ -1,0 +1,88 @@
+"""From rows of clouds to points in memory."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud_cache import CloudCache
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.data.point_cloud.reading import read_cloud
+from sampleformer.data.point_cloud.thinning import thin
+from sampleformer.data.point_cloud.view import CloudView
+from sampleformer.data.progress import progress_bar
+from sampleformer.data.report import RowReport
+from sampleformer.errors import InputError
+
+_AT_ONCE = 32
+_WORTH_KEEPING = 200  # fewer clouds are read again as fast as from the cache
+_NOTHING = PlacedCloud.whole(Cloud(np.zeros((1, 3), np.float32)))
+
+
+def parse_clouds(rows: CloudRows, view: CloudView, report: RowReport, *, whole: bool = False) -> np.ndarray:
+    """The clouds of rows, ``(rows,)`` of `PlacedCloud`; what cannot be read is reported.
+
+    Many clouds that were read without an error are kept in the cache.
+
+    Args:
+        rows: of clouds or their files.
+        view: how many points are kept.
+        report: is told of wrong rows.
+        whole: all points are kept, in their order.
+    """
+    settings = (view.points, view.most, view.columns, whole, tuple(rows.rows))
+    cache = CloudCache(rows.files, settings) if len(rows) >= _WORTH_KEEPING and rows.files else None
+    found = cache.read() if cache else None
+    if found is None:
+        wrong = len(report.wrong)
+        found = _parse(rows, view, report, whole)
+        if cache and len(report.wrong) == wrong:
+            cache.write(found)
+    values = np.empty(len(found), dtype=object)
+    for row, cloud in enumerate(found):
+        values[row] = cloud
+    return values
+
+
+def _parse(rows: CloudRows, view: CloudView, report: RowReport, whole: bool) -> list[PlacedCloud]:
+    found: list[PlacedCloud] = []
+    with progress_bar("clouds", len(rows)) as show:
+        for start in range(0, len(rows), _AT_ONCE):
+            batch = []
+            for row in range(start, min(start + _AT_ONCE, len(rows))):
+                batch.append(_read(rows, row, view, report))
+            placed = [each for each in batch if isinstance(each, PlacedCloud)]
+            if len(placed) < len(batch):
+                placed = _placed([each for each in batch if isinstance(each, Cloud)], view, whole)
+            found += placed
+            show(len(found))
+    return found
+
+
+def _placed(clouds: list[Cloud], view: CloudView, whole: bool) -> list[PlacedCloud]:
+    return [PlacedCloud.whole(cloud) for cloud in clouds] if whole else thin(clouds, view.points, view.most)
+
+
+def _read(rows: CloudRows, row: int, view: CloudView, report: RowReport) -> Cloud | PlacedCloud:
+    value = rows.clouds[row]
+    if not isinstance(value, Path):
+        return value
+    try:
+        return read_file(value, view)
+    except InputError as error:
+        report.add(row, str(error).removeprefix(f"{value}: "))
+        return _NOTHING.cloud
+
+
+def read_file(path: Path, view: CloudView) -> Cloud:
+    """The cloud in a file; the points that are drawn from a mesh depend on what the file holds, not on its name.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    digest = zlib.crc32(path.read_bytes()) if path.is_file() else 0
+    return read_cloud(path, view.most, np.random.default_rng(digest), view.columns)

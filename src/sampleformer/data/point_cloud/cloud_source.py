@@ -1,0 +1,110 @@
+"""What all sources of point clouds share."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data.point_cloud.array_rows import LABEL
+from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
+from sampleformer.data.point_cloud.cloud_folders import SPLIT
+from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
+from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.cutting import Cutting
+from sampleformer.data.point_cloud.point_labels import POINT_LABELS, PointLabels
+from sampleformer.data.point_cloud.point_loading import PointLoading
+from sampleformer.data.point_cloud.view import CloudView
+from sampleformer.data.report import RowReport
+from sampleformer.data.source import Splits
+from sampleformer.data.table import Table
+from sampleformer.data.table_loading import TableLoading
+from sampleformer.data.table_source import TableSource
+
+
+class CloudSource(TableSource):
+    """Point clouds with something to predict: of each cloud, or of each of its points.
+
+    Args:
+        path: names the source in messages.
+        label: column, or several, of the clouds; or "labels" (or "pid", "seg", "label"), if there is no such column: the
+            labels of points that the files hold.
+        view: what of a cloud the model sees, settings of `CloudView`.
+        column: column with the paths of the clouds, if a table lists them.
+        cutting: for labels of points, how clouds are cut.
+        names: what the labels of points are called: names of 0, 1, 2, …
+        parts: whether the labels of points are parts of shapes, each of one category alone. None: if several folders hold
+            shapes, and none of their labels are the same.
+        valid, test: columns, or other paths. None: a column "split" if there is one, else seeded tenths.
+        task: "classification", "multilabel" or "regression". None: inferred.
+        id: column that names the clouds. None: a column named "id" if there is one.
+        limit: use at most so many clouds of each split.
+        seed: seed of the splits.
+        on_error: "stop" at the first wrong cloud, or "skip" and count wrong ones.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        label: str | list[str],
+        view: Mapping[str, Any],
+        *,
+        column: str | None = None,
+        cutting: Cutting | None = None,
+        names: Sequence[str] | None = None,
+        parts: bool | None = None,
+        valid: str | None = None,
+        test: str | None = None,
+        task: str | None = None,
+        id: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
+    ) -> None:
+        super().__init__(
+            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+        )
+        self.view = CloudView.of(view)
+        self.column = column
+        self.cutting = cutting or Cutting()
+        self.point_labels = PointLabels(names)
+        self.parts = parts
+
+    @abstractmethod
+    def read(self) -> CloudRows:
+        """All clouds, or the files that hold them."""
+
+    def read_part(self, path: str | os.PathLike[str]) -> CloudRows:
+        return read_cloud_rows(Path(path), self.column, self.on_error, columns=self.view.columns)
+
+    def input_columns(self, table: Table) -> list[str]:
+        return [] if self.column is None else [self.column]
+
+    def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
+        assert isinstance(table, CloudRows)
+        return parse_clouds(table, self.view, report)
+
+    def learn_inputs(self, columns: list[str], values: np.ndarray) -> CloudInputs:
+        return CloudInputs.learn(self.view, values.tolist(), column=self.column)
+
+    def answers_points(self, rows: Table) -> bool:
+        """Whether the answers are for points, not for clouds."""
+        return self.labels[0] in (*POINT_LABELS, LABEL) and self.labels[0] not in rows.columns
+
+    def load(self) -> Splits:
+        """Reads the files, splits the clouds, learns the encoding on the training part, and encodes all.
+
+        Raises:
+            InputError: if something is wrong with a file.
+        """
+        rows = self.read()
+        if self.valid is None and self.test is None and SPLIT in rows.columns and SPLIT not in self.labels:
+            found = {str(value).lower() for value in rows.column(SPLIT)}
+            self.test = SPLIT if "test" in found else None
+            self.valid = SPLIT if {"valid", "validation", "val"} & found else None
+        return PointLoading(self, rows).splits() if self.answers_points(rows) else TableLoading(self, rows).splits()

@@ -1,0 +1,46 @@
+"""Large clouds made smaller, in an order of which every beginning is spread over the whole."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.data.point_cloud.resampling import farthest_point_orders
+
+MOST_ORDERED = 16_384
+"""Larger clouds are thinned at random to so many points before they are ordered, which takes time with their square."""
+
+
+def thin(clouds: Sequence[Cloud], points: int, most: int) -> list[PlacedCloud]:
+    """At most `most` points of each cloud; the first `points` of them are in farthest-point order.
+
+    Each depends on its own cloud alone.
+
+    Args:
+        clouds: any.
+        points: how many the model sees.
+        most: how many are kept, at least as many.
+    """
+    placed = [_reduced(cloud) for cloud in clouds]
+    orders: list[np.ndarray] = [np.empty(0)] * len(placed)
+    for count in {_ordered(len(each), points, most) for each in placed}:
+        rows = [row for row, each in enumerate(placed) if _ordered(len(each), points, most) == count]
+        found = farthest_point_orders([torch.from_numpy(placed[row].cloud.points) for row in rows], count).numpy()
+        for row, order in zip(rows, found, strict=True):
+            left = np.setdiff1d(np.arange(len(placed[row])), order) if len(placed[row]) <= most else order[:0]
+            orders[row] = np.concatenate([order, left])
+    return [each.take(order) for each, order in zip(placed, orders, strict=True)]
+
+
+def _ordered(size: int, points: int, most: int) -> int:
+    """How many points of a cloud are put in order: all that are kept if others are left out, else the first."""
+    return most if size > most else min(points, size)
+
+
+def _reduced(cloud: Cloud) -> PlacedCloud:
+    whole = PlacedCloud.whole(cloud)
+    if len(cloud) <= MOST_ORDERED:
+        return whole
+    return whole.take(np.sort(np.random.default_rng(len(cloud)).permutation(len(cloud))[:MOST_ORDERED]))
