@@ -60,8 +60,8 @@ def _data_section(section: dict[str, Any], asked: dict[str, Any], *, need_kind: 
         raise InputError("--text and --numbers or --columns: expected one kind of table, got both")
     if need_kind and "text" not in asked and "smiles" not in asked and not numbers:
         raise InputError(
-            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for one of molecules, or --numbers for "
-            "one of numbers"
+            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for one of molecules, or --numbers "
+            "for one of numbers"
         )
     columns = ("text", "smiles")
     kind = next((name for name in columns if name in asked), "numbers" if numbers else section.get("name"))
