@@ -14,7 +14,7 @@ MOST_ORDERED = 16_384
 
 
 def thin(clouds: Sequence[Cloud], points: int, most: int) -> list[PlacedCloud]:
-    """At most `most` points of each cloud; the first `points` of them are in farthest-point order.
+    """At most `most` points of each cloud; the first `points` of them are in farthest-point order, if there are more.
 
     Each depends on its own cloud alone.
 
@@ -25,18 +25,18 @@ def thin(clouds: Sequence[Cloud], points: int, most: int) -> list[PlacedCloud]:
     """
     placed = [_reduced(cloud) for cloud in clouds]
     orders: list[np.ndarray] = [np.empty(0)] * len(placed)
-    for count in {_ordered(len(each), points, most) for each in placed}:
+    for count in {_ordered(len(each), points, most) for each in placed} - {0}:
         rows = [row for row, each in enumerate(placed) if _ordered(len(each), points, most) == count]
         found = farthest_point_orders([torch.from_numpy(placed[row].cloud.points) for row in rows], count).numpy()
         for row, order in zip(rows, found, strict=True):
             left = np.setdiff1d(np.arange(len(placed[row])), order) if len(placed[row]) <= most else order[:0]
             orders[row] = np.concatenate([order, left])
-    return [each.take(order) for each, order in zip(placed, orders, strict=True)]
+    return [each.take(order) if len(order) else each for each, order in zip(placed, orders, strict=True)]
 
 
 def _ordered(size: int, points: int, most: int) -> int:
-    """How many points of a cloud are put in order: all that are kept if others are left out, else the first."""
-    return most if size > most else min(points, size)
+    """How many points are put in order: all that are kept if others are left out, else the first; none if all are seen."""
+    return most if size > most else points if size > points else 0
 
 
 def _reduced(cloud: Cloud) -> PlacedCloud:
