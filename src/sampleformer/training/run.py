@@ -185,7 +185,9 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
         results[name] = {"step": step, "valid": fitted.valid[step], "test": scores}
     model.to("cpu").save_pretrained(folder.model)
     splits.encoding.save(folder.encoding)
-    write_predictions(folder.test_predictions, splits.encoding, answers)
+    # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
+    shown = answers if answers.tokens is None else answers.with_targets()
+    write_predictions(folder.test_predictions, splits.encoding, shown)
     return results
 
 
