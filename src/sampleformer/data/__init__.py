@@ -5,7 +5,13 @@ from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_files import GraphFiles
+from sampleformer.data.graph.graph_list import GraphList
+from sampleformer.data.graph.moleculenet import MoleculeNet
+from sampleformer.data.graph.peptides import PeptidesFunc, PeptidesStruct
+from sampleformer.data.graph.pyg_dataset import PygDataset
 from sampleformer.data.graph.smiles import SmilesTable
+from sampleformer.data.graph.superpixels import CocoSp, PascalVocSp
+from sampleformer.data.graph.tu_dataset import TuDataset
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
@@ -22,6 +28,13 @@ SOURCES: dict[str, type[Source]] = {
     "numbers": NumberTable,
     "smiles": SmilesTable,
     "graphs": GraphFiles,
+    "pyg": PygDataset,
+    "peptides-func": PeptidesFunc,
+    "peptides-struct": PeptidesStruct,
+    "pascalvoc-sp": PascalVocSp,
+    "coco-sp": CocoSp,
+    "tu": TuDataset,
+    "moleculenet": MoleculeNet,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -32,13 +45,20 @@ __all__ = [
     "SOURCES",
     "Batch",
     "Cifar10",
+    "CocoSp",
     "Digits",
     "Encoding",
     "GraphFiles",
+    "GraphList",
     "Imdb",
     "LengthGroupedBatches",
     "ListOps",
+    "MoleculeNet",
     "NumberTable",
+    "PascalVocSp",
+    "PeptidesFunc",
+    "PeptidesStruct",
+    "PygDataset",
     "Sample",
     "Samples",
     "SmilesTable",
@@ -47,5 +67,6 @@ __all__ = [
     "TargetRows",
     "TextTable",
     "TokenSets",
+    "TuDataset",
     "collate",
 ]
