@@ -5,10 +5,16 @@ from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_files import GraphFiles
+from sampleformer.data.graph.graph_list import GraphList
+from sampleformer.data.graph.moleculenet import MoleculeNet
+from sampleformer.data.graph.peptides import PeptidesFunc, PeptidesStruct
+from sampleformer.data.graph.pyg_dataset import PygDataset
 from sampleformer.data.graph.smiles import SmilesTable
 from sampleformer.data.point_cloud.cloud_arrays import CloudArrays
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
 from sampleformer.data.point_cloud.cloud_table import CloudTable
+from sampleformer.data.graph.superpixels import CocoSp, PascalVocSp
+from sampleformer.data.graph.tu_dataset import TuDataset
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
@@ -28,6 +34,13 @@ SOURCES: dict[str, type[Source]] = {
     "clouds": CloudFolder,
     "cloud_table": CloudTable,
     "cloud_arrays": CloudArrays,
+    "pyg": PygDataset,
+    "peptides-func": PeptidesFunc,
+    "peptides-struct": PeptidesStruct,
+    "pascalvoc-sp": PascalVocSp,
+    "coco-sp": CocoSp,
+    "tu": TuDataset,
+    "moleculenet": MoleculeNet,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -41,13 +54,20 @@ __all__ = [
     "CloudArrays",
     "CloudFolder",
     "CloudTable",
+    "CocoSp",
     "Digits",
     "Encoding",
     "GraphFiles",
+    "GraphList",
     "Imdb",
     "LengthGroupedBatches",
     "ListOps",
+    "MoleculeNet",
     "NumberTable",
+    "PascalVocSp",
+    "PeptidesFunc",
+    "PeptidesStruct",
+    "PygDataset",
     "Sample",
     "Samples",
     "SmilesTable",
@@ -56,5 +76,6 @@ __all__ = [
     "TargetRows",
     "TextTable",
     "TokenSets",
+    "TuDataset",
     "collate",
 ]

@@ -2,6 +2,7 @@
 
 import gzip
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ from sampleformer.errors import InputError
 
 
 def archive_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the files in a .tar.gz archive or in its unpacked folder.
+    """Names and contents of the files in a .tar.gz or .zip archive or in its unpacked folder.
 
     Args:
         path: the archive, the folder `top` that it holds, or the folder where it was unpacked.
@@ -26,8 +27,21 @@ def archive_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
         yield from _folder_files(path, top)
     elif not path.exists():
         raise InputError(f"{path}: no such file or folder")
+    elif zipfile.is_zipfile(path):
+        yield from _zip_files(path, top)
     else:
         yield from _tar_files(path, top)
+
+
+def _zip_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                parts = PurePosixPath(member.filename).parts
+                if top in parts and not member.is_dir():
+                    yield "/".join(parts[parts.index(top) + 1 :]), archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a whole .zip archive ({error})") from error
 
 
 def _folder_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
@@ -51,4 +65,4 @@ def _tar_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
     except EOFError as error:
         raise InputError(f"{path}: the archive is cut short") from error
     except (tarfile.TarError, zlib.error, OSError) as error:
-        raise InputError(f"{path}: not a valid .tar.gz archive ({error})") from error
+        raise InputError(f"{path}: not a valid .tar.gz or .zip archive ({error})") from error

@@ -21,12 +21,14 @@ class Download:
     Args:
         name: what it is called in the cache.
         addresses: where it can be had; the first that gives the right file is taken.
-        sha256: its SHA-256, as hexadecimal digits.
+        sha256: its SHA-256, as hexadecimal digits. None: none is published.
+        md5: its MD5, where that is what is published. If neither is known, the log says that the file was not checked.
     """
 
     name: str
     addresses: Sequence[str]
-    sha256: str
+    sha256: str | None = None
+    md5: str | None = None
 
     def fetch(self, cache: str | None = None) -> Path:
         """The file's path in the cache; it is downloaded if it is not there.
@@ -44,9 +46,22 @@ class Download:
             except (OSError, ValueError) as error:  # no connection, an HTTP error; another file than expected
                 failures.append(f"{address}: {' '.join(str(error).split())[:200]}")
         raise InputError(
-            f"{self.name}: cannot download it; fetch it by hand from {self.addresses[0]} (SHA-256 {self.sha256}) and "
+            f"{self.name}: cannot download it; fetch it by hand from {self.addresses[0]}{self._hash_in_words} and "
             f"give it as 'path'. Tried: {'; '.join(failures)}"
         )
+
+    @property
+    def _hash_in_words(self) -> str:
+        if self.sha256 is not None:
+            return f" (SHA-256 {self.sha256})"
+        return "" if self.md5 is None else f" (MD5 {self.md5})"
+
+    @property
+    def _known_hash(self) -> str | None:
+        """What the file is checked against, as pooch reads it."""
+        if self.sha256 is not None:
+            return f"sha256:{self.sha256}"
+        return None if self.md5 is None else f"md5:{self.md5}"
 
     def _fetch_from(self, address: str, folder: Path) -> Path:
         import pooch
@@ -54,7 +69,8 @@ class Download:
         pooch.get_logger().setLevel(logging.WARNING)
         if not (folder / self.name).exists():
             logger.info("downloading %s from %s", self.name, address)
+            if self._known_hash is None:
+                logger.warning("%s: no hash is published, so the download cannot be checked", self.name)
         with download_bar(self.name) as bar:
             downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=_SECONDS)
-            checked = f"sha256:{self.sha256}"
-            return Path(pooch.retrieve(address, checked, fname=self.name, path=folder, downloader=downloader))
+            return Path(pooch.retrieve(address, self._known_hash, fname=self.name, path=folder, downloader=downloader))

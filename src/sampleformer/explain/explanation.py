@@ -12,6 +12,7 @@ from sampleformer.data.collate import collate
 from sampleformer.data.sample import Sample
 from sampleformer.explain.choices import Choices
 from sampleformer.explain.outcome import Outcome
+from sampleformer.explain.token_outcomes import TokenOutcomes
 from sampleformer.heads import AttentionPooling
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Explanation:
         layout: rows and columns of an image; None: not an image.
         choices: of every layer and head.
         pooling: weight of each token in the answer, shape ``(n,)``; None: the model pools without weights.
-        outcome: prediction and truth.
+        outcome: prediction and truth, of the sample or of its tokens or pairs.
         molecule: SMILES whose atoms, as RDKit reads it, are the nodes of the graph; None: not a molecule.
         coordinates: of the points of a cloud, shape ``(n, 3)``; None: not a cloud.
         ends: places of the two nodes of each edge of a graph, shape ``(E, 2)``; None: not a graph.
@@ -46,7 +47,7 @@ class Explanation:
     layout: tuple[int, int] | None
     choices: Choices
     pooling: Float[np.ndarray, " n"] | None
-    outcome: Outcome
+    outcome: Outcome | TokenOutcomes
     molecule: str | None = None
     coordinates: Float[np.ndarray, "n 3"] | None = None
     ends: Int[np.ndarray, "edges 2"] | None = None
@@ -64,14 +65,13 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
         sample: read by the encoding.
     """
     model.eval()
-    tokens = collate([sample]).tokens
+    batch = collate([sample])
+    tokens = batch.tokens
     encoded, selections = model.encoder(model.embed(tokens), return_selections=True)
-    logits = model.head(encoded).float().numpy()
     pooling = getattr(model.head, "pooling", None)
     weights = pooling.weights(encoded)[0].float().numpy() if isinstance(pooling, AttentionPooling) else None
-    outcome = Outcome.from_columns(
-        encoding.task, encoding.labels, encoding.predictions(logits), _truth(encoding, sample)
-    )
+    answers = model.head(encoded) if batch.pairs is None else model.head(encoded, batch.pairs)
+    outcome = _outcome(encoding, sample, answers.float().numpy())
     length = len(sample) + (encoded.length - tokens.length)  # an embedding may add tokens: the edges of a graph
     choices = Choices.from_selections(selections, length, encoded.length)
     weights = None if weights is None else weights[:length]
@@ -101,12 +101,32 @@ def _directions_joined(choices: Choices, weights: np.ndarray | None, nodes: int)
     return Choices(chosen, choices.extra), weights
 
 
-def _truth(encoding: "Encoding", sample: Sample) -> list[float | None] | None:
+def _outcome(encoding: "Encoding", sample: Sample, answers: np.ndarray) -> Outcome | TokenOutcomes:
+    """What the answers ``(1, o)`` say of a sample, or those ``(1, m, o)`` of its tokens or pairs."""
+    if sample.level == "set":
+        return _one_outcome(encoding, answers, sample.target)
+    names = (sample.places if sample.names is None else sample.names).astype(str)
+    shown = names.tolist() if sample.pairs is None else [f"{names[a]}–{names[b]}" for a, b in sample.pairs]
+    targets = [None] * len(shown) if sample.target is None else list(sample.target)
+    outcomes = [
+        _one_outcome(encoding, answer[None], target)
+        for answer, target in zip(answers[0, : len(shown)], targets, strict=True)
+    ]
+    return TokenOutcomes(encoding.unit if sample.pairs is None else "pair", shown, outcomes)
+
+
+def _one_outcome(encoding: "Encoding", answer: np.ndarray, target: np.ndarray | None) -> Outcome:
+    return Outcome.from_columns(encoding.task, encoding.labels, encoding.predictions(answer), _truth(encoding, target))
+
+
+def _truth(encoding: "Encoding", known: np.ndarray | None) -> list[float | None] | None:
     """The target as `Outcome` reads it: 1 or 0 per label, or values in the target's unit."""
-    if sample.target is None:
+    if known is None:
         return None
-    target = np.atleast_1d(np.asarray(sample.target))
+    target = np.atleast_1d(np.asarray(known))
     if encoding.task == "classification":
+        if target[0] < 0:
+            return None
         return [float(index == int(target[0])) for index in range(len(encoding.labels))]
     if encoding.task == "multilabel":
         return [None if np.isnan(value) else float(value) for value in target]

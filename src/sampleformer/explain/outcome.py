@@ -70,6 +70,13 @@ class Outcome:
         return ", ".join(f"{answer.name} = {number(answer.predicted)}" for answer in self.answers)
 
     @property
+    def scores(self) -> str:
+        """The prediction in a few words, with the probability of each label where there may be several."""
+        if self.task != "multilabel":
+            return self.headline
+        return ", ".join(f"{answer.name} {percent(answer.predicted)}" for answer in self.answers)
+
+    @property
     def truth(self) -> str | None:
         """The truth in a few words; None: not known."""
         known = [answer for answer in self.answers if answer.truth is not None]

@@ -58,6 +58,14 @@ class Answers:
             targets = None if targets is None else targets[first]
         return cls(outputs, targets, ids, sample, tokens)
 
+    def with_targets(self) -> Answers:
+        """Those whose target is known, at least in part."""
+        if self.targets is None:
+            return self
+        known = self.targets >= 0 if self.targets.ndim == 1 else ~np.isnan(self.targets).all(axis=1)
+        tokens = None if self.tokens is None else self.tokens[known]
+        return Answers(self.outputs[known], self.targets[known], self.ids, self.sample[known], tokens)
+
 
 def _joined(samples: Sequence[Sample], field: str) -> np.ndarray:
     """Names or places of what the rows are for; a token without a name is named by its place."""

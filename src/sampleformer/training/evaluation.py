@@ -89,8 +89,9 @@ def predict(
     model, encoding = run.read_model().to(device), run.read_encoding()
     samples = encoding.read(path, targets=False, on_error=on_error)
     outputs = model_outputs(model, samples, recipe.training.batch_size, "predicting")
-    write_predictions(output, encoding, Answers.of(samples, outputs, encoding.task), targets=False)
-    return len(samples)
+    answers = Answers.of(samples, outputs, encoding.task)
+    write_predictions(output, encoding, answers, targets=False)
+    return len(answers.outputs)
 
 
 def write_predictions(path: Path, encoding: Encoding, answers: Answers, *, targets: bool = True) -> None:

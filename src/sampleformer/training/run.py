@@ -14,11 +14,12 @@ import torch
 
 from sampleformer.attention.auto import choose_attention
 from sampleformer.data import SOURCES
-from sampleformer.data.source import Splits
+from sampleformer.data.source import Source, Splits
 from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
 from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.settings import Component
 from sampleformer.training.answers import Answers
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
@@ -47,6 +48,7 @@ def train(
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
     finished: Callable[[RunFolder, Splits], object] | None = None,
+    source: Source | None = None,
 ) -> RunFolder:
     """Trains a model and scores it on the test part.
 
@@ -63,6 +65,8 @@ def train(
         quiet: without progress bars.
         callbacks: further Lightning callbacks.
         finished: called at the end with the run folder and the data, which is then still at hand.
+        source: data in the place of the recipe's, such as a `GraphList`. The run folder cannot make it again: what
+            needs the data later wants a file.
 
     Returns:
         The run folder.
@@ -73,6 +77,8 @@ def train(
     """
     device = pick_device(device)
     folder = RunFolder(output)
+    if source is not None:
+        recipe = recipe.model_copy(update={"data": Component(name=f"{type(source).__module__}.{type(source).__name__}")})
     if not resume:
         folder.check_free()
     else:
@@ -81,7 +87,7 @@ def train(
             log.info("%s: the training is finished, there is nothing to go on with", folder.path)
             return folder
         _check_checkpoints(folder)
-    source = recipe.data.build(SOURCES, "data")
+    source = source or recipe.data.build(SOURCES, "data")
     _check_model(recipe.model, device)
     splits = source.load()
     _check_splits(splits, recipe)
@@ -185,7 +191,9 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
         results[name] = {"step": step, "valid": fitted.valid[step], "test": scores}
     model.to("cpu").save_pretrained(folder.model)
     splits.encoding.save(folder.encoding)
-    write_predictions(folder.test_predictions, splits.encoding, answers)
+    # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
+    shown = answers if answers.tokens is None else answers.with_targets()
+    write_predictions(folder.test_predictions, splits.encoding, shown)
     return results
 
 

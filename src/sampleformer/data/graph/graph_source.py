@@ -93,6 +93,8 @@ class GraphSource(TableSource):
 
     def _level(self, rows: GraphRows) -> str:
         """What the answers are for."""
+        if self.labels == ["y"]:
+            self.labels = _targets_of(rows) or self.labels
         found = {name: rows.level_of(name) for name in self.labels}
         if self.task == LINK or (self.labels == [LINK] and found[LINK] is None):
             self.places = replace(self.places, laplacian=0, random_walk=0)  # they would tell which edges were taken out
@@ -108,3 +110,10 @@ class GraphSource(TableSource):
         if len(set(found.values())) > 1:
             raise InputError(f"label: {', '.join(found)} are columns of graphs and of nodes, expected one of them")
         return found[self.labels[0]] or "set"
+
+
+def _targets_of(rows: GraphRows) -> list[str]:
+    """The columns y0, y1, … where there are several targets."""
+    columns = rows.columns if rows.nodes is None or "y0" in rows.columns else rows.nodes.columns
+    several = [f"y{place}" for place in range(len(columns))]
+    return [name for name in several if name in columns]

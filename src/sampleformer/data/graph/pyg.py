@@ -77,7 +77,7 @@ def graph_of_data(data: Any) -> PygGraph:
     nodes = _features(data, "x", None)
     nodes = np.zeros(data.num_nodes or 0, dtype=np.uint8) if nodes is None else nodes
     both = Graph(nodes, ends, _rows(features), directed=True)  # checks what follows relies on
-    once = _listed_once(both)
+    once = listed_once(both)
     graph = both if once is None else Graph(nodes, ends[once], both.edge_features[once])
     masks = {
         ours: _mask(data, theirs, graph.order) for theirs, ours in _MASKS.items() if _value(data, theirs) is not None
@@ -159,7 +159,7 @@ def _mask(data: Any, name: str, nodes: int) -> np.ndarray:
     return mask
 
 
-def _listed_once(graph: Graph) -> np.ndarray | None:
+def listed_once(graph: Graph) -> np.ndarray | None:
     """The places of one direction of each edge, in order; None if the other direction of one is missing."""
     source, target = graph.ends.T
     forward, backward = np.flatnonzero(source < target), np.flatnonzero(source > target)

@@ -1,0 +1,103 @@
+"""The TU Dortmund's sets of graphs, by ten folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sampleformer.data.download import Download
+from sampleformer.data.graph.archives import read_graph_archive
+from sampleformer.data.graph.folds import split_of_fold, stratified_folds
+from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
+from sampleformer.data.graph.graph_source import SPLIT, GraphSource
+from sampleformer.data.graph.places import Places
+from sampleformer.data.graph.raw_graph import raw_graphs
+from sampleformer.data.graph.tu_files import read_tu_files
+from sampleformer.data.split import strata_of
+from sampleformer.errors import InputError
+
+_ADDRESSES = (
+    "https://www.chrsmrrs.com/graphkerneldatasets/{}.zip",
+    "https://ls11-www.cs.tu-dortmund.de/people/morris/graphkerneldatasets/{}.zip",
+)
+
+
+class TuDataset(GraphSource):
+    """A set of graphs of the TU Dortmund, such as MUTAG or PROTEINS: one of ten folds is the test, the next validates.
+
+    "TUDataset: A collection of benchmark datasets for learning with graphs" (arXiv 2007.08663). The score that is
+    published is the mean of ten trainings, one for each fold. Of the files no hash is published.
+
+    Args:
+        dataset: its name.
+        path: NAME.zip, the folder it unpacks to, or an archive .npz with the array ``y`` and perhaps ``fold``. None: it
+            is downloaded.
+        fold: which fold is the test, 0 to 9. Folds are stratified and seeded, if the archive does not give them.
+        identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`.
+        limit: use at most so many graphs of each split.
+        seed: seed of the folds.
+        cache: folder for the download. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        path: str | None = None,
+        fold: int = 0,
+        identifiers: int = 32,
+        laplacian: int = 0,
+        random_walk: int = 0,
+        limit: int | None = None,
+        seed: int = 0,
+        cache: str | None = None,
+    ) -> None:
+        super().__init__(
+            path or f"{dataset}.zip",
+            "y",
+            Places(identifiers, laplacian, random_walk),
+            valid=SPLIT,
+            test=SPLIT,
+            task=None,
+            limit=limit,
+            seed=seed,
+            on_error="stop",
+        )
+        split_of_fold(np.zeros(0), fold)  # finds a wrong one before anything is read
+        self.dataset = dataset
+        self.given = path
+        self.fold = fold
+        self.cache = cache
+
+    def prepare(self) -> Path:
+        """Downloads the set, unless a path was given or it is in the cache.
+
+        Returns:
+            The archive or folder to read.
+        """
+        if self.given is not None:
+            return Path(self.given)
+        return Download(f"{self.dataset}.zip", [each.format(self.dataset) for each in _ADDRESSES]).fetch(self.cache)
+
+    def read(self) -> GraphRows:
+        path = self.prepare()
+        if path.suffix.lower() == ".npz":
+            return self._of_archive(path)
+        files = read_tu_files(path, self.dataset)
+        targets = files.targets
+        self.task = "classification" if files.classes else "regression"
+        folds = stratified_folds(strata_of(targets), self.seed)
+        return self._rows(path, files.graphs, targets, folds)
+
+    def _of_archive(self, path: Path) -> GraphRows:
+        archive = read_graph_archive(path)
+        if archive.targets is None:
+            raise InputError(f"{path}: array 'y' is missing, expected the class of each graph")
+        folds = archive.folds
+        if folds is None:
+            folds = stratified_folds(strata_of(archive.targets), self.seed)
+        return self._rows(path, raw_graphs(archive.graphs), archive.targets, folds)
+
+    def _rows(self, path: Path, graphs: np.ndarray, targets: np.ndarray, folds: np.ndarray) -> GraphRows:
+        columns = {"y": targets.tolist()} if targets.ndim == 1 else {f"y{p}": c.tolist() for p, c in enumerate(targets.T)}
+        return graph_rows(str(path), graphs, columns | {SPLIT: split_of_fold(folds, self.fold)})
