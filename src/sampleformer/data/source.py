@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
@@ -28,6 +29,9 @@ class Splits:
 
 class Source(ABC):
     """Data with a split, built from the plain values of a recipe's `data` section."""
+
+    further_settings: ClassVar[tuple[str, ...]] = ()
+    """Names of settings beside the arguments that its constructor names."""
 
     @abstractmethod
     def load(self) -> Splits:

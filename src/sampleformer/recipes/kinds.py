@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sampleformer.data.graph.graph_reading import holds_graphs
+from sampleformer.data.point_cloud.array_rows import holds_cloud_arrays
+from sampleformer.data.point_cloud.cloud_folders import FOLDER, holds_clouds
+from sampleformer.data.table import SUFFIXES as TABLES
 from sampleformer.errors import InputError
 
 
@@ -35,6 +38,10 @@ class Kind:
 KINDS = [
     Kind("text", "defaults", "--text COLUMN", "a table of texts", lambda asked: "text" in asked),
     Kind("smiles", "molecules", "--smiles COLUMN", "a table of molecules", lambda asked: "smiles" in asked),
+    Kind("cloud_table", "clouds", "--cloud COLUMN", "a table of point clouds or meshes", lambda asked: "cloud" in asked),
+    Kind(
+        "cloud_arrays", "clouds", "a file .npz or .h5", "point clouds in arrays", lambda asked: False, holds_cloud_arrays
+    ),
     Kind(
         "graphs",
         "graphs",
@@ -42,6 +49,14 @@ KINDS = [
         "graphs (or a folder with edges.csv, a file .npz or .pt)",
         lambda asked: bool({"nodes", "edges", "graphs"} & asked.keys()),
         holds_graphs,
+    ),
+    Kind(
+        "clouds",
+        "clouds",
+        "--label folder",
+        "a folder of point clouds or meshes, a sub-folder for each class",
+        lambda asked: asked.get("label") == FOLDER and not str(asked.get("path", "")).endswith(TABLES),
+        holds_clouds,
     ),
     Kind("numbers", "defaults", "--numbers", "a table of numbers", lambda asked: bool(asked.get("numbers"))),
 ]

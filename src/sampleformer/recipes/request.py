@@ -60,11 +60,17 @@ def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | N
         kind = kind_of(asked)
     asked.pop("numbers", None)
     if kind is not None and kind.source != section.get("name"):
-        accepted = inspect.signature(SOURCES[kind.source]).parameters
+        accepted = _settings_of(kind.source)
         section = {"name": kind.source} | {name: value for name, value in section.items() if name in accepted}
     return section | asked
 
 
 def _takes(section: Mapping[str, Any], argument: str) -> bool:
     """Whether the source of a data section has such an argument."""
-    return argument in inspect.signature(SOURCES.get(section.get("name", ""), dict)).parameters
+    return argument in _settings_of(section.get("name", ""))
+
+
+def _settings_of(source: str) -> set[str]:
+    """Names of all settings of a source."""
+    made = SOURCES.get(source)
+    return set() if made is None else {*inspect.signature(made).parameters, *made.further_settings}

@@ -16,6 +16,7 @@ from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import majority_share, score
+from sampleformer.training.segmentation_scores import restricted
 
 
 def evaluate(
@@ -107,6 +108,7 @@ def write_predictions(path: Path, encoding: Encoding, answers: Answers, *, targe
         targets: with a column ``target`` (the true class), or a column ``target_<name>`` for each label column, empty
             where it is not known.
     """
+    answers = restricted(encoding, answers)
     columns: dict[str, list[Any]] = {"id": [answers.ids[number] for number in answers.sample.tolist()]}
     columns |= _token_columns(encoding.unit, answers.tokens)
     if targets and answers.targets is not None:

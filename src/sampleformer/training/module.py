@@ -32,7 +32,7 @@ class TrainingModule(LightningModule):
         super().__init__()
         self.model = model
         self.task = splits.encoding.task
-        self.selected_by = selecting_score(self.task, settings.selected_by)
+        self.selected_by = selecting_score(splits.encoding.scored_as, settings.selected_by)
         self.batches_per_pass = batches_per_pass
         self.valid_scores: dict[str, float] = {}
         self._splits = splits

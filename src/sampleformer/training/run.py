@@ -151,7 +151,7 @@ def _example(settings: ModelSettings) -> dict[str, Any]:
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
-    selecting_score(splits.encoding.task, recipe.training.selected_by)
+    selecting_score(splits.encoding.scored_as, recipe.training.selected_by)
     for name in ("train", "valid", "test"):
         try:
             known_targets(getattr(splits, name))
@@ -177,7 +177,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     task, test = splits.encoding.task, splits.test
     results: dict[str, Any] = {
         "task": task,
-        "selected_by": selecting_score(task, recipe.training.selected_by),
+        "selected_by": selecting_score(splits.encoding.scored_as, recipe.training.selected_by),
         "majority_share": majority_share(known_targets(test)) if task == "classification" else None,
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from sampleformer.data.point_cloud.part_target import PartTarget
 from sampleformer.errors import InputError, nearest
+from sampleformer.training.segmentation_scores import mean_iou, part_scores, restricted
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
@@ -21,7 +23,8 @@ SCORES: dict[str, tuple[str, ...]] = {
     "segmentation": ("miou", "accuracy", "balanced_accuracy", "f1"),
     "parts": ("instance_miou", "class_miou", "accuracy", "balanced_accuracy", "f1"),
 }
-"""Scores of each task, and of classes of points and of parts of shapes; unless another is asked for, the first decides on the validation part which weights are kept."""
+"""Scores of each task, of classes of points, and of parts of shapes; unless another is asked for, the first decides on
+the validation part which weights are kept."""
 
 _LOWER_IS_BETTER = ("mae", "rmse", "loss")
 
@@ -30,7 +33,7 @@ def selecting_score(task: str, asked: str | None = None) -> str:
     """The score that decides which weights are kept.
 
     Args:
-        task: of the encoding.
+        task: how the encoding is scored, see `Encoding.scored_as`.
         asked: by the user.
 
     Raises:
@@ -69,15 +72,21 @@ def score(encoding: Encoding, answers: Answers) -> dict[str, float]:
 
     Returns:
         Classification: accuracy, balanced_accuracy (the mean recall of the classes that occur), f1 (macro); of two
-        classes also auroc.
+        classes also auroc. Of points also miou; of parts of shapes instance_miou and class_miou.
         Multi-label: average_precision and auroc, means over the columns in which both 0 and 1 occur.
         Regression: mae, rmse and r2, means over the columns, in the unit of the target.
     """
     outputs, targets = answers.outputs, answers.targets
     assert targets is not None
     if encoding.task == "classification":
-        known = targets >= 0
-        return _classification(torch.from_numpy(outputs[known]), torch.from_numpy(targets[known]))
+        answers = restricted(encoding, answers.with_targets())
+        outputs, targets = answers.outputs, answers.targets
+        scores = _classification(torch.from_numpy(outputs), torch.from_numpy(targets))
+        if encoding.scored_as == "segmentation":
+            scores |= {"miou": mean_iou(outputs.argmax(axis=1), targets, encoding.outputs)}
+        if isinstance(encoding.targets, PartTarget):
+            scores |= part_scores(encoding.targets, answers)
+        return scores
     known = ~np.isnan(targets)
     if encoding.task == "multilabel":
         columns = [_multilabel(outputs[known[:, c], c], targets[known[:, c], c]) for c in range(targets.shape[1])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,23 @@ LABEL = "label"
 SPLIT = "split"
 _SPLITS = ("train", "valid", "test")
 _OTHERS = ("split", "is_test", "classes", "image")
+
+
+def holds_cloud_arrays(path: str) -> bool:
+    """Whether a path is an H5 file, or an NPZ file with points or images in it.
+
+    Example:
+        >>> holds_cloud_arrays("clouds.h5")
+        True
+    """
+    place = Path(path)
+    if place.suffix.lower() in (".h5", ".hdf5"):
+        return True
+    if place.suffix.lower() != ".npz" or not zipfile.is_zipfile(place):
+        return False
+    with zipfile.ZipFile(place) as archive:
+        held = {name.removesuffix(".npy") for name in archive.namelist()}
+    return bool({"points", "xyz", "data", "image"} & held)
 
 
 def read_array_rows(

@@ -48,6 +48,8 @@ class CloudSource(TableSource):
         on_error: "stop" at the first wrong cloud, or "skip" and count wrong ones.
     """
 
+    further_settings = tuple(CloudView.model_fields)
+
     def __init__(
         self,
         path: str | os.PathLike[str],
