@@ -77,7 +77,9 @@ class Component(Settings):
 
 def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
     every = inspect.signature(made).parameters
-    parameters = {name: each for name, each in every.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+    parameters = {
+        name: each for name, each in every.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+    }
     others_allowed = any(each.kind is each.VAR_KEYWORD for each in every.values())
     for name in given:
         if name not in parameters and not others_allowed:

@@ -10,11 +10,15 @@ from sampleformer.data.graph.moleculenet import MoleculeNet
 from sampleformer.data.graph.peptides import PeptidesFunc, PeptidesStruct
 from sampleformer.data.graph.pyg_dataset import PygDataset
 from sampleformer.data.graph.smiles import SmilesTable
+from sampleformer.data.graph.superpixels import CocoSp, PascalVocSp
+from sampleformer.data.graph.tu_dataset import TuDataset
 from sampleformer.data.point_cloud.cloud_arrays import CloudArrays
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
 from sampleformer.data.point_cloud.cloud_table import CloudTable
-from sampleformer.data.graph.superpixels import CocoSp, PascalVocSp
-from sampleformer.data.graph.tu_dataset import TuDataset
+from sampleformer.data.point_cloud.published.modelnet import ModelNet10, ModelNet40
+from sampleformer.data.point_cloud.published.s3dis import S3dis
+from sampleformer.data.point_cloud.published.scanobjectnn import ScanObjectNN
+from sampleformer.data.point_cloud.published.shapenet_part import ShapeNetPart
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
@@ -41,6 +45,11 @@ SOURCES: dict[str, type[Source]] = {
     "coco-sp": CocoSp,
     "tu": TuDataset,
     "moleculenet": MoleculeNet,
+    "modelnet10": ModelNet10,
+    "modelnet40": ModelNet40,
+    "shapenetpart": ShapeNetPart,
+    "scanobjectnn": ScanObjectNN,
+    "s3dis": S3dis,
     "digits": Digits,
     "listops": ListOps,
     "imdb": Imdb,
@@ -62,14 +71,19 @@ __all__ = [
     "Imdb",
     "LengthGroupedBatches",
     "ListOps",
+    "ModelNet10",
+    "ModelNet40",
     "MoleculeNet",
     "NumberTable",
     "PascalVocSp",
     "PeptidesFunc",
     "PeptidesStruct",
     "PygDataset",
+    "S3dis",
     "Sample",
     "Samples",
+    "ScanObjectNN",
+    "ShapeNetPart",
     "SmilesTable",
     "Source",
     "Splits",

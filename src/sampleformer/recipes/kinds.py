@@ -38,9 +38,16 @@ class Kind:
 KINDS = [
     Kind("text", "defaults", "--text COLUMN", "a table of texts", lambda asked: "text" in asked),
     Kind("smiles", "molecules", "--smiles COLUMN", "a table of molecules", lambda asked: "smiles" in asked),
-    Kind("cloud_table", "clouds", "--cloud COLUMN", "a table of point clouds or meshes", lambda asked: "cloud" in asked),
     Kind(
-        "cloud_arrays", "clouds", "a file .npz or .h5", "point clouds in arrays", lambda asked: False, holds_cloud_arrays
+        "cloud_table", "clouds", "--cloud COLUMN", "a table of point clouds or meshes", lambda asked: "cloud" in asked
+    ),
+    Kind(
+        "cloud_arrays",
+        "clouds",
+        "a file .npz or .h5",
+        "point clouds in arrays",
+        lambda asked: False,
+        holds_cloud_arrays,
     ),
     Kind(
         "graphs",

@@ -38,7 +38,11 @@ def holds_cloud_arrays(path: str) -> bool:
 
 
 def read_array_rows(
-    paths: Sequence[Path], columns: Sequence[str] | None = None, *, classes: Sequence[str] | None = None, lift: float = 0.0
+    paths: Sequence[Path],
+    columns: Sequence[str] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    lift: float = 0.0,
 ) -> CloudRows:
     """The clouds of NPZ and H5 files, one row each.
 

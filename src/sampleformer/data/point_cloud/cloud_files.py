@@ -14,7 +14,9 @@ from sampleformer.data.table import read_table
 from sampleformer.errors import InputError
 
 
-def read_cloud_rows(path: Path, column: str | None, on_error: str, *, columns: Sequence[str] | None = None) -> CloudRows:
+def read_cloud_rows(
+    path: Path, column: str | None, on_error: str, *, columns: Sequence[str] | None = None
+) -> CloudRows:
     """The clouds of a new path, whatever it is.
 
     Args:

@@ -87,4 +87,6 @@ def _check_class_folders(path: Path, files: list[Path], outer: bool) -> None:
     for parent in parents:
         for folder in sorted(parent.iterdir()):
             if folder.is_dir() and not folder.name.startswith(".") and folder not in filled:
-                raise InputError(f"{folder}: found no file of points ({_SHOWN}), expected at least one in a class folder")
+                raise InputError(
+                    f"{folder}: found no file of points ({_SHOWN}), expected at least one in a class folder"
+                )

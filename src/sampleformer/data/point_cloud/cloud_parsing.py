@@ -11,6 +11,7 @@ from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_cache import CloudCache
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.data.point_cloud.published.s3dis_rooms import is_room, read_room
 from sampleformer.data.point_cloud.reading import read_cloud
 from sampleformer.data.point_cloud.thinning import thin
 from sampleformer.data.point_cloud.view import CloudView
@@ -84,5 +85,7 @@ def read_file(path: Path, view: CloudView) -> Cloud:
     Raises:
         InputError: if it cannot be read.
     """
+    if is_room(path):
+        return read_room(path)
     digest = zlib.crc32(path.read_bytes()) if path.is_file() else 0
     return read_cloud(path, view.most, np.random.default_rng(digest), view.columns)

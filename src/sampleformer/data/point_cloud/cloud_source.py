@@ -40,6 +40,7 @@ class CloudSource(TableSource):
         names: what the labels of points are called: names of 0, 1, 2, …
         parts: whether the labels of points are parts of shapes, each of one category alone. None: if several folders hold
             shapes, and none of their labels are the same.
+        categories: the names of the parts of each category, if they are known.
         valid, test: columns, or other paths. None: a column "split" if there is one, else seeded tenths.
         task: "classification", "multilabel" or "regression". None: inferred.
         id: column that names the clouds. None: a column named "id" if there is one.
@@ -60,6 +61,7 @@ class CloudSource(TableSource):
         cutting: Cutting | None = None,
         names: Sequence[str] | None = None,
         parts: bool | None = None,
+        categories: Mapping[str, Sequence[str]] | None = None,
         valid: str | None = None,
         test: str | None = None,
         task: str | None = None,
@@ -76,6 +78,7 @@ class CloudSource(TableSource):
         self.cutting = cutting or Cutting()
         self.point_labels = PointLabels(names)
         self.parts = parts
+        self.categories = categories
 
     @abstractmethod
     def read(self) -> CloudRows:

@@ -55,9 +55,7 @@ class Cutting(Settings):
                 parts += sets
                 places += [row] * len(sets)
         cut = rows.take(places)
-        return CloudRows(
-            cut.path, cut.columns, cut.rows, cut.lines, cut.unreadable, parts, cut.files, cut.categories
-        )
+        return CloudRows(cut.path, cut.columns, cut.rows, cut.lines, cut.unreadable, parts, cut.files, cut.categories)
 
     def columns(self, placed: PlacedCloud) -> list[PlacedCloud]:
         """The columns of one cloud that hold points; all of it if clouds are not cut."""
@@ -85,7 +83,13 @@ class Cutting(Settings):
         return [self._column(placed, points, corner, np.flatnonzero(inside), low, high) for corner, inside in found]
 
     def _column(
-        self, placed: PlacedCloud, points: np.ndarray, corner: np.ndarray, rows: np.ndarray, low: np.ndarray, high: np.ndarray
+        self,
+        placed: PlacedCloud,
+        points: np.ndarray,
+        corner: np.ndarray,
+        rows: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
     ) -> PlacedCloud:
         chosen = placed.take(rows)
         if not self.room:

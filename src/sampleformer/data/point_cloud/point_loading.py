@@ -131,7 +131,11 @@ class PointLoading:
         labels = self.source.point_labels
         names = labels.names or sort_labels(labels.found(train.clouds))
         if len(names) < 2:
-            raise InputError(f"{train.rows.path}: found the labels {names} of points in the training part, expected two")
+            raise InputError(
+                f"{train.rows.path}: found the labels {names} of points in the training part, expected two"
+            )
+        if self.source.categories is not None:
+            return PartTarget(self.source.labels[0], names, self.source.categories)
         folders = train.rows.categories or train.rows.columns.get(FOLDER)
         if self.source.parts is not False and folders is not None:
             categories = categories_of([labels.found([each]) for each in train.clouds], [str(each) for each in folders])

@@ -1,0 +1,139 @@
+"""Princeton ModelNet: shapes of 10 or 40 classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sampleformer.data.download import Download
+from sampleformer.data.point_cloud.array_rows import LABEL, read_array_rows
+from sampleformer.data.point_cloud.cloud_folders import FOLDER, SPLIT, read_folder
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.cloud_source import CloudSource
+from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
+from sampleformer.errors import InputError
+
+_LISTS = "modelnet*_train.txt"
+_ARRAYS = "ply_data_train*.h5"
+_MESHES = "*/train/*.off"
+
+
+class ModelNet(CloudSource):
+    """Shapes of ModelNet, in any of the layouts in which they are passed on; the published test part is the test.
+
+    Meshes (``chair/train/chair_0001.off``), from which points are drawn; ``modelnet40_normal_resampled``, 10 000 points
+    with normals of each in text; ``modelnet40_ply_hdf5_2048``, 2 048 points of each in H5.
+
+    Args:
+        path: the archive or its unpacked folder, of any of these layouts. None: the meshes are downloaded.
+        limit: use at most so many shapes of each split.
+        seed: seed of the validation part and of the choice of shapes.
+        on_error: "stop" at the first wrong file, or "skip" and count wrong ones.
+        cache: folder for the download. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
+        view: what of a cloud the model sees: points, normals, train_rotation and all other settings of `CloudView`.
+
+    Source: Wu et al. 2015, "3D ShapeNets", section 4; Qi et al. 2017, PointNet++ (arXiv 1706.02413), appendix.
+    """
+
+    archive: ClassVar[Download]
+
+    def __init__(
+        self,
+        path: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
+        cache: str | None = None,
+        **view: Any,
+    ) -> None:
+        super().__init__(
+            path or self.archive.name, FOLDER, view, task="classification", limit=limit, seed=seed, on_error=on_error
+        )
+        self.given = path
+        self.cache = cache
+
+    def prepare(self) -> Path:
+        """Downloads the archive, unless a path was given or it is in the cache, and unpacks it.
+
+        Returns:
+            The folder to read.
+        """
+        path = self.archive.fetch(self.cache) if self.given is None else Path(self.given)
+        return unpacked(path, self.cache)
+
+    def read(self) -> CloudRows:
+        folder = self.prepare()
+        place = folder_with(folder, (_LISTS, _ARRAYS, _MESHES))
+        if place is None:
+            raise InputError(
+                f"{folder}: found none of the layouts of ModelNet, expected CLASS/train/NAME.off, "
+                "modelnet40_train.txt with CLASS/NAME.txt, or ply_data_train0.h5"
+            )
+        if next(place.glob(_LISTS), None) is not None:
+            return read_listed(place)
+        if next(place.glob(_ARRAYS), None) is not None:
+            return read_arrays(place)
+        return read_folder(place, classes=True)
+
+
+def read_listed(folder: Path) -> CloudRows:
+    """The layout of ``modelnet40_normal_resampled``: names in two lists, a text file of points for each."""
+    name = next(folder.glob(_LISTS)).name.removesuffix("_train.txt")
+    files, splits = [], []
+    for split in ("train", "test"):
+        names = read_names(folder / f"{name}_{split}.txt")
+        files += [folder / each.rpartition("_")[0] / f"{each}.txt" for each in names]
+        splits += [split] * len(names)
+    columns = {
+        "id": [file.relative_to(folder).as_posix() for file in files],
+        FOLDER: [file.parent.name for file in files],
+        SPLIT: splits,
+    }
+    return CloudRows(str(folder), columns, range(1, len(files) + 1), clouds=files, files=files)
+
+
+def read_arrays(folder: Path) -> CloudRows:
+    """The layout of ``modelnet40_ply_hdf5_2048``: many clouds a file, and ``shape_names.txt``."""
+    names = read_names(folder / "shape_names.txt")
+    files = [sorted(folder.glob(f"ply_data_{split}*.h5")) for split in ("train", "test")]
+    if not files[1]:
+        raise InputError(f"{folder}: found no file ply_data_test0.h5, expected the test part beside the training part")
+    rows = read_array_rows([*files[0], *files[1]], classes=names)
+    if LABEL not in rows.columns:
+        raise InputError(f"{files[0][0]}: found no array 'label', expected the class of each cloud")
+    splits = ["train" if "_train" in each else "test" for each in rows.columns["id"]]
+    columns = {"id": rows.columns["id"], FOLDER: rows.columns[LABEL], SPLIT: splits}
+    return CloudRows(str(folder), columns, rows.rows, clouds=rows.clouds, files=rows.files)
+
+
+def read_names(path: Path) -> list[str]:
+    """The lines of a list, without empty ones.
+
+    Raises:
+        InputError: if it cannot be read, or is empty.
+    """
+    try:
+        names = path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected a list of names") from error
+    if not names:
+        raise InputError(f"{path}: the file is empty, expected a list of names")
+    return names
+
+
+class ModelNet10(ModelNet):
+    """ModelNet10: 4 899 furniture meshes of ten classes; 3 991 to train (a tenth validates), 908 to test."""
+
+    archive = Download(
+        "ModelNet10.zip",
+        (
+            "http://3dvision.princeton.edu/projects/2014/3DShapeNets/ModelNet10.zip",
+            "http://vision.princeton.edu/projects/2014/3DShapeNets/ModelNet10.zip",
+        ),
+    )
+
+
+class ModelNet40(ModelNet):
+    """ModelNet40: 12 311 meshes of forty classes; 9 843 to train (a tenth validates), 2 468 to test."""
+
+    archive = Download("ModelNet40.zip", ("http://modelnet.cs.princeton.edu/ModelNet40.zip",))

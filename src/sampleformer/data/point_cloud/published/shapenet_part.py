@@ -1,0 +1,145 @@
+"""ShapeNetPart: shapes whose points have the names of parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sampleformer.data.download import Download
+from sampleformer.data.point_cloud.cloud_folders import FOLDER, SPLIT
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.cloud_source import CloudSource
+from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
+from sampleformer.errors import InputError
+
+ARCHIVE = Download(
+    "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
+    (
+        "https://shapenet.cs.stanford.edu/media/shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
+        "https://huggingface.co/datasets/wangps/shapenet_segmentation/resolve/main/"
+        "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
+    ),
+)
+PARTS = {
+    "Airplane": 4,
+    "Bag": 2,
+    "Cap": 2,
+    "Car": 4,
+    "Chair": 4,
+    "Earphone": 3,
+    "Guitar": 3,
+    "Knife": 2,
+    "Lamp": 4,
+    "Laptop": 2,
+    "Motorbike": 6,
+    "Mug": 2,
+    "Pistol": 3,
+    "Rocket": 3,
+    "Skateboard": 3,
+    "Table": 3,
+}
+"""Number of parts of each category, numbered one category after the other."""
+COLUMNS = ("x", "y", "z", "nx", "ny", "nz", "label")
+_CATEGORIES = "synsetoffset2category.txt"
+_LISTS = {"train": "train", "val": "valid", "test": "test"}
+
+
+def part_names() -> dict[str, list[str]]:
+    """The names of the parts of each category, which are only numbered.
+
+    Example:
+        >>> part_names()["Bag"]
+        ['Bag 0', 'Bag 1']
+    """
+    return {category: [f"{category} {part}" for part in range(count)] for category, count in PARTS.items()}
+
+
+class ShapeNetPart(CloudSource):
+    """ShapeNetPart: 16 880 shapes of 16 categories, whose points are of 50 parts; train, validation and test as published.
+
+    Args:
+        path: ``shapenetcore_partanno_segmentation_benchmark_v0_normal.zip`` or the folder that it unpacks to. None: the
+            archive is downloaded.
+        limit: use at most so many shapes of each split.
+        seed: seed of the choice of shapes.
+        on_error: "stop" at the first wrong file, or "skip" and count wrong ones.
+        cache: folder for the download. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
+        view: what of a cloud the model sees: points, normals, train_rotation and all other settings of `CloudView`.
+
+    Source: Yi et al. 2016, "A Scalable Active Framework for Region Annotation in 3D Shape Collections".
+    """
+
+    def __init__(
+        self,
+        path: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
+        cache: str | None = None,
+        **view: Any,
+    ) -> None:
+        names = part_names()
+        super().__init__(
+            path or ARCHIVE.name,
+            "labels",
+            {"columns": COLUMNS, **view},
+            names=[part for parts in names.values() for part in parts],
+            categories=names,
+            task="classification",
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
+        )
+        self.given = path
+        self.cache = cache
+
+    def prepare(self) -> Path:
+        """Downloads the archive, unless a path was given or it is in the cache, and unpacks it.
+
+        Returns:
+            The folder to read.
+        """
+        return unpacked(ARCHIVE.fetch(self.cache) if self.given is None else Path(self.given), self.cache)
+
+    def read(self) -> CloudRows:
+        given = self.prepare()
+        folder = folder_with(given, (_CATEGORIES,))
+        if folder is None:
+            raise InputError(
+                f"{given}: found no {_CATEGORIES}, expected the folder of ShapeNetPart with normals of 2019"
+            )
+        categories = _read_categories(folder / _CATEGORIES)
+        files, splits = [], []
+        for name, split in _LISTS.items():
+            listed = _read_list(folder / "train_test_split" / f"shuffled_{name}_file_list.json")
+            files += [folder / f"{'/'.join(each.split('/')[-2:])}.txt" for each in listed]
+            splits += [split] * len(listed)
+        unknown = [file for file in files if file.parent.name not in categories]
+        if unknown:
+            raise InputError(f"{unknown[0]}: its folder is not in {folder / _CATEGORIES}, expected a known category")
+        columns = {
+            "id": [file.relative_to(folder).as_posix() for file in files],
+            FOLDER: [categories[file.parent.name] for file in files],
+            SPLIT: splits,
+        }
+        return CloudRows(str(folder), columns, range(1, len(files) + 1), clouds=files, files=files)
+
+
+def _read_categories(path: Path) -> dict[str, str]:
+    """The category of each folder."""
+    pairs = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for pair in pairs:
+        if len(pair) != 2 or pair[0] not in PARTS:
+            raise InputError(f"{path}: found {' '.join(pair)!r}, expected a category ({', '.join(PARTS)}) and a folder")
+    return {folder: category for category, folder in pairs}
+
+
+def _read_list(path: Path) -> list[str]:
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected a list of shapes in JSON") from error
+    if not isinstance(listed, list) or not all(isinstance(each, str) and each.count("/") >= 1 for each in listed):
+        raise InputError(f"{path}: expected a JSON list of texts such as shape_data/FOLDER/NAME")
+    return listed
