@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sampleformer")
 
-
 @dataclass(frozen=True)
 class _Rows:
     """Some rows of a table, parsed but not yet encoded."""

@@ -124,15 +124,11 @@ def rows_of_pyg(path: str, graphs: list[PygGraph]) -> GraphRows:
     if of_nodes and several_nodes:
         columns = target_columns(np.concatenate([np.asarray(target) for target in targets]))
         columns |= _split_of_masks(graphs, columns)
-        return graph_rows(
-            path, raw, {}, Table(path, columns, range(1, len(columns["y" if "y" in columns else "y0"]) + 1))
-        )
+        return graph_rows(path, raw, {}, Table(path, columns, range(1, len(columns["y" if "y" in columns else "y0"]) + 1)))
     try:
         values = np.stack([np.asarray(target).reshape(-1) for target in targets])
     except ValueError as error:
-        raise InputError(
-            f"{path}: y has different lengths in different graphs, expected one a graph or a node"
-        ) from error
+        raise InputError(f"{path}: y has different lengths in different graphs, expected one a graph or a node") from error
     return graph_rows(path, raw, target_columns(values))
 
 
@@ -183,13 +179,13 @@ def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, a
     raw[:] = [RawGraph.of_table_graph(graph, format.directed) for graph in parsed]
     names = [graph.name for graph in parsed]
     if graphs is None:
-        return GraphRows(
-            where, {"id": names}, range(1, len(raw) + 1), graphs=raw, nodes=nodes, pairs=pairs, format=format
-        )
+        return GraphRows(where, {"id": names}, range(1, len(raw) + 1), graphs=raw, nodes=nodes, pairs=pairs, format=format)
     return _listed(graphs, parsed, raw, GraphRows("", {}, [], nodes=nodes, pairs=pairs, format=format))
 
 
-def _listed(table: Table, parsed: list[TableGraph], raw: np.ndarray, others: GraphRows) -> GraphRows:
+def _listed(
+    table: Table, parsed: list[TableGraph], raw: np.ndarray, others: GraphRows
+) -> GraphRows:
     """The rows of the table of graphs whose graphs can be used."""
     kept = [graph.row for graph in parsed]
     columns = {name: [values[row] for row in kept] for name, values in table.columns.items()}

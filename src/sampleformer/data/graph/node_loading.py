@@ -134,10 +134,6 @@ class NodeLoading:
         sizes = []
         for name, part in samples.items():
             targets = part.targets
-            known = (
-                0
-                if targets is None
-                else int((targets >= 0).sum() if targets.ndim == 1 else (~np.isnan(targets)).any(1).sum())
-            )
+            known = 0 if targets is None else int((targets >= 0).sum() if targets.ndim == 1 else (~np.isnan(targets)).any(1).sum())
             sizes.append(f"{known:,} {name} in {len(part):,} graphs")
         logger.info("%s: task %s of nodes: %s; nodes: %s", self.nodes.path, self.task, encoding.words, ", ".join(sizes))

@@ -81,9 +81,7 @@ class Peptides(SmilesTable):
         if not path.is_dir():
             return path
         if not (path / self.table.name).exists():
-            raise InputError(
-                f"{path}: found no {self.table.name}, expected it and {self.split_file.name} in the folder"
-            )
+            raise InputError(f"{path}: found no {self.table.name}, expected it and {self.split_file.name} in the folder")
         return path / self.table.name
 
     def read(self) -> Table:
@@ -228,9 +226,7 @@ def _splits(path: Path, rows: int) -> list[str]:
     for theirs, ours in _PARTS.items():
         places = np.asarray(content[theirs], dtype=np.int64).reshape(-1)
         if len(places) and (places.min() < 0 or places.max() >= rows):
-            raise InputError(
-                f"{path}: {theirs} has row {places.max()}, expected 0 to {rows - 1}, the rows of the table"
-            )
+            raise InputError(f"{path}: {theirs} has row {places.max()}, expected 0 to {rows - 1}, the rows of the table")
         split[places] = ours
     missing = int(sum(each is None for each in split))
     if missing:

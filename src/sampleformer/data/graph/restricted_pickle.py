@@ -31,9 +31,7 @@ def read_pickle(file: BinaryIO, path: str | os.PathLike[str]) -> Any:
     try:
         return _Unpickler(file).load()
     except _ForbiddenError as error:
-        raise InputError(
-            f"{path}: found an object of {error}, expected nothing but plain data, arrays and tensors"
-        ) from None
+        raise InputError(f"{path}: found an object of {error}, expected nothing but plain data, arrays and tensors") from None
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise InputError(f"{path}: not a whole pickle ({' '.join(str(error).split())[:200]})") from error
 

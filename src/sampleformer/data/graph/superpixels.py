@@ -88,9 +88,7 @@ class Superpixels(Source):
         values = np.empty(len(graphs), dtype=object)
         values[:] = graphs
         sets = encoding.encode(values, RowReport(self.folder, lambda row: f"graph {row}"))
-        return encoding.pack(
-            sets, TargetRows(np.concatenate(classes), sets.offsets), [str(i) for i in range(len(graphs))]
-        )
+        return encoding.pack(sets, TargetRows(np.concatenate(classes), sets.offsets), [str(i) for i in range(len(graphs))])
 
     def _graphs(self, where: str, content: bytes) -> Labelled:
         """The graphs of one pickle: tuples of node features, edge features, edge index and classes."""
@@ -148,29 +146,8 @@ class PascalVocSp(Superpixels):
     folder = "voc_superpixels_edge_wt_region_boundary"
     classes = tuple(range(21))
     labels = tuple(
-        [
-            "background",
-            "aeroplane",
-            "bicycle",
-            "bird",
-            "boat",
-            "bottle",
-            "bus",
-            "car",
-            "cat",
-            "chair",
-            "cow",
-            "diningtable",
-            "dog",
-            "horse",
-            "motorbike",
-            "person",
-            "pottedplant",
-            "sheep",
-            "sofa",
-            "train",
-            "tvmonitor",
-        ]
+        "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
+        "pottedplant sheep sofa train tvmonitor".split()
     )
 
 
@@ -189,5 +166,7 @@ class CocoSp(Superpixels):
 
     archive = Download("cocosp.zip", ("https://www.dropbox.com/s/r6ihg1f4pmyjjy0/cocosp.zip?dl=1",))
     folder = "coco_superpixels_edge_wt_region_boundary"
-    classes = tuple(number for number in range(91) if number not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
+    classes = tuple(
+        number for number in range(91) if number not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+    )
     labels = tuple(map(str, classes))
