@@ -10,7 +10,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     """What stands in the data section of a recipe, as options."""
     data = parser.add_argument_group("your own data")
     data.add_argument(
-        "--data", metavar="PATH", help="a table (CSV, TSV, JSONL, Parquet), a folder of graphs or of point clouds, …"
+        "--data", metavar="PATH", help="a table (CSV, TSV, JSONL, Parquet), a folder of graphs or shapes, …"
     )
     data.add_argument("--text", metavar="COLUMN", help="the column with the text")
     data.add_argument("--smiles", metavar="COLUMN", help="the column with molecules as SMILES")

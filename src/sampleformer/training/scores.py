@@ -81,6 +81,7 @@ def score(encoding: Encoding, answers: Answers) -> dict[str, float]:
     if encoding.task == "classification":
         answers = restricted(encoding, answers.with_targets())
         outputs, targets = answers.outputs, answers.targets
+        assert targets is not None
         scores = _classification(torch.from_numpy(outputs), torch.from_numpy(targets))
         if encoding.scored_as == "segmentation":
             scores |= {"miou": mean_iou(outputs.argmax(axis=1), targets, encoding.outputs)}

@@ -17,7 +17,7 @@ _NEVER = -1e30
 
 
 def restricted(encoding: Encoding, answers: Answers) -> Answers:
-    """Answers for parts of shapes in which a shape has only parts of its own category, as published; others as they are.
+    """Answers for parts in which a shape has only parts of its own category, as published; others as they are.
 
     The category is that of the shape's true parts where these are known, else the most probable one.
 
@@ -58,8 +58,8 @@ def mean_iou(predicted: np.ndarray, targets: np.ndarray, classes: int) -> float:
 def part_scores(target: PartTarget, answers: Answers) -> dict[str, float]:
     """Instance mIoU and class mIoU of parts.
 
-    The IoU of a shape is the mean over the parts of its category, where a part that is neither predicted nor true counts
-    1. Instance mIoU is its mean over shapes; class mIoU the mean over categories of the mean over their shapes.
+    The IoU of a shape is the mean over the parts of its category, where a part that is neither predicted nor true
+    counts 1. Instance mIoU is its mean over shapes; class mIoU the mean over categories of the mean over their shapes.
 
     Args:
         target: knows the categories.

@@ -30,8 +30,8 @@ def holds_clouds(path: str) -> bool:
 def read_folder(path: Path, *, classes: bool) -> CloudRows:
     """All files of points below a folder, in the order of their names.
 
-    The class of a file is the first folder on its way; a folder train, test or valid on its way, before or after that of
-    the class, says its split, as in ModelNet. Files that cannot hold points and hidden ones are passed over.
+    The class of a file is the first folder on its way; a folder train, test or valid on its way, before or after that
+    of the class, says its split, as in ModelNet. Files that cannot hold points and hidden ones are passed over.
 
     Args:
         path: the folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class CloudInputs(Inputs, kind="cloud"):
-    """Point clouds: a token is a point, with coordinates, perhaps a normal, and perhaps features, which are standardised.
+    """Point clouds: a token is a point, with coordinates, perhaps a normal, perhaps features, which are standardised.
 
     Args:
         view: what the model sees.
@@ -71,7 +72,8 @@ class CloudInputs(Inputs, kind="cloud"):
         if normals is None:
             normals = all(each.cloud.normals is not None for each in clouds)
         features = [_features(each.cloud) for each in clouds]
-        features = [each for each in features if each.shape[1] == features[0].shape[1]]  # others are wrong rows
+        width = Counter(each.shape[1] for each in features).most_common(1)[0][0]
+        features = [each for each in features if each.shape[1] == width]  # others are wrong rows
         total = sum(map(len, features))
         mean = sum(each.sum(axis=0, dtype=np.float64) for each in features) / total
         squares = sum(np.square(each - mean).sum(axis=0) for each in features) / total
@@ -89,7 +91,7 @@ class CloudInputs(Inputs, kind="cloud"):
         report = RowReport(rows.path, rows.place, on_error)
         clouds = parse_clouds(rows, self.view, report, whole=True)
         report.log()
-        return self.cutting.rows(rows, clouds, report.kept(len(rows)), self.view.points, training=False)
+        return self.cutting.rows(rows, clouds.tolist(), report.kept(len(rows)), self.view.points, training=False)
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         assert isinstance(table, CloudRows)
@@ -121,13 +123,14 @@ class CloudInputs(Inputs, kind="cloud"):
     def _misfit(self, cloud: Cloud) -> str | None:
         found = _features(cloud).shape[1]
         if found != len(self.mean):
-            return f"found {found} features a point beside coordinates and normals, expected {len(self.mean)}, as in training"
+            expected = f"expected {len(self.mean)}, as in training"
+            return f"found {found} features a point beside coordinates and normals, {expected}"
         if self.normals and cloud.normals is None:
             return "found no normals, expected them as in training (or give normals: false)"
         return None
 
     def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
-        """A random part of the stored points in training, the first ones in evaluation; turned, disturbed, identified."""
+        """Random ones of the stored points in training, the first ones in evaluation; turned, disturbed, identified."""
         count = min(self.view.points, len(sample))
         if training:
             places = random_subset(len(sample), count, random)

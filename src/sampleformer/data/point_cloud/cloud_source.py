@@ -32,14 +32,14 @@ class CloudSource(TableSource):
 
     Args:
         path: names the source in messages.
-        label: column, or several, of the clouds; or "labels" (or "pid", "seg", "label"), if there is no such column: the
-            labels of points that the files hold.
+        label: column, or several, of the clouds; or "labels" (or "pid", "seg", "label"), if there is no such column:
+            the labels of points that the files hold.
         view: what of a cloud the model sees, settings of `CloudView`.
         column: column with the paths of the clouds, if a table lists them.
         cutting: for labels of points, how clouds are cut.
         names: what the labels of points are called: names of 0, 1, 2, …
-        parts: whether the labels of points are parts of shapes, each of one category alone. None: if several folders hold
-            shapes, and none of their labels are the same.
+        parts: whether the labels of points are parts of shapes, each of one category alone. None: if several folders
+            hold shapes, and none of their labels are the same.
         categories: the names of the parts of each category, if they are known.
         valid, test: columns, or other paths. None: a column "split" if there is one, else seeded tenths.
         task: "classification", "multilabel" or "regression". None: inferred.

@@ -19,8 +19,8 @@ class Cutting(Settings):
     """How clouds whose points get answers are cut.
 
     A scene is cut into square columns of x and y (z points up), which may overlap. For evaluation each column, or a
-    whole cloud, is dealt out to as many interleaved sets as it takes for none to have more points than the model sees; so
-    every point gets an answer, and one for each column that it is in, which are averaged.
+    whole cloud, is dealt out to as many interleaved sets as it takes for none to have more points than the model sees;
+    so every point gets an answer, and one for each column that it is in, which are averaged.
 
     Args:
         block: side of a column in the unit of the coordinates; None: clouds are not cut into columns.

@@ -35,7 +35,7 @@ def thin(clouds: Sequence[Cloud], points: int, most: int) -> list[PlacedCloud]:
 
 
 def _ordered(size: int, points: int, most: int) -> int:
-    """How many points are put in order: all that are kept if others are left out, else the first; none if all are seen."""
+    """How many points are put in order: all that are kept if some are not; else the first; none if all are seen."""
     return most if size > most else points if size > points else 0
 
 

@@ -26,12 +26,14 @@ BLOCK_COLUMNS = ("x", "y", "z", "red", "green", "blue", "room x", "room y", "roo
 
 
 class S3dis(CloudSource):
-    """S3DIS: 272 rooms in six areas; a class of thirteen for each point. One area is the test, a tenth of the other rooms
-    validates.
+    """S3DIS: 272 rooms in six areas; a class of thirteen for each point. One area is the test.
+
+    A tenth of the other rooms validates.
 
     Args:
-        path: ``indoor3d_sem_seg_hdf5_data`` (rooms cut into blocks of 4 096 points), zipped or not; or the folder of the
-            original text files, ``Area_1/office_1/Annotations/chair_1.txt``, which takes tens of gigabytes of memory.
+        path: ``indoor3d_sem_seg_hdf5_data`` (rooms cut into blocks of 4 096 points), zipped or not; or the folder of
+            the original text files, ``Area_1/office_1/Annotations/chair_1.txt``, which takes tens of gigabytes of
+            memory.
             None: the blocks are downloaded.
         test_area: 1 to 6.
         block: side of the columns that original rooms are cut into, in metres.

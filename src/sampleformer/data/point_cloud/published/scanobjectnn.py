@@ -26,7 +26,7 @@ VARIANTS = {
 
 
 class ScanObjectNN(CloudSource):
-    """ScanObjectNN: real scans of about 15 000 objects of 15 classes, 2 048 points each; the published test is the test.
+    """ScanObjectNN: real scans of about 15 000 objects of 15 classes, 2 048 points each, with the published test.
 
     Args:
         path: ``h5_files.zip`` or the folder that it unpacks to. None: it is downloaded; its owners ask to agree to

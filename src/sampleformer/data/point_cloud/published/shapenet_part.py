@@ -56,7 +56,7 @@ def part_names() -> dict[str, list[str]]:
 
 
 class ShapeNetPart(CloudSource):
-    """ShapeNetPart: 16 880 shapes of 16 categories, whose points are of 50 parts; train, validation and test as published.
+    """ShapeNetPart: 16 880 shapes of 16 categories, whose points are of 50 parts; all three splits as published.
 
     Args:
         path: ``shapenetcore_partanno_segmentation_benchmark_v0_normal.zip`` or the folder that it unpacks to. None: the

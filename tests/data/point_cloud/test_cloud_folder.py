@@ -1,0 +1,129 @@
+"""Tests of folders of clouds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sampleformer.data.point_cloud import cloud_parsing
+from sampleformer.data.point_cloud.cloud_folder import CloudFolder
+from sampleformer.data.point_cloud.cloud_folders import holds_clouds, read_folder
+from sampleformer.errors import InputError
+from tests.data.point_cloud.small import TRIANGLE, cloud, write_meshes, write_points, write_shapes
+
+
+def test_classes_are_folders(tmp_path: Path) -> None:
+    splits = CloudFolder(str(write_shapes(tmp_path)), points=20).load()
+    assert splits.encoding.labels == ["ball", "disc"]
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == (16, 2, 2)
+    for part in (splits.train, splits.valid, splits.test):
+        assert [splits.encoding.labels[each] for each in part.targets] == [name.split("/")[0] for name in part.ids]
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_split_folders_before_or_after_those_of_the_classes(tmp_path: Path, outside: bool) -> None:
+    for split, count in (("train", 6), ("val", 2), ("test", 3)):
+        for name in "ab":
+            for number in range(count):
+                way = f"{split}/{name}" if outside else f"{name}/{split}"
+                write_points(tmp_path / way / f"{number}.xyz", cloud(number))
+    splits = CloudFolder(str(tmp_path), points=20).load()
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == (12, 4, 6)
+    assert splits.encoding.labels == ["a", "b"]
+    assert all("test" in name for name in splits.test.ids)
+
+
+def test_layout_and_broken_headers_of_modelnet(tmp_path: Path) -> None:
+    splits = CloudFolder(str(write_meshes(tmp_path)), points=32, stored=64).load()
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == (18, 2, 4)
+    assert splits.encoding.inputs == {"features": 0, "normals": True, "identifiers": 0}
+    assert set(splits.train.lengths.tolist()) == {64}
+
+
+def test_points_of_a_mesh_depend_on_the_mesh_and_not_on_its_name(tmp_path: Path) -> None:
+    write_meshes(tmp_path)
+    splits = CloudFolder(str(tmp_path), points=32, stored=64).load()
+    boxes = [splits.train[row] for row in range(18) if splits.train.ids[row].startswith("sheet")]
+    assert all(np.array_equal(box.coordinates, boxes[0].coordinates) for box in boxes)
+
+
+def test_normals_are_seen_if_all_files_have_them_or_never(tmp_path: Path) -> None:
+    write_meshes(tmp_path)
+    assert not CloudFolder(str(tmp_path), normals=False).load().encoding.inputs["normals"]
+    write_points(tmp_path / "box" / "train" / "more.xyz", cloud(0))
+    assert not CloudFolder(str(tmp_path)).load().encoding.inputs["normals"]
+    with pytest.raises(InputError, match=r"more.xyz: found no normals, expected them as in training"):
+        CloudFolder(str(tmp_path), normals=True).load()
+
+
+def test_clouds_that_differ_in_their_features(tmp_path: Path) -> None:
+    write_shapes(tmp_path)
+    write_points(tmp_path / "ball" / "odd.xyz", np.c_[cloud(0), cloud(1)[:, :1]])
+    with pytest.raises(InputError, match=r"ball/odd.xyz: found 1 features a point beside coordinates and normals, expected 0"):
+        CloudFolder(str(tmp_path)).load()
+    splits = CloudFolder(str(tmp_path), on_error="skip").load()
+    assert splits.skipped == 1
+    assert len(splits.train) + len(splits.valid) + len(splits.test) == 20
+
+
+def test_wrong_files_are_skipped_and_counted(tmp_path: Path) -> None:
+    write_shapes(tmp_path)
+    (tmp_path / "ball" / "x.xyz").write_text("0 0 nan\n")
+    (tmp_path / "ball" / "y.off").write_text("OFF\n0 0 0\n")
+    with pytest.raises(InputError, match=r"ball/x.xyz: line 1: found 'nan' in column 3") as error:
+        CloudFolder(str(tmp_path)).load()
+    assert str(error.value).count("x.xyz") == 1
+    assert CloudFolder(str(tmp_path), on_error="skip").load().skipped == 2
+
+
+def test_folders_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such folder"):
+        read_folder(tmp_path / "none", classes=True)
+    with pytest.raises(InputError, match=r"found no file of points"):
+        read_folder(tmp_path, classes=True)
+    write_points(tmp_path / "a" / "1.xyz", cloud(0))
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match=r"b: found no file of points .* in a class folder"):
+        read_folder(tmp_path, classes=True)
+    (tmp_path / "b").rmdir()
+    write_points(tmp_path / "loose.xyz", cloud(0))
+    with pytest.raises(InputError, match=r"loose.xyz: lies in no class folder"):
+        read_folder(tmp_path, classes=True)
+    assert read_folder(tmp_path, classes=False).columns["folder"] == ["a", ""]
+
+
+def test_a_class_of_the_test_that_training_never_saw(tmp_path: Path) -> None:
+    write_meshes(tmp_path)
+    (tmp_path / "cone" / "test").mkdir(parents=True)
+    (tmp_path / "cone" / "test" / "1.off").write_text(TRIANGLE)
+    with pytest.raises(InputError, match=r"cone/test/1.off.*'cone' does not occur in the training part"):
+        CloudFolder(str(tmp_path)).load()
+
+
+def test_what_holds_clouds(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("x")
+    assert not holds_clouds(str(tmp_path))
+    write_points(tmp_path / "a" / "1.xyz", cloud(0))
+    assert holds_clouds(str(tmp_path))
+    assert not holds_clouds(str(tmp_path / "a" / "1.xyz"))
+
+
+def test_many_clouds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLEFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cloud_parsing, "_WORTH_KEEPING", 10)
+    read: list[Path] = []
+    original = cloud_parsing.read_file
+    monkeypatch.setattr(cloud_parsing, "read_file", lambda path, view: (read.append(path), original(path, view))[1])
+    folder = write_shapes(tmp_path / "shapes")
+    first = CloudFolder(str(folder), points=20).load()
+    assert len(read) == 20
+    second = CloudFolder(str(folder), points=20, train_rotation="so3").load()
+    assert len(read) == 20
+    for row in range(len(first.train)):
+        assert np.array_equal(first.train[row].coordinates, second.train[row].coordinates)
+        assert np.array_equal(first.train[row].places, second.train[row].places)
+    CloudFolder(str(folder), points=21).load()
+    assert len(read) == 40
+    write_points(folder / "ball" / "0.xyz", cloud(7, 51))
+    CloudFolder(str(folder), points=20).load()
+    assert len(read) == 60
