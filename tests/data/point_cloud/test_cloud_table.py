@@ -1,0 +1,62 @@
+"""Tests of tables that list clouds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.point_cloud.cloud_table import CloudTable
+from sampleformer.errors import InputError
+from tests.data.point_cloud.small import write_parts, write_shapes
+
+
+def _table(folder: Path, rows: int = 20) -> Path:
+    write_shapes(folder / "shapes")
+    names = [f"shapes/{name}/{number}.xyz" for name in ("ball", "disc") for number in range(10)][:rows]
+    lines = [f"{name},{n % 3},{n * 0.5 + 0.1},{n % 2},{int(n > 9)}" for n, name in enumerate(names)]
+    path = folder / "table.csv"
+    path.write_text("\n".join(["file,kind,weight,old,flat", *lines]) + "\n")
+    return path
+
+
+def test_classes_numbers_and_several_labels(tmp_path: Path) -> None:
+    path = str(_table(tmp_path))
+    kinds = CloudTable(path, "file", "kind", points=20).load()
+    assert (kinds.encoding.task, kinds.encoding.labels) == ("classification", ["0", "1", "2"])
+    weights = CloudTable(path, "file", "weight", points=20).load()
+    assert weights.encoding.task == "regression"
+    flags = CloudTable(path, "file", ["old", "flat"], points=20).load()
+    assert (flags.encoding.task, flags.encoding.labels) == ("multilabel", ["old", "flat"])
+
+
+def test_paths_are_taken_from_the_folder_of_the_table_and_read_again(tmp_path: Path) -> None:
+    path = _table(tmp_path)
+    splits = CloudTable(str(path), "file", "weight", points=20).load()
+    splits.encoding.save(tmp_path / "encoding.json")
+    samples = Encoding.load(tmp_path / "encoding.json").read(path, targets=True)
+    assert samples.ids == [str(row) for row in range(1, 21)]
+    row = samples.ids.index(splits.train.ids[0])
+    assert np.array_equal(samples[row].coordinates, splits.train[0].coordinates)
+    assert samples.targets is not None and np.array_equal(samples.targets[row], splits.train.targets[0])
+
+
+def test_wrong_rows(tmp_path: Path) -> None:
+    path = _table(tmp_path)
+    path.write_text(path.read_text() + "shapes/ball/none.xyz,1,2,0,0\n")
+    with pytest.raises(InputError, match=r"table.csv: row 21 \(line 22\): no such file"):
+        CloudTable(str(path), "file", "weight").load()
+    assert CloudTable(str(path), "file", "weight", on_error="skip").load().skipped == 1
+    with pytest.raises(InputError, match=r"column 'fil' is missing; did you mean 'file'"):
+        CloudTable(str(path), "fil", "weight").load()
+    with pytest.raises(InputError, match=r"column 'file' is both input and label"):
+        CloudTable(str(path), "file", "file").load()
+
+
+def test_labels_of_points_in_the_files_of_a_table(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    lines = [f"{name}/{number}.txt" for name in ("ball", "disc") for number in range(10)]
+    (tmp_path / "t.csv").write_text("\n".join(["file", *lines]) + "\n")
+    splits = CloudTable(str(tmp_path / "t.csv"), "file", "labels", points=20).load()
+    assert (splits.encoding.level, splits.encoding.labels) == ("token", ["0", "1", "2", "3"])
+    assert splits.encoding.scored_as == "segmentation"

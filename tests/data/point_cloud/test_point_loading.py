@@ -1,0 +1,103 @@
+"""Tests of labels of points."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.point_cloud.cloud_folder import CloudFolder
+from sampleformer.data.point_cloud.part_target import PartTarget
+from sampleformer.errors import InputError
+from sampleformer.training.answers import Answers
+from tests.data.point_cloud.small import cloud, write_parts, write_points
+
+
+def test_every_point_of_a_test_cloud_is_asked_about_once(tmp_path: Path) -> None:
+    splits = CloudFolder(str(write_parts(tmp_path)), "labels", points=16).load()
+    test = splits.test
+    outputs = np.zeros((int(test.lengths.sum()), 4), np.float32)
+    answers = Answers.of(test, outputs, "classification")
+    assert len(answers.ids) == 2
+    for number, name in enumerate(answers.ids):
+        rows = np.loadtxt(tmp_path / name, skiprows=1)
+        assert answers.tokens is not None and answers.targets is not None
+        places = answers.tokens[answers.sample == number]
+        assert sorted(places.tolist()) == list(range(len(rows)))
+        found = [int(splits.encoding.labels[each]) for each in answers.targets[answers.sample == number]]
+        assert found == rows[places, 3].astype(int).tolist()
+
+
+def test_training_draws_points_with_their_labels(tmp_path: Path) -> None:
+    splits = CloudFolder(str(write_parts(tmp_path)), "labels", points=16).load()
+    assert (len(splits.train), len(splits.valid.ids)) == (16, len(splits.valid))
+    sample = splits.train.drawn(3, np.random.default_rng(0))
+    rows = np.loadtxt(tmp_path / sample.id, skiprows=1)
+    assert len(sample) == 16
+    assert sample.target is not None
+    assert [int(splits.encoding.labels[each]) for each in sample.target] == rows[sample.places, 3].astype(int).tolist()
+
+
+def test_folders_that_share_no_label_have_parts(tmp_path: Path) -> None:
+    encoding = CloudFolder(str(write_parts(tmp_path)), "labels", points=16).load().encoding
+    assert isinstance(encoding.targets, PartTarget)
+    assert encoding.targets.categories == {"ball": ["0", "1"], "disc": ["2", "3"]}
+    assert encoding.scored_as == "parts"
+    encoding.save(tmp_path / "encoding.json")
+    again = Encoding.load(tmp_path / "encoding.json")
+    assert isinstance(again.targets, PartTarget)
+    assert again.targets.to_json() == encoding.targets.to_json()
+    plain = CloudFolder(str(tmp_path), "labels", points=16, parts=False).load().encoding
+    assert plain.scored_as == "segmentation"
+
+
+def test_saved_encodings_read_new_clouds_with_and_without_labels(tmp_path: Path) -> None:
+    splits = CloudFolder(str(write_parts(tmp_path / "parts")), "labels", points=16).load()
+    splits.encoding.save(tmp_path / "encoding.json")
+    again = Encoding.load(tmp_path / "encoding.json")
+    known = again.read(tmp_path / "parts" / "ball" / "0.txt", targets=True)
+    assert known.targets is not None and len(known.targets) == 40
+    write_points(tmp_path / "new.xyz", cloud(3, 33))
+    unknown = again.read(tmp_path / "new.xyz", targets=False)
+    assert unknown.targets is None
+    assert int(unknown.lengths.sum()) == 33
+    with pytest.raises(InputError, match=r"new.xyz: found no labels of points"):
+        again.read(tmp_path / "new.xyz", targets=True)
+
+
+def test_scenes_are_cut_and_vote(tmp_path: Path) -> None:
+    for number in range(10):
+        points = cloud(number, 120)
+        write_points(tmp_path / f"{number}.txt", np.c_[points, points[:, 0] > 0], "x y z label")
+    source = CloudFolder(str(tmp_path), "labels", block=2.0, stride=1.0, room=True, normalise="none", points=16)
+    splits = source.load()
+    assert splits.encoding.inputs["features"] == 3
+    assert len(splits.test) > 1
+    assert len(set(splits.test.ids)) == 1
+    outputs = np.zeros((int(splits.test.lengths.sum()), 2), np.float32)
+    answers = Answers.of(splits.test, outputs, "classification")
+    assert len(answers.outputs) == 120 < len(outputs)
+
+
+def test_unknown_labels_do_not_count_and_new_ones_are_refused(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    rows = np.loadtxt(tmp_path / "ball" / "0.txt", skiprows=1)
+    rows[:5, 3] = -1
+    write_points(tmp_path / "ball" / "0.txt", rows, "x y z label")
+    splits = CloudFolder(str(tmp_path), "labels", points=100).load()
+    for part in (splits.train, splits.valid, splits.test):
+        for row in np.flatnonzero(np.array(part.ids) == "ball/0.txt"):
+            assert (part[int(row)].target < 0).sum() == 5
+    (tmp_path / "other").mkdir()
+    write_points(tmp_path / "other" / "a" / "0.txt", np.c_[cloud(0), np.full(40, 9)], "x y z label")
+    with pytest.raises(InputError, match=r"a/0.txt: column 'labels': label '9' does not occur in the training part"):
+        splits.encoding.read(tmp_path / "other", targets=True)
+
+
+def test_too_few_clouds_and_clouds_without_labels(tmp_path: Path) -> None:
+    write_parts(tmp_path, each=2)
+    with pytest.raises(InputError, match=r"found 4 clouds, expected at least 10"):
+        CloudFolder(str(tmp_path), "labels").load()
+    write_points(tmp_path / "ball" / "plain.xyz", cloud(0))
+    with pytest.raises(InputError, match=r"ball/plain.xyz: found no labels of points"):
+        CloudFolder(str(tmp_path), "labels").load()
