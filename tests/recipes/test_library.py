@@ -8,8 +8,8 @@ import torch
 
 from sampleformer import recipes
 from sampleformer.data import SOURCES
-from sampleformer.errors import InputError
 from sampleformer.embed import EMBEDS
+from sampleformer.errors import InputError
 from sampleformer.model import TokenModel
 from sampleformer.recipes.kinds import KINDS
 

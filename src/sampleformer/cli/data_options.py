@@ -9,7 +9,9 @@ from sampleformer.cli.parser import split_names
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """What stands in the data section of a recipe, as options."""
     data = parser.add_argument_group("your own data")
-    data.add_argument("--data", metavar="PATH", help="a table (CSV, TSV, JSONL, Parquet), a folder of tables of graphs, …")
+    data.add_argument(
+        "--data", metavar="PATH", help="a table (CSV, TSV, JSONL, Parquet), a folder of tables of graphs, …"
+    )
     data.add_argument("--text", metavar="COLUMN", help="the column with the text")
     data.add_argument("--smiles", metavar="COLUMN", help="the column with molecules as SMILES")
     data.add_argument("--split", metavar="KIND", help="how molecules are split: random, or by their scaffold")
@@ -18,8 +20,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--graphs", metavar="FILE", help="graphs: a table of graphs, with the column graph")
     data.add_argument("--directed", action="store_true", default=None, help="graphs: edges lead from source to target")
     data.add_argument("--numbers", action="store_true", default=None, help="all other columns are numbers")
-    data.add_argument("--columns", action="append", metavar="A,B", help="only these columns are the numbers, or describe nodes")
-    data.add_argument("--label", action="append", metavar="A,B", help="the column or columns to predict; of graphs also: link")
+    data.add_argument(
+        "--columns", action="append", metavar="A,B", help="only these columns are the numbers, or describe nodes"
+    )
+    data.add_argument(
+        "--label", action="append", metavar="A,B", help="the column or columns to predict; of graphs also: link"
+    )
     data.add_argument("--tokens", metavar="KIND", help="how a text is cut: bytes, characters or words")
     data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
     data.add_argument("--task", metavar="TASK", help="classification, multilabel or regression; else inferred")

@@ -18,7 +18,6 @@ from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_text
 
-
 _LABELS_SHOWN = 8
 
 
