@@ -124,7 +124,11 @@ def _rows_of_archive(path: str) -> GraphRows:
 
 
 def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, asked: Asked) -> GraphRows:
-    nodes, edges, graphs, pairs = (read_table(paths[name]) if name in paths else None for name in TABLES)
+    # Graphs may have no edges, but then their nodes must be listed.
+    nodes, edges, graphs, pairs = (
+        read_table(paths[name], empty_allowed=name == "edges" and "nodes" in paths) if name in paths else None
+        for name in TABLES
+    )
     format = _completed(format, nodes, edges, asked)
     parsed = parse_graph_tables(
         nodes, edges, graphs, node_columns=format.node_columns, edge_columns=format.edge_columns, on_error=on_error
@@ -149,7 +153,8 @@ def _listed(table: Table, parsed: list[TableGraph], raw: np.ndarray, others: Gra
     columns = {"id": [graph.name for graph in parsed]} | columns
     lines = None if table.lines is None else [table.lines[row] for row in kept]
     rows = [table.rows[row] for row in kept]
-    return replace(others, path=table.path, columns=columns, rows=rows, lines=lines, graphs=raw)
+    wrong = len(table) - len(kept)
+    return replace(others, path=table.path, columns=columns, rows=rows, lines=lines, graphs=raw, unreadable=wrong)
 
 
 def _tables_at(path: str | os.PathLike[str] | None) -> dict[str, str]:
