@@ -38,7 +38,7 @@ def test_missing_path(tmp_path: Path) -> None:
 def test_archive_cut_short(tmp_path: Path, keep: int) -> None:
     path = make_archive(tmp_path / "set.tar.gz")
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match=r"cut short|not a valid \.tar\.gz archive") as caught:
+    with pytest.raises(InputError, match=r"cut short|not a valid \.tar\.gz or \.zip archive") as caught:
         list(archive_files(path, "set"))
     assert str(path) in str(caught.value)
 
@@ -46,5 +46,5 @@ def test_archive_cut_short(tmp_path: Path, keep: int) -> None:
 def test_file_that_is_no_archive(tmp_path: Path) -> None:
     path = tmp_path / "set.tar.gz"
     path.write_text("text,label\na,b\n")
-    with pytest.raises(InputError, match=r"not a valid \.tar\.gz archive"):
+    with pytest.raises(InputError, match=r"not a valid \.tar\.gz or \.zip archive"):
         list(archive_files(path, "set"))

@@ -11,13 +11,15 @@ from sampleformer.data import SOURCES
 from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.model import TokenModel
+from sampleformer.recipes.kinds import KINDS
 
+OF_THE_USER = {kind.recipe for kind in KINDS} | {"peptides-short", "clouds-invariant"}
 PUBLISHED = {  # layers, width, feed-forward, heads, k, temperature, choice, rate, decay, batch, epochs
     "listops": (6, 128, 512, 8, 256, 1.0, "hard", 1e-3, 0.01, 64, 500),
     "imdb": (4, 128, 512, 8, 256, 1.0, "hard", 1e-3, 0.01, 50, 200),
+    "peptides-func": (24, 128, 512, 8, 512, 1.0, "hard", 1e-3, 0.01, 64, 160),
+    "peptides-struct": (24, 128, 512, 8, 512, 1.0, "hard", 4e-4, 0.01, 64, 320),
 }
-
-OF_A_TABLE = {"defaults", "molecules", "peptides-short"}  # whose path and columns the user gives
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -27,8 +29,8 @@ def test_every_recipe_can_be_built(name: str) -> None:
     assert recipe.description
     assert issubclass(recipe.data.resolve(SOURCES, "data"), tuple(SOURCES.values()))
     with torch.device("meta"):
-        TokenModel(recipe.model, EMBEDS[recipe.model.embed.name].example, outputs=10)
-    if name not in OF_A_TABLE:
+        TokenModel(recipe.model, getattr(EMBEDS[recipe.model.embed.name], "example", {"vocabulary": 256}), outputs=10)
+    if name not in OF_THE_USER:  # who gives path and columns
         recipe.data.build(SOURCES, "data")
 
 
@@ -63,6 +65,31 @@ def test_published_settings(name: str) -> None:
     assert (model.dropout, model.pooling, model.residual_scale) == (0.3, "attention", 0.0)
     assert (training.optimizer, training.schedule) == ("adamw", "cosine")
     assert (training.warmup_steps, training.gradient_clip) == (2000, 2.0)
+
+
+def test_published_settings_of_peptides() -> None:
+    func, struct = recipes.load("peptides-func"), recipes.load("peptides-struct")
+    for recipe in (func, struct):
+        assert recipe.model.stochastic_depth == 0.2
+        assert recipe.model.embed.arguments == {"edge_tokens": "each"}
+        assert recipe.data.arguments == {"identifiers": recipe.model.width}
+    assert (func.training.regression_loss, struct.training.regression_loss) == ("squared", "huber")
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),  # layers, width, heads, k
+    [("peptides-func-sft", (4, 144, 16, 75)), ("pascalvoc-sp", (8, 160, 16, 150)), ("coco-sp", (8, 160, 16, 150))],
+)
+def test_published_models_of_sft(name: str, published: tuple[int, ...]) -> None:
+    model = recipes.load(name).model
+    assert (model.layers, model.width, model.heads, model.attention.arguments["sampled"]) == published
+    assert (model.attention.name, model.attention.arguments["relative"]) == ("sft", "edges")
+    assert model.embed.arguments == {"edge_tokens": "none"}
+
+
+def test_the_score_of_a_benchmark_picks_the_weights() -> None:
+    scores = {name: recipes.load(name).training.selected_by for name in ("pascalvoc-sp", "coco-sp", "bbbp", "esol")}
+    assert scores == {"pascalvoc-sp": "f1", "coco-sp": "f1", "bbbp": "auroc", "esol": "rmse"}
 
 
 def test_protocol_of_listops_small() -> None:

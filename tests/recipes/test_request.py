@@ -1,5 +1,6 @@
 """Tests of the way from what a user asks for to a recipe."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,28 @@ def test_a_table_of_numbers() -> None:
     assert recipe.data.model_dump() == {"name": "numbers", "path": "a/houses.csv", "label": "price"}
     columns = request(None, data={"path": "houses.csv", "columns": ["a", "b"], "label": "price"}).data
     assert columns.model_dump() == {"name": "numbers", "path": "houses.csv", "label": "price", "columns": ["a", "b"]}
+
+
+def test_graphs_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "edges.csv.gz").write_bytes(b"")
+    path = str(tmp_path / "mine")
+    recipe = request(None, data={"path": path, "label": "link"})
+    assert recipe.name == "mine"
+    assert recipe.model == load("graphs").model
+    asked = {"name": "graphs", "identifiers": 32, "random_walk": 16, "path": path, "label": "link"}
+    assert recipe.data.model_dump() == asked
+    columns = request(None, data={"path": path, "columns": ["mass"], "label": "link"}).data
+    assert columns.model_dump() == asked | {"columns": ["mass"]}
+    for name in ("graphs.npz", "graphs.pt"):
+        assert request(None, data={"path": name, "label": "y"}).data.name == "graphs"
+
+
+def test_graphs_are_named() -> None:
+    recipe = request(None, data={"edges": "a/bonds.csv", "nodes": "atoms.csv", "label": "kind"})
+    assert (recipe.name, recipe.data.name) == ("bonds", "graphs")
+    assert request("graphs", data={"path": "g", "columns": ["a"]}).data.name == "graphs"
+    assert request("mutag", data={"path": "MUTAG.zip"}).data.name == "tu"
 
 
 def test_names_are_taken_as_they_are() -> None:
@@ -58,12 +81,15 @@ def test_flags_then_changes() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"recipe": None}, "expected a recipe (cifar10, digits, imdb, listops, listops-short, listops-small) or"),
+        (
+            {"recipe": None},
+            "expected a recipe (bbbp, cifar10, coco-sp, digits, esol, imdb, listops, listops-short, listops-small, ",
+        ),
         (
             {"recipe": None, "data": {"path": "a.csv"}},
-            "--data: expected --text COLUMN for a table of texts, or --numbers",
+            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for a table of molecules, --edges",
         ),
-        ({"recipe": None, "data": TEXT | {"numbers": True}}, "--text and --numbers or --columns: expected one kind"),
+        ({"recipe": None, "data": TEXT | {"numbers": True}}, "--text COLUMN and --numbers: expected one kind"),
         ({"recipe": "digits", "epochs": 1, "steps": 1}, "--epochs and --steps: expected one of them, got both"),
         ({"recipe": "digits", "epochs": 0}, "training.epochs: input should be greater than or equal to 1, got 0"),
         ({"recipe": "digit"}, "unknown recipe 'digit'; did you mean 'digits'?"),

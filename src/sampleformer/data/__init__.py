@@ -4,13 +4,15 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.batching import LengthGroupedBatches
 from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.graph.coco_sp import CocoSp
 from sampleformer.data.graph.graph_files import GraphFiles
 from sampleformer.data.graph.graph_list import GraphList
 from sampleformer.data.graph.moleculenet import MoleculeNet
-from sampleformer.data.graph.peptides import PeptidesFunc, PeptidesStruct
+from sampleformer.data.graph.pascalvoc_sp import PascalVocSp
+from sampleformer.data.graph.peptides_func import PeptidesFunc
+from sampleformer.data.graph.peptides_struct import PeptidesStruct
 from sampleformer.data.graph.pyg_dataset import PygDataset
 from sampleformer.data.graph.smiles import SmilesTable
-from sampleformer.data.graph.superpixels import CocoSp, PascalVocSp
 from sampleformer.data.graph.tu_dataset import TuDataset
 from sampleformer.data.point_cloud.cloud_arrays import CloudArrays
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder

@@ -17,7 +17,7 @@ class PartSummary:
         samples: number of samples.
         shortest, median, longest: number of tokens of a sample.
         empty: samples without tokens.
-        counts: samples of each class; samples that have each label; for regression nothing.
+        counts: samples, tokens or pairs of each class, or that have each label; for regression nothing.
         majority_share: share of the most frequent class, the accuracy of always answering it; None if not classes.
         means: mean of each target in its unit, for regression.
     """
@@ -70,13 +70,13 @@ def _describe(samples: Samples, encoding: Encoding) -> PartSummary:
     means: dict[str, float] = {}
     share = None
     if targets is not None and encoding.task == "classification":
-        numbers = np.bincount(targets, minlength=len(encoding.labels)).tolist()
+        numbers = np.bincount(targets[targets >= 0], minlength=len(encoding.labels)).tolist()
         counts = dict(zip(encoding.labels, numbers, strict=True))
-        share = max(numbers) / len(samples)
+        share = max(numbers) / max(1, sum(numbers))
     elif targets is not None and encoding.task == "multilabel":
         counts = {label: int((targets[:, place] == 1).sum()) for place, label in enumerate(encoding.labels)}
     elif targets is not None:
-        means = {name: float(np.mean(column)) for name, column in encoding.predictions(targets).items()}
+        means = {name: float(np.nanmean(column)) for name, column in encoding.predictions(targets).items()}
     return PartSummary(
         samples=len(samples),
         shortest=int(lengths.min()),

@@ -57,12 +57,13 @@ class Table:
         return nearest(name, [" ".join(column.split()) for column in self.columns])
 
 
-def read_table(path: str | os.PathLike[str], on_error: str = "stop") -> Table:
+def read_table(path: str | os.PathLike[str], on_error: str = "stop", *, empty_allowed: bool = False) -> Table:
     """Reads a table; the file's name says how: .csv, .tsv, .jsonl (each also .gz), .parquet.
 
     Args:
         path: the file.
         on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
+        empty_allowed: there may be nothing but a header.
 
     Raises:
         InputError: if the file is missing, empty, of an unknown kind, cut short, or a row cannot be read.
@@ -83,15 +84,15 @@ def read_table(path: str | os.PathLike[str], on_error: str = "stop") -> Table:
         fields = read_delimited(file, read_bytes(file, compressed), "," if suffix == ".csv" else "\t", on_error)
     else:
         fields = read_json_lines(file, read_bytes(file, compressed), on_error)
-    return _checked(file, fields)
+    return _checked(file, fields, empty_allowed)
 
 
-def _checked(file: Path, fields: Fields) -> Table:
+def _checked(file: Path, fields: Fields, empty_allowed: bool) -> Table:
     names = list(fields.names)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{file}: column {repeated[0]!r} occurs twice in the header, expected different names")
-    if not fields.rows:
+    if not fields.rows and not empty_allowed:
         skipped = f" ({fields.unreadable} wrong rows were skipped)" if fields.unreadable else ""
         raise InputError(f"{file}: found no rows below the header{skipped}, expected at least one")
     columns = dict(zip(names, fields.values, strict=True))

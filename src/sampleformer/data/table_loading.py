@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sampleformer")
 
+
 @dataclass(frozen=True)
 class _Rows:
     """Some rows of a table, parsed but not yet encoded."""

@@ -53,7 +53,7 @@ class GraphEmbed(nn.Module):
         torch.Size([1, 3, 8])
     """
 
-    example: ClassVar[dict[str, Any]] = {"features": 1}
+    example: ClassVar[dict[str, Any]] = {"features": 1, "edge_features": 1}
     """What the data may say of its tokens, to check settings before the data is read."""
 
     def __init__(

@@ -78,7 +78,9 @@ def train(
     device = pick_device(device)
     folder = RunFolder(output)
     if source is not None:
-        recipe = recipe.model_copy(update={"data": Component(name=f"{type(source).__module__}.{type(source).__name__}")})
+        recipe = recipe.model_copy(
+            update={"data": Component(name=f"{type(source).__module__}.{type(source).__name__}")}
+        )
     if not resume:
         folder.check_free()
     else:

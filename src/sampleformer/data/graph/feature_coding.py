@@ -43,7 +43,7 @@ class FeatureCoding:
             categories: the same, ``(n, c)``.
         """
         mean, deviation = _moments(numbers)
-        columns = zip(*([column for column in values.T] for values in categories), strict=True)
+        columns = zip(*(list(values.T) for values in categories), strict=True)
         return cls(mean, deviation, tuple(_frequent(parts) for parts in columns))
 
     @property
@@ -70,7 +70,7 @@ class FeatureCoding:
         return codes
 
     def vectors(self, numbers: np.ndarray, categories: np.ndarray) -> np.ndarray:
-        """Standardised numbers, then each category one-hot, nothing but zeros if it is unknown: ``(n, width)`` float32."""
+        """Standardised numbers, then each category one-hot (zeros if unknown), ``(n, width)`` float32."""
         vectors = np.zeros((len(numbers), self.width), dtype=np.float32)
         first = len(self.mean)
         if first:

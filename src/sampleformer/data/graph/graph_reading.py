@@ -13,8 +13,8 @@ from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.graph_tables import parse_graph_tables
-from sampleformer.data.graph.pyg import PygGraph
 from sampleformer.data.graph.pyg_files import read_pyg_file
+from sampleformer.data.graph.pyg_rows import rows_of_pyg, target_columns
 from sampleformer.data.graph.raw_graph import RawGraph, raw_graphs
 from sampleformer.data.graph.table_graph import TableGraph
 from sampleformer.data.table import SUFFIXES, Table, read_table
@@ -110,49 +110,6 @@ def _completed(format: GraphFormat, nodes: Table | None, edges: Table | None, as
     return replace(format, node_columns=found[0], edge_columns=found[1])
 
 
-def rows_of_pyg(path: str, graphs: list[PygGraph]) -> GraphRows:
-    """Graphs of PyTorch Geometric; ``y`` becomes columns of the graphs or, if it has an entry a node, of the nodes."""
-    raw = raw_graphs([each.graph for each in graphs])
-    targets = [each.target for each in graphs]
-    if any(target is None for target in targets):
-        return graph_rows(path, raw, {})
-    of_nodes = all(
-        len(np.atleast_1d(target)) == graph.order and (graph.order > 1 or np.ndim(target) > 0)
-        for target, graph in zip(targets, raw, strict=True)
-    )
-    several_nodes = any(graph.order > 1 for graph in raw)
-    if of_nodes and several_nodes:
-        columns = target_columns(np.concatenate([np.asarray(target) for target in targets]))
-        columns |= _split_of_masks(graphs, columns)
-        return graph_rows(path, raw, {}, Table(path, columns, range(1, len(columns["y" if "y" in columns else "y0"]) + 1)))
-    try:
-        values = np.stack([np.asarray(target).reshape(-1) for target in targets])
-    except ValueError as error:
-        raise InputError(f"{path}: y has different lengths in different graphs, expected one a graph or a node") from error
-    return graph_rows(path, raw, target_columns(values))
-
-
-def _split_of_masks(graphs: list[PygGraph], columns: dict[str, list]) -> dict[str, list]:
-    """The column "split" of masks; nodes that no mask has lose their targets. Of several splits the first counts."""
-    if not any(graph.masks for graph in graphs):
-        return {}
-    split = np.full(sum(graph.graph.order for graph in graphs), None, dtype=object)
-    for name in ("test", "valid", "train"):
-        masks = [graph.masks.get(name, np.zeros(graph.graph.order, dtype=bool)) for graph in graphs]
-        split[np.concatenate([mask if mask.ndim == 1 else mask[:, 0] for mask in masks])] = name
-    for place in np.flatnonzero([each is None for each in split]):
-        for values in columns.values():
-            values[place] = None
-    return {"split": split.tolist()}
-
-
-def target_columns(values: np.ndarray) -> dict[str, list]:
-    """Columns y, or y0, y1, … of several targets."""
-    if values.ndim == 1 or values.shape[1] == 1:
-        return {"y": values.reshape(-1).tolist()}
-    return {f"y{place}": column.tolist() for place, column in enumerate(values.T)}
-
-
 def _rows_of_archive(path: str) -> GraphRows:
     archive = read_graph_archive(path)
     columns = {} if archive.targets is None else target_columns(archive.targets)
@@ -167,7 +124,11 @@ def _rows_of_archive(path: str) -> GraphRows:
 
 
 def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, asked: Asked) -> GraphRows:
-    nodes, edges, graphs, pairs = (read_table(paths[name]) if name in paths else None for name in TABLES)
+    # Graphs may have no edges, but then their nodes must be listed.
+    nodes, edges, graphs, pairs = (
+        read_table(paths[name], empty_allowed=name == "edges" and "nodes" in paths) if name in paths else None
+        for name in TABLES
+    )
     format = _completed(format, nodes, edges, asked)
     parsed = parse_graph_tables(
         nodes, edges, graphs, node_columns=format.node_columns, edge_columns=format.edge_columns, on_error=on_error
@@ -179,20 +140,21 @@ def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, a
     raw[:] = [RawGraph.of_table_graph(graph, format.directed) for graph in parsed]
     names = [graph.name for graph in parsed]
     if graphs is None:
-        return GraphRows(where, {"id": names}, range(1, len(raw) + 1), graphs=raw, nodes=nodes, pairs=pairs, format=format)
+        return GraphRows(
+            where, {"id": names}, range(1, len(raw) + 1), graphs=raw, nodes=nodes, pairs=pairs, format=format
+        )
     return _listed(graphs, parsed, raw, GraphRows("", {}, [], nodes=nodes, pairs=pairs, format=format))
 
 
-def _listed(
-    table: Table, parsed: list[TableGraph], raw: np.ndarray, others: GraphRows
-) -> GraphRows:
+def _listed(table: Table, parsed: list[TableGraph], raw: np.ndarray, others: GraphRows) -> GraphRows:
     """The rows of the table of graphs whose graphs can be used."""
     kept = [graph.row for graph in parsed]
     columns = {name: [values[row] for row in kept] for name, values in table.columns.items()}
     columns = {"id": [graph.name for graph in parsed]} | columns
     lines = None if table.lines is None else [table.lines[row] for row in kept]
     rows = [table.rows[row] for row in kept]
-    return replace(others, path=table.path, columns=columns, rows=rows, lines=lines, graphs=raw)
+    wrong = len(table) - len(kept)
+    return replace(others, path=table.path, columns=columns, rows=rows, lines=lines, graphs=raw, unreadable=wrong)
 
 
 def _tables_at(path: str | os.PathLike[str] | None) -> dict[str, str]:
@@ -209,5 +171,6 @@ def _tables_at(path: str | os.PathLike[str] | None) -> dict[str, str]:
         here = [str(place / f"{name}{ending}") for ending in _ENDINGS if (place / f"{name}{ending}").exists()]
         if len(here) > 1:
             raise InputError(f"{path}: found {' and '.join(here)}, expected one table of {name}")
-        found |= {name: each for each in here}
+        if here:
+            found[name] = here[0]
     return found

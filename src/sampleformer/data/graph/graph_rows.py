@@ -24,7 +24,12 @@ class GraphRows(Table):
     graphs: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=object))
     nodes: Table | None = None
     pairs: Table | None = None
-    format: GraphFormat = GraphFormat()
+    format: GraphFormat = field(default_factory=GraphFormat)
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each graph."""
+        return [str(name) for name in self.columns["id"]]
 
     def place(self, index: int) -> str:
         """Words for where a graph is: its row in the table of graphs, or else its name."""

@@ -102,7 +102,7 @@ class GraphSource(TableSource):
             return "pair"
         for name, level in found.items():
             if level is None:
-                columns = [*rows.columns, *(() if rows.nodes is None else rows.nodes.columns)]
+                columns = list(dict.fromkeys([*rows.columns, *(() if rows.nodes is None else rows.nodes.columns)]))
                 raise InputError(
                     f"{rows.path}: label {name!r} is a column of neither graphs nor nodes; {nearest(name, columns)}; "
                     f"or {LINK!r}, to predict edges"

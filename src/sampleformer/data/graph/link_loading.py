@@ -69,7 +69,7 @@ class LinkLoading:
             random = np.random.default_rng([self.source.seed, number])
             found = [everything[chosen[name][of_graph[chosen[name]] == place]] for place in range(len(links))]
             rows = self._rows(found, random)
-            samples[name] = encoding.pack(sets, rows, self.rows.columns["id"]).subset(
+            samples[name] = encoding.pack(sets, rows, self.rows.names).subset(
                 np.flatnonzero([len(each) > 0 for each in found])
             )
         sizes = ", ".join(f"{len(chosen[name]):,} {name}" for name in ("train", "valid", "test"))

@@ -74,7 +74,9 @@ def ask_for_links(sample: Sample, random: np.random.Generator, share: float) -> 
         random: draws the edges and the non-edges.
         share: of the edges.
     """
-    assert sample.ends is not None and sample.pairs is not None and sample.target is not None
+    assert sample.ends is not None
+    assert sample.pairs is not None
+    assert sample.target is not None
     links = sample.pairs[sample.target[:, 0] == 1]
     count = min(len(links), max(1, round(share * len(links))))
     links = links[np.sort(random.choice(len(links), count, replace=False))] if count else links

@@ -38,7 +38,9 @@ class _Property:
 
 PROPERTIES = {
     "bbbp": _Property("BBBP.csv", ("p_np",), "d07a38487aeac5cee5508413e468043ef3097451d2a112701c2d60be9ec6b662"),
-    "bace": _Property("bace.csv", ("Class",), "f3fb9ce90bada3e2bd6148b0df13f8f8145a357bf87df0dd5b391ede974fc737", "mol"),
+    "bace": _Property(
+        "bace.csv", ("Class",), "f3fb9ce90bada3e2bd6148b0df13f8f8145a357bf87df0dd5b391ede974fc737", "mol"
+    ),
     "hiv": _Property("HIV.csv", ("HIV_active",), "9ffa7fe57dc86c342627ee1d5255e937e2ab812393c73c4d16c697022f6e1d22"),
     "tox21": _Property("tox21.csv.gz", None, "45d09792492ce049039dd24aa27b07fc79ce20c573187d4d90bcd178c0c0d360"),
     "clintox": _Property("clintox.csv.gz", ("FDA_APPROVED", "CT_TOX")),
@@ -56,7 +58,10 @@ PROPERTIES = {
         "SAMPL.csv", ("expt",), "ab5895d914ee87cb563bd7b9611e869527bba45bec6b014d34dc495a0f9dcb72", regression=True
     ),
     "lipophilicity": _Property(
-        "Lipophilicity.csv", ("exp",), "aed41590cb30609d51d8e08ad3ff06495a76e80e211358801f596b10da69bacd", regression=True
+        "Lipophilicity.csv",
+        ("exp",),
+        "aed41590cb30609d51d8e08ad3ff06495a76e80e211358801f596b10da69bacd",
+        regression=True,
     ),
 }
 _OF_MOLECULES = ("mol_id",)
@@ -65,8 +70,8 @@ _OF_MOLECULES = ("mol_id",)
 class MoleculeNet(SmilesTable):
     """Measured properties of molecules, by default split by scaffold as MoleculeNet does.
 
-    The sets with classes are several labels in one, of which some may be unknown: the score is the mean AUROC. "MoleculeNet:
-    A Benchmark for Molecular Machine Learning" (arXiv 1703.00564).
+    The sets with classes are several labels in one, of which some may be unknown: the score is the mean AUROC.
+    "MoleculeNet: A Benchmark for Molecular Machine Learning" (arXiv 1703.00564).
 
     Args:
         property: bbbp, bace, hiv, tox21, clintox, sider, toxcast, muv, pcba, esol, freesolv or lipophilicity.

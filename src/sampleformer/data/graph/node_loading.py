@@ -127,13 +127,17 @@ class NodeLoading:
             values[chosen] = numbers[chosen]
             graphs = np.unique(self.graph_of[chosen])[: self.source.limit]
             rows = TargetRows(values[order], sets.offsets)
-            samples[name] = encoding.pack(sets, rows, self.rows.columns["id"]).subset(graphs)
+            samples[name] = encoding.pack(sets, rows, self.rows.names).subset(graphs)
         return samples
 
     def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
         sizes = []
         for name, part in samples.items():
             targets = part.targets
-            known = 0 if targets is None else int((targets >= 0).sum() if targets.ndim == 1 else (~np.isnan(targets)).any(1).sum())
+            known = (
+                0
+                if targets is None
+                else int((targets >= 0).sum() if targets.ndim == 1 else (~np.isnan(targets)).any(1).sum())
+            )
             sizes.append(f"{known:,} {name} in {len(part):,} graphs")
         logger.info("%s: task %s of nodes: %s; nodes: %s", self.nodes.path, self.task, encoding.words, ", ".join(sizes))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sampleformer.data.graph.graph_reading import read_graphs, rows_of_pyg
+from sampleformer.data.graph.graph_reading import read_graphs
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import SPLIT, GraphSource
 from sampleformer.data.graph.pyg import graphs_of_dataset
+from sampleformer.data.graph.pyg_rows import rows_of_pyg
 from sampleformer.errors import InputError
 
 PARTS = {"train": "train", "valid": "val", "test": "test"}

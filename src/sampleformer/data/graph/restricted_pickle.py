@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import pickle
@@ -31,7 +32,9 @@ def read_pickle(file: BinaryIO, path: str | os.PathLike[str]) -> Any:
     try:
         return _Unpickler(file).load()
     except _ForbiddenError as error:
-        raise InputError(f"{path}: found an object of {error}, expected nothing but plain data, arrays and tensors") from None
+        raise InputError(
+            f"{path}: found an object of {error}, expected nothing but plain data, arrays and tensors"
+        ) from None
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise InputError(f"{path}: not a whole pickle ({' '.join(str(error).split())[:200]})") from error
 
@@ -58,7 +61,7 @@ def _allowed() -> dict[tuple[str, str], Callable[..., Any]]:
         ("numpy", "dtype"): np.dtype,
         ("_codecs", "encode"): _encoded,
     }
-    multiarray = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+    multiarray = importlib.import_module(_NUMPY[hasattr(np, "_core")])
     for module in _NUMPY:
         makers[module, "_reconstruct"] = multiarray._reconstruct
         makers[module, "scalar"] = multiarray.scalar

@@ -1,4 +1,4 @@
-"""PascalVOC-SP and COCO-SP of the Long Range Graph Benchmark."""
+"""What the sets of superpixels of the Long Range Graph Benchmark share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Labelled = tuple[list[RawGraph], list[np.ndarray]]
 
 
 class Superpixels(Source):
-    """Images as graphs of their superpixels, each with the class of the object it is on; see the two that derive from it.
+    """Images as graphs of their superpixels, each with the class of the object that it is on.
 
     Args:
         path: the published .zip, or the folder it unpacks to. None: it is downloaded.
@@ -88,7 +88,9 @@ class Superpixels(Source):
         values = np.empty(len(graphs), dtype=object)
         values[:] = graphs
         sets = encoding.encode(values, RowReport(self.folder, lambda row: f"graph {row}"))
-        return encoding.pack(sets, TargetRows(np.concatenate(classes), sets.offsets), [str(i) for i in range(len(graphs))])
+        return encoding.pack(
+            sets, TargetRows(np.concatenate(classes), sets.offsets), [str(i) for i in range(len(graphs))]
+        )
 
     def _graphs(self, where: str, content: bytes) -> Labelled:
         """The graphs of one pickle: tuples of node features, edge features, edge index and classes."""
@@ -122,51 +124,3 @@ class Superpixels(Source):
 
 def _array(part: Any) -> np.ndarray:
     return part.numpy() if isinstance(part, torch.Tensor) else np.asarray(part)
-
-
-class PascalVocSp(Superpixels):
-    """11 355 images of PASCAL VOC as graphs of some 479 superpixels: which of 21 classes each is on; macro F1.
-
-    "Long Range Graph Benchmark" (arXiv 2206.08164, section 3.2); SLIC compactness 30, region boundary graph.
-
-    Args:
-        path: the published .zip, or the folder it unpacks to. None: it is downloaded.
-        identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`.
-        limit: use at most so many graphs of each split.
-        cache: folder for the download. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
-    """
-
-    archive = Download(
-        "pascalvocsp.zip",
-        (
-            "https://www.dropbox.com/s/8x722ai272wqwl4/pascalvocsp.zip?dl=1",
-            "https://zenodo.org/records/6975830/files/voc_superpixels_edge_wt_region_boundary.zip?download=1",
-        ),
-    )
-    folder = "voc_superpixels_edge_wt_region_boundary"
-    classes = tuple(range(21))
-    labels = tuple(
-        "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
-        "pottedplant sheep sofa train tvmonitor".split()
-    )
-
-
-class CocoSp(Superpixels):
-    """123 286 images of MS COCO as graphs of some 477 superpixels: which of 81 classes each is on; macro F1.
-
-    "Long Range Graph Benchmark" (arXiv 2206.08164, section 3.2); SLIC compactness 30, region boundary graph. Takes some
-    30 GB of memory; `limit` takes less. Classes are named by their published numbers.
-
-    Args:
-        path: the published .zip, or the folder it unpacks to. None: it is downloaded.
-        identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`.
-        limit: use at most so many graphs of each split.
-        cache: folder for the download. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
-    """
-
-    archive = Download("cocosp.zip", ("https://www.dropbox.com/s/r6ihg1f4pmyjjy0/cocosp.zip?dl=1",))
-    folder = "coco_superpixels_edge_wt_region_boundary"
-    classes = tuple(
-        number for number in range(91) if number not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-    )
-    labels = tuple(map(str, classes))

@@ -99,5 +99,7 @@ class TuDataset(GraphSource):
         return self._rows(path, raw_graphs(archive.graphs), archive.targets, folds)
 
     def _rows(self, path: Path, graphs: np.ndarray, targets: np.ndarray, folds: np.ndarray) -> GraphRows:
-        columns = {"y": targets.tolist()} if targets.ndim == 1 else {f"y{p}": c.tolist() for p, c in enumerate(targets.T)}
+        columns = (
+            {"y": targets.tolist()} if targets.ndim == 1 else {f"y{p}": c.tolist() for p, c in enumerate(targets.T)}
+        )
         return graph_rows(str(path), graphs, columns | {SPLIT: split_of_fold(folds, self.fold)})

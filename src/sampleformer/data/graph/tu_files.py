@@ -50,7 +50,9 @@ def read_tu_files(path: Path, name: str) -> TuFiles:
     for needed in (*_NEEDED, labels or "graph_labels"):
         if needed not in found:
             raise InputError(f"{path}: found no {name}_{needed}.txt, expected it in {name}.zip or its folder")
-    arrays = {file: _numbers(path, f"{name}_{file}.txt", content) for file, content in found.items() if file != "readme"}
+    arrays = {
+        file: _numbers(path, f"{name}_{file}.txt", content) for file, content in found.items() if file != "readme"
+    }
     graph_of = arrays["graph_indicator"][:, 0].astype(np.int64) - 1
     targets = arrays[labels or "graph_labels"]
     _check(path, name, arrays, graph_of, len(targets))
@@ -65,7 +67,9 @@ def read_tu_files(path: Path, name: str) -> TuFiles:
 def _numbers(path: Path, file: str, content: bytes) -> np.ndarray:
     """The numbers of a file, ``(lines, columns)``."""
     try:
-        rows = [[float(field) for field in line.split(",")] for line in content.decode("ascii").split("\n") if line.strip()]
+        rows = [
+            [float(field) for field in line.split(",")] for line in content.decode("ascii").split("\n") if line.strip()
+        ]
         return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
     except ValueError as error:
         raise InputError(f"{path}: {file}: expected a line of as many numbers for each ({error})") from error
