@@ -83,11 +83,11 @@ def test_flags_then_changes() -> None:
     [
         (
             {"recipe": None},
-            "expected a recipe (bbbp, cifar10, coco-sp, digits, esol, imdb, listops, listops-short, listops-small, ",
+            "expected a recipe (bbbp, cifar10, clouds-invariant, coco-sp, digits, esol, imdb, listops, listops-short, listops-small, ",
         ),
         (
             {"recipe": None, "data": {"path": "a.csv"}},
-            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for a table of molecules, --edges",
+            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for a table of molecules, --cloud",
         ),
         ({"recipe": None, "data": TEXT | {"numbers": True}}, "--text COLUMN and --numbers: expected one kind"),
         ({"recipe": "digits", "epochs": 1, "steps": 1}, "--epochs and --steps: expected one of them, got both"),
