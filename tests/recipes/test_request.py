@@ -83,7 +83,7 @@ def test_flags_then_changes() -> None:
     [
         (
             {"recipe": None},
-            "expected a recipe (bbbp, cifar10, clouds-invariant, coco-sp, digits, esol, imdb, listops, listops-short, listops-small, ",
+            "expected a recipe (bbbp, cifar10, clouds-invariant, coco-sp, digits, esol, imdb, listops, ",
         ),
         (
             {"recipe": None, "data": {"path": "a.csv"}},

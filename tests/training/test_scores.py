@@ -19,6 +19,8 @@ class FakeEncoding:
     labels: list[str] = field(default_factory=list)
     mean: float = 0.0
     scale: float = 1.0
+    scored_as: str = ""
+    targets: None = None
 
     def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
         return {name: (outputs[:, place] * self.scale + self.mean).tolist() for place, name in enumerate(self.labels)}

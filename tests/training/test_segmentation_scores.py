@@ -26,7 +26,8 @@ def _answers(predicted: list[int], targets: list[int] | None, sample: list[int])
 
 
 def test_instance_and_class_miou() -> None:
-    # a, a cup: part 0 is 1/2, part 1 is 2/3, part 2 is in neither and counts 1. b, a lamp: 1 and 1. c, a lamp: 0 and 1/2.
+    # a, a cup: part 0 is 1/2, part 1 is 2/3, part 2 is in neither and counts 1.
+    # b, a lamp: 1 and 1. c, a lamp: 0 and 1/2.
     answers = _answers([0, 1, 1, 1, 3, 4, 4, 4], [0, 0, 1, 1, 3, 4, 3, 4], [0, 0, 0, 0, 1, 1, 2, 2])
     found = score(_encoding(PARTS), answers)
     cup, whole, half = (1 / 2 + 2 / 3 + 1) / 3, 1.0, (0 + 1 / 2) / 2

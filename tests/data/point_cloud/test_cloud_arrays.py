@@ -70,7 +70,8 @@ def test_labels_of_points(tmp_path: Path) -> None:
     splits = CloudArrays(str(tmp_path / "parts.npz"), "labels", ["left", "right"], points=12).load()
     assert (splits.encoding.level, splits.encoding.labels) == ("token", ["left", "right"])
     sample = splits.test[0]
-    assert sample.target is not None and len(sample.target) == len(sample)
+    assert sample.target is not None
+    assert len(sample.target) == len(sample)
 
 
 @pytest.mark.parametrize("lift", [0.0, 5.0])
@@ -92,7 +93,8 @@ def test_ink_becomes_points(tmp_path: Path, lift: float) -> None:
 def test_an_image_without_ink_is_one_point() -> None:
     (empty,) = image_clouds(np.zeros((1, 4, 4), np.uint8))
     assert empty.points.tolist() == [[2, 1, 0]]
-    assert empty.features is not None and empty.features.tolist() == [[0]]
+    assert empty.features is not None
+    assert empty.features.tolist() == [[0]]
     with pytest.raises(ValueError, match="expected whole numbers"):
         image_clouds(np.zeros((1, 4, 4)))
 

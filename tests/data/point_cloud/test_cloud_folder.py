@@ -9,7 +9,7 @@ from sampleformer.data.point_cloud import cloud_parsing
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
 from sampleformer.data.point_cloud.cloud_folders import holds_clouds, read_folder
 from sampleformer.errors import InputError
-from tests.data.point_cloud.small import TRIANGLE, cloud, write_meshes, write_points, write_shapes
+from tests.data.point_cloud.small import BOX, TRIANGLE, cloud, write_meshes, write_points, write_shapes
 
 
 def test_classes_are_folders(tmp_path: Path) -> None:
@@ -100,6 +100,32 @@ def test_a_class_of_the_test_that_training_never_saw(tmp_path: Path) -> None:
     (tmp_path / "cone" / "test" / "1.off").write_text(TRIANGLE)
     with pytest.raises(InputError, match=r"cone/test/1.off.*'cone' does not occur in the training part"):
         CloudFolder(str(tmp_path)).load()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("bad.off", BOX[:60], r"ball/bad.off: found \d+ lines after the counts"),
+        ("bad.xyz", "1 2\n", r"ball/bad.xyz: line 1: found 2 columns, expected 3 \(x, y, z\) or more"),
+        ("bad.xyz", "", r"ball/bad.xyz: the file is empty"),
+        ("bad.off", "OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", r"ball/bad.off: the mesh has no area"),
+    ],
+)
+def test_broken_files(tmp_path: Path, name: str, content: str, words: str) -> None:
+    write_shapes(tmp_path)
+    (tmp_path / "ball" / name).write_text(content)
+    with pytest.raises(InputError, match=words):
+        CloudFolder(str(tmp_path)).load()
+
+
+def test_too_little_to_learn_from(tmp_path: Path) -> None:
+    write_shapes(tmp_path, each=4)
+    with pytest.raises(InputError, match=r"found 8 rows, expected at least 10 to split off a tenth"):
+        CloudFolder(str(tmp_path)).load()
+    for number in range(12):
+        write_points(tmp_path / "one" / "ball" / f"{number}.xyz", cloud(number))
+    with pytest.raises(InputError, match=r"found only the class 'ball' in the training part"):
+        CloudFolder(str(tmp_path / "one")).load()
 
 
 def test_what_holds_clouds(tmp_path: Path) -> None:

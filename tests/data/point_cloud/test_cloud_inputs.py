@@ -58,7 +58,8 @@ def test_rotations_of_the_evaluation_depend_on_the_cloud_alone(tmp_path: Path, r
     plain = CloudFolder(str(folder), points=20).load().test
     turned = CloudFolder(str(folder), points=20, evaluation_rotation=rotation).load().test
     before, after = plain[0].coordinates, turned[0].coordinates
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert np.allclose(np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1), atol=1e-5)
     assert np.allclose(before[:, 2], after[:, 2], atol=1e-6) == (rotation == "z")
     assert not np.allclose(before, after, atol=1e-2)
@@ -73,7 +74,8 @@ def test_identifiers_are_the_same_in_every_evaluation_and_new_in_every_pass(tmp_
     assert not np.array_equal(drawn[0], drawn[1])
     tokens = collate([test[0], test[1]]).tokens
     assert tokens.features.shape == (2, 20, 0)
-    assert tokens.identifiers is not None and tokens.identifiers.shape == (2, 20, 5)
+    assert tokens.identifiers is not None
+    assert tokens.identifiers.shape == (2, 20, 5)
 
 
 def test_clouds_come_in_the_unit_sphere_or_as_they_are(tmp_path: Path) -> None:

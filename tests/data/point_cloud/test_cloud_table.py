@@ -38,7 +38,8 @@ def test_paths_are_taken_from_the_folder_of_the_table_and_read_again(tmp_path: P
     assert samples.ids == [str(row) for row in range(1, 21)]
     row = samples.ids.index(splits.train.ids[0])
     assert np.array_equal(samples[row].coordinates, splits.train[0].coordinates)
-    assert samples.targets is not None and np.array_equal(samples.targets[row], splits.train.targets[0])
+    assert samples.targets is not None
+    assert np.array_equal(samples.targets[row], splits.train.targets[0])
 
 
 def test_wrong_rows(tmp_path: Path) -> None:

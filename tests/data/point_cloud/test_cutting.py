@@ -53,5 +53,9 @@ def test_the_place_in_the_room_goes_along() -> None:
 def test_clouds_are_whole_without_a_block_and_gaps_are_no_columns() -> None:
     room = _room()
     assert Cutting().columns(room) == [room]
-    with pytest.raises(InputError, match=r"stride: found 2.0, expected at most the block, 1.0"):
-        Cutting(block=1.0, stride=2.0).columns(room)
+    with pytest.raises(InputError, match=r"data: stride: found 2.0, expected at most the block, 1.0"):
+        Cutting.of(block=1.0, stride=2.0)
+    with pytest.raises(InputError, match=r"data: stride: found 2.0, expected it beside the setting block"):
+        Cutting.of(stride=2.0)
+    with pytest.raises(InputError, match=r"data: block: input should be greater than 0, got 0"):
+        Cutting.of(block=0)

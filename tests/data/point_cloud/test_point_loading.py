@@ -21,7 +21,8 @@ def test_every_point_of_a_test_cloud_is_asked_about_once(tmp_path: Path) -> None
     assert len(answers.ids) == 2
     for number, name in enumerate(answers.ids):
         rows = np.loadtxt(tmp_path / name, skiprows=1)
-        assert answers.tokens is not None and answers.targets is not None
+        assert answers.tokens is not None
+        assert answers.targets is not None
         places = answers.tokens[answers.sample == number]
         assert sorted(places.tolist()) == list(range(len(rows)))
         found = [int(splits.encoding.labels[each]) for each in answers.targets[answers.sample == number]]
@@ -56,7 +57,8 @@ def test_saved_encodings_read_new_clouds_with_and_without_labels(tmp_path: Path)
     splits.encoding.save(tmp_path / "encoding.json")
     again = Encoding.load(tmp_path / "encoding.json")
     known = again.read(tmp_path / "parts" / "ball" / "0.txt", targets=True)
-    assert known.targets is not None and len(known.targets) == 40
+    assert known.targets is not None
+    assert len(known.targets) == 40
     write_points(tmp_path / "new.xyz", cloud(3, 33))
     unknown = again.read(tmp_path / "new.xyz", targets=False)
     assert unknown.targets is None

@@ -119,7 +119,8 @@ def test_blocks_of_s3dis(tmp_path: Path) -> None:
     parts = {
         name: {each.rpartition("/")[0] for each in getattr(splits, name).ids} for name in ("train", "valid", "test")
     }
-    assert all(room.startswith("Area_5") for room in parts["test"]) and len(parts["test"]) == 12
+    assert all(room.startswith("Area_5") for room in parts["test"])
+    assert len(parts["test"]) == 12
     assert not parts["train"] & parts["valid"]
     assert len(parts["train"]) + len(parts["valid"]) == 12
     (tmp_path / "room_filelist.txt").write_text("\n".join(rooms[:-1]) + "\n")
@@ -143,7 +144,8 @@ def test_original_rooms_of_s3dis(tmp_path: Path) -> None:
     assert set(splits.test.ids) == {"Area_5_hall_1"}
     room = read_room(broken.parent)
     assert len(room) == 300
-    assert room.labels is not None and room.features is not None
+    assert room.labels is not None
+    assert room.features is not None
     assert np.unique(room.labels).tolist() == [CLASSES.index("floor"), CLASSES.index("clutter")]
     assert room.features.max() <= 1
     seen = {tuple(each) for row in range(len(splits.test)) for each in splits.test[row].places[:, None].tolist()}

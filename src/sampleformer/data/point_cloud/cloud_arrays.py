@@ -51,7 +51,7 @@ class CloudArrays(CloudSource):
             self.paths[0],
             label,
             view,
-            cutting=Cutting(block=block, stride=stride, room=room),
+            cutting=Cutting.of(block=block, stride=stride, room=room),
             names=classes if of_points else None,
             valid=valid,
             test=test,

@@ -43,7 +43,7 @@ class CloudFolder(CloudSource):
         on_error: str = "stop",
         **view: Any,
     ) -> None:
-        cutting = Cutting(block=block, stride=stride, room=room)
+        cutting = Cutting.of(block=block, stride=stride, room=room)
         super().__init__(
             path,
             label,

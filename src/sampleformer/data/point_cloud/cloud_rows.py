@@ -29,7 +29,10 @@ class CloudRows(Table):
 
     def place(self, index: int) -> str:
         """Words for where a cloud is: its row in a table, or else its name."""
-        return super().place(index) if self.lines is not None else str(self.columns["id"][index])
+        if self.lines is not None:
+            return super().place(index)
+        name = str(self.columns["id"][index])
+        return f"cloud {name}" if name.isdigit() else name
 
     def take(self, rows: Sequence[int] | np.ndarray) -> CloudRows:
         """Some of the rows, in the order given."""

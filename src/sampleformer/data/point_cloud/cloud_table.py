@@ -51,7 +51,7 @@ class CloudTable(CloudSource):
             label,
             view,
             column=cloud,
-            cutting=Cutting(block=block, stride=stride, room=room),
+            cutting=Cutting.of(block=block, stride=stride, room=room),
             names=names,
             valid=valid,
             test=test,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +13,7 @@ from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.errors import InputError
-from sampleformer.settings import Settings
+from sampleformer.settings import Settings, validate
 
 
 class Cutting(Settings):
@@ -35,6 +36,20 @@ class Cutting(Settings):
     stride: float | None = Field(default=None, gt=0)
     least: int = Field(default=1, ge=1)
     room: bool = False
+
+    @classmethod
+    def of(cls, **values: Any) -> Cutting:
+        """The cutting that settings of a source say.
+
+        Raises:
+            InputError: if a setting is out of its range, or columns would leave gaps.
+        """
+        cutting = validate(cls, values, "data")
+        if cutting.stride is not None and cutting.block is None:
+            raise InputError(f"data: stride: found {cutting.stride}, expected it beside the setting block")
+        if cutting.stride is not None and cutting.block is not None and cutting.stride > cutting.block:
+            raise InputError(f"data: stride: found {cutting.stride}, expected at most the block, {cutting.block}")
+        return cutting
 
     def rows(
         self, rows: CloudRows, clouds: Sequence[PlacedCloud], kept: np.ndarray, points: int, *, training: bool
@@ -61,8 +76,6 @@ class Cutting(Settings):
         """The columns of one cloud that hold points; all of it if clouds are not cut."""
         if self.block is None:
             return [placed]
-        if (self.stride or self.block) > self.block:
-            raise InputError(f"stride: found {self.stride}, expected at most the block, {self.block}")
         points = placed.cloud.points.astype(np.float64)
         low, high = points.min(axis=0), points.max(axis=0)
         found, seen = [], np.zeros(len(placed), dtype=bool)

@@ -66,7 +66,7 @@ class S3dis(CloudSource):
             path or ARCHIVE.name,
             "labels",
             {"normalise": "none", "points": 4096, "normals": False, **view},
-            cutting=Cutting(block=block, stride=stride, least=100, room=True),
+            cutting=Cutting.of(block=block, stride=stride, least=100, room=True),
             names=CLASSES,
             parts=False,
             task="classification",
