@@ -16,7 +16,7 @@ from sampleformer.recipes import names as recipe_names
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OWN_DATA = [ROOT / "docs" / f"{name}.md" for name in ("molecules",)]
+OWN_DATA = [ROOT / "docs" / f"{name}.md" for name in ("molecules", "shapes")]
 """Pages whose commands run too, in the order of the page."""
 BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
