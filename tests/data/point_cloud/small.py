@@ -47,6 +47,7 @@ def write_meshes(folder: Path) -> Path:
             (folder / name / split).mkdir(parents=True)
             for number in range(count):
                 (folder / name / split / f"{name}_{number:04}.off").write_text(text)
+    (folder / "README.txt").write_text("This is ModelNet.\n")
     first = folder / "box" / "train" / "box_0000.off"
     first.write_text(BOX.replace("OFF\n", "OFF", 1))
     return folder

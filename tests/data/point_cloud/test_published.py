@@ -60,6 +60,11 @@ def test_resampled_modelnet(tmp_path: Path) -> None:
     assert splits.encoding.labels == ["night_stand", "sofa"]
     assert splits.encoding.inputs["normals"]
     assert len(splits.test) == 8
+    turned = ModelNet40(str(tmp_path), **SMALL, evaluation_rotation="z").load().test[0].coordinates
+    before = splits.test[0].coordinates
+    assert before is not None
+    assert np.allclose(turned[:, 1], before[:, 1], atol=1e-6)
+    assert not np.allclose(turned[:, 2], before[:, 2], atol=1e-2)
 
 
 def test_modelnet_in_h5(tmp_path: Path) -> None:

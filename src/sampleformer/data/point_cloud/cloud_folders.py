@@ -13,6 +13,7 @@ FOLDER = "folder"
 SPLIT = "split"
 """The column that holds the split folder of each cloud, if there are such folders."""
 _SPLITS = {"train": "train", "test": "test", "val": "valid", "valid": "valid", "validation": "valid"}
+_NO_CLOUDS = ("readme", "license", "licence")
 _SHOWN = ".off, .ply, .xyz, .npy, …"
 
 
@@ -27,15 +28,17 @@ def holds_clouds(path: str) -> bool:
     return folder.is_dir() and any(_is_cloud(file) for file in folder.rglob("*"))
 
 
-def read_folder(path: Path, *, classes: bool) -> CloudRows:
+def read_folder(path: Path, *, classes: bool, suffixes: tuple[str, ...] = SUFFIXES) -> CloudRows:
     """All files of points below a folder, in the order of their names.
 
     The class of a file is the first folder on its way; a folder train, test or valid on its way, before or after that
-    of the class, says its split, as in ModelNet. Files that cannot hold points and hidden ones are passed over.
+    of the class, says its split, as in ModelNet. Files that cannot hold points, hidden ones and
+    those called README or LICENSE are passed over.
 
     Args:
         path: the folder.
         classes: whether every file must lie in the folder of a class, and each such folder must have files.
+        suffixes: what the names of files end in that are read.
 
     Returns:
         A table with the columns id (the path below the folder), `FOLDER` and, if there are split folders, `SPLIT`.
@@ -45,7 +48,7 @@ def read_folder(path: Path, *, classes: bool) -> CloudRows:
     """
     if not path.is_dir():
         raise InputError(f"{path}: {'found a file' if path.exists() else 'no such folder'}, expected a folder")
-    files = sorted(file for file in path.rglob("*") if _is_cloud(file))
+    files = sorted(file for file in path.rglob("*") if _is_cloud(file, suffixes))
     if not files:
         raise InputError(f"{path}: found no file of points ({_SHOWN}) in the folder or below it, expected at least one")
     outer = _splits_are_outside(path, files) if classes else False
@@ -70,8 +73,10 @@ def read_folder(path: Path, *, classes: bool) -> CloudRows:
     return CloudRows(str(path), columns, range(1, len(files) + 1), clouds=files, files=files)
 
 
-def _is_cloud(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+def _is_cloud(file: Path, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+    if file.suffix.lower() not in suffixes or file.name.startswith(".") or file.stem.lower() in _NO_CLOUDS:
+        return False
+    return file.is_file()
 
 
 def _splits_are_outside(path: Path, files: list[Path]) -> bool:

@@ -22,7 +22,8 @@ class ModelNet(CloudSource):
     """Shapes of ModelNet, in any of the layouts in which they are passed on; the published test part is the test.
 
     Meshes (``chair/train/chair_0001.off``), from which points are drawn; ``modelnet40_normal_resampled``, 10 000 points
-    with normals of each in text; ``modelnet40_ply_hdf5_2048``, 2 048 points of each in H5.
+    with normals of each in text; ``modelnet40_ply_hdf5_2048``, 2 048 points of each in H5. In the
+    meshes z points up, in the others y, unless `up` is given.
 
     Args:
         path: the archive or its unpacked folder, of any of these layouts. None: the meshes are downloaded.
@@ -51,6 +52,7 @@ class ModelNet(CloudSource):
         )
         self.given = path
         self.cache = cache
+        self.up_given = "up" in view
 
     def prepare(self) -> Path:
         """Downloads the archive, unless a path was given or it is in the cache, and unpacks it.
@@ -69,11 +71,12 @@ class ModelNet(CloudSource):
                 f"{folder}: found none of the layouts of ModelNet, expected CLASS/train/NAME.off, "
                 "modelnet40_train.txt with CLASS/NAME.txt, or ply_data_train0.h5"
             )
-        if next(place.glob(_LISTS), None) is not None:
-            return read_listed(place)
-        if next(place.glob(_ARRAYS), None) is not None:
-            return read_arrays(place)
-        return read_folder(place, classes=True)
+        listed = next(place.glob(_LISTS), None) is not None
+        if listed or next(place.glob(_ARRAYS), None) is not None:
+            if not self.up_given:
+                self.view = self.view.model_copy(update={"up": "y"})
+            return read_listed(place) if listed else read_arrays(place)
+        return read_folder(place, classes=True, suffixes=(".off",))
 
 
 def read_listed(folder: Path) -> CloudRows:
