@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, (module, title, example) in ACTIONS.items():
-        action = actions.add_parser(name, help=title)
+        action = actions.add_parser(name, help=title, allow_abbrev=False)
         add_example(action, example)
         module.add_arguments(action)
 
