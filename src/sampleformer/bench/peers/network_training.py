@@ -136,7 +136,7 @@ def _optimize(
     """Steps until the limit; the state that was best on the validation part, and how many steps there were."""
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     best = copy.deepcopy(model.state_dict())
-    start = time.perf_counter()
+    start, last_check = time.perf_counter(), 0.0
     for step, rows in enumerate(_batches(len(train), settings), start=1):
         batch = train.drawn(rows, [settings.seed, step - 1]).to(settings.device)
         model.train()
@@ -144,11 +144,14 @@ def _optimize(
         outputs, penalty = model.with_penalty(batch)
         (judge.loss(outputs, batch.targets) + penalty).backward()
         optimizer.step()
-        late = settings.seconds is not None and time.perf_counter() - start >= settings.seconds
+        now = time.perf_counter()
+        # The last check is to end with the time, so it begins as much earlier as the one before it took.
+        late = settings.seconds is not None and now - start + last_check >= settings.seconds
         finished = late or step == settings.steps
         if finished or step % settings.check_every == 0:
             if judge.is_best(step, network_outputs(model, valid, device=settings.device), valid.targets):
                 best = copy.deepcopy(model.state_dict())
+            last_check = time.perf_counter() - now
             watch(f"step {step}, validation {judge.selected_by} {judge.last_valid[judge.selected_by]:.4f}")
         if finished:
             break
