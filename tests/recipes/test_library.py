@@ -8,6 +8,7 @@ import torch
 
 from sampleformer import recipes
 from sampleformer.data import SOURCES
+from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.model import TokenModel
 
@@ -15,6 +16,8 @@ PUBLISHED = {  # layers, width, feed-forward, heads, k, temperature, choice, rat
     "listops": (6, 128, 512, 8, 256, 1.0, "hard", 1e-3, 0.01, 64, 500),
     "imdb": (4, 128, 512, 8, 256, 1.0, "hard", 1e-3, 0.01, 50, 200),
 }
+
+OF_A_TABLE = {"defaults", "molecules", "peptides-short"}  # whose path and columns the user gives
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -24,8 +27,8 @@ def test_every_recipe_can_be_built(name: str) -> None:
     assert recipe.description
     assert issubclass(recipe.data.resolve(SOURCES, "data"), tuple(SOURCES.values()))
     with torch.device("meta"):
-        TokenModel(recipe.model, {"vocabulary": 256}, outputs=10)
-    if name != "defaults":  # whose path and columns the user gives
+        TokenModel(recipe.model, EMBEDS[recipe.model.embed.name].example, outputs=10)
+    if name not in OF_A_TABLE:
         recipe.data.build(SOURCES, "data")
 
 

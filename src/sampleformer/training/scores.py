@@ -113,8 +113,8 @@ def _classification(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, fl
         "f1": _number(multiclass_f1_score(logits, targets, classes, average="macro")),
     }
     if classes == 2:
-        ranked = logits[:, 1].double() - logits[:, 0].double()
-        scores["auroc"] = _number(binary_auroc(ranked.sigmoid(), targets)) if present.all() else float("nan")
+        ranks = _ranks((logits[:, 1].double() - logits[:, 0].double()).numpy())
+        scores["auroc"] = _number(binary_auroc(ranks, targets)) if present.all() else float("nan")
     return scores
 
 
@@ -123,8 +123,7 @@ def _multilabel(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
 
     if len(np.unique(targets)) < 2:
         return {}
-    # Wide, so that outputs far from zero stay apart.
-    predicted, wanted = torch.from_numpy(outputs).double().sigmoid(), torch.from_numpy(targets).long()
+    predicted, wanted = _ranks(outputs), torch.from_numpy(targets).long()
     return {
         "average_precision": _number(binary_average_precision(predicted, wanted)),
         "auroc": _number(binary_auroc(predicted, wanted)),
@@ -142,6 +141,12 @@ def _regression(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         "rmse": _number(mean_squared_error(predicted, wanted, squared=False)),
         "r2": _number(r2_score(predicted, wanted)) if len(targets) > 1 else float("nan"),
     }
+
+
+def _ranks(outputs: np.ndarray) -> torch.Tensor:
+    """The order of outputs as numbers from 0 to 1, of which torchmetrics makes no probabilities that round to one."""
+    _, ranks = np.unique(outputs, return_inverse=True)
+    return torch.from_numpy(ranks.reshape(-1) / max(1, len(outputs)))
 
 
 def _number(value: torch.Tensor) -> float:
