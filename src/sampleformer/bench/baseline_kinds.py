@@ -54,7 +54,7 @@ def kind_of_data(splits: Splits) -> str:
 
 
 def _network(
-    build: Callable[[Encoding], Network], part: Callable[[Samples], Part]
+    build: Callable[[Encoding], Network], parts: Callable[[Splits], tuple[Part, Part, Part]]
 ) -> Callable[[Splits, BaselineSettings, Watch], BaselineResult]:
     """Trains a network on parts of its own form."""
 
@@ -62,7 +62,7 @@ def _network(
         seed_everything(settings.recipe.seed, WEIGHTS)
         return train_network(
             build(splits.encoding).to(settings.device),
-            (part(splits.train), part(splits.valid), part(splits.test)),
+            parts(splits),
             splits.encoding.task,
             _score(splits.encoding),
             settings.network_training(splits),
@@ -75,12 +75,24 @@ def _network(
 
 def _gin(encoding: Encoding) -> GIN:
     said = encoding.inputs
+    alike = said.get("features") == 0  # nodes that carry nothing have the code 0
     return GIN(
         encoding.outputs,
-        sizes=said.get("vocabularies"),
-        features=said.get("features"),
+        sizes=[1] if alike else said.get("vocabularies"),
+        features=None if alike else said.get("features"),
         edge_features=said.get("edge_features", 0),
     )
+
+
+def _graph_parts(splits: Splits) -> tuple[GraphPart, GraphPart, GraphPart]:
+    return GraphPart.of(splits.train), GraphPart.of(splits.valid), GraphPart.of(splits.test)
+
+
+def _cloud_parts(splits: Splits) -> tuple[CloudPart, CloudPart, CloudPart]:
+    parts = (splits.train, splits.valid, splits.test)
+    points = max(int(samples.sizes.max()) for samples in parts)
+    train, valid, test = (CloudPart(samples, points) for samples in parts)
+    return train, valid, test
 
 
 def _fingerprints(splits: Splits, settings: BaselineSettings, watch: Watch) -> BaselineResult:
@@ -113,17 +125,17 @@ def _score(encoding: Encoding) -> Score:
 
 
 BASELINES: dict[str, Baseline] = {
-    "gin": Baseline(("molecules", "graphs"), "what nodes and edges carry", _network(_gin, GraphPart.of)),
+    "gin": Baseline(("molecules", "graphs"), "what nodes and edges carry", _network(_gin, _graph_parts)),
     "fingerprints": Baseline(("molecules",), "counts of circular neighbourhoods (ECFP4)", _fingerprints),
     "pointnet": Baseline(
         ("point clouds",),
         "coordinates",
-        _network(lambda encoding: CloudNetwork(PointNet(encoding.outputs)), CloudPart),
+        _network(lambda encoding: CloudNetwork(PointNet(encoding.outputs)), _cloud_parts),
     ),
     "dgcnn": Baseline(
         ("point clouds",),
         "coordinates",
-        _network(lambda encoding: CloudNetwork(DGCNN(encoding.outputs, factored=True)), CloudPart),
+        _network(lambda encoding: CloudNetwork(DGCNN(encoding.outputs, factored=True)), _cloud_parts),
     ),
 }
 """GIN of 5 layers of width 64; 300 boosted trees for each column or class; the other two as published."""

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples
-from sampleformer.errors import InputError
 from sampleformer.training.outputs import known_targets
 
 
@@ -35,40 +34,40 @@ class CloudBatch:
 class CloudPart:
     """One part of the data: clouds, of which only the coordinates are seen, and what is to be said of each.
 
+    The peers take clouds of one size: one that has fewer points, because its source has or a pass of training left some
+    out, repeats its own from the first on.
+
     Args:
         samples: with one target each.
+        points: of each cloud; at least as many as any of them has.
+
+    Example:
+        >>> from sampleformer.data import Samples, TokenSets
+        >>> corner = TokenSets(np.zeros((2, 0)), np.array([0, 2]), coordinates=np.array([[0, 0, 1], [0, 2, 0.0]]))
+        >>> CloudPart(Samples(corner, np.array([1]), ["a"]), 3).batch([0]).points.tolist()
+        [[[0.0, 0.0, 1.0], [0.0, 2.0, 0.0], [0.0, 0.0, 1.0]]]
     """
 
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples, points: int) -> None:
         self._samples = samples
+        self._points = points
         self.targets = known_targets(samples)
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> CloudBatch:
-        """The clouds of some rows as evaluation sees them.
-
-        Raises:
-            InputError: if they are of unequal sizes.
-        """
+        """The clouds of some rows as evaluation sees them."""
         return self._stacked(rows, (self._samples[int(row)] for row in rows))
 
     def drawn(self, rows: Sequence[int] | np.ndarray, seed: Sequence[int]) -> CloudBatch:
-        """The clouds of some rows as a step of training sees them, augmentations included.
-
-        Raises:
-            InputError: if they are of unequal sizes.
-        """
+        """The clouds of some rows as a step of training sees them, augmentations included."""
         drawn = (self._samples.drawn(int(row), np.random.default_rng([*seed, int(row)])) for row in rows)
         return self._stacked(rows, drawn)
 
     def _stacked(self, rows: Sequence[int] | np.ndarray, clouds: Iterable[Sample]) -> CloudBatch:
-        points = [cloud.coordinates for cloud in clouds if cloud.coordinates is not None]
-        sizes = sorted({len(each) for each in points})
-        if len(sizes) > 1:
-            raise InputError(
-                f"--baselines: found clouds of {sizes[0]} and of {sizes[-1]} points, expected as many in each, which "
-                "pointnet and dgcnn need"
-            )
-        return CloudBatch(torch.from_numpy(np.stack(points)), torch.from_numpy(self.targets[np.asarray(rows)]))
+        found = [
+            cloud.coordinates[np.arange(self._points) % len(cloud)] for cloud in clouds if cloud.coordinates is not None
+        ]
+        points = torch.from_numpy(np.stack(found).astype(np.float32))
+        return CloudBatch(points, torch.from_numpy(self.targets[np.asarray(rows)]))

@@ -72,7 +72,10 @@ class GraphPart:
 
     @classmethod
     def of(cls, samples: Samples) -> GraphPart:
-        """Graphs with one target each: what nodes and edges carry, without encodings and identifiers."""
+        """Graphs with one target each: what nodes and edges carry, without encodings and identifiers.
+
+        Nodes that carry nothing get the code 0.
+        """
         graphs = [samples[row] for row in range(len(samples))]
         ends = [graph.ends for graph in graphs if graph.ends is not None]
         carried = [
@@ -80,7 +83,7 @@ class GraphPart:
             for graph, pairs in zip(graphs, ends, strict=True)
         ]
         directed = any(graph.directed for graph in graphs)
-        return cls([graph.features for graph in graphs], ends, carried, known_targets(samples), directed)
+        return cls([_carried(graph.features) for graph in graphs], ends, carried, known_targets(samples), directed)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -108,6 +111,10 @@ class GraphPart:
     def drawn(self, rows: Sequence[int] | np.ndarray, seed: Sequence[int]) -> GraphBatch:
         """The graphs of some rows as a step of training sees them: as they are."""
         return self.batch(rows)
+
+
+def _carried(features: np.ndarray) -> np.ndarray:
+    return features if features.ndim == 1 or features.shape[1] else np.zeros(len(features), np.uint8)
 
 
 def _two_dimensional(nodes: np.ndarray) -> np.ndarray:
