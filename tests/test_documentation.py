@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sampleformer.cli import main
 from sampleformer.cli.parser import VERBS, parse
 from sampleformer.recipes import names as recipe_names
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OWN_DATA = [ROOT / "docs" / f"{name}.md" for name in ("molecules",)]
+"""Pages whose commands run too, in the order of the page."""
+BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {"--index-url", "--help", "--debug"}  # pip's, and those that every verb has
@@ -34,6 +38,26 @@ def test_code_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: p
     assert "torch" in names
 
 
+@pytest.mark.parametrize("page", OWN_DATA, ids=lambda page: page.name)
+def test_pages_for_own_data_run_as_they_stand(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    run = []
+    for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            exec(compile(block, page.name, "exec"), names)
+            continue
+        for command in COMMAND.findall(block):
+            arguments = shlex.split(command, comments=True)
+            run.append(arguments[0])
+            # The data is the page's, the length of the training is not: three steps show that it runs.
+            short = ["--steps", "3", "--set", "training.warmup_steps=1"] if arguments[0] == "train" else []
+            assert main([*arguments, *short]) == 0, capsys.readouterr().err
+    assert {"train", "predict", "explain"} <= set(run)
+
+
 def test_readme_code_gives_what_its_comments_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict = {}
@@ -45,7 +69,8 @@ def test_readme_code_gives_what_its_comments_say(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
-    targets = [target for target in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in target]
+    prose = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    targets = [target for target in LINK.findall(prose) if "://" not in target]
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 

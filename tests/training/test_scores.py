@@ -109,3 +109,11 @@ def test_unknown_classes_count_for_nothing() -> None:
     scores = score(FakeEncoding("classification"), rows(outputs, np.array([0, -1, 0])))  # type: ignore[arg-type]
     assert scores["accuracy"] == 0.5
     assert majority_share(np.array([0, -1, -1, 1, 1])) == pytest.approx(2 / 3)
+
+
+def test_two_classes_are_ranked_too() -> None:
+    outputs = np.array([[0.0, 2.0], [0.0, 90.0], [0.0, 95.0], [3.0, 0.0]], np.float32)
+    scores = score(FakeEncoding("classification"), rows(outputs, np.array([0, 1, 0, 1])))  # type: ignore[arg-type]
+    assert scores["auroc"] == pytest.approx(1 / 4)  # of the four pairs one is in order
+    alone = score(FakeEncoding("classification"), rows(outputs, np.array([1, 1, 1, 1])))  # type: ignore[arg-type]
+    assert np.isnan(alone["auroc"])

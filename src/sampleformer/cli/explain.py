@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the HTML page")
     parser.add_argument("--samples", type=int, default=8, metavar="N", help="so many of the first rows (default 8)")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
+    parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
     parser.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
 
@@ -26,5 +27,12 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, force=options.force)
     if options.samples < 1:
         raise InputError(f"--samples: found {options.samples}, expected at least 1")
-    write_page(options.folder, options.file, options.output, samples=options.samples, force=options.force)
+    write_page(
+        options.folder,
+        options.file,
+        options.output,
+        samples=options.samples,
+        on_error=options.on_error,
+        force=options.force,
+    )
     print(f"explanation: {options.output}")

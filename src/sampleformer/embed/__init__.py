@@ -3,8 +3,9 @@
 from torch import nn
 
 from sampleformer.embed.graph import GraphEmbed
+from sampleformer.embed.point_cloud import PointCloudEmbed
 from sampleformer.embed.sequence import SequenceEmbed
 
-EMBEDS: dict[str, type[nn.Module]] = {"sequence": SequenceEmbed, "graph": GraphEmbed}
+EMBEDS: dict[str, type[nn.Module]] = {"sequence": SequenceEmbed, "graph": GraphEmbed, "point_cloud": PointCloudEmbed}
 
-__all__ = ["EMBEDS", "GraphEmbed", "SequenceEmbed"]
+__all__ = ["EMBEDS", "GraphEmbed", "PointCloudEmbed", "SequenceEmbed"]

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from sampleformer.edges import Edges
+from sampleformer.embed.fields import given
 from sampleformer.errors import InputError, nearest
 from sampleformer.functional.gathering import rows_at
 from sampleformer.tokens import Tokens
@@ -116,14 +117,14 @@ class GraphEmbed(nn.Module):
         features = tokens.features
         nodes = self.node(features if features.ndim == 3 else features[..., None])
         if self.encode is not None:
-            nodes = nodes + self.encode(_given(tokens.encodings, "encodings"))
+            nodes = nodes + self.encode(given(tokens.encodings, "encodings"))
         return nodes
 
     def _sides(self, nodes: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """What stands for a node as the source and as the target of an edge."""
         sides = self.sides(nodes)
         if self.identify is not None and self.scale is not None:
-            sides = sides + F.softplus(self.scale) * self.identify(_given(tokens.identifiers, "identifiers"))
+            sides = sides + F.softplus(self.scale) * self.identify(given(tokens.identifiers, "identifiers"))
         left, right = sides.chunk(2, dim=-1)
         return left, right
 
@@ -183,12 +184,6 @@ class Alike(nn.Module):
 def numbers_to_width(features: int, width: int) -> nn.Module:
     """A linear map of so many numbers; where there are none, all tokens are alike."""
     return nn.Linear(features, width) if features else Alike(width)
-
-
-def _given(value: Tensor | None, name: str) -> Tensor:
-    if value is None:
-        raise InputError(f"the tokens have no {name}, which the model was made for")
-    return value
 
 
 def _joined(masks: list[Tensor | None], parts: list[Tensor]) -> Tensor | None:

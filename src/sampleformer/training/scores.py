@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sampleformer.training.answers import Answers
 
 SCORES: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "balanced_accuracy", "f1"),
+    "classification": ("accuracy", "balanced_accuracy", "f1", "auroc"),
     "multilabel": ("average_precision", "auroc"),
     "regression": ("mae", "rmse", "r2"),
 }
@@ -66,7 +66,8 @@ def score(encoding: Encoding, answers: Answers) -> dict[str, float]:
         answers: of the model, with their targets; unknown ones count for nothing.
 
     Returns:
-        Classification: accuracy, balanced_accuracy (the mean recall of the classes that occur), f1 (macro).
+        Classification: accuracy, balanced_accuracy (the mean recall of the classes that occur), f1 (macro); of two
+        classes also auroc.
         Multi-label: average_precision and auroc, means over the columns in which both 0 and 1 occur.
         Regression: mae, rmse and r2, means over the columns, in the unit of the target.
     """
@@ -96,16 +97,25 @@ def majority_share(targets: np.ndarray) -> float:
 
 
 def _classification(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
-    from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score, multiclass_recall
+    from torchmetrics.functional.classification import (
+        binary_auroc,
+        multiclass_accuracy,
+        multiclass_f1_score,
+        multiclass_recall,
+    )
 
     classes = logits.shape[1]
     recalls = multiclass_recall(logits, targets, classes, average="none")
     present = torch.bincount(targets, minlength=classes) > 0
-    return {
+    scores = {
         "accuracy": _number(multiclass_accuracy(logits, targets, classes, average="micro")),
         "balanced_accuracy": _number(recalls[present].mean()),
         "f1": _number(multiclass_f1_score(logits, targets, classes, average="macro")),
     }
+    if classes == 2:
+        ranks = _ranks((logits[:, 1].double() - logits[:, 0].double()).numpy())
+        scores["auroc"] = _number(binary_auroc(ranks, targets)) if present.all() else float("nan")
+    return scores
 
 
 def _multilabel(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -113,7 +123,7 @@ def _multilabel(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
 
     if len(np.unique(targets)) < 2:
         return {}
-    predicted, wanted = torch.from_numpy(outputs).sigmoid(), torch.from_numpy(targets).long()
+    predicted, wanted = _ranks(outputs), torch.from_numpy(targets).long()
     return {
         "average_precision": _number(binary_average_precision(predicted, wanted)),
         "auroc": _number(binary_auroc(predicted, wanted)),
@@ -131,6 +141,12 @@ def _regression(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         "rmse": _number(mean_squared_error(predicted, wanted, squared=False)),
         "r2": _number(r2_score(predicted, wanted)) if len(targets) > 1 else float("nan"),
     }
+
+
+def _ranks(outputs: np.ndarray) -> torch.Tensor:
+    """The order of outputs as numbers from 0 to 1, of which torchmetrics makes no probabilities that round to one."""
+    _, ranks = np.unique(outputs, return_inverse=True)
+    return torch.from_numpy(ranks.reshape(-1) / max(1, len(outputs)))
 
 
 def _number(value: torch.Tensor) -> float:

@@ -1,0 +1,76 @@
+"""Points from LAS and LAZ files of laser scanners."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.file_check import check_file
+from sampleformer.errors import InputError
+from sampleformer.extras import require
+
+LARGEST = 65535  # of the 16 bits that intensity and colours have
+COLOURS = ("red", "green", "blue")
+# Scans shrink to a tenth in LAZ; no count of points is believed that would mean to less than this.
+MOST_COMPRESSED = 1000
+_RECORD, _EXTENDED_RECORD = 54, 60  # bytes of the headers of records that are not points
+
+
+def read_las(path: Path) -> Cloud:
+    """The points of a LAS or LAZ file, with intensity, colours if the file has them, and classes.
+
+    Features are the intensity, then red, green and blue, each from 0 to 1; labels are the classification codes, 0 for a
+    point that was never classified.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: if it cannot be read, or laspy is missing.
+
+    Source: ASPRS, "LAS Specification 1.4".
+    """
+    check_file(path)
+    laspy = require("laspy", "points")
+    try:
+        _check_records(path)
+        with laspy.open(path) as reader:
+            _check_points(path, reader.header)
+            scan = reader.read()
+        names = ["intensity", *(name for name in COLOURS if name in set(scan.point_format.dimension_names))]
+        points = np.asarray(scan.xyz, np.float64)
+        features = np.stack([np.asarray(scan[name], np.float64) / LARGEST for name in names], axis=1)
+        labels = np.asarray(scan.classification, np.int64)
+    except Exception as error:  # laspy and its decoders raise errors of all kinds where a file is damaged
+        kind = path.suffix[1:].upper()
+        raise InputError(f"{path}: not a valid {kind} file ({' '.join(str(error).split())})") from error
+    try:
+        return Cloud.measured(points, features=features, labels=labels)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check_records(path: Path) -> None:
+    """Refuses counts of records that the file has no room for: laspy would go through all of them."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(247)
+    if header[:4] != b"LASF" or len(header) < 104:
+        raise ValueError("found no header that starts with LASF")
+    header_size, points_start, records = struct.unpack_from("<HII", header, 94)
+    if not header_size + records * _RECORD <= points_start <= size:
+        raise ValueError(f"cut short: found {size} bytes, too few for {records} records before the points")
+    if tuple(header[24:26]) >= (1, 4) and len(header) == 247:
+        (extended,) = struct.unpack_from("<I", header, 243)
+        if extended * _EXTENDED_RECORD > size:
+            raise ValueError(f"cut short: found {size} bytes, too few for {extended} extended records")
+
+
+def _check_points(path: Path, header: Any) -> None:
+    """Refuses a number of points that the file has no room for: laspy would reserve the memory for it."""
+    size = path.stat().st_size
+    room = size * MOST_COMPRESSED if header.are_points_compressed else size
+    if header.point_count * header.point_format.size > room:
+        raise ValueError(f"cut short: found {size} bytes, too few for {header.point_count} points")

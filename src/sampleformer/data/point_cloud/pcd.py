@@ -1,0 +1,155 @@
+"""Points from PCD files of the Point Cloud Library."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.lzf import decompress_lzf
+from sampleformer.data.point_cloud.text_rows import TextRow, text_rows, to_numbers
+from sampleformer.data.table_files import read_bytes
+from sampleformer.errors import InputError
+
+_NORMALS = ("normal_x", "normal_y", "normal_z")
+_FEATURES = ("intensity",)
+_TYPES = {"F": "f", "U": "u", "I": "i"}
+
+
+def read_pcd(path: Path) -> Cloud:
+    """The points of a PCD file, ascii, binary or binary_compressed.
+
+    The fields x, y and z are the coordinates, normal_x, normal_y and normal_z the normals, label the labels, intensity
+    a feature; others are passed over.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: if it is no valid PCD file, or a coordinate is not finite.
+
+    Source: Point Cloud Library, "The PCD (Point Cloud Data) file format", version 0.7.
+    """
+    content = read_bytes(path, compressed=False)
+    header = _Header.of(path, content)
+    fields = header.fields(path)
+    data = content[header.end :]
+    try:
+        if header.kind == "ascii":
+            columns = _ascii(path, data, header, fields)
+        elif header.kind == "binary":
+            columns = _binary(data, header.points, fields)
+        elif header.kind == "binary_compressed":
+            columns = _compressed(data, header.points, fields)
+        else:
+            raise ValueError(f"DATA: found {header.kind!r}, expected ascii, binary or binary_compressed")
+        return _cloud(columns)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Header:
+    entries: dict[str, list[str]]
+    end: int  # where the data start, in bytes
+    lines: int
+    points: int
+    kind: str
+
+    @classmethod
+    def of(cls, path: Path, content: bytes) -> _Header:
+        entries: dict[str, list[str]] = {}
+        end = lines = 0
+        while "DATA" not in entries:
+            stop = content.find(b"\n", end)
+            if stop < 0 or lines > 100:
+                raise InputError(f"{path}: found no line DATA in the header, expected a PCD file")
+            words = content[end:stop].decode("latin-1").split()
+            end, lines = stop + 1, lines + 1
+            if words and not words[0].startswith("#"):
+                entries[words[0]] = words[1:]
+        for name in ("FIELDS", "SIZE", "TYPE", "POINTS", "DATA"):
+            if not entries.get(name):
+                raise InputError(f"{path}: found no {name} in the header, expected a PCD file")
+        points = entries["POINTS"][0]
+        if not points.isdecimal():
+            raise InputError(f"{path}: POINTS: found {points!r}, expected a number")
+        return cls(entries, end, lines, int(points), entries["DATA"][0])
+
+    def fields(self, path: Path) -> list[tuple[str, np.dtype, int]]:
+        """Name, type and number of values of each field of a point."""
+        names, sizes, types = (self.entries[name] for name in ("FIELDS", "SIZE", "TYPE"))
+        counts = self.entries.get("COUNT", ["1"] * len(names))
+        if not len(names) == len(sizes) == len(types) == len(counts):
+            raise InputError(f"{path}: found FIELDS, SIZE, TYPE and COUNT of different lengths, expected one a field")
+        result = []
+        for name, size, letter, count in zip(names, sizes, types, counts, strict=True):
+            try:
+                result.append((name, np.dtype(f"<{_TYPES[letter]}{int(size)}"), int(count)))
+            except (KeyError, TypeError, ValueError) as error:
+                found = f"{name} of type {letter}, size {size}, count {count}"
+                raise InputError(f"{path}: found the field {found}, expected types F, U, I of 1 to 8 bytes") from error
+        missing = [name for name in ("x", "y", "z") if name not in names]
+        if missing:
+            raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {missing[0]} among them")
+        return result
+
+
+Fields = list[tuple[str, np.dtype, int]]
+Columns = dict[str, np.ndarray]
+
+
+def _ascii(path: Path, data: bytes, header: _Header, fields: Fields) -> Columns:
+    rows = [TextRow(row.line + header.lines, row.fields) for row in text_rows(path, data)]
+    if len(rows) != header.points:
+        raise ValueError(f"found {len(rows)} lines of points, expected {header.points} as in the header")
+    columns, place = {}, 0
+    for name, _, count in fields:
+        columns[name] = to_numbers(path, rows, place, place + count)[:, 0] if _is_used(name) else np.zeros(0)
+        place += count
+    return columns
+
+
+def _binary(data: bytes, points: int, fields: Fields) -> Columns:
+    # Fields that only fill up all have the same name, so places stand for names.
+    dtype = np.dtype([(str(place), kind, (count,)) for place, (_, kind, count) in enumerate(fields)])
+    if len(data) < points * dtype.itemsize:
+        raise ValueError(f"cut short: found {len(data)} bytes of data, expected {points * dtype.itemsize}")
+    values = np.frombuffer(data, dtype, points)
+    return {name: values[str(place)][:, 0] for place, (name, _, count) in enumerate(fields) if count}
+
+
+def _compressed(data: bytes, points: int, fields: Fields) -> Columns:
+    """Fields one after the other, each of all points."""
+    expected = points * sum(kind.itemsize * count for _, kind, count in fields)
+    if len(data) < 8:
+        raise ValueError(f"cut short: found {len(data)} bytes of data, expected 8 or more")
+    compressed, size = struct.unpack_from("<II", data)
+    if size != expected or len(data) < 8 + compressed:
+        found = f"{len(data) - 8} bytes that unpack to {size}"
+        raise ValueError(f"cut short: found {found}, expected {compressed} that unpack to {expected}")
+    unpacked = decompress_lzf(data[8 : 8 + compressed], size)
+    columns, start = {}, 0
+    for name, kind, count in fields:
+        columns[name] = np.frombuffer(unpacked, kind, points * count, start).reshape(points, count)[:, :1].reshape(-1)
+        start += points * count * kind.itemsize
+    return columns
+
+
+def _is_used(name: str) -> bool:
+    return name in ("x", "y", "z", "label", *_NORMALS, *_FEATURES)
+
+
+def _cloud(columns: Columns) -> Cloud:
+    features = [columns[name] for name in _FEATURES if name in columns]
+    return Cloud.measured(
+        np.stack([columns[name] for name in ("x", "y", "z")], axis=1),
+        np.stack([columns[name] for name in _NORMALS], axis=1) if set(_NORMALS) <= set(columns) else None,
+        np.stack(features, axis=1) if features else None,
+        columns.get("label"),
+    )

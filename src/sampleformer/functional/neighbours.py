@@ -1,0 +1,88 @@
+"""The nearest points of every point, without a tensor of all pairs."""
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from sampleformer.functional.relative import wide
+from sampleformer.functional.sampling import ordered_topk
+
+# A block of queries meets all points in tensors of this many numbers: 2 MiB of float32.
+NUMBERS_PER_BLOCK = 2**19
+
+
+def nearest_neighbours(
+    coordinates: Float[Tensor, "b n c"], k: int, mask: Bool[Tensor, "b n"] | None = None
+) -> tuple[Int64[Tensor, "b n k"], Bool[Tensor, "b n k"] | None]:
+    """The k other points nearest to each point, nearest first: the least ``Σ_c (x_ic − x_jc)²``, j ≠ i.
+
+    Points at the same distance come in the order of their index. Distances are computed by differences, in float32 or
+    wider, for a block of points at a time, so that memory grows linearly with n. There is no gradient.
+
+    Args:
+        coordinates: x, finite where a point is real.
+        k: how many neighbours.
+        mask: True where a point is real. The others are nobody's neighbours, and have none.
+
+    Returns:
+        The indices, and whether each is valid (None: all of them are). A point with fewer than k neighbours has invalid
+        slots at the end, which hold its own index.
+
+    Raises:
+        ValueError: if ``k < 1``.
+
+    Example:
+        >>> nearest_neighbours(torch.tensor([[[0.0], [5.0], [1.0], [-1.0]]]), 2)[0]
+        tensor([[[2, 3],
+                 [2, 0],
+                 [0, 3],
+                 [0, 2]]])
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}, expected at least 1")
+    indices, valid = torch.ops.sampleformer.nearest_neighbours(coordinates.detach(), k, mask)
+    return indices, valid if mask is not None or k >= coordinates.shape[1] else None
+
+
+def _nearest_neighbours(coordinates: Tensor, k: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    (points,) = wide(coordinates)
+    if mask is not None:
+        points = points.masked_fill(~mask[..., None], 0)
+    batch, length, _ = points.shape
+    own = torch.arange(length, device=points.device)
+    indices = own[:, None].expand(batch, length, k).clone()
+    valid = torch.zeros_like(indices, dtype=torch.bool)
+    found = min(k, length)
+    block = max(1, NUMBERS_PER_BLOCK // max(1, batch * length))
+    for start in range(0, length if batch else 0, block):
+        queries = own[start : start + block]
+        closeness = _closeness(points, queries, mask)
+        nearest = ordered_topk(closeness, found)
+        real = closeness.gather(-1, nearest) > -torch.inf
+        if mask is not None:
+            real &= mask[:, queries, None]
+        indices[:, queries, :found] = nearest.where(real, queries[:, None])
+        valid[:, queries, :found] = real
+    return indices, valid
+
+
+@torch.library.custom_op("sampleformer::nearest_neighbours", mutates_args=())
+def _operator(coordinates: Tensor, k: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    return _nearest_neighbours(coordinates, k, mask)
+
+
+@_operator.register_fake
+def _(coordinates: Tensor, k: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    indices = coordinates.new_empty((*coordinates.shape[:2], k), dtype=torch.int64)
+    return indices, indices.new_empty(indices.shape, dtype=torch.bool)
+
+
+def _closeness(points: Tensor, queries: Tensor, mask: Tensor | None) -> Tensor:
+    """Minus the squared distance of each of the queries to every point, (b, q, n); −∞ to itself and to padding."""
+    result = points.new_zeros(points.shape[0], queries.shape[0], points.shape[1])
+    for x in points.unbind(-1):
+        result -= (x[:, queries, None] - x[:, None, :]).square_()
+    result[:, torch.arange(queries.shape[0], device=queries.device), queries] = -torch.inf
+    if mask is not None:
+        result.masked_fill_(~mask[:, None], -torch.inf)
+    return result

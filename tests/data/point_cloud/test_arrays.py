@@ -1,0 +1,211 @@
+"""Points in NPY, NPZ and H5 files."""
+
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from sampleformer.data.point_cloud.arrays import read_h5, read_npy, read_npz
+from sampleformer.errors import InputError
+
+RANDOM = np.random.default_rng(0)
+POINTS = RANDOM.standard_normal((5, 3)).astype(np.float32)
+NORMALS = (POINTS / np.linalg.norm(POINTS, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_npy(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.hstack([POINTS, NORMALS, np.ones((5, 2))]))
+    cloud = read_npy(tmp_path / "a.npy")
+    assert np.array_equal(cloud.points, POINTS)
+    np.testing.assert_allclose(cloud.normals, NORMALS, atol=1e-6)
+    assert cloud.features.tolist() == [[1, 1]] * 5
+    labelled = read_npy(tmp_path / "a.npy", ["x", "y", "z", "-", "-", "-", "label", "-"])
+    assert labelled.labels.tolist() == [1] * 5
+    assert labelled.normals is None
+
+
+@pytest.mark.parametrize("name", ["points", "xyz"])
+def test_npz(tmp_path: Path, name: str) -> None:
+    parts = {"normals": 2 * NORMALS, "labels": np.arange(5, dtype=np.uint8)[:, None], "features": np.ones((5, 2))}
+    np.savez_compressed(tmp_path / "a.npz", **{name: POINTS}, **parts, other=np.array(["words"], object))
+    (cloud,) = read_npz(tmp_path / "a.npz").clouds
+    assert np.array_equal(cloud.points, POINTS)
+    np.testing.assert_allclose(cloud.normals, NORMALS, atol=1e-6)
+    assert cloud.labels.tolist() == [0, 1, 2, 3, 4]
+    assert cloud.features.tolist() == [[1, 1]] * 5
+
+
+def test_a_single_label_is_the_class_of_the_cloud(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", points=POINTS, label=3)
+    found = read_npz(tmp_path / "a.npz")
+    assert found.classes.tolist() == [3]
+    assert found.clouds[0].labels is None
+
+
+def test_npz_of_many_clouds_in_few_bits(tmp_path: Path) -> None:
+    xyz = np.stack([POINTS, 2 * POINTS]).astype(np.float16)
+    normals = np.round(127 * np.stack([NORMALS, -NORMALS])).astype(np.int8)
+    np.savez(tmp_path / "a.npz", xyz=xyz, normal_i8=normals, label=np.array([5, 0], np.uint8), classes=["a", "b"])
+    found = read_npz(tmp_path / "a.npz")
+    assert found.classes.tolist() == [5, 0]
+    assert np.array_equal(np.stack([cloud.points for cloud in found.clouds]), xyz.astype(np.float32))
+    np.testing.assert_allclose(found.clouds[1].normals, -NORMALS, atol=1 / 127)
+
+
+def test_npz_keeps_coordinates_of_a_map(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", points=POINTS.astype(float) + 4_500_000, labels=np.arange(5))
+    (cloud,) = read_npz(tmp_path / "a.npz").clouds
+    np.testing.assert_allclose(cloud.points + np.array(cloud.origin) - 4_500_000, POINTS, atol=1e-6)
+
+
+def save_h5(path: Path, **arrays: object) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+    return path
+
+
+def test_h5_as_modelnet_and_shapenet_are_given_out(tmp_path: Path) -> None:
+    data, pid = RANDOM.standard_normal((3, 5, 3)).astype(np.float32), RANDOM.integers(0, 4, (3, 5))
+    normal = np.broadcast_to(NORMALS, (3, 5, 3))
+    label = np.array([[2], [0], [39]], np.uint8)
+    path = save_h5(tmp_path / "a.h5", data=data, label=label, normal=normal, pid=pid, faceId=pid)
+    found = read_h5(path)
+    assert len(found) == 3
+    assert found.classes.tolist() == [2, 0, 39]
+    for cloud, points, parts in zip(found.clouds, data, pid, strict=True):
+        assert np.array_equal(cloud.points, points)
+        assert np.array_equal(cloud.labels, parts)
+        np.testing.assert_allclose(cloud.normals, NORMALS, atol=1e-6)
+
+
+def test_h5_as_scanobjectnn_is_given_out(tmp_path: Path) -> None:
+    path = save_h5(tmp_path / "a.h5", data=np.zeros((2, 5, 3)), label=np.array([4, 5]), mask=np.zeros((2, 5)))
+    found = read_h5(path)
+    assert found.classes.tolist() == [4, 5]
+    assert all(cloud.labels is None for cloud in found.clouds)
+
+
+def test_h5_of_labelled_points(tmp_path: Path) -> None:
+    found = read_h5(save_h5(tmp_path / "a.h5", data=np.zeros((2, 5, 3)), label=np.arange(10).reshape(2, 5)))
+    assert found.classes is None
+    assert found.clouds[1].labels.tolist() == [5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(("label", "classes", "labels"), [(7, [7], None), (np.arange(5), None, [0, 1, 2, 3, 4])])
+def test_h5_of_one_cloud(tmp_path: Path, label: object, classes: list | None, labels: list | None) -> None:
+    found = read_h5(save_h5(tmp_path / "a.h5", data=POINTS, label=label))
+    assert len(found) == 1
+    assert np.array_equal(found.clouds[0].points, POINTS)
+    assert (None if found.classes is None else found.classes.tolist()) == classes
+    assert (None if found.clouds[0].labels is None else found.clouds[0].labels.tolist()) == labels
+
+
+NAN = POINTS.copy()
+NAN[3, 2] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(3), r"found an array of shape \(3,\), expected \(points, columns\)"),
+        (np.zeros((0, 3)), "found no points, expected at least one"),
+        (np.zeros((5, 2)), r"found 2 columns, expected 3 \(x, y, z\) or more"),
+        (np.zeros((2, 5, 3)), r"found an array of shape \(2, 5, 3\), expected \(points, columns\)"),
+        (np.array([["a", "b", "c"]]), "points: found <U1, expected numbers"),
+        (np.array([[None, 1, 2]]), "not a valid NPY file of numbers"),
+        (NAN, "points: row 4 is .*nan.*, expected finite numbers"),
+    ],
+)
+def test_bad_npy_files(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "bad.npy", array)
+    with pytest.raises(InputError, match=message) as caught:
+        read_npy(tmp_path / "bad.npy")
+    assert str(caught.value).startswith(f"{tmp_path / 'bad.npy'}: ")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"cloud": POINTS}, "found the arrays cloud, expected one of points, xyz, data, pos"),
+        ({"points": POINTS, "normals": NORMALS[:4]}, "normals: found 4 rows, expected 5, one a point"),
+        ({"points": POINTS, "normals": NORMALS[:, :2]}, r"normals: found shape \(5, 2\), expected \(points, 3\)"),
+        ({"points": POINTS, "labels": np.full(5, 0.5)}, "labels: found 0.5, expected whole numbers"),
+        ({"points": POINTS, "labels": np.zeros((5, 2), int)}, r"labels: found int64 of shape \(5, 2\), expected"),
+        ({"points": np.array([[None, 1, 2]])}, "not a valid NPZ file"),
+        ({"points": NAN}, "points: row 4 is .*nan.*, expected finite numbers"),
+    ],
+)
+def test_bad_npz_files(tmp_path: Path, arrays: dict, message: str) -> None:
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(InputError, match=message) as caught:
+        read_npz(tmp_path / "bad.npz")
+    assert str(caught.value).startswith(f"{tmp_path / 'bad.npz'}: ")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"cloud": POINTS}, "found the arrays cloud, expected one of points, xyz, data, pos"),
+        (
+            {"data": np.zeros(4)},
+            r"points: found shape \(4,\), expected \(points, columns\) or \(clouds, points, columns\)",
+        ),
+        (
+            {"data": np.zeros((2, 5, 3)), "label": np.zeros(3, int)},
+            "label: found 3 clouds, expected 2, as there",
+        ),
+        ({"data": np.zeros((2, 5, 3)), "label": np.zeros(2)}, "label: found float64, expected whole numbers"),
+        ({"data": np.zeros((2, 5, 3)), "pid": np.zeros((2, 4), int)}, "cloud 1 of 2: labels: found 4 rows, expected 5"),
+        ({"data": np.stack([POINTS, NAN])}, "cloud 2 of 2: points: row 4 is .*nan.*, expected finite numbers"),
+    ],
+)
+def test_bad_h5_files(tmp_path: Path, arrays: dict, message: str) -> None:
+    path = save_h5(tmp_path / "bad.h5", **arrays)
+    with pytest.raises(InputError, match=message) as caught:
+        read_h5(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("read", [read_npy, read_npz, read_h5], ids=["npy", "npz", "h5"])
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "no such file"), (b"", "the file is empty"), (b"words", "not a valid")]
+)
+def test_files_of_another_kind(tmp_path: Path, read, content: bytes | None, message: str) -> None:
+    path = tmp_path / f"bad.{read.__name__.removeprefix('read_')}"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(("read", "kind"), [(read_npy, "npy"), (read_npz, "npz"), (read_h5, "h5")])
+@pytest.mark.parametrize("keep", [8, 100, 300, -1])
+def test_files_cut_short(tmp_path: Path, read, kind: str, keep: int) -> None:
+    path = tmp_path / f"a.{kind}"
+    many = RANDOM.standard_normal((50, 3))
+    {"npy": np.save, "npz": lambda path, x: np.savez(path, points=x), "h5": lambda path, x: save_h5(path, data=x)}[
+        kind
+    ](path, many)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="not a valid"):
+        read(path)
+
+
+def test_npy_and_npz_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", POINTS)
+    np.savez(tmp_path / "b.npz", points=POINTS)
+    with pytest.raises(InputError, match="found a single array, expected an NPZ file with named arrays"):
+        read_npz(tmp_path / "a.npy")
+    with pytest.raises(InputError, match="found a file of several arrays, expected an NPY file with one"):
+        read_npy(tmp_path / "b.npz")
+
+
+def test_what_fails_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_h5(tmp_path / "a.h5", data=POINTS)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(InputError, match=r'pip install "sampleformer\[points\]"'):
+        read_h5(path)

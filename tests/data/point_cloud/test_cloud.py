@@ -1,0 +1,77 @@
+"""Clouds: what they refuse, coordinates far away, some of the points."""
+
+import numpy as np
+import pytest
+
+from sampleformer.data.point_cloud.cloud import Cloud
+
+POINTS = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"points": np.zeros((0, 3), np.float32)}, "found no points, expected at least one"),
+        ({"points": POINTS[:, :2]}, r"points: found shape \(4, 2\), expected \(points, 3\)"),
+        ({"points": POINTS[0]}, r"points: found shape \(3,\), expected \(points, 3\)"),
+        ({"points": POINTS.astype(str)}, "points: found <U.*, expected real numbers"),
+        ({"points": np.full((2, 3), np.nan)}, r"points: row 1 is \(nan, nan, nan\), expected finite numbers"),
+        ({"normals": POINTS[:3]}, "normals: found 3 rows, expected 4, one a point"),
+        ({"normals": POINTS[:, :2]}, r"normals: found shape \(4, 2\), expected \(points, 3\)"),
+        ({"features": POINTS[:, 0]}, r"features: found shape \(4,\), expected \(points, features\)"),
+        ({"features": np.array([[0.0], [np.inf], [0], [0]])}, r"features: row 2 is \(inf\), expected finite numbers"),
+        ({"labels": np.zeros(3, int)}, "labels: found 3 rows, expected 4, one a point"),
+        ({"labels": np.zeros(4)}, r"labels: found float64 of shape \(4,\), expected whole numbers, one a point"),
+    ],
+)
+def test_wrong_parts_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Cloud(**{"points": POINTS, **given})
+
+
+def test_the_first_wrong_point_is_named():
+    points = POINTS.copy()
+    points[2, 1] = np.nan
+    with pytest.raises(ValueError, match=r"points: row 3 is \(6, nan, 8\), expected finite numbers"):
+        Cloud(points)
+
+
+def test_measured_numbers_take_the_types_of_a_cloud():
+    cloud = Cloud.measured([[0, 1, 2]], [[0, 0, 5]], [[1]], [7.0])
+    assert [part.dtype for part in (cloud.points, cloud.normals, cloud.features)] == [np.float32] * 3
+    assert cloud.labels.dtype == np.int64
+    assert cloud.normals.tolist() == [[0, 0, 1]]
+    assert cloud.origin == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("labels", "message"), [([1.5], "found 1.5"), (["a"], "found <U1"), ([np.nan], "found nan")])
+def test_labels_that_are_no_whole_numbers_are_refused(labels, message):
+    with pytest.raises(ValueError, match=f"labels: {message}, expected whole numbers"):
+        Cloud.measured([[0, 1, 2]], labels=labels)
+
+
+def test_normals_of_length_zero_stay():
+    assert Cloud.measured(POINTS, np.zeros((4, 3))).normals.tolist() == np.zeros((4, 3)).tolist()
+
+
+def test_coordinates_of_a_map_keep_their_digits():
+    shape = np.random.default_rng(0).random((100, 3))
+    corner = np.array([4_512_345.25, -500_000, 17])
+    cloud = Cloud.measured(shape + corner)
+    assert cloud.origin == (4_512_345.0, -500_000.0, 17.0)
+    np.testing.assert_allclose(cloud.points + np.array(cloud.origin), shape + corner, atol=1e-6)
+
+
+@pytest.mark.parametrize("points", [[[1e9, 0, 0]], [[1e9, 0, 0]] * 3, POINTS], ids=["one", "coinciding", "near"])
+def test_other_coordinates_stay_as_they_are(points):
+    assert Cloud.measured(points).origin == (0, 0, 0)
+    assert Cloud.measured(points).points.tolist() == np.asarray(points).tolist()
+
+
+def test_some_of_the_points_keep_what_they_carry():
+    cloud = Cloud(POINTS, POINTS + 1, POINTS + 2, np.arange(4), (1.0, 2.0, 3.0)).take(np.array([3, 1, 1]))
+    for part, added in ((cloud.points, 0), (cloud.normals, 1), (cloud.features, 2)):
+        assert part.tolist() == (POINTS[[3, 1, 1]] + added).tolist()
+    assert cloud.labels.tolist() == [3, 1, 1]
+    assert cloud.origin == (1, 2, 3)
+    assert len(cloud) == 3

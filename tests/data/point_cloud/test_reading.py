@@ -1,0 +1,158 @@
+"""One cloud from a file of any kind, LAS and LAZ among them."""
+
+import struct
+import sys
+from pathlib import Path
+
+import h5py
+import laspy
+import numpy as np
+import pytest
+import trimesh
+
+from sampleformer.data.point_cloud.reading import SUFFIXES, read_cloud, read_cloud_set
+from sampleformer.errors import InputError
+
+POINTS = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 2]])
+
+
+def scan(path: Path, point_format: int = 3, points: np.ndarray = POINTS) -> None:
+    header = laspy.LasHeader(point_format=point_format)
+    header.scales, header.offsets = [0.001] * 3, points.min(axis=0)
+    data = laspy.LasData(header)
+    data.xyz = points
+    data.intensity = np.array([0, 65535, 13107, 0])[: len(points)]
+    data.classification = np.array([2, 0, 5, 6])[: len(points)]
+    if "red" in set(data.point_format.dimension_names):
+        data.red = np.array([65535, 0, 0, 0])[: len(points)]
+    data.write(path)
+
+
+def write(path: Path) -> None:
+    kind = path.suffix.lower()
+    if kind in (".off", ".obj", ".ply", ".stl"):
+        trimesh.Trimesh(POINTS, [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]).export(path, file_type=kind[1:])
+    elif kind == ".npy":
+        np.save(path, POINTS)
+    elif kind == ".npz":
+        np.savez(path, points=POINTS)
+    elif kind in (".h5", ".hdf5"):
+        with h5py.File(path, "w") as file:
+            file["data"] = POINTS[None]
+    elif kind == ".pcd":
+        lines = "\n".join(" ".join(map(str, row)) for row in POINTS)
+        path.write_text(f"FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS 4\nDATA ascii\n{lines}\n")
+    elif kind in (".las", ".laz"):
+        scan(path)
+    else:
+        np.savetxt(path, POINTS, delimiter="," if kind == ".csv" else " ")
+
+
+@pytest.mark.parametrize("kind", SUFFIXES)
+def test_every_kind_is_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a{kind}"
+    write(path)
+    cloud = read_cloud(path, 50, np.random.default_rng(0))
+    if kind in (".off", ".obj", ".ply", ".stl"):
+        assert cloud.points.shape == cloud.normals.shape == (50, 3)
+        assert np.array_equal(cloud.points, read_cloud(path, 50, np.random.default_rng(0)).points)
+        assert (cloud.points >= 0).all()
+        assert (cloud.points.sum(axis=1) <= 2).all()
+    else:
+        np.testing.assert_allclose(cloud.points, POINTS, atol=1e-6)
+
+
+def test_capital_letters(tmp_path: Path) -> None:
+    write(tmp_path / "a.XYZ")
+    assert len(read_cloud(tmp_path / "a.XYZ", 10, np.random.default_rng(0))) == 4
+
+
+@pytest.mark.parametrize("kind", [".csv", ".npy"])
+def test_columns_are_passed_on(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / f"a{kind}")
+    cloud = read_cloud(tmp_path / f"a{kind}", 10, np.random.default_rng(0), ["z", "y", "x"])
+    assert cloud.points.tolist() == POINTS[:, ::-1].tolist()
+
+
+def test_unknown_kind(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a.doc: found a name that ends in '.doc', expected one of .off, .*, .laz"):
+        read_cloud(tmp_path / "a.doc", 10, np.random.default_rng(0))
+
+
+def test_no_points_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "a.off")
+    with pytest.raises(InputError, match="points: found 0, expected at least 1"):
+        read_cloud(tmp_path / "a.off", 0, np.random.default_rng(0))
+
+
+def test_several_clouds_in_a_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = np.zeros((2, 5, 3))
+    with pytest.raises(InputError, match="a.h5: found 2 clouds, expected a file with one"):
+        read_cloud(tmp_path / "a.h5", 10, np.random.default_rng(0))
+    assert len(read_cloud_set(tmp_path / "a.h5")) == 2
+
+
+def test_files_that_hold_no_set(tmp_path: Path) -> None:
+    write(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"a.npy: found a name that ends in '.npy', expected one of .npz, .h5, .hdf5"):
+        read_cloud_set(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("kind", ["las", "laz"])
+@pytest.mark.parametrize(("point_format", "features"), [(0, 1), (3, 4), (6, 1)])
+def test_scans(tmp_path: Path, kind: str, point_format: int, features: int) -> None:
+    far = POINTS + np.array([4_512_345.25, 512_345.5, 100])
+    scan(tmp_path / f"a.{kind}", point_format, far)
+    cloud = read_cloud(tmp_path / f"a.{kind}", 10, np.random.default_rng(0))
+    np.testing.assert_allclose(cloud.points + np.array(cloud.origin), far, atol=1e-6)
+    assert cloud.labels.tolist() == [2, 0, 5, 6]
+    assert cloud.features.shape == (4, features)
+    np.testing.assert_allclose(cloud.features[:, 0], [0, 1, 0.2, 0], atol=1e-6)
+    if features == 4:
+        assert cloud.features[:, 1:].tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
+
+
+def test_a_scan_without_points(tmp_path: Path) -> None:
+    scan(tmp_path / "a.las", points=POINTS[:1])
+    laspy.LasData(laspy.LasHeader(point_format=3)).write(tmp_path / "a.las")
+    with pytest.raises(InputError, match="a.las: found no points, expected at least one"):
+        read_cloud(tmp_path / "a.las", 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("kind", ["las", "laz"])
+@pytest.mark.parametrize("keep", [3, 100, 300, -1])
+def test_scans_cut_short(tmp_path: Path, kind: str, keep: int) -> None:
+    path = tmp_path / f"a.{kind}"
+    scan(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=f"not a valid {kind.upper()} file") as caught:
+        read_cloud(path, 10, np.random.default_rng(0))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_fails_without_laspy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan(tmp_path / "a.las")
+    monkeypatch.setitem(sys.modules, "laspy", None)
+    with pytest.raises(InputError, match=r'pip install "sampleformer\[points\]"'):
+        read_cloud(tmp_path / "a.las", 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("kind", ["las", "laz"])
+@pytest.mark.parametrize(
+    ("place", "form", "message"),
+    [
+        (100, "<I", "too few for 4294967295 records before the points"),
+        (243, "<I", "too few for 4294967295 extended records"),
+        (247, "<Q", "too few for 18446744073709551615 points"),
+        (0, "<B", "found no header that starts with LASF"),
+    ],
+)
+def test_counts_that_a_scan_has_no_room_for(tmp_path: Path, kind: str, place: int, form: str, message: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    scan(path, point_format=6)  # in version 1.4
+    content = bytearray(path.read_bytes())
+    struct.pack_into(form, content, place, 256 ** struct.calcsize(form) - 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_cloud(path, 10, np.random.default_rng(0))
