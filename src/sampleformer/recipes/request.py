@@ -55,7 +55,6 @@ def request(
     return change(validate(Recipe, values, where), [*given, *changes])
 
 
-<<<<<<< HEAD
 def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | None) -> dict[str, Any]:
     if kind is None and "columns" in asked and not _takes(section, "columns"):
         kind = kind_of(asked)
@@ -63,22 +62,6 @@ def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | N
     if kind is not None and kind.source != section.get("name"):
         accepted = inspect.signature(SOURCES[kind.source]).parameters
         section = {"name": kind.source} | {name: value for name, value in section.items() if name in accepted}
-=======
-def _data_section(section: dict[str, Any], asked: dict[str, Any], *, need_kind: bool) -> dict[str, Any]:
-    numbers = asked.pop("numbers", False) or "columns" in asked
-    if "text" in asked and numbers:
-        raise InputError("--text and --numbers or --columns: expected one kind of table, got both")
-    if need_kind and "text" not in asked and "smiles" not in asked and not numbers:
-        raise InputError(
-            "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for one of molecules, or --numbers "
-            "for one of numbers"
-        )
-    columns = ("text", "smiles")
-    kind = next((name for name in columns if name in asked), "numbers" if numbers else section.get("name"))
-    if kind != section.get("name"):
-        accepted = inspect.signature(SOURCES[kind]).parameters  # type: ignore[index]
-        section = {"name": kind} | {name: value for name, value in section.items() if name in accepted}
->>>>>>> main
     return section | asked
 
 
