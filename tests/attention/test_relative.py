@@ -68,7 +68,7 @@ def with_gradients(tokens: Tokens) -> Tokens:
         tokens.positions,
         tokens.coordinates.clone().requires_grad_(),
         tokens.normals.clone().requires_grad_(),
-        Edges(edges.source, edges.target, edges.features.clone().requires_grad_(), edges.mask),
+        edges=Edges(edges.source, edges.target, edges.features.clone().requires_grad_(), edges.mask),
     )
 
 
@@ -77,7 +77,7 @@ def value_and_gradients(terms: tuple[Tensor, Tensor], leaves: dict[str, Tensor],
     both = torch.stack(terms)
     if valid is not None:
         by_head = valid.repeat_interleave(HEADS // valid.shape[1], dim=1)
-        both = both.masked_fill(~by_head[:, None], 0)
+        both = both.masked_fill(~by_head[:, :, None], 0)
     upstream = torch.randn(both.shape, generator=torch.Generator().manual_seed(7), dtype=both.dtype)
     return [both.detach(), *torch.autograd.grad(both, list(leaves.values()), upstream, materialize_grads=True)]
 
@@ -110,7 +110,7 @@ def test_cross_attention_equals_the_twin(name):
     indices, valid = choose(context, 2)
     found = torch.stack(module(tokens, context, indices, valid))
     twin = torch.stack(naive.relative(name, module, tokens, context, indices, valid))
-    assert found.shape == (2, 2, 3, HEADS, SLOTS)
+    assert found.shape == (2, 2, HEADS, 3, SLOTS)
     torch.testing.assert_close(found, twin, **EXACT)
 
 
@@ -127,10 +127,10 @@ def test_padding_changes_nothing(name):
         tokens.positions[1:, :length],
         tokens.coordinates[1:, :length],
         tokens.normals[1:, :length],
-        Edges(edges.source[1:, inside[0]], edges.target[1:, inside[0]], edges.features[1:, inside[0]]),
+        edges=Edges(edges.source[1:, inside[0]], edges.target[1:, inside[0]], edges.features[1:, inside[0]]),
     )
     expected = torch.stack(module(alone, alone, indices[1:]))
-    torch.testing.assert_close(terms[:, 1:, :length], expected, **EXACT)
+    torch.testing.assert_close(terms[:, 1:, :, :length], expected, **EXACT)
 
 
 @every_relative
@@ -149,7 +149,7 @@ def test_terms_are_linear_maps_of_the_same_features(name):
 
 def rotated(tokens: Tokens, rotation: Tensor) -> Tokens:
     coordinates, normals = tokens.coordinates @ rotation.T, tokens.normals @ rotation.T
-    return Tokens(tokens.features, tokens.mask, tokens.positions, coordinates, normals, tokens.edges)
+    return Tokens(tokens.features, tokens.mask, tokens.positions, coordinates, normals, edges=tokens.edges)
 
 
 @pytest.mark.parametrize("name", [name for name, made in RELATIVES.items() if made.invariant])
@@ -185,7 +185,7 @@ def test_order_of_tokens_and_slots_does_not_matter(name):
     new, slots = torch.randperm(tokens.length), torch.randperm(SLOTS)
     moved = permuted(tokens, new)
     found = torch.stack(module(moved, moved, new[indices][..., slots], valid[..., slots]))
-    torch.testing.assert_close(found[:, :, new], expected[..., slots], **EXACT)
+    torch.testing.assert_close(found[:, :, :, new], expected[..., slots], **EXACT)
 
 
 # Precision, compilers
@@ -220,7 +220,7 @@ def test_points_that_coincide_give_finite_gradients(name):
         torch.zeros_like(tokens.positions),
         tokens.coordinates[:, :1].expand_as(tokens.coordinates).clone().requires_grad_(),
         tokens.normals,
-        tokens.edges,
+        edges=tokens.edges,
     )
     both = torch.stack(module(together, together, *choose(together, 1)))
     inputs = [together.coordinates, *module.parameters()]
@@ -267,7 +267,7 @@ class SelfRelated(nn.Module):
 def test_exported_with_any_batch_length_and_number_of_edges_equals_eager(name):
     module, tokens = SelfRelated(build(name)), token_sets([7, 5, 6], padding=1)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    of_tokens = [*[sizes] * 5, [sizes] * 4]
+    of_tokens = [*[sizes] * 5, None, None, [sizes] * 4]
     of_slots = {0: torch.export.Dim.DYNAMIC}
     program = torch.export.export(
         module, (tokens, *choose(tokens, 2)), dynamic_shapes=(of_tokens, of_slots, of_slots), strict=False
@@ -311,7 +311,7 @@ def test_what_is_needed_is_enough(name):
     nothing = {field: None for field in FIELDS[1:] if field not in module.needs}
     tokens = token_sets([5, 4], **nothing)
     terms = module(tokens, tokens, *choose(tokens, 1))
-    assert all(term.shape == (2, 5, HEADS, SLOTS) for term in terms)
+    assert all(term.shape == (2, HEADS, 5, SLOTS) for term in terms)
 
 
 @every_relative

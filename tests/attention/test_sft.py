@@ -44,7 +44,7 @@ def tokens_with_everything(lengths: list[int], padding: int = 0) -> Tokens:
 def dense_terms(attention: SftAttention, tokens: Tokens) -> Tensor:
     """Terms of every pair of tokens, (2, b, h, n, n)."""
     everything = torch.arange(tokens.length).expand(tokens.batch, 1, -1)
-    return torch.stack(attention.relative(tokens, tokens, everything)).transpose(2, 3)
+    return torch.stack(attention.relative(tokens, tokens, everything))
 
 
 @pytest.mark.parametrize("relative", RELATIVES)

@@ -41,7 +41,7 @@ class Mixing(nn.Module):
         valid: Bool[Tensor, "b #h k"] | None,
         *,
         leak: Float[Tensor, "b h k"] | None = None,
-        terms: tuple[Float[Tensor, "b n h k"], Float[Tensor, "b n h k"]] | None = None,
+        terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
         noise: Tensor | None = None,
     ) -> Float[Tensor, "b h n e"]:
         """Mixes; zeros where a query has no valid key.

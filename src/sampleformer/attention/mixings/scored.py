@@ -6,6 +6,7 @@ from torch import Tensor
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
 from sampleformer.functional.probabilities import PROBABILITIES
+from sampleformer.functional.related import related
 from sampleformer.functional.scores import SCORES
 
 
@@ -66,8 +67,7 @@ class ScoredMixing(Mixing):
             return _fused(query, key, value, valid)
         logits = SCORES[self.score](query, key)
         if terms is not None:
-            multiplicative, additive = (term.transpose(1, 2) for term in terms)
-            logits = logits * F.softplus(multiplicative) + additive
+            logits = related(logits, *terms)
         numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid)
         return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
 

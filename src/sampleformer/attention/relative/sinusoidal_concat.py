@@ -1,9 +1,8 @@
 """Sequences: where each of the two tokens is."""
 
-from torch import Tensor
-
-from sampleformer.attention.relative.base import gathered
+from sampleformer.attention.relative.base import PairTerms, gathered
 from sampleformer.attention.relative.codes import CodeRelative
+from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.relative import concatenation_terms
 from sampleformer.tokens import Tokens
 
@@ -27,12 +26,13 @@ class SinusoidalConcatRelative(CodeRelative):
         >>> tokens = Tokens(torch.zeros(1, 5, 8))
         >>> multiplicative, additive = SinusoidalConcatRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
-        torch.Size([1, 5, 4, 2])
+        torch.Size([1, 4, 5, 2])
     """
 
     def __init__(self, heads: int, *, frequencies: int = 16) -> None:
         super().__init__(heads, 4, frequencies)
 
-    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-        """Terms of both maps, see `Relative.terms`."""
-        return concatenation_terms(self.code(tokens), gathered(self.code(context), indices), weight)
+    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
+        """Both terms, see `Relative.terms`."""
+        chosen = choice.mixed(gathered(self.code(context), choice.indices))
+        return PairTerms((self.code(tokens),), lambda code: self.both(lambda weight: concatenation_terms(code, chosen, weight)))

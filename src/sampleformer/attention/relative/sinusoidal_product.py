@@ -1,9 +1,8 @@
 """Sequences: how alike the codes of two places are."""
 
-from torch import Tensor
-
-from sampleformer.attention.relative.base import gathered
+from sampleformer.attention.relative.base import PairTerms, gathered
 from sampleformer.attention.relative.codes import CodeRelative
+from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.relative import product_terms
 from sampleformer.tokens import Tokens
 
@@ -27,12 +26,13 @@ class SinusoidalProductRelative(CodeRelative):
         >>> tokens = Tokens(torch.zeros(1, 5, 8))
         >>> multiplicative, additive = SinusoidalProductRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
-        torch.Size([1, 5, 4, 2])
+        torch.Size([1, 4, 5, 2])
     """
 
     def __init__(self, heads: int, *, frequencies: int = 16) -> None:
         super().__init__(heads, 2, frequencies)
 
-    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-        """Terms of both maps, see `Relative.terms`."""
-        return product_terms(self.code(tokens), gathered(self.code(context), indices), weight)
+    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
+        """Both terms, see `Relative.terms`."""
+        chosen = choice.mixed(gathered(self.code(context), choice.indices))
+        return PairTerms((self.code(tokens),), lambda code: self.both(lambda weight: product_terms(code, chosen, weight)))
