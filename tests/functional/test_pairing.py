@@ -14,7 +14,7 @@ K, CARRIED = 5, 3
 
 
 def mixed(top: Tensor, rest: Tensor, top_scores: Tensor, rest_scores: Tensor, *valid: Tensor | None) -> Tensor:
-    return mix_pairs(top, rest, pair_shares(top_scores, rest_scores, *valid))
+    return mix_pairs(torch.cat([top, rest], dim=-2), pair_shares(top_scores, rest_scores, *valid))
 
 
 def inputs(rest: int) -> list[Tensor]:

@@ -9,14 +9,13 @@ _LINEAR_FROM = -30.0
 
 
 def mix_pairs(
-    top: Float[Tensor, "*rows k c"], rest: Float[Tensor, "*rows r c"], shares: Float[Tensor, "*rows r"]
+    candidates: Float[Tensor, "*rows m c"], shares: Float[Tensor, "*rows r"]
 ) -> Float[Tensor, "*rows k c"]:
-    """Mixes top i with rest i: ``out_i = (1 − share_i) top_i + share_i rest_i``; without rest, top stays as it is.
+    """Mixes i with k + i: ``out_i = (1 − share_i) x_i + share_i x_(k + i)``; what has no partner stays as it is.
 
     Args:
-        top: what the k best tokens carry.
-        rest: what the next ``r <= k`` carry.
-        shares: of rest, from `pair_shares`.
+        candidates: x, what the k best tokens and the next ``r <= k`` carry; m = k + r.
+        shares: of the next, from `pair_shares`.
 
     Returns:
         One mixture for each of the k best, differentiable in everything.
@@ -24,13 +23,31 @@ def mix_pairs(
     Source: SFT (arXiv 2408.05822), section 3.
 
     Example:
-        >>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
-        >>> mix_pairs(one, zero, torch.tensor([0.25]))
+        >>> mix_pairs(torch.tensor([[1.0], [0.0]]), torch.tensor([0.25]))
         tensor([[0.7500]])
     """
-    pairs = rest.shape[-2]
-    mixed = torch.lerp(top[..., :pairs, :], rest, shares.to(top.dtype)[..., None])
-    return mixed if pairs == top.shape[-2] else torch.cat([mixed, top[..., pairs:, :]], dim=-2)
+    return _mix_along(-2, candidates, shares[..., None])
+
+
+def mix_columns(
+    candidates: Float[Tensor, "*rows n m"], shares: Float[Tensor, "*rows r"]
+) -> Float[Tensor, "*rows n k"]:
+    """`mix_pairs` of what lies side by side, such as numbers of every query and candidate.
+
+    Example:
+        >>> mix_columns(torch.tensor([[1.0, 0.0]]), torch.tensor([0.25]))
+        tensor([[0.7500]])
+    """
+    return _mix_along(-1, candidates, shares[..., None, :])
+
+
+def _mix_along(dim: int, candidates: Tensor, shares: Tensor) -> Tensor:
+    rest = shares.shape[dim]
+    alone = candidates.shape[dim] - 2 * rest
+    # One split has one gradient; slices would each fill a tensor of their own.
+    first, middle, last = candidates.split([rest, alone, rest], dim)
+    mixed = torch.lerp(first, last, shares.to(first.dtype))
+    return mixed if alone == 0 else torch.cat([mixed, middle], dim)
 
 
 def pair_shares(

@@ -52,7 +52,7 @@ class _Related(torch.autograd.Function):
         factors, result = torch.empty_like(multiplicative), torch.empty_like(scores)
         tensors = (scores, multiplicative, additive, factors, result)
         for s, w, u, factor, out in _blocks(*tensors):
-            factor.copy_(F.softplus(w))
+            torch.ops.aten.softplus.out(w, out=factor)
             torch.addcmul(u, s, factor, out=out)
         ctx.save_for_backward(scores, factors)
         return result

@@ -79,4 +79,4 @@ def _mixed(choice: Choice, terms: Tensor) -> Tensor:
     """Terms of slots, from those of candidates: (b, h, n, m) to (b, h, n, k)."""
     groups = choice.indices.shape[1]
     by_group = terms.unflatten(1, (groups, -1)).flatten(2, 3)  # (b, g, n h / g, m)
-    return choice.mixed(by_group.mT).mT.unflatten(2, (-1, terms.shape[2])).flatten(1, 2)
+    return choice.mixed_columns(by_group).unflatten(2, (-1, terms.shape[2])).flatten(1, 2)

@@ -31,7 +31,7 @@ class PointRelative(Relative):
 
         def make(*of_queries: Tensor) -> tuple[Tensor, Tensor]:
             both_ends = [end for ends in zip(of_queries, chosen, strict=True) for end in ends]
-            mixed = [choice.mixed(plane.mT).mT for plane in self.features(*both_ends)]
+            mixed = [choice.mixed_columns(plane) for plane in self.features(*both_ends)]
             return self.both(lambda weight: feature_terms(mixed, weight))
 
         return PairTerms(tuple(getattr(tokens, name) for name in self.needs), make)

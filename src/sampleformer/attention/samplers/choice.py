@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from sampleformer.functional.pairing import mix_pairs
+from sampleformer.functional.pairing import mix_columns, mix_pairs
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,13 @@ class Choice:
         """What the slots hold of something that is linear in the candidates: keys, values, terms of pairs."""
         if self.mix is not None:
             return self.mix(candidates)
-        top = candidates[..., : self.slots, :]
-        return top if self.shares is None else mix_pairs(top, candidates[..., self.slots :, :], self.shares)
+        return candidates[..., : self.slots, :] if self.shares is None else mix_pairs(candidates, self.shares)
+
+    def mixed_columns(self, of_pairs: Float[Tensor, "b g n m"]) -> Float[Tensor, "b g n k"]:
+        """What the slots hold of something that every query and candidate have."""
+        if self.mix is not None:
+            return self.mix(of_pairs.mT).mT
+        return of_pairs[..., : self.slots] if self.shares is None else mix_columns(of_pairs, self.shares)
 
     @property
     def slots_valid(self) -> Bool[Tensor, "b g k"] | None:

@@ -69,9 +69,10 @@ class PairSampler(Sampler):
         slots = min(self.sampled, indices.shape[-1])
         if noise is not None:
             indices = _in_random_order(indices, slots, valid, noise[2])
-        found = (scores.gather(-1, indices), valid)
-        top, rest = ([None if of is None else of[..., part] for of in found] for part in (slice(slots), slice(slots, None)))
-        return Choice(indices, valid, slots, shares=pair_shares(top[0], rest[0], top[1], rest[1]))
+        found = scores.gather(-1, indices)
+        top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
+        shares = pair_shares(found[..., :slots], found[..., slots:], top_valid, rest_valid)
+        return Choice(indices, valid, slots, shares=shares)
 
     def _scores(self, features: Tensor) -> Tensor:
         wide = torch.promote_types(features.dtype, torch.float32)
