@@ -1,12 +1,12 @@
 """Attention by scores: a score of every pair, turned into weights."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
 from sampleformer.functional.probabilities import PROBABILITIES
-from sampleformer.functional.related import related
 from sampleformer.functional.scores import SCORES
 
 
@@ -67,7 +67,8 @@ class ScoredMixing(Mixing):
             return _fused(query, key, value, valid)
         logits = SCORES[self.score](query, key)
         if terms is not None:
-            logits = related(logits, *terms)
+            multiplicative, additive = (term.to(logits.dtype) for term in terms)
+            logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
         numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid)
         return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
 
