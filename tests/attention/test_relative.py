@@ -1,10 +1,13 @@
 """What every registered function of relative features promises, tested for each of them."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sampleformer.attention.relative import RELATIVES, Relative
+from sampleformer.attention.samplers.choice import Choice
 from sampleformer.edges import Edges
 from sampleformer.tokens import Tokens
 from tests.naive import relative as naive
@@ -142,6 +145,54 @@ def test_terms_are_linear_maps_of_the_same_features(name):
     multiplicative, additive = module(tokens, tokens, indices, valid)
     torch.testing.assert_close(additive, 2 * multiplicative, **EXACT)
     assert bool(multiplicative.any())
+
+
+# What a sampler chose
+
+
+def soft_mixture(candidates: Tensor) -> Tensor:
+    """Every slot holds a mixture of all candidates, with weights that add up to one."""
+    weights = torch.linspace(-1, 1, SLOTS * candidates.shape[2]).double().view(SLOTS, -1).softmax(-1)
+    return weights @ candidates
+
+
+CHOICES: dict[str, Callable[[Tensor, Tensor | None], Choice]] = {
+    "first": lambda indices, valid: Choice(indices, valid, SLOTS),
+    "pairs": lambda indices, valid: Choice(
+        indices, valid, SLOTS, shares=torch.linspace(0.1, 0.9, 2).double().expand(*indices.shape[:2], -1)
+    ),
+    "mixture": lambda indices, valid: Choice(indices, valid, SLOTS, soft_mixture),
+}
+
+
+@every_relative
+@every_number_of_groups
+@pytest.mark.parametrize("kind", CHOICES)
+def test_slots_hold_mixtures_of_the_terms_of_their_candidates(name, groups, kind):
+    module, tokens = build(name), with_gradients(token_sets([7, 6]))
+    indices, valid = choose(tokens, groups, slots=SLOTS + 2)
+    choice = CHOICES[kind](indices, valid)
+    leaves = leaves_of(module, tokens)
+    terms = module.of_choice(tokens, tokens, choice)
+    found = value_and_gradients(terms.make(*terms.of_queries), leaves, None)
+    of_candidates = torch.stack(module(tokens, tokens, indices, valid))
+    columns = of_candidates.unflatten(2, (groups, -1)).permute(1, 2, 5, 0, 3, 4).flatten(3)  # (b, g, m, 2 h / g n)
+    mixed = choice.mixed(columns).unflatten(3, (2, -1, tokens.length)).permute(3, 0, 1, 4, 5, 2).flatten(2, 3)
+    expected = value_and_gradients((mixed[0], mixed[1]), leaves, None)
+    assert_all_close(found, expected, list(leaves), **EXACT)
+
+
+@every_relative
+@pytest.mark.parametrize("kind", CHOICES)
+def test_terms_of_some_queries_are_those_of_all(name, kind):
+    module, tokens = build(name), token_sets([13, 9], padding=1)
+    indices, valid = choose(tokens, 2, slots=SLOTS + 2)
+    terms = module.of_choice(tokens, tokens, CHOICES[kind](indices, valid))
+    whole = torch.stack(terms.make(*terms.of_queries))
+    of_parts = zip(*(of.split(4, dim=1) for of in terms.of_queries), strict=True)
+    parts = [torch.stack(terms.make(*part)) for part in of_parts]
+    assert len(parts) == 4
+    torch.testing.assert_close(torch.cat(parts, dim=3), whole, rtol=1e-12, atol=1e-12)
 
 
 # What must not matter

@@ -206,7 +206,8 @@ class Attention(nn.Module):
 
         of_queries = () if terms is None else terms.of_queries
         if self.mixing.blockwise:
-            widest = max(self.width, self.heads * self.mixing.numbers_per_query(key.shape[2]))
+            numbers = self.mixing.numbers_per_query(key.shape[2], related=terms is not None)
+            widest = max(self.width, self.heads * numbers)
             result = tokenwise(mix, tokens.features, *of_queries, widest=widest)
         else:
             result = mix(tokens.features, *of_queries)

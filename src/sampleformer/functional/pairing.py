@@ -8,9 +8,7 @@ from torch import Tensor
 _LINEAR_FROM = -30.0
 
 
-def mix_pairs(
-    candidates: Float[Tensor, "*rows m c"], shares: Float[Tensor, "*rows r"]
-) -> Float[Tensor, "*rows k c"]:
+def mix_pairs(candidates: Float[Tensor, "*rows m c"], shares: Float[Tensor, "*rows r"]) -> Float[Tensor, "*rows k c"]:
     """Mixes i with k + i: ``out_i = (1 − share_i) x_i + share_i x_(k + i)``; what has no partner stays as it is.
 
     Args:
@@ -29,9 +27,7 @@ def mix_pairs(
     return _mix_along(-2, candidates, shares[..., None])
 
 
-def mix_columns(
-    candidates: Float[Tensor, "*rows n m"], shares: Float[Tensor, "*rows r"]
-) -> Float[Tensor, "*rows n k"]:
+def mix_columns(candidates: Float[Tensor, "*rows n m"], shares: Float[Tensor, "*rows r"]) -> Float[Tensor, "*rows n k"]:
     """`mix_pairs` of what lies side by side, such as numbers of every query and candidate.
 
     Example:

@@ -124,7 +124,7 @@ def _wide(values: Tensor) -> Tensor:
 
 
 def _masked(logits: Tensor, valid: Tensor | None) -> Tensor:
-    return logits if valid is None else torch.where(valid[:, :, None, :], logits, -torch.inf)
+    return logits if valid is None else logits.masked_fill(~valid[:, :, None, :], -torch.inf)
 
 
 def _of_slots(leak: Tensor | None, valid: Tensor | None) -> Tensor:

@@ -2,9 +2,9 @@
 
 All functions agree on this: a query i and the token j in a slot of a group of heads have relative features ``r_ij``, f
 numbers, which are never stored. Weights ``(h, f)`` are a linear map for each of h heads; the result ``(b, h, n, m)``
-holds ``weight · r_ij`` for the m slots of each head, in the layout of scores. Heads are dealt out to the g groups in order: the first h / g
-heads see the slots of the first group. Everything is computed in float32 or wider, also under autocast, and the result
-has the weights' dtype. Source: SFT (arXiv 2408.05822), section 3.
+holds ``weight · r_ij`` for the m slots of each head, in the layout of scores. Heads are dealt out to the g groups in
+order: the first h / g heads see the slots of the first group. Everything is computed in float32 or wider, also under
+autocast, and the result has the weights' dtype. Source: SFT (arXiv 2408.05822), section 3.
 """
 
 import math

@@ -29,8 +29,13 @@ class Mixing(nn.Module):
         """The random numbers of one training pass, one tensor; None if there are none."""
         return None
 
-    def numbers_per_query(self, keys: int) -> int:
-        """How many numbers a query and head have at the widest while they are mixed with so many keys."""
+    def numbers_per_query(self, keys: int, *, related: bool = False) -> int:
+        """How many numbers a query and head have at the widest while they are mixed with so many keys.
+
+        Args:
+            keys: k.
+            related: whether there are relative terms.
+        """
         return 0
 
     def forward(

@@ -43,8 +43,10 @@ class ScoredMixing(Mixing):
         self.leaks = PROBABILITIES[probability].leaks
         self.standardised = score == "maxout"
 
-    def numbers_per_query(self, keys: int) -> int:
+    def numbers_per_query(self, keys: int, *, related: bool = False) -> int:
         """Torch's fused attention keeps no scores; others do, and are quicker in blocks that overflow the cache."""
+        if related:
+            return keys
         return 0 if self._is_fused else keys // 2
 
     @property

@@ -48,4 +48,5 @@ class DistanceFieldRelative(PointRelative):
 
     def features(self, *of_pairs: Tensor) -> list[Tensor]:
         """The three functions of the distance, see `PointRelative.features`."""
-        return distance_field_features(*of_pairs, self.rates)
+        points, chosen = of_pairs
+        return distance_field_features(points, chosen, self.rates)

@@ -1,10 +1,9 @@
 """Sequences: where each of the two tokens is."""
 
-from sampleformer.attention.relative.base import PairTerms, gathered
+from torch import Tensor
+
 from sampleformer.attention.relative.codes import CodeRelative
-from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.relative import concatenation_terms
-from sampleformer.tokens import Tokens
 
 
 class SinusoidalConcatRelative(CodeRelative):
@@ -23,6 +22,7 @@ class SinusoidalConcatRelative(CodeRelative):
 
     Example:
         >>> import torch
+        >>> from sampleformer.tokens import Tokens
         >>> tokens = Tokens(torch.zeros(1, 5, 8))
         >>> multiplicative, additive = SinusoidalConcatRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
@@ -32,7 +32,6 @@ class SinusoidalConcatRelative(CodeRelative):
     def __init__(self, heads: int, *, frequencies: int = 16) -> None:
         super().__init__(heads, 4, frequencies)
 
-    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
-        """Both terms, see `Relative.terms`."""
-        chosen = choice.mixed(gathered(self.code(context), choice.indices))
-        return PairTerms((self.code(tokens),), lambda code: self.both(lambda weight: concatenation_terms(code, chosen, weight)))
+    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+        """One term, see `CodeRelative.term`."""
+        return concatenation_terms(code, chosen, weight)

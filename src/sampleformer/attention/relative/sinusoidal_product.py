@@ -1,10 +1,9 @@
 """Sequences: how alike the codes of two places are."""
 
-from sampleformer.attention.relative.base import PairTerms, gathered
+from torch import Tensor
+
 from sampleformer.attention.relative.codes import CodeRelative
-from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.relative import product_terms
-from sampleformer.tokens import Tokens
 
 
 class SinusoidalProductRelative(CodeRelative):
@@ -23,6 +22,7 @@ class SinusoidalProductRelative(CodeRelative):
 
     Example:
         >>> import torch
+        >>> from sampleformer.tokens import Tokens
         >>> tokens = Tokens(torch.zeros(1, 5, 8))
         >>> multiplicative, additive = SinusoidalProductRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
@@ -32,7 +32,6 @@ class SinusoidalProductRelative(CodeRelative):
     def __init__(self, heads: int, *, frequencies: int = 16) -> None:
         super().__init__(heads, 2, frequencies)
 
-    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
-        """Both terms, see `Relative.terms`."""
-        chosen = choice.mixed(gathered(self.code(context), choice.indices))
-        return PairTerms((self.code(tokens),), lambda code: self.both(lambda weight: product_terms(code, chosen, weight)))
+    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+        """One term, see `CodeRelative.term`."""
+        return product_terms(code, chosen, weight)

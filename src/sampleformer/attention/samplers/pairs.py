@@ -101,4 +101,3 @@ def _in_random_order(indices: Tensor, slots: int, valid: Tensor | None, keys: Te
         keys = keys.masked_fill(~valid[..., :slots], torch.inf)
     order = keys.argsort(dim=-1, stable=True)
     return torch.cat([top.gather(-1, order), indices[..., slots:]], dim=-1)
-
