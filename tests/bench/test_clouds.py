@@ -23,8 +23,8 @@ from sampleformer.errors import InputError
 SIZES = ["--points", "24,8", "--batch", "2", "--layers", "1", "--width", "16", "--heads", "2", "--sampled", "4"]
 TINY = [*SIZES, "--repeats", "2", "--threads", "1"]
 FIELDS = (
-    "model parameters layers width heads sampled pass n batch median_s min_s max_s peak_bytes device dtype threads "
-    "torch clouds_per_s ratios"
+    "model parameters layers width heads sampled invariant neighbours pass n batch median_s min_s max_s peak_bytes "
+    "device dtype threads torch clouds_per_s ratios"
 )
 
 
@@ -70,6 +70,20 @@ def test_a_model_answers_for_each_cloud_by_what_it_is_given(name: str) -> None:
     assert torch.equal(model(turned), answers) == (name in PEERS)  # peers do not see normals
 
 
+@pytest.mark.parametrize("name", ["samsa", "sft", "yoso", "full"])
+def test_an_invariant_model_answers_alike_for_turned_clouds(name: str) -> None:
+    settings = CloudsSettings(
+        models=(name,), layers=1, width=16, heads=2, sampled=4, dtype="float64", invariant=True, neighbours=5
+    )
+    model = build_model(name, settings).eval()
+    points = sphere(3, 30, torch.Generator().manual_seed(1)).double()
+    points[..., :3] *= torch.rand(3, 30, 1, dtype=torch.float64)
+    turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64)).Q
+    turned = torch.cat([points[..., :3] @ turn, points[..., 3:] @ turn], dim=-1)
+    torch.testing.assert_close(model(turned), model(points), rtol=1e-8, atol=1e-10)
+    assert not torch.allclose(model(points * 1.5), model(points))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_training_step_reaches_the_weights_and_not_the_data(name: str) -> None:
     settings = CloudsSettings(models=(name,), layers=1, width=16, heads=2, sampled=4)
@@ -101,6 +115,8 @@ def test_json_tables_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         sizes = (record["layers"], record["width"], record["heads"])
         assert sizes == ((None, None, None) if record["model"] in PEERS else (1, 16, 2))
         assert record["sampled"] == (4 if record["model"] in ("samsa", "sft") else None)
+        assert record["invariant"] == (None if record["model"] in PEERS else False)
+        assert record["neighbours"] == (None if record["model"] in PEERS else 16)
     samsa, pointnet = records[0], next(r for r in records if r["model"] == "pointnet")
     assert samsa["ratios"]["pointnet"] == pytest.approx(samsa["clouds_per_s"] / pointnet["clouds_per_s"])
     assert {r["parameters"] for r in records if r["model"].startswith("dgcnn")} == {1_809_576}
@@ -149,7 +165,7 @@ def test_what_takes_too_long_is_left_out_and_has_no_ratio(monkeypatch: pytest.Mo
     )
     assert [(record["model"], record["ratios"]) for record in results.records] == [("samsa", {})]
     assert cloud_notes(results) == [
-        "samsa: layers 1, width 16, heads 2, k = 4.",
+        "samsa: layers 1, width 16, heads 2, k = 4, 16 neighbours, not invariant.",
         "pointnet, forward, n = 8: left out, 4 passes would take about 4 s; --limit-seconds is 2.",
     ]
 
@@ -170,6 +186,7 @@ def test_nothing_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
         (["--layers", "0"], "--layers: 0, expected at least 1"),
         (["--heads", "3"], "--heads: 3, expected a divisor of --width, which is 16"),
         (["--sampled", "-1"], "--sampled: -1, expected at least 1"),
+        (["--neighbours", "-1"], "--neighbours: -1, expected at least 0"),
         (["--batch", "0"], "--batch: 0, expected at least 1"),
         (["--batch", "1"], "--batch: 1, expected at least 2 for training steps of pointnet, dgcnn, dgcnn-factored"),
         (["--plot", "a.jpg"], r"--plot: 'a.jpg', expected a file name that ends in \.png"),

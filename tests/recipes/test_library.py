@@ -29,7 +29,7 @@ def test_every_recipe_can_be_built(name: str) -> None:
     assert recipe.description
     assert issubclass(recipe.data.resolve(SOURCES, "data"), tuple(SOURCES.values()))
     with torch.device("meta"):
-        TokenModel(recipe.model, getattr(EMBEDS[recipe.model.embed.name], "example", {"vocabulary": 256}), outputs=10)
+        TokenModel(recipe.model, EMBEDS[recipe.model.embed.name].example, outputs=10)
     if name not in OF_THE_USER:  # who gives path and columns
         recipe.data.build(SOURCES, "data")
 

@@ -78,6 +78,8 @@ def _record(name: str, model: nn.Module, settings: CloudsSettings, cells: dict[s
         "width": None if sizes is None else sizes.width,
         "heads": None if sizes is None else sizes.heads,
         "sampled": None if sizes is None else sizes.sampled,
+        "invariant": None if sizes is None else settings.invariant,
+        "neighbours": None if sizes is None else settings.neighbours,
         **cells[name],
         "clouds_per_s": settings.batch / seconds,
         "ratios": {peer: cells[peer]["median_s"] / seconds for peer in PEERS if peer in cells and peer != name},

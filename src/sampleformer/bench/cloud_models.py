@@ -20,9 +20,8 @@ from sampleformer.tokens import Tokens
 CLASSES = 40
 """Of ModelNet40."""
 
-# The embedding of our models and what it is told of the data.
-EMBED: dict[str, Any] = {"name": "sequence", "hidden": None, "positions": "none"}
-INPUTS = {"features": 6}
+# What the embedding of our models is told of the data.
+INPUTS = {"features": 0, "normals": True}
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,8 @@ class TokensOfPoints(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Logits of coordinates and normals side by side, ``(b, n, 6)``."""
         points = points.detach()
-        return self.model(Tokens(points, coordinates=points[..., :3], normals=points[..., 3:]))
+        nothing = points.new_zeros(*points.shape[:2], 0)
+        return self.model(Tokens(nothing, coordinates=points[..., :3], normals=points[..., 3:]))
 
 
 def sizes_of(name: str, settings: CloudsSettings) -> CloudSizes:
@@ -126,11 +126,13 @@ def build_model(name: str, settings: CloudsSettings) -> nn.Module:
     if name in PEERS:
         model = PeerOfPoints(PEERS[name]())
     else:
-        model = TokensOfPoints(TokenModel(_model_settings(name, sizes_of(name, settings)), INPUTS, CLASSES))
+        model = TokensOfPoints(TokenModel(_model_settings(name, settings), INPUTS, CLASSES))
     return model.to(settings.device, getattr(torch, settings.dtype))
 
 
-def _model_settings(name: str, sizes: CloudSizes) -> ModelSettings:
+def _model_settings(name: str, settings: CloudsSettings) -> ModelSettings:
+    sizes = sizes_of(name, settings)
+    embed: dict[str, Any] = {"invariant": settings.invariant, "neighbours": settings.neighbours}
     arguments: dict[str, Any] = {} if sizes.sampled is None else {"sampled": sizes.sampled}
     if name == "sft":
         arguments |= {"relative": "distance_normals", "token_dropout": 0.1}
@@ -140,7 +142,7 @@ def _model_settings(name: str, sizes: CloudSizes) -> ModelSettings:
         heads=sizes.heads,
         feedforward=3 * sizes.width,
         attention=Component(name=name, **arguments),
-        embed=Component(**EMBED),
+        embed=Component(name="point_cloud", **embed),
         pooling="max" if name == "sft" else "attention",
         dropout=0.1,
         stochastic_depth=0.1,

@@ -21,6 +21,8 @@ class CloudsSettings(Measuring):
         width: of our models.
         heads: of our models.
         sampled: k of our models.
+        invariant: whether our models see only what no rotation changes.
+        neighbours: nearest points of each point that the embedding of our models sees.
         plot: PNG file to draw.
     """
 
@@ -31,6 +33,8 @@ class CloudsSettings(Measuring):
     width: int | None = None
     heads: int | None = None
     sampled: int | None = None
+    invariant: bool = False
+    neighbours: int = 16
     plot: Path | None = None
 
     @classmethod
@@ -43,6 +47,8 @@ class CloudsSettings(Measuring):
         from sampleformer.bench.cloud_models import MODELS, PEERS, sizes_of
 
         options.check_positive(given, "layers", "width", "heads", "sampled")
+        if given.neighbours < 0:
+            raise InputError(f"--neighbours: {given.neighbours}, expected at least 0")
         settings = cls(
             models=options.several_names("--models", given.models, MODELS),
             points=options.several_numbers("--points", given.points, of="points"),
@@ -51,6 +57,8 @@ class CloudsSettings(Measuring):
             width=given.width,
             heads=given.heads,
             sampled=given.sampled,
+            invariant=given.invariant,
+            neighbours=given.neighbours,
             plot=options.png_path(given.plot),
             **cls.arguments(given),
         )

@@ -28,7 +28,8 @@ def _sizes(records: Sequence[CloudRecord]) -> list[str]:
     ours = {record["model"]: record for record in records if record["layers"] is not None}
     return [
         f"{name}: layers {record['layers']}, width {record['width']}, heads {record['heads']}"
-        + ("." if record["sampled"] is None else f", k = {record['sampled']}.")
+        + ("" if record["sampled"] is None else f", k = {record['sampled']}")
+        + f", {record['neighbours']} neighbours, {'invariant' if record['invariant'] else 'not invariant'}."
         for name, record in ours.items()
     ]
 

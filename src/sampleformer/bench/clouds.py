@@ -31,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--width", type=int, default=None, metavar="D", help="of our models")
     add("--heads", type=int, default=None, metavar="H", help="of our models (default: 4; published: 8)")
     add("--sampled", type=int, default=None, metavar="K", help="points that a head attends to")
+    add("--invariant", action="store_true", help="let our models see only what no rotation changes")
+    add(
+        "--neighbours",
+        type=int,
+        default=16,
+        metavar="K",
+        help="nearest points of each point that the embedding of our models sees; 0: none (default: %(default)s)",
+    )
     add_measuring_options(parser, limit_seconds=600.0)
     parser.set_defaults(batch=BATCH)
     add("--plot", default=None, metavar="FILE.png", help="draw them there; an existing file is replaced")

@@ -58,6 +58,8 @@ class CloudRecord(Cell):
     width: int | None
     heads: int | None
     sampled: int | None
+    invariant: bool | None
+    neighbours: int | None
     clouds_per_s: float
     ratios: Mapping[str, float]
 

@@ -3,6 +3,7 @@
 import argparse
 
 from sampleformer.bench import clouds, convergence, parts, speed
+from sampleformer.cli import bench_baselines
 from sampleformer.cli.parser import add_example
 
 ACTIONS = {
@@ -21,6 +22,11 @@ ACTIONS = {
         "point clouds a second of whole models, beside PointNet and DGCNN",
         "sampleformer bench clouds --models samsa,pointnet,dgcnn --points 1024 --json clouds.json --plot clouds.png",
     ),
+    "baselines": (
+        bench_baselines,
+        "scores of known models, trained on the data that a recipe trains on",
+        "sampleformer bench baselines --data molecules.csv --smiles smiles --label active --seconds 60 --json gin.json",
+    ),
     "convergence": (
         convergence,
         "how near sampled YOSO comes to its expectation, against the number of hashes",
@@ -34,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, (module, title, example) in ACTIONS.items():
-        action = actions.add_parser(name, help=title)
+        action = actions.add_parser(name, help=title, allow_abbrev=False)
         add_example(action, example)
         module.add_arguments(action)
 

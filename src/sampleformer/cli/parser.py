@@ -16,7 +16,7 @@ VERBS = {
     "export": "write a run's model as an ONNX file, for programs without torch",
     "recipes": "list, show and copy the packaged recipes",
     "data": "list, prepare and check data",
-    "bench": "measure speed and memory",
+    "bench": "measure speed and memory, and how known models score",
 }
 """Each is a module of this package with EXAMPLE, add_arguments and run, imported when it is asked for."""
 

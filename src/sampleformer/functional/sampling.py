@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sampleformer.functional.pulls import pulls
 from sampleformer.functional.tracing import is_exporting
 
 
@@ -196,29 +197,32 @@ class _HardChoice(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         top, rest, top_scores, rest_scores, temperature, top_valid, rest_valid = ctx.saved_tensors
-        row_temperature = temperature[..., None, None]
-        difference = _difference(top_scores, rest_scores, top_valid, rest_valid)
-        beats = torch.sigmoid(difference / row_temperature)
+        top_scores, rest_scores = _without_invalid_scores(top_scores, top_valid, rest_scores, rest_valid)
         top, rest = _without_invalid(top, top_valid), _without_invalid(rest, rest_valid)
-        gain = (gradient * top).sum(-1, keepdim=True) - gradient @ rest.transpose(-1, -2)
-        pull = beats * (1 - beats) * gain.to(beats.dtype) / top.shape[-2]
-        pull = _masked_pairs(pull, top_valid, rest_valid)
-        capped = pull / row_temperature.clamp(min=1)
+        row_temperature = temperature[..., None]
+        of_top, of_rest = pulls(
+            gradient, top, rest, top_scores / row_temperature, rest_scores / row_temperature, top_valid, rest_valid
+        )
         temperature_gradient = None
         if ctx.needs_input_grad[4]:
-            temperature_gradient = (
-                -(pull * difference / row_temperature**2).sum((-1, -2)).sum_to_size(temperature.shape)
-            )
-        return gradient, None, capped.sum(-1), -capped.sum(-2), temperature_gradient, None, None
+            # Of each pair its pull times the difference of its scores: the sum falls apart into two.
+            pulled = (of_top * top_scores).sum(-1) - (of_rest * rest_scores).sum(-1)
+            temperature_gradient = (-pulled / (top.shape[-2] * temperature**2)).sum_to_size(temperature.shape)
+        share = 1 / (top.shape[-2] * row_temperature.clamp(min=1))
+        return gradient, None, of_top * share, -of_rest * share, temperature_gradient, None, None
 
 
 def _difference(top_scores: Tensor, rest_scores: Tensor, top_valid: Tensor | None, rest_valid: Tensor | None) -> Tensor:
-    # Zero instead of infinity minus infinity: neither the value nor the gradient of an invalid pair may become NaN.
-    if top_valid is not None:
-        top_scores = top_scores.masked_fill(~top_valid, 0)
-    if rest_valid is not None:
-        rest_scores = rest_scores.masked_fill(~rest_valid, 0)
+    top_scores, rest_scores = _without_invalid_scores(top_scores, top_valid, rest_scores, rest_valid)
     return top_scores[..., :, None] - rest_scores[..., None, :]
+
+
+def _without_invalid_scores(
+    top: Tensor, top_valid: Tensor | None, rest: Tensor, rest_valid: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    # Zero instead of infinity minus infinity: neither the value nor the gradient of an invalid pair may become NaN.
+    top = top if top_valid is None else top.masked_fill(~top_valid, 0)
+    return top, rest if rest_valid is None else rest.masked_fill(~rest_valid, 0)
 
 
 def _masked_pairs(pairs: Tensor, top_valid: Tensor | None, rest_valid: Tensor | None) -> Tensor:

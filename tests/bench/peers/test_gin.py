@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from sampleformer.bench.peers.gin import GIN
-from sampleformer.bench.peers.gin_training import GinTraining, network_outputs, train_gin
 from sampleformer.bench.peers.graph_part import GraphBatch, GraphPart
+from sampleformer.bench.peers.network_training import NetworkTraining, network_outputs, train_network
 
 SIZES = (5, 3)
 Graph = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -96,9 +96,9 @@ def test_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match=r"of \[1, 1, 1, 2\] graphs"):
         part(graphs(1), np.zeros(2))
     with pytest.raises(ValueError, match="expected a limit"):
-        GinTraining()
+        NetworkTraining()
     with pytest.raises(ValueError, match="batch is 0, expected more than 0"):
-        GinTraining(steps=1, batch=0)
+        NetworkTraining(steps=1, batch=0)
 
 
 def mean_error(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -118,7 +118,8 @@ def parts_of(target) -> tuple[GraphPart, GraphPart, GraphPart]:  # type: ignore[
 def test_training_learns_what_can_be_learned() -> None:
     parts = parts_of(lambda codes, ends, features: int((codes[:, 0] == 2).any()))
     model = GIN(2, sizes=SIZES, edge_features=4, width=16, layers=1, pooling="sum")
-    found = train_gin(model, parts, "classification", share_right, GinTraining(steps=150, learning_rate=0.01, batch=20))
+    settings = NetworkTraining(steps=150, learning_rate=0.01, batch=20)
+    found = train_network(model, parts, "classification", share_right, settings)
     chance = max(np.mean(parts[2].targets), 1 - np.mean(parts[2].targets))
     assert found.best["accuracy"] >= 0.9 > chance
     assert (found.steps, found.parameters) == (150, sum(parameter.numel() for parameter in model.parameters()))
@@ -134,7 +135,7 @@ def test_the_best_state_is_chosen_on_the_validation_part_and_the_last_is_kept() 
         return {"mae": float(len(asked))}  # what is asked first is best, whatever it is
 
     model = GIN(2, sizes=SIZES, edge_features=4, width=8, layers=1)
-    found = train_gin(model, parts, "regression", ever_worse, GinTraining(steps=9, check_every=4))
+    found = train_network(model, parts, "regression", ever_worse, NetworkTraining(steps=9, check_every=4))
     assert (found.best_step, found.steps) == (4, 9)
     assert len(asked) == 5  # three checks of the validation part, then the test part twice
     first, last, best = asked[0], asked[3], asked[4]
@@ -151,7 +152,7 @@ def test_the_same_seed_gives_the_same_and_a_time_limit_ends_it() -> None:
     def run(**limit: float) -> tuple[float, int]:
         torch.manual_seed(3)
         model = GIN(1, sizes=SIZES, edge_features=4, width=8, layers=1, dropout=0.5)
-        found = train_gin(model, parts, "regression", mean_error, GinTraining(**limit))  # type: ignore[arg-type]
+        found = train_network(model, parts, "regression", mean_error, NetworkTraining(**limit))  # type: ignore[arg-type]
         return found.last["mae"], found.steps
 
     assert run(steps=6) == run(steps=6)

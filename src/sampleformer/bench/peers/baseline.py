@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sampleformer.training.objective import make_objective
-from sampleformer.training.scores import better
+from sampleformer.training.scores import better, selecting_score
 
 Score = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
 """From outputs ``(N, o)`` and targets to scores by name, as `training.scores.score` gives them for an encoding."""
@@ -22,7 +22,8 @@ class BaselineResult:
     Args:
         best: scores on the test part with the state that was best on the validation part.
         last: scores on the test part with the state at the end.
-        best_valid: scores on the validation part that made the choice.
+        best_valid: scores on the validation part that made the choice, and the loss there.
+        last_valid: the same of the state at the end.
         best_step: when the best state was there: steps of the optimizer, or trees of each output.
         steps: how many there were in all.
         seconds: of training, checks of the validation part included.
@@ -32,6 +33,7 @@ class BaselineResult:
     best: Mapping[str, float]
     last: Mapping[str, float]
     best_valid: Mapping[str, float]
+    last_valid: Mapping[str, float]
     best_step: int
     steps: int
     seconds: float
@@ -47,6 +49,7 @@ class Judge:
         targets: those of the training part: classes ``(N,)``, or columns ``(N, o)`` of 0 and 1 or of standardised
             values, NaN where unknown.
         outputs: o, numbers in an answer.
+        selected_by: name of the score that makes the choice; None: that of the task.
 
     Example:
         >>> judge = Judge("regression", lambda outputs, targets: {"mae": 1.0}, np.zeros((2, 1)), 1)
@@ -56,11 +59,15 @@ class Judge:
         (False, 10)
     """
 
-    def __init__(self, task: str, score: Score, targets: np.ndarray, outputs: int) -> None:
+    def __init__(
+        self, task: str, score: Score, targets: np.ndarray, outputs: int, selected_by: str | None = None
+    ) -> None:
         self.task = task
         self.score = score
         self.objective = make_objective(task, targets, outputs)
+        self.selected_by = selecting_score(task, selected_by)
         self.best_valid: Mapping[str, float] | None = None
+        self.last_valid: Mapping[str, float] = {}
         self.best_step = 0
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -71,8 +78,8 @@ class Judge:
     def is_best(self, step: int, outputs: np.ndarray, targets: np.ndarray) -> bool:
         """Whether a check of the validation part beats all before it; of equal scores the lower loss wins."""
         loss = self.loss(torch.from_numpy(outputs), torch.from_numpy(targets))
-        scores = {**self.score(outputs, targets), "loss": float(loss)}
-        if not better(self.task, scores, self.best_valid):
+        self.last_valid = scores = {**self.score(outputs, targets), "loss": float(loss)}
+        if not better(self.selected_by, scores, self.best_valid):
             return False
         self.best_valid, self.best_step = scores, step
         return True

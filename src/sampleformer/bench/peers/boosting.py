@@ -39,6 +39,7 @@ def train_boosting(
     learning_rate: float = 0.1,
     check_every: int = 10,
     seed: int = 0,
+    selected_by: str | None = None,
 ) -> BaselineResult:
     """Trains scikit-learn's histogram gradient boosting, one model a column, or one for all classes.
 
@@ -54,6 +55,7 @@ def train_boosting(
         learning_rate: of a tree.
         check_every: trees between looks at the validation part.
         seed: of scikit-learn.
+        selected_by: name of the score that chooses the number of trees; None: that of the task.
 
     Raises:
         InputError: if scikit-learn is not installed.
@@ -64,7 +66,7 @@ def train_boosting(
     start = time.perf_counter()
     options = {"max_iter": trees, "learning_rate": learning_rate, "early_stopping": False, "random_state": seed}
     models = _fitted(train, task, options)
-    judge = Judge(task, score, train.targets, outputs)
+    judge = Judge(task, score, train.targets, outputs, selected_by)
     for step, found in _stages(models, valid.features, task, outputs, trees):
         if step % check_every == 0 or step == trees:
             judge.is_best(step, found, valid.targets)
@@ -79,6 +81,7 @@ def train_boosting(
         best=score(kept[judge.best_step], test.targets),
         last=score(kept[trees], test.targets),
         best_valid=judge.best_valid,
+        last_valid=judge.last_valid,
         best_step=judge.best_step,
         steps=trees,
         seconds=seconds,

@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sampleformer.bench.peers.graph_part import GraphBatch
+from sampleformer.bench.peers.network import Network
 from sampleformer.extras import require
 
 POOLINGS = ("mean", "sum")
 
 
-class GIN(nn.Module):
+class GIN(Network):
     """A graph isomorphism network of PyTorch Geometric's convolutions.
 
     ``h_i ← relu(norm(MLP((1 + ε) h_i + Σ_j message)))`` with the message ``relu(h_j + W e_ij)`` where edges carry

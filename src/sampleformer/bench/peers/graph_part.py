@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sampleformer.data.samples import Samples
+from sampleformer.training.outputs import known_targets
+
 
 @dataclass(frozen=True)
 class GraphBatch:
@@ -67,6 +70,21 @@ class GraphPart:
         if len(set(counts)) > 1:
             raise ValueError(f"nodes, ends, edge features and targets are of {counts} graphs, expected as many of each")
 
+    @classmethod
+    def of(cls, samples: Samples) -> GraphPart:
+        """Graphs with one target each: what nodes and edges carry, without encodings and identifiers.
+
+        Nodes that carry nothing get the code 0.
+        """
+        graphs = [samples[row] for row in range(len(samples))]
+        ends = [graph.ends for graph in graphs if graph.ends is not None]
+        carried = [
+            np.zeros((len(pairs), 0), np.float32) if graph.edge_features is None else graph.edge_features
+            for graph, pairs in zip(graphs, ends, strict=True)
+        ]
+        directed = any(graph.directed for graph in graphs)
+        return cls([_carried(graph.features) for graph in graphs], ends, carried, known_targets(samples), directed)
+
     def __len__(self) -> int:
         return len(self.nodes)
 
@@ -89,6 +107,14 @@ class GraphPart:
             len(rows),
             torch.from_numpy(self.targets[np.asarray(rows)]),
         )
+
+    def drawn(self, rows: Sequence[int] | np.ndarray, seed: Sequence[int]) -> GraphBatch:
+        """The graphs of some rows as a step of training sees them: as they are."""
+        return self.batch(rows)
+
+
+def _carried(features: np.ndarray) -> np.ndarray:
+    return features if features.ndim == 1 or features.shape[1] else np.zeros(len(features), np.uint8)
 
 
 def _two_dimensional(nodes: np.ndarray) -> np.ndarray:

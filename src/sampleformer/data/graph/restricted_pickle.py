@@ -14,7 +14,7 @@ import torch
 
 from sampleformer.errors import InputError
 
-_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
+_NUMPY = ("numpy.core", "numpy._core")  # before and since NumPy 2
 
 
 def read_pickle(file: BinaryIO, path: str | os.PathLike[str]) -> Any:
@@ -61,10 +61,10 @@ def _allowed() -> dict[tuple[str, str], Callable[..., Any]]:
         ("numpy", "dtype"): np.dtype,
         ("_codecs", "encode"): _encoded,
     }
-    multiarray = importlib.import_module(_NUMPY[hasattr(np, "_core")])
-    for module in _NUMPY:
-        makers[module, "_reconstruct"] = multiarray._reconstruct
-        makers[module, "scalar"] = multiarray.scalar
+    core = _NUMPY[hasattr(np, "_core")]
+    for module, names in (("multiarray", ("_reconstruct", "scalar")), ("numeric", ("_frombuffer",))):
+        found = importlib.import_module(f"{core}.{module}")
+        makers |= {(f"{written}.{module}", name): getattr(found, name) for written in _NUMPY for name in names}
     return makers
 
 

@@ -1,32 +1,64 @@
-"""Trains a graph network as a baseline."""
+"""Trains a network as a baseline."""
 
 from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from sampleformer.bench.peers.baseline import BaselineResult, Judge, Score
-from sampleformer.bench.peers.graph_part import GraphPart
+from sampleformer.bench.peers.network import Network
+
+
+class PeerBatch(Protocol):
+    """What a step is made with."""
+
+    @property
+    def targets(self) -> Tensor:
+        """One entry or row a sample."""
+        ...
+
+    def to(self, device: str) -> PeerBatch:
+        """The same on a device."""
+        ...
+
+
+class Part(Protocol):
+    """One part of the data as a kind of network takes it."""
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Classes ``(N,)``, or columns ``(N, o)``, NaN where unknown."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> PeerBatch:
+        """The samples of some rows as evaluation sees them."""
+        ...
+
+    def drawn(self, rows: Sequence[int] | np.ndarray, seed: Sequence[int]) -> PeerBatch:
+        """The samples of some rows as a step of training sees them; the seed and the row decide what is drawn."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class GinTraining:
-    """How a graph network is trained: Adam at one rate, until the steps or the seconds are used up.
+class NetworkTraining:
+    """How a network is trained: Adam at one rate, until the steps or the seconds are used up.
 
     Args:
         steps: at most; None: no limit.
         seconds: of wall-clock time at most, checks of the validation part included; None: no limit.
-        batch: graphs of a step, about: those of an epoch are shared out evenly.
+        batch: samples of a step, about: those of an epoch are shared out evenly.
         learning_rate: of Adam.
         check_every: steps between checks of the validation part.
-        seed: of the order of the graphs and of dropout.
+        seed: of the order of the samples, of augmentations and of dropout.
         device: where the model is, by torch's name.
 
     Raises:
@@ -50,27 +82,30 @@ class GinTraining:
                 raise ValueError(f"{name} is {value}, expected more than 0")
 
 
-def train_gin(
-    model: nn.Module,
-    parts: tuple[GraphPart, GraphPart, GraphPart],
+def train_network(
+    model: Network,
+    parts: tuple[Part, Part, Part],
     task: str,
     score: Score,
-    settings: GinTraining,
+    settings: NetworkTraining,
     watch: Callable[[str], None] = lambda doing: None,
+    *,
+    selected_by: str | None = None,
 ) -> BaselineResult:
     """Trains, keeps what is best on the validation part, and scores that and the last state on the test part.
 
     Args:
-        model: from a `GraphBatch` to outputs ``(b, o)``, on the settings' device; it is left in its last state.
+        model: on the settings' device; it is left in its last state.
         parts: training, validation and test.
         task: ``classification``, ``multilabel`` or ``regression``; targets as `training.objective` takes them.
         score: of outputs and targets, the same as for our own models.
         settings: of the training.
         watch: told at each check what came of it.
+        selected_by: name of the score that chooses what is best; None: that of the task.
     """
     train, valid, test = parts
     torch.manual_seed(settings.seed)
-    judge = Judge(task, score, train.targets, _answer_width(model, train, settings.device))
+    judge = Judge(task, score, train.targets, _answer_width(model, train, settings.device), selected_by)
     start = time.perf_counter()
     best, steps = _optimize(model, train, valid, judge, settings, watch)
     seconds = time.perf_counter() - start
@@ -82,6 +117,7 @@ def train_gin(
         best=score(network_outputs(chosen, test, device=settings.device), test.targets),
         last=last,
         best_valid=judge.best_valid,
+        last_valid=judge.last_valid,
         best_step=judge.best_step,
         steps=steps,
         seconds=seconds,
@@ -90,41 +126,45 @@ def train_gin(
 
 
 def _optimize(
-    model: nn.Module,
-    train: GraphPart,
-    valid: GraphPart,
+    model: Network,
+    train: Part,
+    valid: Part,
     judge: Judge,
-    settings: GinTraining,
+    settings: NetworkTraining,
     watch: Callable[[str], None],
 ) -> tuple[dict[str, Any], int]:
     """Steps until the limit; the state that was best on the validation part, and how many steps there were."""
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     best = copy.deepcopy(model.state_dict())
-    start = time.perf_counter()
+    start, last_check = time.perf_counter(), 0.0
     for step, rows in enumerate(_batches(len(train), settings), start=1):
-        batch = train.batch(rows).to(settings.device)
+        batch = train.drawn(rows, [settings.seed, step - 1]).to(settings.device)
         model.train()
         optimizer.zero_grad(set_to_none=True)
-        judge.loss(model(batch), batch.targets).backward()
+        outputs, penalty = model.with_penalty(batch)
+        (judge.loss(outputs, batch.targets) + penalty).backward()
         optimizer.step()
-        late = settings.seconds is not None and time.perf_counter() - start >= settings.seconds
+        now = time.perf_counter()
+        # The last check is to end with the time, so it begins as much earlier as the one before it took.
+        late = settings.seconds is not None and now - start + last_check >= settings.seconds
         finished = late or step == settings.steps
         if finished or step % settings.check_every == 0:
             if judge.is_best(step, network_outputs(model, valid, device=settings.device), valid.targets):
                 best = copy.deepcopy(model.state_dict())
-            watch(f"step {step}, best {judge.best_valid} at step {judge.best_step}")
+            last_check = time.perf_counter() - now
+            watch(f"step {step}, validation {judge.selected_by} {judge.last_valid[judge.selected_by]:.4f}")
         if finished:
             break
     return best, step
 
 
 @torch.no_grad()
-def _answer_width(model: nn.Module, part: GraphPart, device: str) -> int:
+def _answer_width(model: Network, part: Part, device: str) -> int:
     return model.eval()(part.batch([0]).to(device)).shape[1]
 
 
 @torch.no_grad()
-def network_outputs(model: nn.Module, part: GraphPart, *, batch: int = 256, device: str = "cpu") -> np.ndarray:
+def network_outputs(model: Network, part: Part, *, batch: int = 256, device: str = "cpu") -> np.ndarray:
     """The model's outputs in evaluation, ``(N, o)`` float32, in the order of the part."""
     model.eval()
     starts = range(0, len(part), batch)
@@ -132,8 +172,12 @@ def network_outputs(model: nn.Module, part: GraphPart, *, batch: int = 256, devi
     return torch.cat(found).numpy()
 
 
-def _batches(samples: int, settings: GinTraining) -> Iterator[np.ndarray]:
-    """Rows of one step after the other, every epoch in another order; no batch is much smaller than the others."""
+def _batches(samples: int, settings: NetworkTraining) -> Iterator[np.ndarray]:
+    """Rows of one step after the other, every epoch in another order; no batch is much smaller than the others.
+
+    None is of one sample, which a batch norm cannot take, unless there is but one.
+    """
     random = np.random.default_rng(settings.seed)
+    batches = max(1, min(round(samples / settings.batch), samples // 2))
     while True:
-        yield from np.array_split(random.permutation(samples), max(1, round(samples / settings.batch)))
+        yield from np.array_split(random.permutation(samples), batches)
