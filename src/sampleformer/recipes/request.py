@@ -67,4 +67,5 @@ def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | N
 
 def _takes(section: Mapping[str, Any], argument: str) -> bool:
     """Whether the source of a data section has such an argument."""
-    return argument in inspect.signature(SOURCES.get(section.get("name", ""), dict)).parameters
+    source = SOURCES.get(section.get("name", ""))
+    return source is not None and argument in inspect.signature(source).parameters
