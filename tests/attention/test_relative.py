@@ -1,10 +1,13 @@
 """What every registered function of relative features promises, tested for each of them."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sampleformer.attention.relative import RELATIVES, Relative
+from sampleformer.attention.samplers.choice import Choice
 from sampleformer.edges import Edges
 from sampleformer.tokens import Tokens
 from tests.naive import relative as naive
@@ -68,7 +71,7 @@ def with_gradients(tokens: Tokens) -> Tokens:
         tokens.positions,
         tokens.coordinates.clone().requires_grad_(),
         tokens.normals.clone().requires_grad_(),
-        Edges(edges.source, edges.target, edges.features.clone().requires_grad_(), edges.mask),
+        edges=Edges(edges.source, edges.target, edges.features.clone().requires_grad_(), edges.mask),
     )
 
 
@@ -77,7 +80,7 @@ def value_and_gradients(terms: tuple[Tensor, Tensor], leaves: dict[str, Tensor],
     both = torch.stack(terms)
     if valid is not None:
         by_head = valid.repeat_interleave(HEADS // valid.shape[1], dim=1)
-        both = both.masked_fill(~by_head[:, None], 0)
+        both = both.masked_fill(~by_head[:, :, None], 0)
     upstream = torch.randn(both.shape, generator=torch.Generator().manual_seed(7), dtype=both.dtype)
     return [both.detach(), *torch.autograd.grad(both, list(leaves.values()), upstream, materialize_grads=True)]
 
@@ -110,7 +113,7 @@ def test_cross_attention_equals_the_twin(name):
     indices, valid = choose(context, 2)
     found = torch.stack(module(tokens, context, indices, valid))
     twin = torch.stack(naive.relative(name, module, tokens, context, indices, valid))
-    assert found.shape == (2, 2, 3, HEADS, SLOTS)
+    assert found.shape == (2, 2, HEADS, 3, SLOTS)
     torch.testing.assert_close(found, twin, **EXACT)
 
 
@@ -127,10 +130,10 @@ def test_padding_changes_nothing(name):
         tokens.positions[1:, :length],
         tokens.coordinates[1:, :length],
         tokens.normals[1:, :length],
-        Edges(edges.source[1:, inside[0]], edges.target[1:, inside[0]], edges.features[1:, inside[0]]),
+        edges=Edges(edges.source[1:, inside[0]], edges.target[1:, inside[0]], edges.features[1:, inside[0]]),
     )
     expected = torch.stack(module(alone, alone, indices[1:]))
-    torch.testing.assert_close(terms[:, 1:, :length], expected, **EXACT)
+    torch.testing.assert_close(terms[:, 1:, :, :length], expected, **EXACT)
 
 
 @every_relative
@@ -144,12 +147,60 @@ def test_terms_are_linear_maps_of_the_same_features(name):
     assert bool(multiplicative.any())
 
 
+# What a sampler chose
+
+
+def soft_mixture(candidates: Tensor) -> Tensor:
+    """Every slot holds a mixture of all candidates, with weights that add up to one."""
+    weights = torch.linspace(-1, 1, SLOTS * candidates.shape[2]).double().view(SLOTS, -1).softmax(-1)
+    return weights @ candidates
+
+
+CHOICES: dict[str, Callable[[Tensor, Tensor | None], Choice]] = {
+    "first": lambda indices, valid: Choice(indices, valid, SLOTS),
+    "pairs": lambda indices, valid: Choice(
+        indices, valid, SLOTS, shares=torch.linspace(0.1, 0.9, 2).double().expand(*indices.shape[:2], -1)
+    ),
+    "mixture": lambda indices, valid: Choice(indices, valid, SLOTS, soft_mixture),
+}
+
+
+@every_relative
+@every_number_of_groups
+@pytest.mark.parametrize("kind", CHOICES)
+def test_slots_hold_mixtures_of_the_terms_of_their_candidates(name, groups, kind):
+    module, tokens = build(name), with_gradients(token_sets([7, 6]))
+    indices, valid = choose(tokens, groups, slots=SLOTS + 2)
+    choice = CHOICES[kind](indices, valid)
+    leaves = leaves_of(module, tokens)
+    terms = module.of_choice(tokens, tokens, choice)
+    found = value_and_gradients(terms.make(*terms.of_queries), leaves, None)
+    of_candidates = torch.stack(module(tokens, tokens, indices, valid))
+    columns = of_candidates.unflatten(2, (groups, -1)).permute(1, 2, 5, 0, 3, 4).flatten(3)  # (b, g, m, 2 h / g n)
+    mixed = choice.mixed(columns).unflatten(3, (2, -1, tokens.length)).permute(3, 0, 1, 4, 5, 2).flatten(2, 3)
+    expected = value_and_gradients((mixed[0], mixed[1]), leaves, None)
+    assert_all_close(found, expected, list(leaves), **EXACT)
+
+
+@every_relative
+@pytest.mark.parametrize("kind", CHOICES)
+def test_terms_of_some_queries_are_those_of_all(name, kind):
+    module, tokens = build(name), token_sets([13, 9], padding=1)
+    indices, valid = choose(tokens, 2, slots=SLOTS + 2)
+    terms = module.of_choice(tokens, tokens, CHOICES[kind](indices, valid))
+    whole = torch.stack(terms.make(*terms.of_queries))
+    of_parts = zip(*(of.split(4, dim=1) for of in terms.of_queries), strict=True)
+    parts = [torch.stack(terms.make(*part)) for part in of_parts]
+    assert len(parts) == 4
+    torch.testing.assert_close(torch.cat(parts, dim=3), whole, rtol=1e-12, atol=1e-12)
+
+
 # What must not matter
 
 
 def rotated(tokens: Tokens, rotation: Tensor) -> Tokens:
     coordinates, normals = tokens.coordinates @ rotation.T, tokens.normals @ rotation.T
-    return Tokens(tokens.features, tokens.mask, tokens.positions, coordinates, normals, tokens.edges)
+    return Tokens(tokens.features, tokens.mask, tokens.positions, coordinates, normals, edges=tokens.edges)
 
 
 @pytest.mark.parametrize("name", [name for name, made in RELATIVES.items() if made.invariant])
@@ -185,7 +236,7 @@ def test_order_of_tokens_and_slots_does_not_matter(name):
     new, slots = torch.randperm(tokens.length), torch.randperm(SLOTS)
     moved = permuted(tokens, new)
     found = torch.stack(module(moved, moved, new[indices][..., slots], valid[..., slots]))
-    torch.testing.assert_close(found[:, :, new], expected[..., slots], **EXACT)
+    torch.testing.assert_close(found[:, :, :, new], expected[..., slots], **EXACT)
 
 
 # Precision, compilers
@@ -220,7 +271,7 @@ def test_points_that_coincide_give_finite_gradients(name):
         torch.zeros_like(tokens.positions),
         tokens.coordinates[:, :1].expand_as(tokens.coordinates).clone().requires_grad_(),
         tokens.normals,
-        tokens.edges,
+        edges=tokens.edges,
     )
     both = torch.stack(module(together, together, *choose(together, 1)))
     inputs = [together.coordinates, *module.parameters()]
@@ -267,7 +318,7 @@ class SelfRelated(nn.Module):
 def test_exported_with_any_batch_length_and_number_of_edges_equals_eager(name):
     module, tokens = SelfRelated(build(name)), token_sets([7, 5, 6], padding=1)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    of_tokens = [*[sizes] * 5, [sizes] * 4]
+    of_tokens = [*[sizes] * 5, None, None, [sizes] * 4]
     of_slots = {0: torch.export.Dim.DYNAMIC}
     program = torch.export.export(
         module, (tokens, *choose(tokens, 2)), dynamic_shapes=(of_tokens, of_slots, of_slots), strict=False
@@ -311,7 +362,7 @@ def test_what_is_needed_is_enough(name):
     nothing = {field: None for field in FIELDS[1:] if field not in module.needs}
     tokens = token_sets([5, 4], **nothing)
     terms = module(tokens, tokens, *choose(tokens, 1))
-    assert all(term.shape == (2, 5, HEADS, SLOTS) for term in terms)
+    assert all(term.shape == (2, HEADS, 5, SLOTS) for term in terms)
 
 
 @every_relative

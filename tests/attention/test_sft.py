@@ -7,6 +7,7 @@ from torch import Tensor
 from sampleformer.attention import SftAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.edges import Edges
+from sampleformer.functional import blocks
 from sampleformer.functional.scores import maxout
 from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
@@ -44,7 +45,7 @@ def tokens_with_everything(lengths: list[int], padding: int = 0) -> Tokens:
 def dense_terms(attention: SftAttention, tokens: Tokens) -> Tensor:
     """Terms of every pair of tokens, (2, b, h, n, n)."""
     everything = torch.arange(tokens.length).expand(tokens.batch, 1, -1)
-    return torch.stack(attention.relative(tokens, tokens, everything)).transpose(2, 3)
+    return torch.stack(attention.relative(tokens, tokens, everything))
 
 
 @pytest.mark.parametrize("relative", RELATIVES)
@@ -69,6 +70,15 @@ def test_relative_terms_enter_the_scores_as_the_twin_says(relative, probability,
         strict=True,
     ):
         torch.testing.assert_close(of_found, of_expected, **EXACT, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("relative", RELATIVES)
+def test_blocks_of_queries_give_the_same(relative, monkeypatch):
+    attention, tokens = attention_with(relative).eval(), tokens_with_everything([11, 7, 2], padding=1)
+    expected = attention(tokens)
+    monkeypatch.setattr(blocks, "NUMBERS_PER_BLOCK", 3 * 4 * WIDTH)
+    with torch.no_grad():
+        torch.testing.assert_close(attention(tokens), expected, **EXACT)
 
 
 @pytest.mark.parametrize("relative", RELATIVES)

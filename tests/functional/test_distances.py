@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sampleformer.functional.distances import (
-    distance_field_terms,
-    distance_normal_terms,
+    distance_field_features,
+    distance_normal_features,
     distances,
-    squared_distance_terms,
+    feature_terms,
     squared_distances,
 )
 from tests.functional.test_relative import (
@@ -18,7 +18,6 @@ from tests.functional.test_relative import (
     EXACT,
     HEADS,
     KEYS,
-    MAPS,
     QUERIES,
     assert_same_value_and_gradients,
     choose,
@@ -42,17 +41,19 @@ def cloud(kind: str, space: int = 3, batch: int = BATCH) -> dict[str, Tensor]:
             values[name] = torch.nn.functional.normalize(torch.randn_like(values[of]), dim=-1)
     if kind == "distance_field":
         values["rates"] = RATES.clone()
-    return values | {"weight": random(MAPS, HEADS, FEATURES[kind])}
+    return values | {"weight": random(HEADS, FEATURES[kind])}
 
 
 def terms(kind: str, indices: Tensor, **values: Tensor) -> Tensor:
     points, chosen, weight = values["points"], take(values["others"], indices), values["weight"]
     if kind == "distance_normals":
         other_normals = take(values["other_normals"], indices)
-        return distance_normal_terms(points, chosen, values["normals"], other_normals, weight)
-    if kind == "distance_field":
-        return distance_field_terms(points, chosen, values["rates"], weight)
-    return squared_distance_terms(points, chosen, weight)
+        features = distance_normal_features(points, chosen, values["normals"], other_normals)
+    elif kind == "distance_field":
+        features = distance_field_features(points, chosen, values["rates"])
+    else:
+        features = [squared_distances(points, chosen)]
+    return feature_terms(features, weight)
 
 
 @every_kind
@@ -142,19 +143,19 @@ def test_fields_rise_with_the_distance_from_zero_to_one(seed, scale):
     torch.manual_seed(seed)
     points = torch.cat([torch.zeros(1), (scale * torch.rand(8)).sort().values]).view(1, 9, 1)
     rates = 5 * torch.rand(3) + 1e-3
-    fields = distance_field_terms(points, torch.zeros(1, 1, 1, 1), rates, torch.eye(3)[None]).squeeze()
+    fields = torch.stack(distance_field_features(points, torch.zeros(1, 1, 1, 1), rates), dim=-1).squeeze()
     assert torch.equal(fields[0], torch.zeros(3))
     assert bool((fields.diff(dim=0) >= 0).all())
     assert bool((fields <= 1).all())
-    far = distance_field_terms(points + 1e6, torch.zeros(1, 1, 1, 1), rates, torch.eye(3)[None])
-    assert bool((far > 0.99).all())
+    far = distance_field_features(points + 1e6, torch.zeros(1, 1, 1, 1), rates)
+    assert all(bool((plane > 0.99).all()) for plane in far)
 
 
 @pytest.mark.parametrize("rate", [1e-38, 1e38])
 def test_extreme_rates_give_finite_values_and_gradients(rate):
     rates = torch.full((3,), rate).requires_grad_()
     points = torch.tensor([[[0.0], [2.0]]]).requires_grad_()
-    found = distance_field_terms(points, points[:, None], rates, torch.ones(1, 1, 3))
+    found = torch.stack(distance_field_features(points, points[:, None], rates))
     found.sum().backward()
     assert all(bool(value.isfinite().all()) for value in (found, rates.grad, points.grad))
 

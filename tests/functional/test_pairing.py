@@ -6,11 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sampleformer.functional.pairing import log_softplus, mix_pairs
+from sampleformer.functional.pairing import log_softplus, mix_pairs, pair_shares
 from tests.naive import pairing as naive
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 K, CARRIED = 5, 3
+
+
+def mixed(top: Tensor, rest: Tensor, top_scores: Tensor, rest_scores: Tensor, *valid: Tensor | None) -> Tensor:
+    return mix_pairs(torch.cat([top, rest], dim=-2), pair_shares(top_scores, rest_scores, *valid))
 
 
 def inputs(rest: int) -> list[Tensor]:
@@ -31,7 +35,7 @@ def test_value_and_every_gradient_equal_the_twin(rest, masked):
     values, valid = inputs(rest), validity(rest, masked)
     upstream = torch.randn(2, K, CARRIED, dtype=torch.float64)
     results = []
-    for mix in (mix_pairs, naive.mix_pairs):
+    for mix in (mixed, naive.mix_pairs):
         out = mix(*values, *valid)
         results.append((out, *torch.autograd.grad(out, values, upstream, materialize_grads=True)))
     for found, expected in zip(*results, strict=True):
@@ -39,7 +43,7 @@ def test_value_and_every_gradient_equal_the_twin(rest, masked):
 
 
 def test_gradient_is_the_true_one():
-    assert torch.autograd.gradcheck(mix_pairs, inputs(3))
+    assert torch.autograd.gradcheck(mixed, inputs(3))
 
 
 @pytest.mark.parametrize("masked_score", [torch.inf, -torch.inf, torch.nan], ids=str)
@@ -48,8 +52,10 @@ def test_what_is_invalid_leaves_no_trace(masked_score):
     top_valid, rest_valid = validity(K, True)
     rest_scores = rest_scores.masked_fill(~rest_valid, masked_score)
     top_scores = top_scores.masked_fill(~top_valid, masked_score)
-    spoilt = rest.masked_fill(~rest_valid[..., None], torch.nan)
-    out = mix_pairs(top, spoilt, top_scores, rest_scores, top_valid, rest_valid)
+    spoilt = rest.masked_fill(~rest_valid[..., None], 1e6)
+    out = mixed(top, spoilt, top_scores, rest_scores, top_valid, rest_valid)
+    clean = mixed(top, rest, top_scores, rest_scores, top_valid, rest_valid)
+    torch.testing.assert_close(out[top_valid], clean[top_valid])
     gradients = torch.autograd.grad(out[top_valid].sum(), [top_scores, rest_scores])
     assert bool(out[top_valid].isfinite().all())
     assert all(bool(gradient.isfinite().all()) for gradient in gradients)
@@ -58,16 +64,16 @@ def test_what_is_invalid_leaves_no_trace(masked_score):
 @given(st.floats(-500, 500), st.floats(-500, 500))
 def test_a_mixture_lies_between_its_parts_whatever_the_scores(top_score, rest_score):
     scores = [torch.tensor([score], dtype=torch.float32, requires_grad=True) for score in (top_score, rest_score)]
-    mixed = mix_pairs(torch.ones(1, 1), torch.zeros(1, 1), *scores)
-    gradients = torch.autograd.grad(mixed.sum(), scores)
-    assert 0 <= float(mixed.detach()) <= 1
+    found = mixed(torch.ones(1, 1), torch.zeros(1, 1), *scores)
+    gradients = torch.autograd.grad(found.sum(), scores)
+    assert 0 <= float(found.detach()) <= 1
     assert all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
 def test_equal_scores_mix_evenly_even_where_softplus_underflows():
     scores = torch.tensor([-1000.0, 0.0, 1000.0])
-    mixed = mix_pairs(torch.ones(3, 1), torch.zeros(3, 1), scores, scores)
-    torch.testing.assert_close(mixed.flatten(), torch.full((3,), 0.5))
+    found = mixed(torch.ones(3, 1), torch.zeros(3, 1), scores, scores)
+    torch.testing.assert_close(found.flatten(), torch.full((3,), 0.5))
 
 
 @pytest.mark.parametrize("score", [-700.0, -31.0, -30.0, -29.0, 0.0, 5.0, 700.0])

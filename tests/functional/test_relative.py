@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sampleformer.edges import Edges
+from sampleformer.functional.edge_terms import edge_terms, slot_edges
 from sampleformer.functional.relative import (
     concatenation_terms,
-    edge_terms,
     offset_terms,
     product_terms,
     sinusoidal_code,
@@ -22,7 +22,7 @@ from sampleformer.functional.relative import (
 from tests.naive import relative as naive
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
-BATCH, QUERIES, KEYS, SLOTS, MAPS, HEADS, RATES = 2, 5, 7, 3, 2, 4, 3
+BATCH, QUERIES, KEYS, SLOTS, HEADS, RATES = 2, 5, 7, 3, 4, 3
 every_number_of_groups = pytest.mark.parametrize("groups", [1, 2, HEADS])
 
 
@@ -65,7 +65,7 @@ def test_offsets_equal_the_twin(groups):
         "positions": 5 * random(BATCH, QUERIES),
         "others": 5 * random(BATCH, KEYS),
         "rates": torch.rand(RATES).double(),
-        "weight": random(MAPS, HEADS, 2 * RATES),
+        "weight": random(HEADS, 2 * RATES),
     }
     indices = choose(groups)
     assert_same_value_and_gradients(
@@ -87,7 +87,7 @@ def test_codes_equal_the_twin(fast, twin, widths, groups):
     leaves = {
         "of_queries": random(BATCH, QUERIES, widths[0]),
         "of_others": random(BATCH, KEYS, widths[1]),
-        "weight": random(MAPS, HEADS, widths[2]),
+        "weight": random(HEADS, widths[2]),
     }
     indices = choose(groups)
     assert_same_value_and_gradients(
@@ -114,7 +114,8 @@ def graph(edges: int, width: int = 3, masked: bool = True, batch: int = BATCH) -
 
 
 def terms_of(edges: Edges, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-    return edge_terms(edges, indices, valid, weight, queries=QUERIES, keys=KEYS)
+    ends = slot_edges(edges, indices, valid, queries=QUERIES, keys=KEYS)
+    return edge_terms(ends, weight, batch=edges.batch, queries=QUERIES, slots=indices.shape[2])
 
 
 @every_number_of_groups
@@ -127,7 +128,7 @@ def test_edges_equal_the_twin(edges, width, valid, masked, groups):
     if valid:  # slots that hold no token repeat the index of one that does
         slot_valid = torch.rand(BATCH, groups, 5) < 0.6
         indices = indices.where(slot_valid, indices[..., :1])
-    leaves = {"of_edges": given.features, "weight": random(MAPS, HEADS, width + 1)}
+    leaves = {"of_edges": given.features, "weight": random(HEADS, width + 1)}
     if not width:
         del leaves["of_edges"]
 
@@ -143,21 +144,22 @@ def test_edges_equal_the_twin(edges, width, valid, masked, groups):
 
 def test_edges_run_from_query_to_key():
     edges = Edges(torch.tensor([[3]]), torch.tensor([[6]]), torch.ones(1, 1, 1))
-    found = edge_terms(edges, torch.tensor([[[0, 6, 3]]]), None, torch.ones(1, 1, 2), queries=7, keys=7).squeeze()
+    ends = slot_edges(edges, torch.tensor([[[0, 6, 3]]]), queries=7, keys=7)
+    found = edge_terms(ends, torch.ones(1, 2), batch=1, queries=7, slots=3).squeeze()
     assert found.nonzero().tolist() == [[3, 1]]
 
 
 def test_no_edges_give_zeros():
     edges = Edges(*torch.zeros(2, BATCH, 0).long(), torch.zeros(BATCH, 0, 3))
-    weight = torch.ones(MAPS, HEADS, 4, requires_grad=True)
+    weight = torch.ones(HEADS, 4, requires_grad=True)
     found = terms_of(edges, choose(2), None, weight)
-    assert torch.equal(found, torch.zeros(BATCH, QUERIES, MAPS, HEADS, SLOTS))
+    assert torch.equal(found, torch.zeros(BATCH, HEADS, QUERIES, SLOTS))
     found.sum().backward()
     assert not weight.grad.any()
 
 
 def test_content_of_padded_edges_changes_nothing():
-    clean, indices, weight = graph(11), choose(2), random(MAPS, HEADS, 4).requires_grad_()
+    clean, indices, weight = graph(11), choose(2), random(HEADS, 4).requires_grad_()
     padding = ~clean.mask
     spoilt = Edges(
         clean.source.masked_fill(padding, -5),
@@ -176,11 +178,11 @@ def test_an_edge_of_no_token_is_refused(end, index):
     ends = {"source": torch.tensor([[0, 1]]), "target": torch.tensor([[2, 3]])}
     ends[end] = torch.tensor([[0, index]])
     with pytest.raises((RuntimeError, IndexError), match="index"):
-        terms_of(Edges(**ends, features=torch.zeros(1, 2, 3)), choose(1, batch=1), None, torch.ones(MAPS, HEADS, 4))
+        terms_of(Edges(**ends, features=torch.zeros(1, 2, 3)), choose(1, batch=1), None, torch.ones(HEADS, 4))
 
 
 def test_edges_are_added_up_the_same_way_each_time():
-    edges, indices, weight = graph(500), choose(2), torch.randn(MAPS, HEADS, 4)
+    edges, indices, weight = graph(500), choose(2), torch.randn(HEADS, 4)
     edges = Edges(edges.source, edges.target, edges.features.float(), edges.mask)
     assert torch.equal(*[terms_of(edges, indices, None, weight) for _ in range(2)])
 
@@ -191,7 +193,7 @@ def test_edges_are_added_up_the_same_way_each_time():
 @given(shift=st.floats(-30, 30), seed=st.integers(0, 10**6))
 def test_offsets_do_not_change_when_all_positions_move(shift, seed):
     torch.manual_seed(seed)
-    positions, others, weight, indices = random(1, 5), random(1, KEYS), random(1, HEADS, 6), choose(2, batch=1)
+    positions, others, weight, indices = random(1, 5), random(1, KEYS), random(HEADS, 6), choose(2, batch=1)
     rates = sinusoidal_rates(3, dtype=torch.float64)
     before, after = (offsets_of(positions + by, others + by, rates, indices, weight) for by in (0.0, shift))
     torch.testing.assert_close(after, before, **EXACT)
@@ -200,7 +202,7 @@ def test_offsets_do_not_change_when_all_positions_move(shift, seed):
 @given(seed=st.integers(0, 10**6))
 def test_order_of_queries_keys_slots_and_edges_does_not_matter(seed):
     torch.manual_seed(seed)
-    edges, indices, weight = graph(13), choose(2), random(MAPS, HEADS, 4)
+    edges, indices, weight = graph(13), choose(2), random(HEADS, 4)
     expected = terms_of(edges, indices, None, weight)
     slots, order = torch.randperm(SLOTS), torch.randperm(13)
     assert torch.equal(terms_of(edges, indices[..., slots], None, weight), expected[..., slots])
@@ -208,7 +210,7 @@ def test_order_of_queries_keys_slots_and_edges_does_not_matter(seed):
     torch.testing.assert_close(terms_of(moved, indices, None, weight), expected, **EXACT)
     new_query, new_key = torch.randperm(QUERIES), torch.randperm(KEYS)
     renamed = Edges(new_query[edges.source], new_key[edges.target], edges.features, edges.mask)
-    torch.testing.assert_close(terms_of(renamed, new_key[indices], None, weight)[:, new_query], expected, **EXACT)
+    torch.testing.assert_close(terms_of(renamed, new_key[indices], None, weight)[:, :, new_query], expected, **EXACT)
 
 
 # Memory
@@ -251,12 +253,13 @@ def large_concatenation(weight: Tensor) -> Tensor:
 def large_edges(weight: Tensor) -> Tensor:
     ends = torch.randint(N, (2, 1, 2 * N))
     edges = Edges(*ends, random(1, 2 * N, WIDE - 1).requires_grad_())
-    return edge_terms(edges, choose(1, N, K, batch=1), None, weight, queries=N, keys=N)
+    ends = slot_edges(edges, choose(1, N, K, batch=1), queries=N, keys=N)
+    return edge_terms(ends, weight, batch=1, queries=N, slots=K)
 
 
 @pytest.mark.parametrize("function", [large_offsets, large_product, large_concatenation, large_edges])
 def test_no_tensor_has_pairs_of_all_tokens_or_pairs_times_features(function):
-    weight = random(2, 2, WIDE).requires_grad_()
+    weight = random(4, WIDE).requires_grad_()
     saved = []
     with (
         LargestTensor() as largest,
@@ -264,8 +267,8 @@ def test_no_tensor_has_pairs_of_all_tokens_or_pairs_times_features(function):
     ):
         result = function(weight)
         result.square().sum().backward()
-    # The largest are the result and what tokens or edges carry: n·r·h·m, n·f and E·f, with E = 2n.
-    assert result.numel() == N * 2 * 2 * K
+    # The largest are the result and what tokens or edges carry: n·h·m, n·f and E·f, with E = 2n.
+    assert result.numel() == N * 4 * K
     assert largest.numbers <= max(result.numel(), 2 * N * WIDE) < min(N * N, N * K * WIDE)
     assert max(saved) <= max(result.numel(), 2 * N * WIDE)
 
@@ -284,7 +287,7 @@ def of_edges(features: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
 def test_terms_are_computed_wide_and_have_the_dtype_of_the_weights(terms, autocast, dtype):
     width, indices = 8, choose(2)
     code = sinusoidal_code(torch.arange(9).expand(BATCH, 9), sinusoidal_rates(4)).to(dtype)
-    weight = torch.randn(MAPS, HEADS, {concatenation_terms: 2 * width, of_edges: width + 1}.get(terms, width)).to(dtype)
+    weight = torch.randn(HEADS, {concatenation_terms: 2 * width, of_edges: width + 1}.get(terms, width)).to(dtype)
     other = indices if terms is of_edges else take(code, indices)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         found = terms(code, other, weight)
@@ -300,10 +303,10 @@ def test_terms_are_computed_wide_and_have_the_dtype_of_the_weights(terms, autoca
 def test_groups_that_do_not_divide_the_heads_are_refused():
     code = torch.zeros(1, 5, 2)
     with pytest.raises(ValueError, match="indices are for 3 groups, expected a divisor of the 4 heads"):
-        product_terms(code, torch.zeros(1, 3, 2, 2), torch.zeros(1, 4, 2))
+        product_terms(code, torch.zeros(1, 3, 2, 2), torch.zeros(4, 2))
 
 
 def test_weights_for_other_edges_are_refused():
     edges = Edges(*torch.zeros(2, BATCH, 1).long(), torch.zeros(BATCH, 1, 3))
     with pytest.raises(ValueError, match="weight is for 3 features, but edges have 3 and the bit"):
-        terms_of(edges, choose(1), None, torch.zeros(1, 1, 3))
+        terms_of(edges, choose(1), None, torch.zeros(1, 3))

@@ -1,7 +1,7 @@
 """Relative terms of pairs, one pair, one head and one feature at a time in float64.
 
-The formula: with `r_ij` the relative features of the query i and the token j that head h has in a slot, each of the
-linear maps of this head gives `Σ_c weight[map, h, c] r_ij[c]`. Heads are dealt out to the groups in order.
+The formula: with `r_ij` the relative features of the query i and the token j that head h has in a slot, the
+linear map of this head gives `Σ_c weight[h, c] r_ij[c]`. Heads are dealt out to the groups in order.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,21 +15,20 @@ Features = Callable[[int, int, int, int], Sequence[Tensor]]
 
 
 def _terms(features: Features, weight: Tensor, indices: Tensor, queries: int) -> Tensor:
-    """Of features(sample, query, group, slot), the terms (b, n, r, h, m)."""
-    maps, heads, _ = weight.shape
+    """Of features(sample, query, group, slot), the terms (b, h, n, m)."""
+    heads, _ = weight.shape
     batch, groups, slots = indices.shape
     result = []
     for b in range(batch):
-        for i in range(queries):
-            of_pairs = [[features(b, i, g, s) for s in range(slots)] for g in range(groups)]
-            for r in range(maps):
-                for h in range(heads):
-                    group = next(g for g in range(groups) if h < (g + 1) * heads / groups)
-                    for s in range(slots):
-                        pair = of_pairs[group][s]
-                        assert len(pair) == weight.shape[2]
-                        result.append(sum(weight[r, h, c] * pair[c] for c in range(len(pair))))
-    return torch.stack(result).reshape(batch, queries, maps, heads, slots)
+        of_pairs = [[[features(b, i, g, s) for s in range(slots)] for i in range(queries)] for g in range(groups)]
+        for h in range(heads):
+            group = next(g for g in range(groups) if h < (g + 1) * heads / groups)
+            for i in range(queries):
+                for s in range(slots):
+                    pair = of_pairs[group][i][s]
+                    assert len(pair) == weight.shape[1]
+                    result.append(sum(weight[h, c] * pair[c] for c in range(len(pair))))
+    return torch.stack(result).reshape(batch, heads, queries, slots)
 
 
 def offsets(positions: Tensor, others: Tensor, rates: Tensor, indices: Tensor, weight: Tensor) -> Tensor:
@@ -193,9 +192,9 @@ TWINS: dict[str, Callable[..., Tensor]] = {
 def relative(
     name: str, module: nn.Module, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Both terms of a registered function, (b, n, h, m) each; the weights are the module's parameters, by name."""
+    """Both terms of a registered function, (b, h, n, m) each; the weights are the module's parameters, by name."""
     multiplicative, additive = (
-        TWINS[name](module, tokens, context, indices, valid, weight[None])[:, :, 0]
+        TWINS[name](module, tokens, context, indices, valid, weight)
         for weight in (module.multiplicative, module.additive)
     )
     return multiplicative, additive

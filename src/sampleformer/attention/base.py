@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention.mixings import Mixing, ScoredMixing
-from sampleformer.attention.relative import Relative
+from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, Sampler, Selection
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.tokens import Tokens
@@ -129,7 +129,7 @@ class Attention(nn.Module):
             noise = self.draw_noise(tokens, context)
         of_sampler, of_mixing = noise if self.training and noise is not None else (None, None)
         choice = self.sampler(context, of_sampler)
-        terms = None if self.relative is None else self._terms(tokens, context, choice)
+        terms = None if self.relative is None else self.relative.of_choice(tokens, context, choice)
         norm: Callable[[Tensor], Tensor] = self.norm
         if not getattr(self.norm, "tokenwise", True):  # it must see every token at once
             same = context is tokens
@@ -139,17 +139,6 @@ class Attention(nn.Module):
         carried = self._project(norm, context, choice)
         result = self._attend(norm, tokens, carried, choice.slots_valid, terms, of_mixing)
         return (result, choice.selection(self.heads)) if return_selection else result
-
-    def _terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> tuple[Tensor, Tensor]:
-        """Terms of pairs of queries and slots, each ``(b, n, h, k)``."""
-        assert self.relative is not None
-        multiplicative, additive = (
-            term.unflatten(2, (self.sampler.groups, -1)).permute(0, 2, 4, 1, 3).flatten(3)  # (b, g, m, n h/g)
-            for term in self.relative(tokens, context, choice.indices, choice.valid)
-        )
-        mixed = choice.mixed(torch.cat([multiplicative, additive], dim=-1))
-        mixed = mixed.unflatten(-1, (2, tokens.length, -1)).permute(3, 0, 4, 1, 5, 2).flatten(3, 4)
-        return mixed[0], mixed[1]
 
     def _project(
         self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice
@@ -202,24 +191,26 @@ class Attention(nn.Module):
         tokens: Tokens,
         carried: tuple[Tensor, Tensor, Tensor | None],
         valid: Tensor | None,
-        terms: tuple[Tensor, Tensor] | None,
+        terms: PairTerms | None,
         noise: Tensor | None,
     ) -> Tensor:
         key, value, leak = carried
         if valid is not None and valid.shape[1] > 1:
             valid = valid.repeat_interleave(self.heads // valid.shape[1], dim=1)
 
-        def mix(features: Tensor, *terms: Tensor) -> Tensor:
+        def mix(features: Tensor, *of_queries: Tensor) -> Tensor:
             query = self._split(self.query(norm(features)))
-            pair_terms = (terms[0], terms[1]) if terms else None
+            pair_terms = None if terms is None else terms.make(*of_queries)
             mixed = self.mixing(query, key, value, valid, leak=leak, terms=pair_terms, noise=noise)
             return self.output(mixed.transpose(1, 2).flatten(2))
 
+        of_queries = () if terms is None else terms.of_queries
         if self.mixing.blockwise:
-            widest = max(self.width, self.heads * self.mixing.numbers_per_query(key.shape[2]))
-            result = tokenwise(mix, tokens.features, *(terms or ()), widest=widest)
+            numbers = self.mixing.numbers_per_query(key.shape[2], related=terms is not None)
+            widest = max(self.width, self.heads * numbers)
+            result = tokenwise(mix, tokens.features, *of_queries, widest=widest)
         else:
-            result = mix(tokens.features, *(terms or ()))
+            result = mix(tokens.features, *of_queries)
         reachable = None if valid is None else valid.any(-1).any(1)[:, None, None]
         for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
             if alive is not None:

@@ -1,7 +1,7 @@
-"""Terms of pairs of tokens in space: linear maps of functions of their distance, which no rotation changes.
+"""Features of pairs of tokens in space: functions of their distance, which no rotation changes.
 
-What `functional.relative` says about shapes, weights and precision holds here too. The features of pairs themselves
-are few, so they are made, once for each group of heads.
+They are few, so they are made, each as a plane of its own, (b, g, n, m), once for each group of heads; `feature_terms`
+makes terms of them. What `functional.relative` says about weights and precision holds here too.
 """
 
 import torch
@@ -26,9 +26,12 @@ def squared_distances(points: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g
         tensor([[[[25.]]]])
     """
     points, chosen = wide(points, chosen)
-    result = torch.zeros((), dtype=points.dtype, device=points.device)
+    result: Tensor | None = None
     for x, y in zip(points.unbind(-1), chosen.unbind(-1), strict=True):
-        result = result + (x[:, None, :, None] - y[:, :, None, :]).square()
+        apart = x[:, None, :, None] - y[:, :, None, :]
+        result = apart.square() if result is None else torch.addcmul(result, apart, apart)
+    if result is None:
+        raise ValueError("points have no coordinates, expected at least one")
     return result
 
 
@@ -42,70 +45,43 @@ def distances(points: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g m c"]) 
         tensor([[[[5.]]]])
     """
     squared = squared_distances(points, chosen)
+    if not squared.requires_grad:
+        return squared.sqrt_()
     apart = squared > 0
     # The root of zero has no gradient, so it is not taken.
     return squared.where(apart, 1).sqrt().where(apart, 0)
 
 
-def squared_distance_terms(
-    points: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g m c"], weight: Float[Tensor, "r h 1"]
-) -> Float[Tensor, "b n r h m"]:
-    """Terms of the squared distance: ``r_ij = d_ij²``.
-
-    Args:
-        points: where the queries are.
-        chosen: where the chosen tokens are.
-        weight: of the one feature.
-
-    Raises:
-        ValueError: if the groups do not divide the heads.
-
-    Example:
-        >>> points = torch.tensor([[[0.0], [3.0]]])
-        >>> squared_distance_terms(points, points[:, None], torch.ones(1, 1, 1)).squeeze()
-        tensor([[0., 9.],
-                [9., 0.]])
-    """
-    return _terms([squared_distances(points, chosen)], weight)
-
-
-def distance_normal_terms(
+def distance_normal_features(
     points: Float[Tensor, "b n c"],
     chosen: Float[Tensor, "b g m c"],
     normals: Float[Tensor, "b n c"],
     chosen_normals: Float[Tensor, "b g m c"],
-    weight: Float[Tensor, "r h 2"],
-) -> Float[Tensor, "b n r h m"]:
-    """Terms of the distance and of how two surfaces face each other: ``r_ij = [d_ij, ν_i · ν_j]``.
+) -> list[Float[Tensor, "b g n m"]]:
+    """The distance and how two surfaces face each other: ``r_ij = [d_ij, ν_i · ν_j]``.
 
     Args:
         points: where the queries are.
         chosen: where the chosen tokens are.
         normals: ν, of the queries.
         chosen_normals: of the chosen tokens.
-        weight: of the two features.
-
-    Raises:
-        ValueError: if the groups do not divide the heads.
 
     Example:
         >>> points, normals = torch.tensor([[[0.0, 0.0], [3.0, 4.0]]]), torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]])
-        >>> weight = torch.tensor([[[1.0, 0.1]]])
-        >>> distance_normal_terms(points, points[:, None], normals, normals[:, None], weight).squeeze()
-        tensor([[0.1000, 4.9000],
-                [4.9000, 0.1000]])
+        >>> torch.cat(distance_normal_features(points, points[:, None], normals, normals[:, None])).squeeze()
+        tensor([[[ 0.,  5.],
+                 [ 5.,  0.]],
+        <BLANKLINE>
+                [[ 1., -1.],
+                 [-1.,  1.]]])
     """
-    facing = wide_matmul(*wide(normals[:, None], chosen_normals.mT))
-    return _terms([distances(points, chosen), facing], weight)
+    return [distances(points, chosen), wide_matmul(*wide(normals[:, None], chosen_normals.mT))]
 
 
-def distance_field_terms(
-    points: Float[Tensor, "b n c"],
-    chosen: Float[Tensor, "b g m c"],
-    rates: Float[Tensor, "3"],
-    weight: Float[Tensor, "r h 3"],
-) -> Float[Tensor, "b n r h m"]:
-    """Terms of three functions that rise with the distance from 0 to 1, each over its own length 1 / ρ.
+def distance_field_features(
+    points: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g m c"], rates: Float[Tensor, "3"]
+) -> list[Float[Tensor, "b g n m"]]:
+    """Three functions that rise with the distance from 0 to 1, each over its own length 1 / ρ.
 
     ``r_ij = [1 − exp(−ρ_1 d), ρ_2 d / (1 + ρ_2 d), tanh(ρ_3 d)]`` with ``d = d_ij``.
 
@@ -113,29 +89,33 @@ def distance_field_terms(
         points: where the queries are.
         chosen: where the chosen tokens are.
         rates: ρ > 0, per unit of the points.
-        weight: of the three features.
-
-    Raises:
-        ValueError: if the groups do not divide the heads.
 
     Example:
         >>> points = torch.tensor([[[0.0], [3.0]]])
-        >>> weight = torch.tensor([[[0.0, 1.0, 0.0]]])
-        >>> distance_field_terms(points, points[:, None], torch.ones(3), weight).squeeze()
+        >>> distance_field_features(points, points[:, None], torch.ones(3))[1].squeeze()
         tensor([[0.0000, 0.7500],
                 [0.7500, 0.0000]])
     """
     distance, rates = wide(distances(points, chosen), rates)
     exponential, rational, hyperbolic = (rate * distance for rate in rates.unbind())
-    return _terms([-torch.expm1(-exponential), rational / (1 + rational), hyperbolic.tanh()], weight)
+    return [-torch.expm1(-exponential), rational / (1 + rational), hyperbolic.tanh()]
 
 
-def _terms(features: list[Tensor], weight: Tensor) -> Tensor:
-    """Features of pairs, each (b, g, n, m), under the weights of each group's heads."""
-    planes, wide_weight = wide(torch.stack(features, dim=2), weight)
-    batch, groups, _, length, slots = planes.shape
-    rows, heads, _ = weight.shape
-    # One product a group with pairs as columns, and heads before rows, so that the result is a view of it.
-    by_head = by_group(wide_weight, groups).transpose(1, 2).flatten(1, 2)
-    terms = wide_matmul(by_head, planes.flatten(3)).view(batch, heads, rows, length, slots)
-    return terms.permute(0, 3, 2, 1, 4).to(weight.dtype)
+def feature_terms(features: list[Float[Tensor, "b g n m"]], weight: Float[Tensor, "h f"]) -> Float[Tensor, "b h n m"]:
+    """Terms of f features: one product of matrices a group, with pairs as columns.
+
+    Args:
+        features: of every pair.
+        weight: of the features, in their order.
+
+    Raises:
+        ValueError: if the groups do not divide the heads.
+
+    Example:
+        >>> feature_terms([torch.tensor([[[[1.0, 2.0]]]])], torch.tensor([[10.0], [100.0]])).flatten(1)
+        tensor([[ 10.,  20., 100., 200.]])
+    """
+    planes, wide_weight = wide(features[0][:, :, None] if len(features) == 1 else torch.stack(features, dim=2), weight)
+    _, groups, _, length, slots = planes.shape
+    terms = wide_matmul(by_group(wide_weight, groups), planes.flatten(3))
+    return terms.flatten(1, 2).unflatten(2, (length, slots)).to(weight.dtype)

@@ -8,26 +8,12 @@ from torch import Tensor
 _LINEAR_FROM = -30.0
 
 
-def mix_pairs(
-    top: Float[Tensor, "*rows k c"],
-    rest: Float[Tensor, "*rows r c"],
-    top_scores: Float[Tensor, "*rows k"],
-    rest_scores: Float[Tensor, "*rows r"],
-    top_valid: Bool[Tensor, "*rows k"] | None = None,
-    rest_valid: Bool[Tensor, "*rows r"] | None = None,
-) -> Float[Tensor, "*rows k c"]:
-    """Mixes top i with rest i, weighted by their scores.
-
-    ``out_i = (softplus(top_scores_i) top_i + softplus(rest_scores_i) rest_i) / (softplus(top_scores_i) +
-    softplus(rest_scores_i))``. Where rest is invalid or missing (``i >= r``), or top is invalid, top stays as it is.
+def mix_pairs(candidates: Float[Tensor, "*rows m c"], shares: Float[Tensor, "*rows r"]) -> Float[Tensor, "*rows k c"]:
+    """Mixes i with k + i: ``out_i = (1 − share_i) x_i + share_i x_(k + i)``; what has no partner stays as it is.
 
     Args:
-        top: what the k best tokens carry.
-        rest: what the next ``r <= k`` carry.
-        top_scores: scores of the k best.
-        rest_scores: scores of the next.
-        top_valid: False where a slot of top holds no token. None: all hold one.
-        rest_valid: the same for rest.
+        candidates: x, what the k best tokens and the next ``r <= k`` carry; m = k + r.
+        shares: of the next, from `pair_shares`.
 
     Returns:
         One mixture for each of the k best, differentiable in everything.
@@ -35,11 +21,52 @@ def mix_pairs(
     Source: SFT (arXiv 2408.05822), section 3.
 
     Example:
-        >>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
-        >>> mix_pairs(one, zero, torch.tensor([0.0]), torch.tensor([0.0]))
-        tensor([[0.5000]])
+        >>> mix_pairs(torch.tensor([[1.0], [0.0]]), torch.tensor([0.25]))
+        tensor([[0.7500]])
     """
-    pairs = rest.shape[-2]
+    return _mix_along(-2, candidates, shares[..., None])
+
+
+def mix_columns(candidates: Float[Tensor, "*rows n m"], shares: Float[Tensor, "*rows r"]) -> Float[Tensor, "*rows n k"]:
+    """`mix_pairs` of what lies side by side, such as numbers of every query and candidate.
+
+    Example:
+        >>> mix_columns(torch.tensor([[1.0, 0.0]]), torch.tensor([0.25]))
+        tensor([[0.7500]])
+    """
+    return _mix_along(-1, candidates, shares[..., None, :])
+
+
+def _mix_along(dim: int, candidates: Tensor, shares: Tensor) -> Tensor:
+    rest = shares.shape[dim]
+    alone = candidates.shape[dim] - 2 * rest
+    # One split has one gradient; slices would each fill a tensor of their own.
+    first, middle, last = candidates.split([rest, alone, rest], dim)
+    mixed = torch.lerp(first, last, shares.to(first.dtype))
+    return mixed if alone == 0 else torch.cat([mixed, middle], dim)
+
+
+def pair_shares(
+    top_scores: Float[Tensor, "*rows k"],
+    rest_scores: Float[Tensor, "*rows r"],
+    top_valid: Bool[Tensor, "*rows k"] | None = None,
+    rest_valid: Bool[Tensor, "*rows r"] | None = None,
+) -> Float[Tensor, "*rows r"]:
+    """How much of a pair is the second one: ``softplus(rest_i) / (softplus(top_i) + softplus(rest_i))``.
+
+    Args:
+        top_scores: scores of the k best.
+        rest_scores: scores of the next ``r <= k``.
+        top_valid: False where a slot of top holds no token: its share is 0. None: all hold one.
+        rest_valid: the same for rest.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> pair_shares(torch.tensor([0.0]), torch.tensor([0.0]))
+        tensor([0.5000])
+    """
+    pairs = rest_scores.shape[-1]
     paired = top_scores[..., :pairs]
     invalid = None
     for valid in (None if top_valid is None else top_valid[..., :pairs], rest_valid):
@@ -47,15 +74,9 @@ def mix_pairs(
             invalid = ~valid if invalid is None else invalid | ~valid
     if invalid is not None:  # scores of what is no token may be infinite: no NaN may come of them
         paired, rest_scores = paired.masked_fill(invalid, 0), rest_scores.masked_fill(invalid, 0)
-        rest = rest.masked_fill(invalid[..., None], 0)
-    # The share of rest, softplus(b) / (softplus(a) + softplus(b)), which stays right where both softplus underflow.
-    share = torch.sigmoid(log_softplus(rest_scores) - log_softplus(paired))
-    if invalid is not None:
-        share = share.masked_fill(invalid, 0)
-    share = share.to(top.dtype)[..., None]
-    mixed = top[..., :pairs, :]
-    mixed = mixed * (1 - share) + rest * share
-    return mixed if pairs == top.shape[-2] else torch.cat([mixed, top[..., pairs:, :]], dim=-2)
+    # The softplus stay in logarithms, so that the share is right where both underflow.
+    shares = torch.sigmoid(log_softplus(rest_scores) - log_softplus(paired))
+    return shares if invalid is None else shares.masked_fill(invalid, 0)
 
 
 def log_softplus(scores: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

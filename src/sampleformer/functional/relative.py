@@ -1,19 +1,17 @@
 """Terms of pairs: linear maps of what relates a query to a chosen token, without a tensor of pairs times features.
 
 All functions agree on this: a query i and the token j in a slot of a group of heads have relative features ``r_ij``, f
-numbers, which are never stored. Weights ``(r, h, f)`` are r linear maps for each of h heads; the result ``(b, n, r, h,
-m)`` holds ``weight · r_ij`` for the m slots of each head. Heads are dealt out to the g groups in order: the first h / g
-heads see the slots of the first group. Everything is computed in float32 or wider, also under autocast, and the result
-has the weights' dtype. Source: SFT (arXiv 2408.05822), section 3.
+numbers, which are never stored. Weights ``(h, f)`` are a linear map for each of h heads; the result ``(b, h, n, m)``
+holds ``weight · r_ij`` for the m slots of each head, in the layout of scores. Heads are dealt out to the g groups in
+order: the first h / g heads see the slots of the first group. Everything is computed in float32 or wider, also under
+autocast, and the result has the weights' dtype. Source: SFT (arXiv 2408.05822), section 3.
 """
 
 import math
 
 import torch
-from jaxtyping import Bool, Float, Int64, Num
+from jaxtyping import Float, Num
 from torch import Tensor
-
-from sampleformer.edges import Edges
 
 
 def sinusoidal_rates(
@@ -56,8 +54,8 @@ def sinusoidal_code(positions: Num[Tensor, "*rows"], rates: Float[Tensor, "c"]) 
 
 
 def offset_terms(
-    code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g m f"], weight: Float[Tensor, "r h f"]
-) -> Float[Tensor, "b n r h m"]:
+    code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g m f"], weight: Float[Tensor, "h f"]
+) -> Float[Tensor, "b h n m"]:
     """Terms of the offset i − j: ``r_ij`` is the sinusoidal code of ``p_i − p_j``.
 
     ``sin(x − y) = sin x cos y − cos x sin y`` and ``cos(x − y) = cos x cos y + sin x sin y``, so one product of
@@ -73,7 +71,7 @@ def offset_terms(
 
     Example:
         >>> code = sinusoidal_code(torch.tensor([[3, 4]]), torch.ones(1))
-        >>> offset_terms(code, code[:, None], torch.tensor([[[0.0, 1.0]]])).squeeze()  # the cosines
+        >>> offset_terms(code, code[:, None], torch.tensor([[0.0, 1.0]])).squeeze()  # the cosines
         tensor([[1.0000, 0.5403],
                 [0.5403, 1.0000]])
     """
@@ -87,8 +85,8 @@ def offset_terms(
 
 
 def concatenation_terms(
-    code: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g m d"], weight: Float[Tensor, "r h f"]
-) -> Float[Tensor, "b n r h m"]:
+    code: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g m d"], weight: Float[Tensor, "h f"]
+) -> Float[Tensor, "b h n m"]:
     """Terms of two codes side by side: ``r_ij = [code_i ; code_j]``, so that a term is a sum of one of each.
 
     Args:
@@ -101,22 +99,21 @@ def concatenation_terms(
 
     Example:
         >>> code = torch.tensor([[[1.0], [2.0]]])
-        >>> concatenation_terms(code, code[:, None], torch.tensor([[[1.0, 10.0]]])).squeeze()
+        >>> concatenation_terms(code, code[:, None], torch.tensor([[1.0, 10.0]])).squeeze()
         tensor([[11., 21.],
                 [12., 22.]])
     """
     dtype = weight.dtype
     code, chosen, weight = wide(code, chosen, weight)
     of_query, of_chosen = weight.split([code.shape[-1], chosen.shape[-1]], dim=-1)
-    from_query = wide_matmul(code, of_query.flatten(0, 1).T).unflatten(2, of_query.shape[:2])
-    from_chosen = wide_matmul(by_group(of_chosen, chosen.shape[1]).flatten(1, 2), chosen.mT)  # (b, g, r h / g, m)
-    from_chosen = from_chosen.unflatten(2, (weight.shape[0], -1)).transpose(1, 2).flatten(2, 3)
-    return (from_query[..., None] + from_chosen[:, None]).to(dtype)
+    from_query = wide_matmul(code, of_query.T).transpose(1, 2)
+    from_chosen = wide_matmul(by_group(of_chosen, chosen.shape[1]), chosen.mT).flatten(1, 2)
+    return (from_query[..., None] + from_chosen[:, :, None]).to(dtype)
 
 
 def product_terms(
-    code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g m f"], weight: Float[Tensor, "r h f"]
-) -> Float[Tensor, "b n r h m"]:
+    code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g m f"], weight: Float[Tensor, "h f"]
+) -> Float[Tensor, "b h n m"]:
     """Terms of the Hadamard product of two codes: ``r_ij = code_i ⊙ code_j``.
 
     Args:
@@ -129,76 +126,13 @@ def product_terms(
 
     Example:
         >>> code = torch.tensor([[[1.0], [2.0]]])
-        >>> product_terms(code, code[:, None], torch.tensor([[[10.0]]])).squeeze()
+        >>> product_terms(code, code[:, None], torch.tensor([[10.0]])).squeeze()
         tensor([[10., 20.],
                 [20., 40.]])
     """
     dtype = weight.dtype
     code, chosen, weight = wide(code, chosen, weight)
     return _for_all_queries(code, _weighted(chosen, weight)).to(dtype)
-
-
-def edge_terms(
-    edges: Edges,
-    indices: Int64[Tensor, "b g m"],
-    valid: Bool[Tensor, "b g m"] | None,
-    weight: Float[Tensor, "r h f"],
-    *,
-    queries: int,
-    keys: int,
-) -> Float[Tensor, "b queries r h m"]:
-    """Terms of edges: ``r_ij`` is the sum of ``[features ; 1]`` over the edges from i to j, zero if there is none.
-
-    Every edge looks up which slot its target has, if any, and adds its terms there: O(edges) beside the result.
-
-    Args:
-        edges: from queries to keys.
-        indices: of the keys that each group chose, no valid one twice.
-        valid: False where a slot holds no token; such a slot gets no edge. None: all hold one.
-        weight: of the edges' features and, last, of the bit that says that there is an edge.
-        queries: number of tokens that attend.
-        keys: number of tokens chosen from.
-
-    Raises:
-        ValueError: if the groups do not divide the heads, or the weights are not for the edges' features and the bit.
-
-    Example:
-        >>> edges = Edges(torch.tensor([[0]]), torch.tensor([[2]]), torch.tensor([[[5.0]]]))
-        >>> edge_terms(edges, torch.tensor([[[1, 2]]]), None, torch.tensor([[[1.0, 0.5]]]), queries=2, keys=3).squeeze()
-        tensor([[0.0000, 5.5000],
-                [0.0000, 0.0000]])
-    """
-    if weight.shape[-1] != edges.features.shape[-1] + 1:
-        raise ValueError(
-            f"weight is for {weight.shape[-1]} features, but edges have {edges.features.shape[-1]} and the bit that "
-            "says that there is one"
-        )
-    edges, dtype, (rows, heads, _) = edges.without_padding(), weight.dtype, weight.shape
-    features, weight = wide(edges.features, weight)
-    slots = _slots_of_targets(edges, indices, valid, keys)
-    slots = slots.repeat_interleave(heads_of_groups(heads, indices.shape[1]), dim=1)[:, None]  # (b, 1, h, E)
-    terms = wide_matmul(weight[..., :-1].flatten(0, 1), features.mT).unflatten(1, (rows, heads)) + weight[..., -1:]
-    terms = terms.masked_fill(slots < 0, 0)
-    # One flat sum, because that is the form which torch's deterministic mode knows on every device.
-    batch, _, slot_count = indices.shape
-    # A look-up, so that an index that is no query's is refused instead of reaching into the next token set.
-    query = torch.arange(batch * queries, device=indices.device).view(batch, queries).gather(1, edges.source)
-    row = torch.arange(rows * heads, device=indices.device).view(rows, heads, 1)
-    places = (query[:, None, None] * (rows * heads) + row) * slot_count + slots.clamp(min=0)
-    result = terms.new_zeros(batch * queries * rows * heads * slot_count)
-    result = result.scatter_add_(0, places.flatten(), terms.flatten())
-    return result.view(batch, queries, rows, heads, slot_count).to(dtype)
-
-
-def _slots_of_targets(edges: Edges, indices: Tensor, valid: Tensor | None, keys: int) -> Tensor:
-    """The slot that each edge's target has in each group, −1 where it has none: (b, g, E)."""
-    batch, groups, slot_count = indices.shape
-    if valid is not None:
-        indices = indices.masked_fill(~valid, keys)  # one place more than there are keys takes what is not valid
-    of_keys = indices.new_full((batch, groups, keys + 1), -1)
-    of_keys = of_keys.scatter(2, indices, torch.arange(slot_count, device=indices.device).expand_as(indices))
-    slots = of_keys.gather(2, edges.target[:, None].expand(-1, groups, -1))
-    return slots if edges.mask is None else slots.masked_fill(~edges.mask[:, None], -1)
 
 
 def heads_of_groups(heads: int, groups: int) -> int:
@@ -216,27 +150,27 @@ def heads_of_groups(heads: int, groups: int) -> int:
     return heads // groups
 
 
-def by_group(weight: Float[Tensor, "r h f"], groups: int) -> Float[Tensor, "g r q f"]:
+def by_group(weight: Float[Tensor, "h f"], groups: int) -> Float[Tensor, "g q f"]:
     """The weights of the q = h / g heads of each group.
 
     Raises:
         ValueError: if the groups do not divide the heads.
 
     Example:
-        >>> by_group(torch.zeros(2, 8, 3), 4).shape
-        torch.Size([4, 2, 2, 3])
+        >>> by_group(torch.zeros(8, 3), 4).shape
+        torch.Size([4, 2, 3])
     """
-    return weight.unflatten(1, (groups, heads_of_groups(weight.shape[1], groups))).movedim(1, 0)
+    return weight.unflatten(0, (groups, heads_of_groups(weight.shape[0], groups)))
 
 
 def _weighted(chosen: Tensor, weight: Tensor) -> Tensor:
-    """What the chosen tokens hold, times the weights of every row: (b, g, m, f) and (r, h, f) to (b, f, r, h, m)."""
-    weight = by_group(weight, chosen.shape[1]).permute(3, 1, 0, 2)[..., None]  # (f, r, g, q, 1)
-    return (chosen.permute(0, 3, 1, 2)[:, :, None, :, None] * weight).flatten(3, 4)
+    """What the chosen tokens hold, times the weights: (b, g, m, f) and (h, f) to (b, f, h, m)."""
+    weight = by_group(weight, chosen.shape[1]).permute(2, 0, 1)[..., None]  # (f, g, q, 1)
+    return (chosen.permute(0, 3, 1, 2)[:, :, :, None] * weight).flatten(2, 3)
 
 
 def _for_all_queries(code: Tensor, weighted: Tensor) -> Tensor:
-    return wide_matmul(code, weighted.flatten(2)).unflatten(2, weighted.shape[2:])
+    return wide_matmul(code, weighted.flatten(2)).unflatten(2, weighted.shape[2:]).transpose(1, 2)
 
 
 def wide(*tensors: Tensor) -> list[Tensor]:

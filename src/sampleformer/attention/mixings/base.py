@@ -29,8 +29,13 @@ class Mixing(nn.Module):
         """The random numbers of one training pass, one tensor; None if there are none."""
         return None
 
-    def numbers_per_query(self, keys: int) -> int:
-        """How many numbers a query and head have at the widest while they are mixed with so many keys."""
+    def numbers_per_query(self, keys: int, *, related: bool = False) -> int:
+        """How many numbers a query and head have at the widest while they are mixed with so many keys.
+
+        Args:
+            keys: k.
+            related: whether there are relative terms.
+        """
         return 0
 
     def forward(
@@ -41,7 +46,7 @@ class Mixing(nn.Module):
         valid: Bool[Tensor, "b #h k"] | None,
         *,
         leak: Float[Tensor, "b h k"] | None = None,
-        terms: tuple[Float[Tensor, "b n h k"], Float[Tensor, "b n h k"]] | None = None,
+        terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
         noise: Tensor | None = None,
     ) -> Float[Tensor, "b h n e"]:
         """Mixes; zeros where a query has no valid key.

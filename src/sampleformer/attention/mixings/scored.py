@@ -1,5 +1,6 @@
 """Attention by scores: a score of every pair, turned into weights."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -42,8 +43,10 @@ class ScoredMixing(Mixing):
         self.leaks = PROBABILITIES[probability].leaks
         self.standardised = score == "maxout"
 
-    def numbers_per_query(self, keys: int) -> int:
+    def numbers_per_query(self, keys: int, *, related: bool = False) -> int:
         """Torch's fused attention keeps no scores; others do, and are quicker in blocks that overflow the cache."""
+        if related:
+            return keys
         return 0 if self._is_fused else keys // 2
 
     @property
@@ -66,8 +69,8 @@ class ScoredMixing(Mixing):
             return _fused(query, key, value, valid)
         logits = SCORES[self.score](query, key)
         if terms is not None:
-            multiplicative, additive = (term.transpose(1, 2) for term in terms)
-            logits = logits * F.softplus(multiplicative) + additive
+            multiplicative, additive = (term.to(logits.dtype) for term in terms)
+            logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
         numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid)
         return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
 

@@ -1,6 +1,6 @@
 """Relative terms of pairs, one function a file."""
 
-from sampleformer.attention.relative.base import Relative
+from sampleformer.attention.relative.base import PairTerms, Relative
 from sampleformer.attention.relative.build import RelativeChoice, make_relative
 from sampleformer.attention.relative.distance import DistanceRelative
 from sampleformer.attention.relative.distance_field import DistanceFieldRelative
@@ -18,6 +18,7 @@ __all__ = [
     "DistanceRelative",
     "EdgeRelative",
     "OffsetRelative",
+    "PairTerms",
     "Relative",
     "RelativeChoice",
     "SinusoidalConcatRelative",

@@ -1,17 +1,33 @@
 """What every function of relative features is."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from sampleformer.attention.samplers.choice import Choice
 from sampleformer.tokens import Tokens
 
 CARRIERS = {"coordinates": "point clouds", "normals": "point clouds with normals", "edges": "graphs"}
 """What kind of data has each field of `Tokens` that relative features may need."""
+
+
+@dataclass(frozen=True)
+class PairTerms:
+    """Terms of queries and the slots that they see, made for as many queries at a time as one likes.
+
+    Args:
+        of_queries: what is needed of the queries, each ``(b, n, …)``.
+        make: takes these, of some of the queries or of all, and gives the multiplicative and the additive terms,
+            ``(b, h, n, k)`` each.
+    """
+
+    of_queries: tuple[Tensor, ...]
+    make: Callable[..., tuple[Tensor, Tensor]]
 
 
 class Relative(nn.Module):
@@ -57,8 +73,8 @@ class Relative(nn.Module):
         context: Tokens,
         indices: Int64[Tensor, "b g m"],
         valid: Bool[Tensor, "b g m"] | None = None,
-    ) -> tuple[Float[Tensor, "b n h m"], Float[Tensor, "b n h m"]]:
-        """The multiplicative and the additive terms, in the dtype of the weights.
+    ) -> tuple[Float[Tensor, "b h n m"], Float[Tensor, "b h n m"]]:
+        """The multiplicative and the additive terms of tokens that are chosen one for each slot.
 
         Args:
             tokens: the queries; padding holds zeros.
@@ -71,29 +87,41 @@ class Relative(nn.Module):
         Raises:
             ValueError: if the tokens or the context lack a field that is needed, or the groups do not divide the heads.
         """
+        terms = self.of_choice(tokens, context, Choice(indices, valid, slots=indices.shape[2]))
+        return terms.make(*terms.of_queries)
+
+    def of_choice(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
+        """The terms of what a sampler chose, in the dtype of the weights.
+
+        Args:
+            tokens, context: as for `forward`.
+            choice: what each group of heads sees; no learned extra tokens, which are nowhere.
+
+        Raises:
+            ValueError: if the tokens or the context lack a field that is needed; `make` raises one if the groups do not
+                divide the heads.
+        """
         for side, given in self._users(tokens, context):
             for name in self.needs:
                 if getattr(given, name) is None:
                     carriers = f", as {CARRIERS[name]} have" if name in CARRIERS else ""
                     raise ValueError(f"{type(self).__name__} needs {name}{carriers}, but the {side} has none")
-        terms = self.terms(tokens, context, indices, valid, torch.stack([self.multiplicative, self.additive]))
-        return terms[:, :, 0], terms[:, :, 1]
+        return self.terms(tokens, context, choice)
 
-    def terms(
-        self,
-        tokens: Tokens,
-        context: Tokens,
-        indices: Int64[Tensor, "b g m"],
-        valid: Bool[Tensor, "b g m"] | None,
-        weight: Float[Tensor, "r h f"],
-    ) -> Float[Tensor, "b n r h m"]:
-        """``weight · r_ij`` for each query and the tokens in each head's slots.
+    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
+        """``w_h · r_ij`` and ``u_h · r_ij`` for each query and slot.
+
+        They are linear in ``r_ij``, so that what the slots hold (`Choice.mixed`) may be mixed where it is smallest: of
+        the tokens, or of the features of pairs, before the weights make h numbers of it.
 
         Args:
-            tokens, context, indices, valid: as for `forward`; no needed field is missing.
-            weight: r linear maps for each head.
+            tokens, context, choice: as for `of_choice`; no needed field is missing.
         """
         raise NotImplementedError
+
+    def both(self, term: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """The terms that a function gives with the multiplicative and with the additive weights, ``(h, f)`` each."""
+        return term(self.multiplicative), term(self.additive)
 
     def _users(self, tokens: Tokens, context: Tokens) -> Iterator[tuple[str, Tokens]]:
         """Who must have what is needed."""

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sampleformer.attention.relative.base import Relative
+from sampleformer.attention.relative.base import PairTerms, Relative, gathered
+from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.relative import sinusoidal_code, sinusoidal_rates
 from sampleformer.tokens import Tokens
 
@@ -12,7 +13,8 @@ from sampleformer.tokens import Tokens
 class CodeRelative(Relative):
     """Base of those that compare sinusoidal codes of positions; tokens without positions are counted 0, 1, 2, …
 
-    A code has a sine and a cosine for each of c frequencies, from one radian a position down to ``1 / 10000``.
+    A subclass says in `term` how. A code has a sine and a cosine for each of c frequencies, from one radian a position
+    down to ``1 / 10000``.
 
     Args:
         heads: h.
@@ -38,6 +40,21 @@ class CodeRelative(Relative):
         if positions is None:
             positions = torch.arange(tokens.length, device=device).expand(tokens.batch, -1)
         return sinusoidal_code(positions, sinusoidal_rates(self.frequencies, device=device, dtype=dtype))
+
+    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
+        """Both terms, see `Relative.terms`."""
+        chosen = choice.mixed(gathered(self.code(context), choice.indices))
+
+        def make(code: Tensor) -> tuple[Tensor, Tensor]:
+            return self.both(lambda weight: self.term(code, chosen, weight))
+
+        return PairTerms((self.code(tokens),), make)
+
+    def term(
+        self, code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g k f"], weight: Float[Tensor, "h c"]
+    ) -> Float[Tensor, "b h n k"]:
+        """One term of the codes of queries and of what the slots hold."""
+        raise NotImplementedError
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, frequencies={self.frequencies}"

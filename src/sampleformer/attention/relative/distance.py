@@ -2,12 +2,11 @@
 
 from torch import Tensor
 
-from sampleformer.attention.relative.base import Relative, gathered
-from sampleformer.functional.distances import squared_distance_terms
-from sampleformer.tokens import Tokens
+from sampleformer.attention.relative.points import PointRelative
+from sampleformer.functional.distances import squared_distances
 
 
-class DistanceRelative(Relative):
+class DistanceRelative(PointRelative):
     """Terms of the squared distance of two points: ``r_ij = ‖x_i − x_j‖²``.
 
     Args:
@@ -20,20 +19,18 @@ class DistanceRelative(Relative):
 
     Example:
         >>> import torch
+        >>> from sampleformer.tokens import Tokens
         >>> tokens = Tokens(torch.zeros(1, 5, 8), coordinates=torch.rand(1, 5, 3))
         >>> multiplicative, additive = DistanceRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
-        torch.Size([1, 5, 4, 2])
+        torch.Size([1, 4, 5, 2])
     """
 
     needs = ("coordinates",)
-    invariant = True
 
     def __init__(self, heads: int) -> None:
         super().__init__(heads, 1)
 
-    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-        """Terms of both maps, see `Relative.terms`."""
-        assert tokens.coordinates is not None
-        assert context.coordinates is not None
-        return squared_distance_terms(tokens.coordinates, gathered(context.coordinates, indices), weight)
+    def features(self, *of_pairs: Tensor) -> list[Tensor]:
+        """The squared distance, see `PointRelative.features`."""
+        return [squared_distances(*of_pairs)]

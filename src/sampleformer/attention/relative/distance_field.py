@@ -4,12 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sampleformer.attention.relative.base import Relative, gathered
-from sampleformer.functional.distances import FIELDS, distance_field_terms
-from sampleformer.tokens import Tokens
+from sampleformer.attention.relative.points import PointRelative
+from sampleformer.functional.distances import FIELDS, distance_field_features
 
 
-class DistanceFieldRelative(Relative):
+class DistanceFieldRelative(PointRelative):
     """Terms of three saturating functions of the distance of two points, with learned rates.
 
     ``r_ij = [1 − exp(−ρ_1 d), ρ_2 d / (1 + ρ_2 d), tanh(ρ_3 d)]`` with ``d = ‖x_i − x_j‖`` and ``ρ = softplus`` of a
@@ -26,14 +25,14 @@ class DistanceFieldRelative(Relative):
 
     Example:
         >>> import torch
+        >>> from sampleformer.tokens import Tokens
         >>> tokens = Tokens(torch.zeros(1, 5, 8), coordinates=torch.rand(1, 5, 3))
         >>> multiplicative, additive = DistanceFieldRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
-        torch.Size([1, 5, 4, 2])
+        torch.Size([1, 4, 5, 2])
     """
 
     needs = ("coordinates",)
-    invariant = True
 
     def __init__(self, heads: int, *, scale: float = 1.0) -> None:
         super().__init__(heads, FIELDS)
@@ -47,9 +46,7 @@ class DistanceFieldRelative(Relative):
         """ρ of the three functions, per unit of the coordinates."""
         return F.softplus(self.raw_rates)
 
-    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-        """Terms of both maps, see `Relative.terms`."""
-        assert tokens.coordinates is not None
-        assert context.coordinates is not None
-        chosen = gathered(context.coordinates, indices)
-        return distance_field_terms(tokens.coordinates, chosen, self.rates, weight)
+    def features(self, *of_pairs: Tensor) -> list[Tensor]:
+        """The three functions of the distance, see `PointRelative.features`."""
+        points, chosen = of_pairs
+        return distance_field_features(points, chosen, self.rates)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from sampleformer.attention.relative.base import Relative
-from sampleformer.functional.relative import edge_terms
+from sampleformer.attention.relative.base import PairTerms, Relative
+from sampleformer.attention.samplers.choice import Choice
+from sampleformer.functional.edge_terms import edge_terms, slot_edges
 from sampleformer.tokens import Tokens
 
 
@@ -33,7 +35,7 @@ class EdgeRelative(Relative):
         >>> tokens = Tokens(torch.zeros(1, 5, 8), edges=edges)
         >>> multiplicative, additive = EdgeRelative(heads=4, features=3)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
-        torch.Size([1, 5, 4, 2])
+        torch.Size([1, 4, 5, 2])
     """
 
     needs = ("edges",)
@@ -45,14 +47,36 @@ class EdgeRelative(Relative):
             raise ValueError(f"features is {features}, expected at least 0")
         super().__init__(heads, features + 1)
 
-    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-        """Terms of both maps, see `Relative.terms`."""
+    def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
+        """Both terms, see `Relative.terms`."""
         edges = tokens.edges
         assert edges is not None
-        found, expected = edges.features.shape[-1], weight.shape[-1] - 1
+        found, expected = edges.features.shape[-1], self.additive.shape[-1] - 1
         if found != expected:
             raise ValueError(f"the edges have {found} features, but EdgeRelative was made for features = {expected}")
-        return edge_terms(edges, indices, valid, weight, queries=tokens.length, keys=context.length)
+        batch, length, device = tokens.batch, tokens.length, edges.source.device
+        ends = slot_edges(edges, choice.indices, choice.valid, choice.shares, queries=length, keys=context.length)
+        # Edges know of slots that are shared by two; other mixtures are made of the terms of all candidates.
+        slots = choice.indices.shape[2] if choice.shares is None else choice.slots
+
+        def make(numbers: Tensor) -> tuple[Tensor, Tensor]:
+            queries = numbers.shape[1]
+            some = ends if queries == length else ends.of_queries(int(numbers[0, 0]), queries)
+
+            def term(weight: Tensor) -> Tensor:
+                terms = edge_terms(some, weight, batch=batch, queries=queries, slots=slots)
+                return _mixed(choice, terms) if choice.shares is None else terms
+
+            return self.both(term)
+
+        return PairTerms((torch.arange(length, device=device).expand(batch, length),), make)
 
     def _users(self, tokens: Tokens, context: Tokens) -> Iterator[tuple[str, Tokens]]:
         yield "query set", tokens
+
+
+def _mixed(choice: Choice, terms: Tensor) -> Tensor:
+    """Terms of slots, from those of candidates: (b, h, n, m) to (b, h, n, k)."""
+    groups = choice.indices.shape[1]
+    by_group = terms.unflatten(1, (groups, -1)).flatten(2, 3)  # (b, g, n h / g, m)
+    return choice.mixed_columns(by_group).unflatten(2, (-1, terms.shape[2])).flatten(1, 2)

@@ -2,10 +2,8 @@
 
 from torch import Tensor
 
-from sampleformer.attention.relative.base import gathered
 from sampleformer.attention.relative.codes import CodeRelative
 from sampleformer.functional.relative import offset_terms
-from sampleformer.tokens import Tokens
 
 
 class OffsetRelative(CodeRelative):
@@ -24,15 +22,16 @@ class OffsetRelative(CodeRelative):
 
     Example:
         >>> import torch
+        >>> from sampleformer.tokens import Tokens
         >>> tokens = Tokens(torch.zeros(1, 5, 8))
         >>> multiplicative, additive = OffsetRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
         >>> additive.shape
-        torch.Size([1, 5, 4, 2])
+        torch.Size([1, 4, 5, 2])
     """
 
     def __init__(self, heads: int, *, frequencies: int = 16) -> None:
         super().__init__(heads, 2, frequencies)
 
-    def terms(self, tokens: Tokens, context: Tokens, indices: Tensor, valid: Tensor | None, weight: Tensor) -> Tensor:
-        """Terms of both maps, see `Relative.terms`."""
-        return offset_terms(self.code(tokens), gathered(self.code(context), indices), weight)
+    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+        """One term, see `CodeRelative.term`."""
+        return offset_terms(code, chosen, weight)

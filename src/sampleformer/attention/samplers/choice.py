@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sampleformer.functional.pairing import mix_columns, mix_pairs
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -30,18 +32,29 @@ class Choice:
             a learned extra token.
         valid: False where a candidate is no token, shape ``(b, g, m)``. None: all are tokens.
         slots: k, at most m.
-        mix: makes what the slots hold, ``(b, g, k, c)``, from what the candidates hold, ``(b, g, m, c)``: linear, and
-            differentiable in the scores. None: slot i holds candidate i.
+        mix: makes what the slots hold, ``(b, g, k, c)``, from what the candidates hold, ``(b, g, m, c)``: linear, with
+            weights that add up to one, and differentiable in the scores. None: slot i holds candidate i.
+        shares: instead of a mix, how much of slot i is candidate k + i, shape ``(b, g, m - k)``; the remainder is
+            candidate i.
     """
 
     indices: Int64[Tensor, "b g m"]
     valid: Bool[Tensor, "b g m"] | None
     slots: int
     mix: Callable[[Tensor], Tensor] | None = None
+    shares: Float[Tensor, "b g r"] | None = None
 
     def mixed(self, candidates: Float[Tensor, "b g m c"]) -> Float[Tensor, "b g k c"]:
         """What the slots hold of something that is linear in the candidates: keys, values, terms of pairs."""
-        return candidates[..., : self.slots, :] if self.mix is None else self.mix(candidates)
+        if self.mix is not None:
+            return self.mix(candidates)
+        return candidates[..., : self.slots, :] if self.shares is None else mix_pairs(candidates, self.shares)
+
+    def mixed_columns(self, of_pairs: Float[Tensor, "b g n m"]) -> Float[Tensor, "b g n k"]:
+        """What the slots hold of something that every query and candidate have."""
+        if self.mix is not None:
+            return self.mix(of_pairs.mT).mT
+        return of_pairs[..., : self.slots] if self.shares is None else mix_columns(of_pairs, self.shares)
 
     @property
     def slots_valid(self) -> Bool[Tensor, "b g k"] | None:

@@ -1,6 +1,5 @@
 """SFT's sampler: one choice for all heads, each chosen token mixed with one that was nearly chosen."""
 
-import functools
 import math
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
 from sampleformer.attention.samplers.choice import Choice
-from sampleformer.functional.pairing import mix_pairs
+from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
@@ -70,8 +69,10 @@ class PairSampler(Sampler):
         slots = min(self.sampled, indices.shape[-1])
         if noise is not None:
             indices = _in_random_order(indices, slots, valid, noise[2])
-        mix = functools.partial(_mix, scores.gather(-1, indices), valid, slots)
-        return Choice(indices, valid, slots, mix)
+        found = scores.gather(-1, indices)
+        top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
+        shares = pair_shares(found[..., :slots], found[..., slots:], top_valid, rest_valid)
+        return Choice(indices, valid, slots, shares=shares)
 
     def _scores(self, features: Tensor) -> Tensor:
         wide = torch.promote_types(features.dtype, torch.float32)
@@ -100,15 +101,3 @@ def _in_random_order(indices: Tensor, slots: int, valid: Tensor | None, keys: Te
         keys = keys.masked_fill(~valid[..., :slots], torch.inf)
     order = keys.argsort(dim=-1, stable=True)
     return torch.cat([top.gather(-1, order), indices[..., slots:]], dim=-1)
-
-
-def _mix(scores: Tensor, valid: Tensor | None, slots: int, candidates: Tensor) -> Tensor:
-    top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
-    return mix_pairs(
-        candidates[..., :slots, :],
-        candidates[..., slots:, :],
-        scores[..., :slots],
-        scores[..., slots:],
-        top_valid,
-        rest_valid,
-    )
