@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,20 @@ def test_file_that_is_no_archive(tmp_path: Path) -> None:
     path.write_text("text,label\na,b\n")
     with pytest.raises(InputError, match=r"not a valid \.tar\.gz or \.zip archive"):
         list(archive_files(path, "set"))
+
+
+def test_zip_and_the_folder_that_it_unpacks_to(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("readme.txt", "outside")
+        archive.writestr("set/a.txt", "first")
+        archive.writestr("set/deep/b.txt", "second")
+        archive.extractall(tmp_path / "unpacked")
+    expected = {"a.txt": b"first", "deep/b.txt": b"second"}
+    assert dict(archive_files(tmp_path / "set.zip", "set")) == expected
+    assert dict(archive_files(tmp_path / "unpacked", "set")) == expected
+    content = bytearray((tmp_path / "set.zip").read_bytes())
+    place = content.index(b"first")
+    content[place] ^= 255
+    (tmp_path / "set.zip").write_bytes(bytes(content))
+    with pytest.raises(InputError, match="set.zip: not a whole .zip archive"):
+        list(archive_files(tmp_path / "set.zip", "set"))

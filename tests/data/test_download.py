@@ -68,3 +68,19 @@ def test_error_says_what_to_fetch_by_hand(server: str, tmp_path: Path) -> None:
     assert "127.0.0.1:9/nobody" in message
     assert "\n" not in message
     assert list((tmp_path / "downloads").iterdir()) == []
+
+
+def test_md5_where_that_is_what_is_published(server: str, tmp_path: Path) -> None:
+    md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    addresses = [f"{server}/wrong", f"{server}/right"]
+    assert Download("a.bin", addresses, md5=md5).fetch(str(tmp_path)).read_bytes() == CONTENT
+    with pytest.raises(InputError, match=r"fetch it by hand from .*/missing \(MD5 0000\) and give it as 'path'"):
+        Download("b.bin", [f"{server}/missing"], md5="0000").fetch(str(tmp_path))
+
+
+def test_a_download_that_cannot_be_checked_says_so(
+    server: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", logger="sampleformer"):
+        assert Download("a.bin", [f"{server}/right"]).fetch(str(tmp_path)).read_bytes() == CONTENT
+    assert "a.bin: no hash is published, so the download cannot be checked" in caplog.text

@@ -52,3 +52,24 @@ def test_pairs_are_named_by_their_tokens() -> None:
     answers = Answers.of(Samples(sets, rows, ["a"]), np.zeros((2, 1), np.float32), "multilabel")
     assert answers.tokens.tolist() == [["x", "z"], ["y", "x"]]  # type: ignore[union-attr]
     assert answers.sample.tolist() == [0, 0]
+
+
+def test_answers_whose_target_is_known() -> None:
+    values = np.array([2, -1, 1, -1, 2, 1, 0])
+    samples = Samples(*_parts(blocks(), values))
+    outputs = np.arange(21, dtype=np.float32).reshape(7, 3)
+    known = Answers.of(samples, outputs, "regression").with_targets()
+    assert known.targets is not None
+    assert (known.targets >= 0).all()
+    assert known.tokens is not None
+    assert len(known.outputs) == len(known.targets) == len(known.tokens) == len(known.sample)
+    numbers = Answers(outputs, np.array([[np.nan, 1.0]] * 3 + [[np.nan, np.nan]] * 4), ["a"], np.zeros(7, int))
+    assert numbers.with_targets().outputs.tolist() == outputs[:3].tolist()
+    unknown = Answers.of(blocks(targets=False), outputs, "classification")
+    assert unknown.with_targets() is unknown
+
+
+def _parts(samples: Samples, values: np.ndarray) -> tuple[TokenSets, TargetRows, list[str]]:
+    """The same samples with other targets."""
+    sets = TokenSets.of([samples[row] for row in range(len(samples))])
+    return sets, TargetRows(values, sets.offsets), samples.ids

@@ -107,15 +107,16 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
         samples = recipe.data.build(SOURCES, "data").load().test if test is None else test
     except InputError as error:
         return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
-    ids = list(predictions.ids) if samples.level == "set" else list(dict.fromkeys(predictions.ids))
-    if samples.ids != ids:
+    whole = samples.level == "set"
+    known = samples.ids if whole else list(dict.fromkeys(samples.ids))  # a scene may be in several samples
+    if known != (list(predictions.ids) if whole else list(dict.fromkeys(predictions.ids))):
         return "<p>The data has changed since the training, so no samples are shown.</p>\n"
     model, encoding = run_folder.read_model(), run_folder.read_encoding()
     rows = predictions.to_show(_SAMPLES)
-    places = rows if samples.level == "set" else list(dict.fromkeys(ids.index(predictions.ids[row]) for row in rows))
+    places = rows if whole else list(dict.fromkeys(samples.ids.index(predictions.ids[row]) for row in rows))
     shown = [explain(model, encoding, samples[place]) for place in places]
     words = predictions.words_for_shown
-    words = f"<p>{count(len(shown), 'sample')} of the test part{words if samples.level == 'set' else ''}.</p>\n"
+    words = f"<p>{count(len(shown), 'sample')} of the test part{words if whole else ''}.</p>\n"
     return words + gallery(shown, recipe.model, [f"Test sample {one.id}" for one in shown])
 
 

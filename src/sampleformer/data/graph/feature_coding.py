@@ -25,9 +25,8 @@ class FeatureCoding:
         >>> coding = FeatureCoding((2.0,), (0.5,), (("a", "b"),))
         >>> coding.vectors(np.array([[3.0]]), np.array([["b"]], dtype=object))
         array([[2., 0., 1.]], dtype=float32)
-        >>> coding.codes(np.array([["b"], ["new"]], dtype=object))
-        array([[2],
-               [0]])
+        >>> coding.codes(np.array([["b"], ["new"]], dtype=object)).tolist()
+        [[2], [0]]
     """
 
     mean: tuple[float, ...]

@@ -102,7 +102,9 @@ class GraphInputs(Inputs, kind="graph"):
         if table.nodes is None:
             raise InputError(f"{table.path}: found no table of nodes, expected one with {', '.join(targets.columns)}")
         numbers = encode_known(targets, table.nodes, on_error)
-        return TargetRows(numbers[np.concatenate([graph.rows for graph in table.graphs])], sets.offsets)
+        # A graph that does not fit was encoded as one without nodes.
+        rows = [graph.rows[:length] for graph, length in zip(table.graphs, sets.lengths, strict=True)]
+        return TargetRows(numbers[np.concatenate(rows)], sets.offsets)
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         assert isinstance(table, GraphRows)

@@ -84,6 +84,8 @@ class GraphSource(TableSource):
     def load(self) -> Splits:
         rows = self.read()
         self.format = rows.format
+        if rows.format.words:
+            logger.info("%s: %s", rows.path, rows.format.words)
         level = self._level(rows)
         if level == "pair":
             return LinkLoading(self, rows).splits()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sampleformer.data.graph.graph_reading import read_graphs
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import SPLIT, GraphSource
 from sampleformer.data.graph.pyg import graphs_of_dataset
@@ -16,9 +15,6 @@ PARTS = {"train": "train", "valid": "val", "test": "test"}
 
 class PygSource(GraphSource):
     """Graphs of PyTorch Geometric; new ones are read from files .pt, see `read_pyg_file`."""
-
-    def read_part(self, path: str) -> GraphRows:
-        return read_graphs(path, self.format, self.on_error)
 
     def rows_of(self, parts: dict[str, list]) -> GraphRows:
         """The graphs of a dataset, or of its parts under their names.
