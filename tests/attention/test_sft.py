@@ -82,6 +82,18 @@ def test_blocks_of_queries_give_the_same(relative, monkeypatch):
 
 
 @pytest.mark.parametrize("relative", RELATIVES)
+def test_compiled_in_one_graph_trains_as_eager(relative, fresh_compiler):
+    attention, tokens = attention_with(relative).train(), tokens_with_everything([11, 7, 2], padding=1)
+    noise, parameters = attention.draw_noise(tokens), list(attention.parameters())
+    results = []
+    for made in (attention, torch.compile(attention, fullgraph=True, backend="aot_eager")):
+        out = made(tokens, noise=noise)
+        results.append([out, *torch.autograd.grad(out.square().sum(), parameters, materialize_grads=True)])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, **EXACT)
+
+
+@pytest.mark.parametrize("relative", RELATIVES)
 def test_a_padded_batch_is_each_sample_alone(relative):
     attention, lengths = attention_with(relative).eval(), [11, 1, 7]
     tokens = tokens_with_everything(lengths, padding=2)

@@ -7,7 +7,7 @@ from sampleformer.attention.base import Attention, Noise
 from sampleformer.attention.full import FullAttention
 from sampleformer.attention.local import LocalAttention
 from sampleformer.attention.mixings import BernoulliMixing, Mixing, ScoredMixing, WindowMixing
-from sampleformer.attention.relative import Relative
+from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, ImportanceSampler, PairSampler, Sampler, Selection
 from sampleformer.attention.samsa import SamsaAttention
 from sampleformer.attention.sft import SftAttention
@@ -32,6 +32,7 @@ __all__ = [
     "Mixing",
     "Noise",
     "PairSampler",
+    "PairTerms",
     "Relative",
     "Sampler",
     "SamsaAttention",

@@ -21,6 +21,9 @@ def squared_distances(points: Float[Tensor, "b n c"], chosen: Float[Tensor, "b g
         points: x, where the queries are.
         chosen: y, where the chosen tokens are.
 
+    Raises:
+        ValueError: if points have no coordinates.
+
     Example:
         >>> squared_distances(torch.tensor([[[0.0, 0.0]]]), torch.tensor([[[[3.0, 4.0]]]]))
         tensor([[[[25.]]]])

@@ -170,7 +170,9 @@ def _weighted(chosen: Tensor, weight: Tensor) -> Tensor:
 
 
 def _for_all_queries(code: Tensor, weighted: Tensor) -> Tensor:
-    return wide_matmul(code, weighted.flatten(2)).unflatten(2, weighted.shape[2:]).transpose(1, 2)
+    # One product for all heads. Their terms are then laid out as scores are: compiled gradients rely on one layout.
+    terms = wide_matmul(code, weighted.flatten(2)).unflatten(2, weighted.shape[2:])
+    return terms.transpose(1, 2).contiguous()
 
 
 def wide(*tensors: Tensor) -> list[Tensor]:
