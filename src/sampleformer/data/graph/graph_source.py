@@ -84,14 +84,16 @@ class GraphSource(TableSource):
     def load(self) -> Splits:
         rows = self.read()
         self.format = rows.format
+        level = self._level(rows)
+        if level != "pair" and self.valid is None and self.test is None and rows.level_of(SPLIT) is not None:
+            self.valid = self.test = SPLIT
+        if level == "pair":
+            splits = LinkLoading(self, rows).splits()
+        else:
+            splits = (NodeLoading(self, rows) if level == "token" else TableLoading(self, rows)).splits()
         if rows.format.words:
             logger.info("%s: %s", rows.path, rows.format.words)
-        level = self._level(rows)
-        if level == "pair":
-            return LinkLoading(self, rows).splits()
-        if self.valid is None and self.test is None and rows.level_of(SPLIT) is not None:
-            self.valid = self.test = SPLIT
-        return NodeLoading(self, rows).splits() if level == "token" else TableLoading(self, rows).splits()
+        return splits
 
     def _level(self, rows: GraphRows) -> str:
         """What the answers are for."""
