@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sampleformer.errors import InputError
@@ -99,3 +100,11 @@ def test_what_cannot_be(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as raised:
         request(**asked)
     assert str(raised.value).startswith(message)
+
+
+def test_a_recipe_for_folders_of_clouds_serves_files_of_arrays_too(tmp_path: Path) -> None:
+    path = tmp_path / "clouds.npz"
+    np.savez(path, points=np.zeros((2, 5, 3), np.float32), label=np.array([0, 1]))
+    data = request("clouds-invariant", data={"path": str(path)}).data
+    assert (data.name, data.arguments["path"]) == ("cloud_arrays", str(path))
+    assert data.arguments["evaluation_rotation"] == "so3"

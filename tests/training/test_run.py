@@ -65,7 +65,7 @@ def test_what_a_run_folder_holds(finished: RunFolder) -> None:
     assert results["last"]["step"] == 11
     assert results["best"]["step"] in (4, 8, 11)
     assert results["best"]["valid"]["accuracy"] >= results["last"]["valid"]["accuracy"]
-    assert results["best"]["test"].keys() == {"accuracy", "balanced_accuracy", "f1"}
+    assert results["best"]["test"].keys() == {"accuracy", "balanced_accuracy", "f1", "auroc"}
     assert run["finished"] is not None
     assert run["train_seconds"] > 0
     assert run["command"] == ["test"]
@@ -84,6 +84,7 @@ def test_metrics_file(finished: RunFolder) -> None:
         "valid_accuracy",
         "valid_balanced_accuracy",
         "valid_f1",
+        "valid_auroc",
         "learning_rate",
         "seconds",
     ]

@@ -81,14 +81,19 @@ def named_kind(asked: Mapping[str, Any]) -> Kind | None:
     return named[0] if named else None
 
 
+def seen_kind(asked: Mapping[str, Any]) -> Kind | None:
+    """The kind of data that lies at the path; None: nothing says one."""
+    path = str(asked.get("path", ""))
+    return next((kind for kind in KINDS if path and kind.seen(path)), None)
+
+
 def kind_of(asked: Mapping[str, Any]) -> Kind:
     """The kind of the user's own data.
 
     Raises:
         InputError: if options say several, or nothing says one.
     """
-    path = str(asked.get("path", ""))
-    kind = named_kind(asked) or next((kind for kind in KINDS if path and kind.seen(path)), None)
+    kind = named_kind(asked) or seen_kind(asked)
     if kind is None and "columns" in asked:  # graphs have columns too, but are named or seen
         kind = next(kind for kind in KINDS if kind.source == "numbers")
     if kind is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
-from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind
+from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind, seen_kind
 from sampleformer.recipes.library import change, names, read
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
@@ -46,6 +46,8 @@ def request(
         raise InputError("--epochs and --steps: expected one of them, got both")
     kind = kind_of(asked) if recipe is None else named_kind(asked)
     values = read(recipe or kind.recipe)  # type: ignore[union-attr]
+    if kind is None and values.get("data", {}).get("name") in {known.source for known in KINDS}:
+        kind = seen_kind(asked)  # a recipe for folders serves files of arrays too
     if recipe is None:
         values["name"] = Path(places[0]).name.partition(".")[0] or values["name"]
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
