@@ -6,6 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# Coordinates of one axis that a step goes through at once: they stay in the cache of a core, and are so few that torch
+# does not hand them to several, whose waiting for each other would take longer than the step.
+NUMBERS_AT_ONCE = 2**15
+
 
 def farthest_point_order(
     points: np.ndarray, count: int, start: int | None = None, *, repeat: bool = True
@@ -71,23 +75,31 @@ def farthest_point_orders(
             raise ValueError(f"start is {first}, expected 0 to {len(cloud) - 1}")
     if not clouds:
         return torch.zeros(0, count, dtype=torch.int64)
+    together = max(1, NUMBERS_AT_ONCE // max(len(cloud) for cloud in clouds))
+    parts = range(0, len(clouds), together)
+    return torch.cat([_orders(clouds[at : at + together], firsts[at : at + together], count) for at in parts])
+
+
+def _orders(clouds: Sequence[Tensor], firsts: Sequence[int], count: int) -> Tensor:
     device, sizes = clouds[0].device, torch.tensor([len(cloud) for cloud in clouds], device=clouds[0].device)
-    # Axes apart, so that one step is a few passes over whole rows.
-    axes = torch.nn.utils.rnn.pad_sequence([cloud.double() for cloud in clouds], batch_first=True).unbind(-1)
-    rows, places = torch.arange(len(clouds), device=device), torch.arange(axes[0].shape[1], device=device)
+    # Axes apart, each in one piece, so that one step is a few passes over whole rows.
+    points = torch.nn.utils.rnn.pad_sequence([cloud.double() for cloud in clouds], batch_first=True)
+    axes = [axis.contiguous() for axis in points.unbind(-1)]
+    rows, places = torch.arange(len(clouds), device=device), torch.arange(points.shape[1], device=device)
     # Squared distance to the nearest chosen point: -1 for the chosen ones, -2 for padding.
     left = torch.where(places < sizes[:, None], torch.inf, -2.0).double()
     chosen = torch.tensor(firsts, device=device)
     order = torch.empty(len(clouds), min(count, len(places)), dtype=torch.int64, device=device)
+    squared, difference = torch.empty_like(left), torch.empty_like(left)
     for step in range(order.shape[1]):
         if step:
-            best = left.amax(dim=1, keepdim=True)
-            chosen = torch.where(left == best, places, len(places)).amin(dim=1)
+            chosen = left.argmax(dim=1)  # of equal ones the first
         order[:, step] = chosen
-        squared = torch.zeros_like(left)
+        squared.zero_()
         for axis in axes:
-            squared += (axis - axis[rows, chosen, None]).square_()
-        left = torch.minimum(left, squared)
+            torch.sub(axis, axis.gather(1, chosen[:, None]), out=difference)
+            squared.addcmul_(difference, difference)
+        torch.minimum(left, squared, out=left)
         left[rows, chosen] = -1.0
     steps = torch.arange(count, device=device)
     return order.gather(1, steps % sizes[:, None])
