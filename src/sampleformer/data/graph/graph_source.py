@@ -83,7 +83,7 @@ class GraphSource(TableSource):
 
     def load(self) -> Splits:
         rows = self.read()
-        self.format = rows.format
+        self.format = replace(rows.format, directed=bool(rows.graphs[0].directed))
         level = self._level(rows)
         if level != "pair" and self.valid is None and self.test is None and rows.level_of(SPLIT) is not None:
             self.valid = self.test = SPLIT

@@ -60,7 +60,7 @@ def _graphs(table: Table, rows: GraphRows, report: RowReport) -> list[int | None
     """The graph of each row, None if it is wrong."""
     if "graph" not in table.columns and len(rows) == 1:
         return [0] * len(table)
-    numbers = {str(name): number for number, name in enumerate(rows.columns["id"])}
+    numbers = {name: number for number, name in enumerate(rows.graph_names)}
     found = [numbers.get(label_text(name) or "") for name in table.column("graph")]
     for row, number in enumerate(found):
         if number is None:
