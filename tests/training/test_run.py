@@ -267,6 +267,10 @@ def test_nothing_is_made_when_something_is_wrong(texts: Path, tmp_path: Path) ->
     balanced = number_recipe(write_numbers(tmp_path / "n.csv"), class_weights="balanced")
     with pytest.raises(InputError, match="training.class_weights"):
         train(balanced, tmp_path / "run")
+    rows = [["abc" * (row % 5 + 1), "xyz"[row % 3]] for row in range(60)]
+    three = text_recipe(write_csv(tmp_path / "three.csv", ["review", "sentiment"], rows), selected_by="auroc")
+    with pytest.raises(InputError, match=r"training.selected_by: found 'auroc' .* of 3 classes"):
+        train(three, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
