@@ -182,6 +182,19 @@ def test_pairs_that_are_asked_about(tmp_path: Path) -> None:
         encoding.read(tmp_path / "many", targets=False)
 
 
+def test_pairs_that_an_edge_joins_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    edges = [[f"n{k}", f"n{k + 1}"] for k in range(30)]
+    write_csv(tmp_path / "edges.csv", ["source", "target"], edges)
+    encoding = GraphFiles(str(tmp_path / "edges.csv"), "link").load().encoding
+    write_csv(tmp_path / "pairs.csv", ["source", "target"], [["n0", "n2"], ["n1", "n0"], ["n5", "n9"]])
+    encoding.read(tmp_path, targets=False)
+    assert "1 of 3 pairs are joined by an edge of the graph" in caplog.text
+    caplog.clear()
+    write_csv(tmp_path / "pairs.csv", ["source", "target"], [["n0", "n2"]])
+    encoding.read(tmp_path, targets=False)
+    assert "joined" not in caplog.text
+
+
 def _codes(path: Path, graphs: int, highest: int) -> Path:
     """An archive of paths of four nodes, each with two codes from 0 to the highest."""
     random = np.random.default_rng(highest)
