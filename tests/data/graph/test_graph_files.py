@@ -195,6 +195,29 @@ def test_pairs_that_an_edge_joins_are_counted(tmp_path: Path, caplog: pytest.Log
     assert "joined" not in caplog.text
 
 
+def test_a_mistake_among_numbers_is_found(tmp_path: Path) -> None:
+    folder = write_one(tmp_path / "one")
+    nodes = (folder / "nodes.csv").read_text().splitlines()
+    nodes[8] = "n7,1.2x,b"
+    (folder / "nodes.csv").write_text("\n".join(nodes))
+    with pytest.raises(InputError, match=r"row 8 \(line 9\): column 'weight': found '1.2x', expected a finite number"):
+        GraphFiles(str(folder), "group").load()
+    nodes[1:] = [line.replace(",", ",x", 1) if number % 8 == 0 else line for number, line in enumerate(nodes[1:])]
+    (folder / "nodes.csv").write_text("\n".join(nodes))  # one in eight is no number: names that begin with digits
+    assert GraphFiles(str(folder), "group").load().encoding.inputs["vocabularies"][0] > 30
+
+
+@pytest.mark.parametrize("label", ["active", "upper"])
+def test_a_split_that_names_no_validation(tmp_path: Path, label: str) -> None:
+    folder = write_many(tmp_path / "many")
+    rows = [[f"g{number}", "ab"[number // 2 % 2], "test" if number % 3 == 0 else "train"] for number in range(30)]
+    write_csv(folder / "graphs.csv", ["graph", "active", "split"], rows)
+    splits = GraphFiles(str(folder), label).load()
+    assert splits.test.ids == [row[0] for row in rows if row[2] == "test"]
+    assert len(splits.valid) == 2
+    assert len(set(splits.train.ids) & set(splits.valid.ids)) == 0
+
+
 def _codes(path: Path, graphs: int, highest: int) -> Path:
     """An archive of paths of four nodes, each with two codes from 0 to the highest."""
     random = np.random.default_rng(highest)
