@@ -136,7 +136,8 @@ class Encoding:
             sets = self._inputs.encode(values, report)
             wanted = self.targets if targets else None
             rows = self._inputs.target_rows(table, sets, self.level, wanted, on_error)
-            samples = self.pack(sets, rows, ids).subset(report.kept(len(ids)))
+            names = scene_ids(table, self.id_column) if self.unit == "point" else ids
+            samples = self.pack(sets, rows, names).subset(report.kept(len(ids)))
         report.log()
         if len(samples) == 0:
             raise InputError(f"{path}: found no row that can be used, expected at least one")
@@ -193,3 +194,20 @@ def row_ids(table: Table, column: str | None) -> list[str]:
     if column is None and "id" not in table.columns:
         return [str(row) for row in table.rows]
     return [str(value) for value in table.column(column or "id")]
+
+
+def scene_ids(table: Table, column: str | None) -> list[str]:
+    """`row_ids` of clouds that may be cut into blocks, of which those of one name are put together again.
+
+    Raises:
+        InputError: if different clouds have one name.
+    """
+    names = row_ids(table, column)
+    owners: dict[str, int] = {}
+    for index, (name, row) in enumerate(zip(names, table.rows, strict=True)):
+        if owners.setdefault(name, row) != row:
+            raise InputError(
+                f"{table.path}: {table.place(index)}: the id {name!r} is that of row {owners[name]} too, expected "
+                "another one for each cloud, since answers for points of one id are averaged"
+            )
+    return names
