@@ -10,9 +10,9 @@ import numpy as np
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
+from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.sample import LEVELS, Sample
 from sampleformer.data.samples import Samples, TargetRows
-from sampleformer.data.table import Table
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError, nearest
@@ -187,27 +187,3 @@ class Encoding:
             raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a saved encoding ({type(error).__name__}: {error})") from error
-
-
-def row_ids(table: Table, column: str | None) -> list[str]:
-    """The name of each row: its value in the column given or else in a column "id", or else its number."""
-    if column is None and "id" not in table.columns:
-        return [str(row) for row in table.rows]
-    return [str(value) for value in table.column(column or "id")]
-
-
-def scene_ids(table: Table, column: str | None) -> list[str]:
-    """`row_ids` of clouds that may be cut into blocks, of which those of one name are put together again.
-
-    Raises:
-        InputError: if different clouds have one name.
-    """
-    names = row_ids(table, column)
-    owners: dict[str, int] = {}
-    for index, (name, row) in enumerate(zip(names, table.rows, strict=True)):
-        if owners.setdefault(name, row) != row:
-            raise InputError(
-                f"{table.path}: {table.place(index)}: the id {name!r} is that of row {owners[name]} too, expected "
-                "another one for each cloud, since answers for points of one id are averaged"
-            )
-    return names

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sampleformer.data.encoding import Encoding, scene_ids
+from sampleformer.data.encoding import Encoding
 from sampleformer.data.point_cloud.cloud_folders import FOLDER
 from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
 from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
@@ -16,6 +16,7 @@ from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.part_target import PartTarget, categories_of
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.report import RowReport
+from sampleformer.data.row_names import scene_ids
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, split_tenths, strata_of
