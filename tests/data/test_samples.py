@@ -182,3 +182,12 @@ def test_taken_tokens_keep_their_places_names_and_targets() -> None:
     assert taken.coordinates.tolist() == [[0, 0, 1]]  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="the sample has edges or pairs"):
         graph(2, [(0, 1)]).take(np.array([0]))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.int64])
+def test_what_a_graph_holds_does_not_depend_on_the_type_that_its_ends_are_kept_in(kind: type) -> None:
+    ends = np.array([[0, 1]], dtype=kind)  # int64 if another graph of the file has more nodes than uint16 counts
+    graph = Sample(np.zeros((3, 1), np.float32), None, "a", ends=ends)
+    other = Sample(np.zeros((3, 1), np.float32), None, "a", ends=np.array([[0, 2]], np.uint16))
+    assert graph.digest() == Sample(graph.features, None, "b", ends=ends.astype(np.uint16)).digest()
+    assert graph.digest() != other.digest()

@@ -73,3 +73,14 @@ def _parts(samples: Samples, values: np.ndarray) -> tuple[TokenSets, TargetRows,
     """The same samples with other targets."""
     sets = TokenSets.of([samples[row] for row in range(len(samples))])
     return sets, TargetRows(values, sets.offsets), samples.ids
+
+
+def test_different_samples_of_one_name_are_not_averaged() -> None:
+    sets = TokenSets.of([Sample(np.zeros((2, 1)), None, "same") for _ in range(3)])
+    samples = Samples(sets, TargetRows(np.arange(6), np.array([0, 2, 4, 6])), ["same"] * 3)
+    outputs = np.arange(12, dtype=np.float32).reshape(6, 2)
+    answers = Answers.of(samples, outputs, "classification")
+    np.testing.assert_array_equal(answers.outputs, outputs)
+    assert answers.targets.tolist() == list(range(6))  # type: ignore[union-attr]
+    assert answers.sample.tolist() == [0, 0, 1, 1, 2, 2]
+    assert [answers.ids[number] for number in answers.sample] == ["same"] * 6

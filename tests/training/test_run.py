@@ -11,8 +11,11 @@ from lightning.pytorch import Callback
 
 from sampleformer.errors import InputError
 from sampleformer.model import TokenModel
+from sampleformer.recipes import request
 from sampleformer.training import Recipe, RunFolder, evaluate, predict, train
 from sampleformer.training.run_folder import read_checkpoint
+from tests.data.graph.small import MODEL as GRAPH_MODEL
+from tests.data.graph.small import write_many
 from tests.training.small import number_recipe, text_recipe, write_csv, write_numbers, write_texts
 
 
@@ -138,6 +141,20 @@ def test_a_stopped_training_goes_on_bit_for_bit(finished: RunFolder, tmp_path: P
     assert timeless[0] == timeless[1]
     assert [session["command"][-1] for session in resumed.read_run()["resumed"]][-1] == "last"
     assert len(resumed.read_run()["resumed"]) == 4
+
+
+@pytest.mark.parametrize("label", ["upper", "link"])
+def test_a_stopped_training_on_graphs_draws_what_it_would_have_drawn(label: str, tmp_path: Path) -> None:
+    data = {"path": str(write_many(tmp_path / "many")), "label": label, "laplacian": 2}
+    recipe = request(None, data=data, steps=7, changes=[change for change in GRAPH_MODEL if change != "--set"])
+    whole, output = train(recipe, tmp_path / "whole", quiet=True), tmp_path / "stopped"
+    for step in (3, 5):
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, output, resume=output.exists(), quiet=True, callbacks=[StopAt(step)])
+    resumed = train(recipe, output, resume=True, quiet=True)
+    _assert_same_weights(whole, resumed)
+    assert resumed.test_predictions.read_bytes() == whole.test_predictions.read_bytes()
+    assert evaluate(resumed.path)["scores"] == resumed.read_results()["best"]["test"]
 
 
 def test_what_checks_draw_does_not_change_the_training(finished: RunFolder, tmp_path: Path) -> None:
@@ -267,6 +284,10 @@ def test_nothing_is_made_when_something_is_wrong(texts: Path, tmp_path: Path) ->
     balanced = number_recipe(write_numbers(tmp_path / "n.csv"), class_weights="balanced")
     with pytest.raises(InputError, match="training.class_weights"):
         train(balanced, tmp_path / "run")
+    rows = [["abc" * (row % 5 + 1), "xyz"[row % 3]] for row in range(60)]
+    three = text_recipe(write_csv(tmp_path / "three.csv", ["review", "sentiment"], rows), selected_by="auroc")
+    with pytest.raises(InputError, match=r"training.selected_by: found 'auroc' .* of 3 classes"):
+        train(three, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

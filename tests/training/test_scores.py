@@ -106,6 +106,12 @@ def test_another_score_may_decide_and_an_unknown_one_is_refused() -> None:
         selecting_score("classification", "f2")
 
 
+def test_many_classes_have_no_auroc_to_decide() -> None:
+    assert selecting_score("classification", "auroc", outputs=2) == "auroc"
+    with pytest.raises(InputError, match="found 'auroc' for the task 'classification' of 3 classes; "):
+        selecting_score("classification", "auroc", outputs=3)
+
+
 def test_unknown_classes_count_for_nothing() -> None:
     outputs = np.eye(2, dtype=np.float32)[[0, 1, 1]]
     scores = score(FakeEncoding("classification"), rows(outputs, np.array([0, -1, 0])))  # type: ignore[arg-type]

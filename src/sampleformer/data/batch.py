@@ -35,6 +35,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def known(self) -> int:
+        """Number of targets that are known; of several columns each counts."""
+        if self.target_mask is not None:
+            return int(self.rows(self.target_mask).sum())
+        return 0 if self.targets is None else self.rows(self.targets).numel()
+
     def rows(self, answers: Tensor) -> Tensor:
         """Answers, targets or masks of all samples, tokens or pairs one after the other: ``(rows, …)``."""
         return answers if self.answered is None else answers[self.answered]

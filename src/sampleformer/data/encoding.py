@@ -10,9 +10,9 @@ import numpy as np
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
+from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.sample import LEVELS, Sample
 from sampleformer.data.samples import Samples, TargetRows
-from sampleformer.data.table import Table
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError, nearest
@@ -136,7 +136,8 @@ class Encoding:
             sets = self._inputs.encode(values, report)
             wanted = self.targets if targets else None
             rows = self._inputs.target_rows(table, sets, self.level, wanted, on_error)
-            samples = self.pack(sets, rows, ids).subset(report.kept(len(ids)))
+            names = scene_ids(table, self.id_column) if self.unit == "point" else ids
+            samples = self.pack(sets, rows, names).subset(report.kept(len(ids)))
         report.log()
         if len(samples) == 0:
             raise InputError(f"{path}: found no row that can be used, expected at least one")
@@ -186,10 +187,3 @@ class Encoding:
             raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a saved encoding ({type(error).__name__}: {error})") from error
-
-
-def row_ids(table: Table, column: str | None) -> list[str]:
-    """The name of each row: its value in the column given or else in a column "id", or else its number."""
-    if column is None and "id" not in table.columns:
-        return [str(row) for row in table.rows]
-    return [str(value) for value in table.column(column or "id")]

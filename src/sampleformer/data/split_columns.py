@@ -54,9 +54,15 @@ def rows_of_splits(table: Table, index: np.ndarray, columns: Mapping[str, str]) 
             splits[place] = splits[place] if found == "train" else found
     for split in ("train", *columns):
         if not (splits == split).any():
-            named = " and ".join(repr(column) for column in columns.values())
+            named = " and ".join(repr(column) for column in dict.fromkeys(columns.values()))
             raise InputError(f"{table.path}: by the column {named} no row is for {split}, expected at least one")
     return {split: np.flatnonzero(splits == split) for split in ("train", "valid", "test") if (splits == split).any()}
+
+
+def named_splits(table: Table, column: str) -> set[str]:
+    """The splits that a column names: "train", "valid", "test"."""
+    texts = {(label_text(value) or "").lower() for value in table.column(column)}
+    return {_NAMES[text] for text in texts if text in _NAMES}
 
 
 def _split_of(value: Any, split: str) -> str | None:

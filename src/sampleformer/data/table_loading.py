@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sampleformer.data.encoding import Encoding, row_ids
+from sampleformer.data.encoding import Encoding
 from sampleformer.data.report import RowReport
+from sampleformer.data.row_names import row_ids
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, strata_of

@@ -20,7 +20,7 @@ class Answers:
     Args:
         outputs: raw, ``(rows, o)``.
         targets: ``(rows,)`` classes, −1 where unknown, or ``(rows, o)`` float32, NaN where unknown. None: not known.
-        ids: name of each sample; those of the same name are one.
+        ids: name of each sample; the blocks of one scene are one.
         sample: which of the names each row is for, ``(rows,)``.
         tokens: the token that each row is for, ``(rows,)``, or its two tokens, ``(rows, 2)``, as the user's source
             names or counts them. None: rows are for samples.
@@ -37,7 +37,8 @@ class Answers:
         """The outputs of samples in their order; several answers for one token are averaged.
 
         A scene that is cut into overlapping blocks has several: for classes and labels the probabilities are averaged,
-        for numbers the values.
+        for numbers the values. Blocks have the name of their scene and say which of its tokens they hold; other samples
+        of the same name remain different ones.
 
         Args:
             samples: that were answered.
@@ -47,11 +48,13 @@ class Answers:
         if samples.level == "set":
             return cls(outputs, samples.targets, samples.ids, np.arange(len(samples)))
         prepared = [samples[row] for row in range(len(samples))]
-        ids = list(dict.fromkeys(samples.ids))
-        numbers = {name: number for number, name in enumerate(ids)}
-        counts = [len(each) if each.pairs is None else len(each.pairs) for each in prepared]
-        sample = np.repeat([numbers[each.id] for each in prepared], counts)
-        targets, tokens = samples.targets, _joined(prepared, "names")
+        ids, sample = samples.ids, np.arange(len(prepared))
+        if prepared[0].index is not None:  # they may be blocks
+            ids = list(dict.fromkeys(samples.ids))
+            numbers = {name: number for number, name in enumerate(ids)}
+            sample = np.array([numbers[name] for name in samples.ids])
+        sample = np.repeat(sample, [len(each) if each.pairs is None else len(each.pairs) for each in prepared])
+        targets, tokens = _targets(prepared), _joined(prepared, "names")
         if len(ids) < len(prepared):
             first, outputs = _averaged(outputs, np.column_stack([sample, _joined(prepared, "places")]), task)
             sample, tokens = sample[first], tokens[first]
@@ -65,6 +68,12 @@ class Answers:
         known = self.targets >= 0 if self.targets.ndim == 1 else ~np.isnan(self.targets).all(axis=1)
         tokens = None if self.tokens is None else self.tokens[known]
         return Answers(self.outputs[known], self.targets[known], self.ids, self.sample[known], tokens)
+
+
+def _targets(samples: Sequence[Sample]) -> np.ndarray | None:
+    """Targets of all samples, one after the other; None if they are not known."""
+    targets = [each.target for each in samples if each.target is not None]
+    return np.concatenate(targets) if targets else None
 
 
 def _joined(samples: Sequence[Sample], field: str) -> np.ndarray:

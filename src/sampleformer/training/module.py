@@ -31,8 +31,9 @@ class TrainingModule(LightningModule):
     def __init__(self, model: TokenModel, splits: Splits, settings: TrainingSettings, batches_per_pass: int) -> None:
         super().__init__()
         self.model = model
-        self.task = splits.encoding.task
-        self.selected_by = selecting_score(splits.encoding.scored_as, settings.selected_by)
+        encoding = splits.encoding
+        self.task = encoding.task
+        self.selected_by = selecting_score(encoding.scored_as, settings.selected_by, encoding.outputs)
         self.batches_per_pass = batches_per_pass
         self.valid_scores: dict[str, float] = {}
         self._splits = splits
@@ -40,12 +41,13 @@ class TrainingModule(LightningModule):
         self._objective = make_objective(
             self.task,
             known_targets(splits.train),
-            splits.encoding.outputs,
+            encoding.outputs,
             class_weights=settings.class_weights,
             regression_loss=settings.regression_loss,
         )
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
+        self._known: list[int] = []
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
@@ -53,19 +55,21 @@ class TrainingModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forgets the outputs of the check before."""
-        self._answers, self._losses = [], []
+        self._answers, self._losses, self._known = [], [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keeps the outputs of one batch."""
         outputs = answer_model(self.model, batch)
         self._answers.append(rows_by_sample(outputs, batch))
-        self._losses.append(self._loss(outputs, batch) * len(batch))
+        # Each known target counts the same, whatever batch it is in.
+        self._known.append(batch.known)
+        self._losses.append(self._loss(outputs, batch) * self._known[-1])
 
     def on_validation_epoch_end(self) -> None:
         """Scores all outputs of the check."""
         valid = self._splits.valid
         outputs = in_order(self._answers, evaluation_batches(valid, self._settings.batch_size))
-        self.valid_scores = {"loss": float(torch.stack(self._losses).sum()) / len(valid)}
+        self.valid_scores = {"loss": float(torch.stack(self._losses).sum()) / sum(self._known)}
         self.valid_scores |= score(self._splits.encoding, Answers.of(valid, outputs, self.task))
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]

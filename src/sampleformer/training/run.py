@@ -153,13 +153,14 @@ def _example(settings: ModelSettings) -> dict[str, Any]:
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
-    selecting_score(splits.encoding.scored_as, recipe.training.selected_by)
+    encoding = splits.encoding
+    selecting_score(encoding.scored_as, recipe.training.selected_by, encoding.outputs)
     for name in ("train", "valid", "test"):
         try:
             known_targets(getattr(splits, name))
         except InputError as error:
             raise InputError(f"data, {name} part: {error}") from error
-    if splits.encoding.task == "regression" and recipe.training.class_weights != "none":
+    if encoding.task == "regression" and recipe.training.class_weights != "none":
         raise InputError("training.class_weights: 'balanced' is for classes, but the task is regression")
 
 

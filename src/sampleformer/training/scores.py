@@ -29,12 +29,13 @@ the validation part which weights are kept."""
 _LOWER_IS_BETTER = ("mae", "rmse", "loss")
 
 
-def selecting_score(task: str, asked: str | None = None) -> str:
+def selecting_score(task: str, asked: str | None = None, outputs: int = 2) -> str:
     """The score that decides which weights are kept.
 
     Args:
         task: how the encoding is scored, see `Encoding.scored_as`.
         asked: by the user.
+        outputs: of the model; only two classes have an AUROC.
 
     Raises:
         InputError: if the task has no such score.
@@ -43,8 +44,11 @@ def selecting_score(task: str, asked: str | None = None) -> str:
         >>> selecting_score("classification"), selecting_score("classification", "f1")
         ('accuracy', 'f1')
     """
-    if asked is not None and asked not in (allowed := (*SCORES[task], "loss")):
-        raise InputError(f"training.selected_by: found {asked!r} for the task {task!r}; {nearest(asked, allowed)}")
+    many = task == "classification" and outputs != 2
+    allowed = [name for name in (*SCORES[task], "loss") if not (many and name == "auroc")]
+    if asked is not None and asked not in allowed:
+        words = f"{task!r}" + (f" of {outputs} classes" if many else "")
+        raise InputError(f"training.selected_by: found {asked!r} for the task {words}; {nearest(asked, allowed)}")
     return asked or SCORES[task][0]
 
 

@@ -27,7 +27,7 @@ class TrainingSettings(Settings):
         regression_loss: of standardised targets: the ``squared`` error; ``huber``, half of it up to 1 and linear
             beyond; or the ``absolute`` error.
         selected_by: score on the validation part that decides which weights are kept. None: accuracy, average precision
-            or mean absolute error, by the task.
+            or mean absolute error, by the task; mean IoU for classes of points.
 
     Example:
         >>> TrainingSettings(steps=10).total_steps(batches_per_pass=4)

@@ -53,17 +53,17 @@ def test_integer_features_are_codes_unless_they_are_flags() -> None:
         Graph(np.array([[1, 0], [5, 1]]), ends, np.array([[3]])),
         Graph(np.array([[2, 0], [1, 0]]), ends, np.array([[1]])),
     ]
-    for raw in raw_graphs(codes):
+    for raw in raw_graphs(codes)[0]:
         assert (raw.numbers.shape[1], raw.categories.shape[1], raw.edge_categories.shape[1]) == (0, 2, 1)
     flags = [Graph(np.array([[1, 0], [0, 1]]), ends, np.zeros((1, 0)))]
-    assert raw_graphs(flags)[0].numbers.tolist() == [[1, 0], [0, 1]]
+    assert raw_graphs(flags)[0][0].numbers.tolist() == [[1, 0], [0, 1]]
     floats = [Graph(np.array([[1.5], [0.0]]), ends, np.zeros((1, 0)))]
-    assert raw_graphs(floats)[0].categories.shape == (2, 0)
+    assert raw_graphs(floats)[0][0].categories.shape == (2, 0)
 
 
 def test_if_one_graph_is_directed_all_are() -> None:
     ends = np.array([[0, 1]])
-    one, other = raw_graphs(
+    (one, other), _ = raw_graphs(
         [
             Graph(np.zeros(2, int), ends, np.zeros((1, 0)), directed=True),
             Graph(np.zeros(2, int), ends, np.zeros((1, 0))),

@@ -1,5 +1,6 @@
 """Graphs of the user's own files: what is learnt about them, and how they are split."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,88 @@ def test_pairs_that_are_asked_about(tmp_path: Path) -> None:
     write_csv(pairs, ["graph", "source", "target"], [["g2", 0, 77]])
     with pytest.raises(InputError, match=r"row 1 \(line 2\): column 'target': found '77', expected the id of a node"):
         encoding.read(tmp_path / "many", targets=False)
+
+
+def test_pairs_that_an_edge_joins_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    edges = [[f"n{k}", f"n{k + 1}"] for k in range(30)]
+    write_csv(tmp_path / "edges.csv", ["source", "target"], edges)
+    encoding = GraphFiles(str(tmp_path / "edges.csv"), "link").load().encoding
+    write_csv(tmp_path / "pairs.csv", ["source", "target"], [["n0", "n2"], ["n1", "n0"], ["n5", "n9"]])
+    encoding.read(tmp_path, targets=False)
+    assert "1 of 3 pairs are joined by an edge of the graph" in caplog.text
+    caplog.clear()
+    write_csv(tmp_path / "pairs.csv", ["source", "target"], [["n0", "n2"]])
+    encoding.read(tmp_path, targets=False)
+    assert "joined" not in caplog.text
+
+
+def test_a_mistake_among_numbers_is_found(tmp_path: Path) -> None:
+    folder = write_one(tmp_path / "one")
+    nodes = (folder / "nodes.csv").read_text().splitlines()
+    nodes[8] = "n7,1.2x,b"
+    (folder / "nodes.csv").write_text("\n".join(nodes))
+    with pytest.raises(InputError, match=r"row 8 \(line 9\): column 'weight': found '1.2x', expected a finite number"):
+        GraphFiles(str(folder), "group").load()
+    nodes[1:] = [line.replace(",", ",x", 1) if number % 8 == 0 else line for number, line in enumerate(nodes[1:])]
+    (folder / "nodes.csv").write_text("\n".join(nodes))  # one in eight is no number: names that begin with digits
+    assert GraphFiles(str(folder), "group").load().encoding.inputs["vocabularies"][0] > 30
+
+
+@pytest.mark.parametrize("label", ["active", "upper"])
+def test_a_split_that_names_no_validation(tmp_path: Path, label: str) -> None:
+    folder = write_many(tmp_path / "many")
+    rows = [[f"g{number}", "ab"[number // 2 % 2], "test" if number % 3 == 0 else "train"] for number in range(30)]
+    write_csv(folder / "graphs.csv", ["graph", "active", "split"], rows)
+    splits = GraphFiles(str(folder), label).load()
+    assert splits.test.ids == [row[0] for row in rows if row[2] == "test"]
+    assert len(splits.valid) == 2
+    assert len(set(splits.train.ids) & set(splits.valid.ids)) == 0
+
+
+def _codes(path: Path, graphs: int, highest: int) -> Path:
+    """An archive of paths of four nodes, each with two codes from 0 to the highest."""
+    random = np.random.default_rng(highest)
+    np.savez(
+        path,
+        num_nodes=np.full(graphs, 4),
+        num_edges=np.full(graphs, 3),
+        node_feat=random.integers(highest + 1, size=(4 * graphs, 2)),
+        edge_index=np.tile([[0, 1], [1, 2], [2, 3]], (graphs, 1)),
+        y=np.arange(graphs) % 2,
+    )
+    return path
+
+
+def test_codes_are_those_of_the_training_whatever_a_new_file_holds(tmp_path: Path) -> None:
+    few = _codes(tmp_path / "few.npz", 12, highest=1)  # alone they would be flags, and so numbers
+    splits = GraphFiles(str(_codes(tmp_path / "many.npz", 40, highest=6)), valid=str(few)).load()
+    splits.encoding.save(tmp_path / "encoding.json")
+    samples = Encoding.load(tmp_path / "encoding.json").read(few, targets=False)
+    with np.load(few) as archive:
+        expected = archive["node_feat"][:4] + 1  # the code 0 is for the unknown
+    np.testing.assert_array_equal(samples[0].features, expected)
+    np.testing.assert_array_equal(splits.valid[0].features, expected)
+
+
+def test_an_encoding_that_does_not_say_which_features_are_codes(tmp_path: Path) -> None:
+    path = _codes(tmp_path / "graphs.npz", 40, highest=6)
+    GraphFiles(str(path)).load().encoding.save(tmp_path / "encoding.json")
+    saved = json.loads((tmp_path / "encoding.json").read_text())
+    del saved["inputs"]["format"]["codes"]
+    (tmp_path / "encoding.json").write_text(json.dumps(saved))
+    assert Encoding.load(tmp_path / "encoding.json").read(path, targets=False)[0].features.dtype == np.uint8
+
+
+def test_an_archive_without_graphs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.npz: found no graphs, expected at least one"):
+        GraphFiles(str(_codes(tmp_path / "none.npz", 0, highest=3))).load()
+
+
+def test_pairs_name_their_graph_as_the_other_tables_do(tmp_path: Path) -> None:
+    folder = write_many(tmp_path / "many")
+    write_csv(folder / "graphs.csv", ["graph", "id"], [[f"g{number}", f"name {number}"] for number in range(30)])
+    encoding = GraphFiles(str(folder), "link").load().encoding
+    write_csv(folder / "pairs.csv", ["graph", "source", "target"], [["g2", 0, 2]])
+    samples = encoding.read(folder, targets=False)
+    assert samples.ids[2] == "name 2"
+    assert samples[2].pairs.tolist() == [[0, 2]]  # type: ignore[union-attr]

@@ -152,6 +152,7 @@ def _tu(folder: Path, graphs: int = 40, *, labels: bool = True) -> Path:
         files |= {"node_labels": kinds, "edge_attributes": [f"{a + b:.1f}" for a, b in ends]}
     with zipfile.ZipFile(folder / "SMALL.zip", "w") as archive:
         archive.writestr("SMALL/README.txt", "a small set")
+        archive.writestr("SMALL/SMALL_label_readme.txt", "0 is carbon")
         for name, lines in files.items():
             archive.writestr(f"SMALL/SMALL_{name}.txt", "\n".join(map(str, lines)) + "\n")
     return folder / "SMALL.zip"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from sampleformer.data import GraphList, PygDataset
+from sampleformer.data import GraphFiles, GraphList, PygDataset
 from sampleformer.errors import InputError
 from sampleformer.recipes import load
 from sampleformer.training import evaluate, predict, train
@@ -109,3 +109,37 @@ def test_lists_that_cannot_be() -> None:
         GraphList([]).load()
     with pytest.raises(InputError, match="graph 1 of the dataset: found str"):
         GraphList([_graph(0), "graph"]).load()
+
+
+def _one_way(number: int, edges: int = 2) -> Data:
+    index = torch.tensor([[0, 1], [1, 2]])[:, :edges]
+    return Data(x=torch.full((3, 1), float(number)), edge_index=index, y=torch.tensor([number % 2]))
+
+
+def test_new_graphs_of_a_directed_kind_may_lead_both_ways_or_nowhere(tmp_path: Path) -> None:
+    torch.save([_one_way(number) for number in range(40)], tmp_path / "directed.pt")
+    encoding = GraphFiles(str(tmp_path / "directed.pt"), identifiers=0).load().encoding
+    assert encoding.inputs["directed"]
+    both = torch.tensor([[0, 1], [1, 0]])
+    torch.save([Data(x=torch.ones(3, 1), edge_index=both), _one_way(1, edges=0)], tmp_path / "new.pt")
+    samples = encoding.read(tmp_path / "new.pt", targets=False)
+    assert [sample.directed for sample in (samples[0], samples[1])] == [True, True]
+    ends = [sample.ends.tolist() for sample in (samples[0], samples[1])]  # type: ignore[union-attr]
+    assert ends == [[[0, 1], [1, 0]], []]
+
+
+def test_files_of_another_kind_than_the_training(tmp_path: Path) -> None:
+    both = torch.tensor([[0, 1], [1, 0]])
+    undirected = [Data(x=torch.ones(2, 1), edge_index=both, y=torch.tensor([k % 2])) for k in range(40)]
+    torch.save(undirected, tmp_path / "undirected.pt")
+    torch.save([_one_way(number) for number in range(12)], tmp_path / "directed.pt")
+    source = GraphFiles(str(tmp_path / "undirected.pt"), valid=str(tmp_path / "directed.pt"))
+    with pytest.raises(InputError, match=r"directed\.pt: found directed graphs, expected undirected ones"):
+        source.load()
+
+
+def test_graphs_that_carry_different_features(tmp_path: Path) -> None:
+    empty = torch.zeros((2, 0), dtype=torch.int64)
+    torch.save([Data(x=torch.ones(2, width), edge_index=empty) for width in (1, 2)], tmp_path / "graphs.pt")
+    with pytest.raises(InputError, match=r"graphs\.pt: the nodes of some graphs carry 1 features and of others 2"):
+        GraphFiles(str(tmp_path / "graphs.pt")).load()

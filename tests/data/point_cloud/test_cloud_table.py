@@ -61,3 +61,21 @@ def test_labels_of_points_in_the_files_of_a_table(tmp_path: Path) -> None:
     splits = CloudTable(str(tmp_path / "t.csv"), "file", "labels", points=20).load()
     assert (splits.encoding.level, splits.encoding.labels) == ("token", ["0", "1", "2", "3"])
     assert splits.encoding.scored_as == "segmentation"
+
+
+def test_two_clouds_of_one_name_are_not_averaged(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    files = [f"{name}/{number}.txt" for name in ("ball", "disc") for number in range(10)]
+    lines = [f"c{number},{file}" for number, file in enumerate(files)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,file", *lines]) + "\n")
+    encoding = CloudTable(str(tmp_path / "t.csv"), "file", "labels", points=20).load().encoding
+    lines[4] = lines[4].replace("c4", "c3")
+    (tmp_path / "t.csv").write_text("\n".join(["id,file", *lines]) + "\n")
+    message = r"t\.csv: row 5 \(line 6\): the id 'c3' is that of row 4 too, expected another one for each cloud"
+    with pytest.raises(InputError, match=message):
+        encoding.read(tmp_path / "t.csv", targets=True)
+    table = CloudTable(str(tmp_path / "t.csv"), "file", "labels", points=20, valid="split", test="split")
+    lines = [f"{line},{'test' if k % 7 == 0 else 'valid' if k % 7 == 1 else 'train'}" for k, line in enumerate(lines)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,file,split", *lines]) + "\n")
+    with pytest.raises(InputError, match=message):
+        table.load()

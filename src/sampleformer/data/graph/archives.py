@@ -50,12 +50,14 @@ def read_graph_archive(path: str | os.PathLike[str]) -> GraphArchive:
         path: of the archive.
 
     Raises:
-        InputError: if the file is missing, damaged or no archive; an array is missing or of a wrong shape or type; the
-            counts do not add up to the nodes and edges; an end is no node; a graph has no nodes; a feature is not
-            finite.
+        InputError: if the file is missing, damaged, no archive or without graphs; an array is missing or of a wrong
+            shape or type; the counts do not add up to the nodes and edges; an end is no node; a graph has no nodes; a
+            feature is not finite.
     """
     file = ArrayFile(path, {*COUNTS, *FEATURES, *LABELS, *OF_GRAPHS})
     num_nodes = _counts(file, "num_nodes", "graphs", least=1)
+    if not len(num_nodes):
+        raise InputError(f"{file.path}: found no graphs, expected at least one")
     num_edges = _counts(file, "num_edges", len(num_nodes), least=0)
     nodes, ends, edge_features = _elements(file, int(num_nodes.sum()), int(num_edges.sum()))
     _check_ends(file, ends, num_nodes, num_edges)

@@ -11,6 +11,8 @@ from sampleformer.data.column_values import as_float, label_text, parse_numbers
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
 
+_MOST = 0.9  # of the fields of a column of numbers
+
 
 @dataclass(frozen=True)
 class FeatureColumns:
@@ -31,9 +33,12 @@ class FeatureColumns:
 
     @classmethod
     def of(cls, table: Table, left_out: Collection[str]) -> FeatureColumns:
-        """All columns but some: one is of numbers if each of its fields that is not empty holds one."""
+        """All columns but some: one is of numbers if nine in ten of its fields that are not empty hold one.
+
+        What is none among so many numbers is a mistake, and found when the column is parsed.
+        """
         names = [name for name in table.columns if name not in left_out]
-        numbers = [name for name in names if _all_numbers(table, name)]
+        numbers = [name for name in names if _holds_numbers(table, name)]
         return cls(tuple(numbers), tuple(name for name in names if name not in numbers))
 
     def parse(self, table: Table, report: RowReport) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +60,7 @@ class FeatureColumns:
         return parse_numbers(table, list(self.numbers), report), categories
 
 
-def _all_numbers(table: Table, name: str) -> bool:
+def _holds_numbers(table: Table, name: str) -> bool:
     known = [value for value in table.column(name) if label_text(value) is not None]
-    return bool(known) and all(as_float(value) is not None for value in known)
+    numbers = sum(as_float(value) is not None for value in known)
+    return bool(known) and numbers >= _MOST * len(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from sampleformer.data.graph.graph_format import GraphFormat
-from sampleformer.data.graph.graph_reading import GraphPaths, read_graphs
+from sampleformer.data.graph.graph_reading import GraphPaths, read_graphs, read_like_others
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import GraphSource
 from sampleformer.data.graph.places import Places
@@ -83,4 +83,4 @@ class GraphFiles(GraphSource):
         return read_graphs(self.paths, format, self.on_error, columns=(self.columns, self.edge_columns))
 
     def read_part(self, path: str | os.PathLike[str]) -> GraphRows:
-        return read_graphs(path, self.format, self.on_error)
+        return read_like_others(path, self.format, self.on_error)

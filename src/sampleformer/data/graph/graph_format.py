@@ -7,6 +7,9 @@ from typing import Any
 
 from sampleformer.data.graph.feature_columns import FeatureColumns
 
+Codes = tuple[tuple[bool, ...], tuple[bool, ...]]
+"""Which features of nodes, and which of edges, are codes."""
+
 
 @dataclass(frozen=True)
 class GraphFormat:
@@ -15,14 +18,16 @@ class GraphFormat:
     Args:
         node_columns: columns that describe nodes. None: all that are not for anything else.
         edge_columns: columns that describe edges. None: all that are not for anything else.
-        directed: whether edges of tables lead from source to target alone.
+        directed: whether edges lead from source to target alone; of files of arrays, those of the training say it.
         left_out: columns that describe neither: labels, splits.
+        codes: which features are codes and no numbers, where files of arrays leave it open. None: it is found out.
     """
 
     node_columns: FeatureColumns | None = None
     edge_columns: FeatureColumns | None = None
     directed: bool = False
     left_out: tuple[str, ...] = ()
+    codes: Codes | None = None
 
     @property
     def words(self) -> str:
@@ -48,4 +53,6 @@ class GraphFormat:
             None if found is None else FeatureColumns(tuple(found["numbers"]), tuple(found["categories"]))
             for found in (values["node_columns"], values["edge_columns"])
         ]
-        return cls(columns[0], columns[1], values["directed"], tuple(values["left_out"]))
+        codes = values.get("codes")
+        codes = None if codes is None else (tuple(codes[0]), tuple(codes[1]))
+        return cls(columns[0], columns[1], values["directed"], tuple(values["left_out"]), codes)

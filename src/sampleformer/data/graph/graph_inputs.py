@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from sampleformer.data.graph.feature_coding import FeatureCoding
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.graph_format import GraphFormat
-from sampleformer.data.graph.graph_reading import read_graphs
+from sampleformer.data.graph.graph_reading import read_like_others
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.links import ask_for_links
 from sampleformer.data.graph.node_targets import encode_known
@@ -62,7 +63,7 @@ class GraphInputs(Inputs, kind="graph"):
         self.nodes = nodes
         self.edges = edges
         self.places = places
-        self.format = format or GraphFormat()
+        self.format = replace(format or GraphFormat(), directed=directed)
         self.directed = directed
         self.link_share = link_share
 
@@ -81,15 +82,7 @@ class GraphInputs(Inputs, kind="graph"):
         return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
 
     def read(self, path: str | os.PathLike[str], on_error: str) -> GraphRows:
-        rows = read_graphs(path, self.format, on_error)
-        for graph in rows.graphs[:1]:
-            if graph.directed != self.directed:
-                words = ("undirected", "directed")
-                raise InputError(
-                    f"{path}: found {words[graph.directed]} graphs, expected {words[self.directed]} ones as in the "
-                    "training data"
-                )
-        return rows
+        return read_like_others(path, self.format, on_error)
 
     def target_rows(
         self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str

@@ -88,10 +88,26 @@ def read_graphs(
     paths = path if isinstance(path, GraphPaths) else GraphPaths(path)
     suffix = "" if paths.path is None else Path(paths.path).suffix.lower()
     if suffix == ".npz":
-        return _rows_of_archive(str(paths.path))
+        return _rows_of_archive(str(paths.path), format)
     if suffix == ".pt":
-        return rows_of_pyg(str(paths.path), read_pyg_file(str(paths.path)))
+        return rows_of_pyg(str(paths.path), read_pyg_file(str(paths.path)), format)
     return _rows_of_tables(paths.tables(), format, on_error, columns)
+
+
+def read_like_others(path: str | os.PathLike[str], format: GraphFormat, on_error: str) -> GraphRows:
+    """Reads graphs that must be like those that taught their format.
+
+    Raises:
+        InputError: as `read_graphs`; or if edges lead one way only here or only there.
+    """
+    rows = read_graphs(path, format, on_error)
+    if rows.graphs[0].directed != format.directed:
+        words = ("undirected", "directed")
+        raise InputError(
+            f"{path}: found {words[not format.directed]} graphs, expected {words[format.directed]} ones as in the "
+            "training data"
+        )
+    return rows
 
 
 def _completed(format: GraphFormat, nodes: Table | None, edges: Table | None, asked: Asked) -> GraphFormat:
@@ -110,7 +126,7 @@ def _completed(format: GraphFormat, nodes: Table | None, edges: Table | None, as
     return replace(format, node_columns=found[0], edge_columns=found[1])
 
 
-def _rows_of_archive(path: str) -> GraphRows:
+def _rows_of_archive(path: str, format: GraphFormat) -> GraphRows:
     archive = read_graph_archive(path)
     columns = {} if archive.targets is None else target_columns(archive.targets)
     if archive.splits is not None:
@@ -120,7 +136,8 @@ def _rows_of_archive(path: str) -> GraphRows:
         columns["split"] = [("train", "valid", "test")[number] for number in archive.splits.tolist()]
     if archive.folds is not None:
         columns["fold"] = archive.folds.tolist()
-    return graph_rows(path, raw_graphs(archive.graphs), columns)
+    raw, codes = raw_graphs(archive.graphs, format.codes)
+    return graph_rows(path, raw, columns, format=replace(format, codes=codes))
 
 
 def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, asked: Asked) -> GraphRows:

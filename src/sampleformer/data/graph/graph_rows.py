@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sampleformer.data.column_values import label_text
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.table import Table
 
@@ -28,8 +29,13 @@ class GraphRows(Table):
 
     @property
     def names(self) -> list[str]:
-        """Name of each graph."""
+        """What predictions call each graph."""
         return [str(name) for name in self.columns["id"]]
+
+    @property
+    def graph_names(self) -> list[str]:
+        """What tables call each graph: their column "graph", even if a column "id" of the graphs says more."""
+        return [label_text(name) or "" for name in self.columns.get("graph", self.columns["id"])]
 
     def place(self, index: int) -> str:
         """Words for where a graph is: its row in the table of graphs, or else its name."""
@@ -42,7 +48,14 @@ class GraphRows(Table):
         return "token" if self.nodes is not None and column in self.nodes.columns else None
 
 
-def graph_rows(path: str, graphs: np.ndarray, columns: dict[str, list], nodes: Table | None = None) -> GraphRows:
+def graph_rows(
+    path: str,
+    graphs: np.ndarray,
+    columns: dict[str, list],
+    nodes: Table | None = None,
+    format: GraphFormat | None = None,
+) -> GraphRows:
     """Graphs that no table lists: their names are their places from 0 on."""
     names = {"id": [str(place) for place in range(len(graphs))]}
-    return GraphRows(path, names | columns, range(1, len(graphs) + 1), graphs=graphs, nodes=nodes)
+    numbers = range(1, len(graphs) + 1)
+    return GraphRows(path, names | columns, numbers, graphs=graphs, nodes=nodes, format=format or GraphFormat())

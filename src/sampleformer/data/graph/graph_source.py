@@ -17,6 +17,7 @@ from sampleformer.data.graph.node_loading import NodeLoading
 from sampleformer.data.graph.places import Places
 from sampleformer.data.report import RowReport
 from sampleformer.data.source import Splits
+from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table import Table
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
@@ -35,8 +36,9 @@ class GraphSource(TableSource):
         path: names the source in messages.
         label: column, or several, of the graphs or of the nodes; or "link": whether an edge joins two nodes.
         places: what tells nodes apart beside what they carry.
-        valid, test: columns of the graphs or of the nodes, or other paths. None: a column "split" if there is one,
-            else seeded tenths: of the graphs; of the nodes if there are fewer than 10 graphs; of the edges.
+        valid, test: columns of the graphs or of the nodes, or other paths. None: a column "split" if there is one that
+            names the part, else seeded tenths: of the graphs; of the nodes if there are fewer than 10 graphs; of the
+            edges.
         task: "classification", "multilabel" or "regression", or "link". None: inferred.
         limit: use at most so many graphs of each split.
         seed: seed of the splits.
@@ -83,10 +85,10 @@ class GraphSource(TableSource):
 
     def load(self) -> Splits:
         rows = self.read()
-        self.format = rows.format
+        self.format = replace(rows.format, directed=bool(rows.graphs[0].directed))
         level = self._level(rows)
-        if level != "pair" and self.valid is None and self.test is None and rows.level_of(SPLIT) is not None:
-            self.valid = self.test = SPLIT
+        if level != "pair" and self.valid is None and self.test is None:
+            self._split_by_column(rows)
         if level == "pair":
             splits = LinkLoading(self, rows).splits()
         else:
@@ -94,6 +96,14 @@ class GraphSource(TableSource):
         if rows.format.words:
             logger.info("%s: %s", rows.path, rows.format.words)
         return splits
+
+    def _split_by_column(self, rows: GraphRows) -> None:
+        """Takes the column "split" for those parts that it names; a part that it does not name is split off."""
+        table = rows if rows.level_of(SPLIT) == "set" else rows.nodes
+        if table is None or SPLIT not in table.columns:
+            return
+        found = named_splits(table, SPLIT) & {"valid", "test"} or {"valid", "test"}  # none: an error says so
+        self.valid, self.test = (SPLIT if name in found else None for name in ("valid", "test"))
 
     def _level(self, rows: GraphRows) -> str:
         """What the answers are for."""

@@ -57,21 +57,18 @@ class LinkLoading:
             )
         chosen = dict(zip(_PARTS, split_tenths(of_graph, 2, self.source.seed), strict=True))
         everything = np.concatenate(links)
+        found = {name: _by_graph(everything, of_graph, rows, len(links)) for name, rows in chosen.items()}
         graphs = np.empty(len(self.graphs), dtype=object)
         for place, graph in enumerate(self.graphs):
-            held = np.concatenate([chosen["valid"], chosen["test"]])
-            graphs[place] = _without(graph, everything[held[of_graph[held] == place]])
+            graphs[place] = _without(graph, np.concatenate([found["valid"][place], found["test"][place]]))
         inputs = self.source.learn_inputs([], graphs)
         encoding = Encoding(inputs, MultiLabelTarget(self.source.labels), level="pair")
         sets = encoding.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
         samples = {}
         for number, name in enumerate(_PARTS):
-            random = np.random.default_rng([self.source.seed, number])
-            found = [everything[chosen[name][of_graph[chosen[name]] == place]] for place in range(len(links))]
-            rows = self._rows(found, random)
-            samples[name] = encoding.pack(sets, rows, self.rows.names).subset(
-                np.flatnonzero([len(each) > 0 for each in found])
-            )
+            rows = self._rows(found[name], np.random.default_rng([self.source.seed, number]))
+            asked_of = np.flatnonzero([len(each) > 0 for each in found[name]])
+            samples[name] = encoding.pack(sets, rows, self.rows.names).subset(asked_of)
         sizes = ", ".join(f"{len(chosen[name]):,} {name}" for name in ("train", "valid", "test"))
         logger.info("%s: task link: edges: %s; as many pairs that no edge joins", self.rows.path, sizes)
         return Splits(samples["train"], samples["valid"], samples["test"], encoding)
@@ -87,6 +84,11 @@ class LinkLoading:
             targets.append(target)
         offsets = np.concatenate([[0], np.cumsum([len(each) for each in pairs])])
         return TargetRows(np.concatenate(targets), offsets, np.concatenate(pairs))
+
+
+def _by_graph(links: np.ndarray, of_graph: np.ndarray, chosen: np.ndarray, graphs: int) -> list[np.ndarray]:
+    """The chosen links of each graph; the links of all graphs are listed one graph after the other, as `chosen` is."""
+    return np.split(links[chosen], np.searchsorted(of_graph[chosen], np.arange(1, graphs)))
 
 
 def _without(graph: RawGraph, links: np.ndarray) -> RawGraph:

@@ -70,7 +70,8 @@ _OF_MOLECULES = ("mol_id",)
 class MoleculeNet(SmilesTable):
     """Measured properties of molecules, by default split by scaffold as MoleculeNet does.
 
-    The sets with classes are several labels in one, of which some may be unknown: the score is the mean AUROC.
+    The sets with classes are several labels in one, of which some may be unknown: the score is the mean AUROC
+    (for muv and pcba, where few molecules are active, the area under the precision-recall curve).
     "MoleculeNet: A Benchmark for Molecular Machine Learning" (arXiv 1703.00564).
 
     Args:

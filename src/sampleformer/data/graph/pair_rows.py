@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from sampleformer.data.column_values import label_text
 from sampleformer.data.graph.graph_rows import GraphRows
+from sampleformer.data.graph.links import edge_keys
 from sampleformer.data.graph.node_targets import rows_of
+from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.data.report import RowReport
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.table import Table
 from sampleformer.data.targets import Targets
 from sampleformer.errors import InputError
 
+logger = logging.getLogger("sampleformer")
+
 _ENDS = ("source", "target")
 
 
 def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> TargetRows:
-    """The pairs that the table of pairs asks about, by graph.
+    """The pairs that the table of pairs asks about, by graph; says how many of them an edge of the graph joins.
 
     Args:
         rows: the graphs and the table, with the columns "source" and "target", ids of nodes, and "graph" if there is
@@ -50,6 +56,17 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
     numbers = np.array([-1 if graph is None else graph for graph in graphs], dtype=np.int64)
     order = kept[np.argsort(numbers[kept], kind="stable")]
     offsets = np.searchsorted(numbers[order], np.arange(len(rows) + 1))
+    joined = sum(
+        _joined(graph, found[order[first:last]])
+        for graph, first, last in zip(rows.graphs, offsets[:-1], offsets[1:], strict=True)
+    )
+    if joined:
+        logger.warning(
+            "%s: %d of %d pairs are joined by an edge of the graph, which the model sees: no score is fair to them",
+            table.path,
+            joined,
+            len(order),
+        )
     if targets is None or values is None:
         return TargetRows(None, offsets, found[order])
     chosen = RowReport(table.path, rows_of(table, order).place, on_error)
@@ -60,12 +77,18 @@ def _graphs(table: Table, rows: GraphRows, report: RowReport) -> list[int | None
     """The graph of each row, None if it is wrong."""
     if "graph" not in table.columns and len(rows) == 1:
         return [0] * len(table)
-    numbers = {str(name): number for number, name in enumerate(rows.columns["id"])}
+    numbers = {name: number for number, name in enumerate(rows.graph_names)}
     found = [numbers.get(label_text(name) or "") for name in table.column("graph")]
     for row, number in enumerate(found):
         if number is None:
             report.add(row, f"column 'graph': found {table.column('graph')[row]!r}, expected the name of a graph")
     return found
+
+
+def _joined(graph: RawGraph, pairs: np.ndarray) -> int:
+    """How many of the pairs an edge joins."""
+    asked = edge_keys(pairs, graph.order, graph.directed)
+    return int(np.isin(asked, edge_keys(graph.ends, graph.order, graph.directed)).sum())
 
 
 def _places_of_nodes(rows: GraphRows, number: int) -> dict[str, int]:

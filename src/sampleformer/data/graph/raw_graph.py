@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sampleformer.data.graph.graph import Graph
+from sampleformer.data.graph.graph_format import Codes
 from sampleformer.data.graph.table_graph import TableGraph
 
 _MOST_CODES = 1000  # different integers of a column; more are a number and no code
@@ -55,20 +56,33 @@ class RawGraph:
         )
 
 
-def raw_graphs(graphs: list[Graph]) -> np.ndarray:
-    """Graphs whose integer features are codes and whose others are numbers, ``(graphs,)`` of `RawGraph`.
+def raw_graphs(graphs: list[Graph], codes: Codes | None = None, *, directed: bool = False) -> tuple[np.ndarray, Codes]:
+    """Graphs whose integer features are codes and whose others are numbers.
 
     Integer features that are nothing but 0 and 1 are flags, and so numbers; so are those with more than 1 000 different
     values. If some of the graphs are directed, all are: an undirected edge then leads both ways.
 
+    Args:
+        graphs: at least one.
+        codes: which features are codes, if other graphs, which these are like, have shown it.
+        directed: whether all are to be directed.
+
+    Returns:
+        ``(graphs,)`` of `RawGraph`, and which features are codes.
+
     Raises:
-        ValueError: if the graphs do not carry the same features.
+        ValueError: if the graphs do not carry the same features, or there are no graphs.
     """
-    if any(graph.directed for graph in graphs):
+    if not graphs:
+        raise ValueError("found no graphs, expected at least one")
+    if directed or any(graph.directed for graph in graphs):
         graphs = [graph.mirrored() for graph in graphs]
     nodes = [graph.nodes[:, None] if graph.nodes.ndim == 1 else graph.nodes for graph in graphs]
     edges = [graph.edge_features for graph in graphs]
-    node_codes, edge_codes = _code_columns(nodes, "nodes"), _code_columns(edges, "edges")
+    found = _code_columns(nodes, "nodes"), _code_columns(edges, "edges")
+    if codes is None or tuple(map(len, codes)) != tuple(map(len, found)):  # others do not fit, which is reported later
+        codes = found
+    node_codes, edge_codes = (np.array(columns, dtype=bool) for columns in codes)
     raw = np.empty(len(graphs), dtype=object)
     first = 0
     for place, graph in enumerate(graphs):
@@ -82,20 +96,20 @@ def raw_graphs(graphs: list[Graph]) -> np.ndarray:
             rows=np.arange(first, first + graph.order),
         )
         first += graph.order
-    return raw
+    return raw, codes
 
 
-def _code_columns(features: list[np.ndarray], of: str) -> np.ndarray:
-    """Which features are codes, ``(f,)`` boolean."""
+def _code_columns(features: list[np.ndarray], of: str) -> tuple[bool, ...]:
+    """Which features are codes."""
     widths = {values.shape[1] for values in features}
     if len(widths) > 1:
         raise ValueError(f"the {of} of some graphs carry {min(widths)} features and of others {max(widths)}")
     if any(values.dtype.kind not in "iu" for values in features):
-        return np.zeros(widths.pop(), dtype=bool)
+        return (False,) * widths.pop()
     different: list[set[int]] = [set() for _ in range(widths.pop())]
     for values in features:
         for found, column in zip(different, values.T, strict=True):
             if len(found) <= _MOST_CODES:
                 found.update(np.unique(column).tolist())
     flags = all(found <= {0, 1} for found in different) and len(different) > 1
-    return np.array([not flags and len(found) <= _MOST_CODES for found in different], dtype=bool)
+    return tuple(not flags and len(found) <= _MOST_CODES for found in different)

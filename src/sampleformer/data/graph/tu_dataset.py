@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from sampleformer.data.download import Download
 from sampleformer.data.graph.archives import read_graph_archive
 from sampleformer.data.graph.folds import split_of_fold, stratified_folds
+from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.graph_source import SPLIT, GraphSource
 from sampleformer.data.graph.places import Places
@@ -96,7 +98,8 @@ class TuDataset(GraphSource):
         folds = archive.folds
         if folds is None:
             folds = stratified_folds(strata_of(archive.targets), self.seed)
-        return self._rows(path, raw_graphs(archive.graphs), archive.targets, folds)
+        graphs, codes = raw_graphs(archive.graphs)
+        return replace(self._rows(path, graphs, archive.targets, folds), format=GraphFormat(codes=codes))
 
     def _rows(self, path: Path, graphs: np.ndarray, targets: np.ndarray, folds: np.ndarray) -> GraphRows:
         columns = (

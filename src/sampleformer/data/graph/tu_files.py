@@ -12,6 +12,7 @@ from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.errors import InputError
 
 _NEEDED = ("A", "graph_indicator")
+_READ = (*_NEEDED, *(f"{of}_{what}" for of in ("graph", "node", "edge") for what in ("labels", "attributes")))
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,15 @@ def read_tu_files(path: Path, name: str) -> TuFiles:
         InputError: if a file is missing or does not fit the others.
     """
     found = {
-        file.removeprefix(f"{name}_").removesuffix(".txt"): content
+        kind: content
         for file, content in archive_files(path, name)
-        if file.startswith(f"{name}_") and file.endswith(".txt")
+        if (kind := file.removeprefix(f"{name}_").removesuffix(".txt")) in _READ and file == f"{name}_{kind}.txt"
     }
     labels = next((label for label in ("graph_labels", "graph_attributes") if label in found), None)
     for needed in (*_NEEDED, labels or "graph_labels"):
         if needed not in found:
             raise InputError(f"{path}: found no {name}_{needed}.txt, expected it in {name}.zip or its folder")
-    arrays = {
-        file: _numbers(path, f"{name}_{file}.txt", content) for file, content in found.items() if file != "readme"
-    }
+    arrays = {file: _numbers(path, f"{name}_{file}.txt", content) for file, content in found.items()}
     graph_of = arrays["graph_indicator"][:, 0].astype(np.int64) - 1
     targets = arrays[labels or "graph_labels"]
     _check(path, name, arrays, graph_of, len(targets))

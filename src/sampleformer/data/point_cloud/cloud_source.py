@@ -22,6 +22,7 @@ from sampleformer.data.point_cloud.point_loading import PointLoading
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.report import RowReport
 from sampleformer.data.source import Splits
+from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table import Table
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
@@ -109,7 +110,6 @@ class CloudSource(TableSource):
         """
         rows = self.read()
         if self.valid is None and self.test is None and SPLIT in rows.columns and SPLIT not in self.labels:
-            found = {str(value).lower() for value in rows.column(SPLIT)}
-            self.test = SPLIT if "test" in found else None
-            self.valid = SPLIT if {"valid", "validation", "val"} & found else None
+            found = named_splits(rows, SPLIT)
+            self.valid, self.test = (SPLIT if name in found else None for name in ("valid", "test"))
         return PointLoading(self, rows).splits() if self.answers_points(rows) else TableLoading(self, rows).splits()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sampleformer.data.encoding import Encoding, row_ids
+from sampleformer.data.encoding import Encoding
 from sampleformer.data.point_cloud.cloud_folders import FOLDER
 from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
 from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
@@ -16,6 +16,7 @@ from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.part_target import PartTarget, categories_of
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.report import RowReport
+from sampleformer.data.row_names import scene_ids
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, split_tenths, strata_of
@@ -151,7 +152,7 @@ class PointLoading:
         values[:] = rows.clouds
         sets = encoding.encode(values, report)
         targets = TargetRows(self.source.point_labels.encode(rows, encoding.targets), sets.offsets)
-        samples = encoding.pack(sets, targets, row_ids(rows, self.source.id)).subset(report.kept(len(rows)))
+        samples = encoding.pack(sets, targets, scene_ids(rows, self.source.id)).subset(report.kept(len(rows)))
         report.log()
         self.skipped += report.skipped
         return samples
