@@ -133,6 +133,7 @@ class Encoding:
         if self.level == "set":
             samples = self.samples(values, self.targets.parse(table, report) if targets else None, ids, report)
         else:
+            check_ids(table, ids)
             sets = self._inputs.encode(values, report)
             wanted = self.targets if targets else None
             rows = self._inputs.target_rows(table, sets, self.level, wanted, on_error)
@@ -186,6 +187,23 @@ class Encoding:
             raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a saved encoding ({type(error).__name__}: {error})") from error
+
+
+def check_ids(table: Table, ids: Sequence[str]) -> None:
+    """Refuses rows of the same name: answers for tokens of the same name and place are taken for one token's.
+
+    Args:
+        table: may have a row several times, if it was cut.
+        ids: name of each row.
+
+    Raises:
+        InputError: if two different rows have the same name.
+    """
+    first: dict[str, int] = {}
+    for place, (name, row) in enumerate(zip(ids, table.rows, strict=True)):
+        if table.rows[first.setdefault(name, place)] != row:
+            words = f"the id {name!r} is that of {table.place(first[name])} too"
+            raise InputError(f"{table.path}: {table.place(place)}: {words}, expected a name for each")
 
 
 def row_ids(table: Table, column: str | None) -> list[str]:

@@ -155,3 +155,21 @@ def test_many_clouds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_points(folder / "ball" / "0.xyz", cloud(7, 51))
     CloudFolder(str(folder), points=20).load()
     assert len(read) == 60
+
+
+def test_split_folders_hold_where_the_other_part_is_given(tmp_path: Path) -> None:
+    write_meshes(tmp_path / "shapes")
+    write_shapes(tmp_path / "more", each=2)
+    for name, new in (("ball", "box"), ("disc", "sheet")):
+        (tmp_path / "more" / name).rename(tmp_path / "more" / new)
+    splits = CloudFolder(str(tmp_path / "shapes"), valid=str(tmp_path / "more"), points=20, normals=False).load()
+    assert all("/train/" in name for name in splits.train.ids)
+    assert len(splits.train) == 20
+    assert all("/test/" in name for name in splits.test.ids)
+    assert len(splits.valid) == 4
+
+
+def test_a_part_that_is_given_and_also_a_folder(tmp_path: Path) -> None:
+    write_meshes(tmp_path)
+    with pytest.raises(InputError, match=r"test: given as .*box, but .* has clouds for it too, .*; expected one of"):
+        CloudFolder(str(tmp_path), test=str(tmp_path / "box"), points=20).load()

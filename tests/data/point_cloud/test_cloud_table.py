@@ -61,3 +61,17 @@ def test_labels_of_points_in_the_files_of_a_table(tmp_path: Path) -> None:
     splits = CloudTable(str(tmp_path / "t.csv"), "file", "labels", points=20).load()
     assert (splits.encoding.level, splits.encoding.labels) == ("token", ["0", "1", "2", "3"])
     assert splits.encoding.scored_as == "segmentation"
+
+
+def test_clouds_of_the_same_name_are_not_taken_for_one(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    path = tmp_path / "t.csv"
+    lines = [f"{name}/{number}.txt,{number}" for name in ("ball", "disc") for number in range(10)]
+    path.write_text("\n".join(["file,id", *lines]) + "\n")
+    wrong = r"t.csv: row 11 \(line 12\): the id '0' is that of row 1 \(line 2\) too, expected a name for each"
+    with pytest.raises(InputError, match=wrong):
+        CloudTable(str(path), "file", "labels", points=16).load()
+    splits = CloudTable(str(path), "file", "labels", id="file", points=16).load()
+    splits.encoding.id_column = None
+    with pytest.raises(InputError, match=wrong):
+        splits.encoding.read(path, targets=False)

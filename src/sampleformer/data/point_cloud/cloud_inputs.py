@@ -85,7 +85,7 @@ class CloudInputs(Inputs, kind="cloud"):
         return {"features": len(self.mean), "normals": self.normals, "identifiers": self.view.identifiers}
 
     def read(self, path: str | os.PathLike[str], on_error: str) -> CloudRows:
-        rows = read_cloud_rows(Path(path), self.column, on_error, columns=self.view.columns)
+        rows = read_cloud_rows(Path(path), self.column, on_error, self.view)
         if self.cutting is None:
             return rows
         report = RowReport(rows.path, rows.place, on_error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sampleformer.data.encoding import Encoding, row_ids
+from sampleformer.data.encoding import Encoding, check_ids, row_ids
 from sampleformer.data.point_cloud.cloud_folders import FOLDER
 from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
 from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
@@ -90,6 +90,7 @@ class PointLoading:
                 report.add(row, "found no labels of points, expected one for each (name the column of them: label)")
         report.log()
         self.skipped += report.skipped
+        check_ids(rows, row_ids(rows, self.source.id))
         kept = report.kept(len(rows))
         return _Clouds(rows.take(kept), [values[row] for row in kept.tolist()])
 
