@@ -194,3 +194,10 @@ def test_fields_of_impossible_sizes(tmp_path: Path, kind: str, sizes: str, count
     path.write_bytes(header.encode() + (b"1 2 3\n" if kind == "ascii" else bytes(64)))
     with pytest.raises(InputError, match=r"x.pcd: found the field x of type F, .*, expected types F, U, I of 1 to 8"):
         read_pcd(path)
+
+
+def test_a_field_that_is_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcd"
+    path.write_text("FIELDS x y z x\nSIZE 4 4 4 4\nTYPE F F F F\nPOINTS 1\nDATA ascii\n1 2 3 4\n")
+    with pytest.raises(InputError, match=r"x.pcd: FIELDS: found x y z x, expected x once"):
+        read_pcd(path)

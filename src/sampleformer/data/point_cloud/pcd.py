@@ -98,6 +98,9 @@ class _Header:
                 found = f"{name} of type {letter}, size {size}, count {count}"
                 expected = f"types F, U, I of 1 to {_LARGEST} bytes, and a count of at least 1"
                 raise InputError(f"{path}: found the field {found}, expected {expected}") from error
+        twice = [name for name in names if _is_used(name) and names.count(name) > 1]
+        if twice:
+            raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {twice[0]} once")
         missing = [name for name in ("x", "y", "z") if name not in names]
         if missing:
             raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {missing[0]} among them")
