@@ -106,7 +106,10 @@ class CloudInputs(Inputs, kind="cloud"):
         assert isinstance(table, CloudRows)
         if targets is None:
             return TargetRows(None, sets.offsets)
-        return TargetRows(self.labels.encode(table, targets), sets.offsets)
+        report = RowReport(table.path, table.place, on_error)
+        labels = self.labels.encode(table, targets, report)
+        report.log()
+        return TargetRows(labels, sets.offsets)
 
     def _encoded(self, row: int, placed: PlacedCloud, report: RowReport) -> Sample:
         cloud, problem = placed.cloud, self._misfit(placed.cloud)

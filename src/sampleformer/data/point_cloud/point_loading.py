@@ -151,7 +151,7 @@ class PointLoading:
         values = np.empty(len(rows), dtype=object)
         values[:] = rows.clouds
         sets = encoding.encode(values, report)
-        targets = TargetRows(self.source.point_labels.encode(rows, encoding.targets), sets.offsets)
+        targets = TargetRows(self.source.point_labels.encode(rows, encoding.targets, report), sets.offsets)
         samples = encoding.pack(sets, targets, row_ids(rows, self.source.id)).subset(report.kept(len(rows)))
         report.log()
         self.skipped += report.skipped
