@@ -42,7 +42,7 @@ class _CurrentError(logging.StreamHandler):  # no [Any]: Python 3.10 cannot subs
     """Writes to whatever standard error is now, so that a progress bar can move out of the way."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.setStream(sys.stderr)
+        self.stream = sys.stderr  # not setStream, which flushes the one before: it may be closed by now
         super().emit(record)
 
 
