@@ -58,7 +58,8 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     splits = recipe.data.build(SOURCES, "data").load()
     run = RunFolder(folder)
     run.create(recipe, RUN)
-    network = TokenModel(settings, splits.encoding.inputs, splits.encoding.outputs)
+    encoding = splits.encoding
+    network = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
     answers = Answers.of(splits.test, model_outputs(network, splits.test, 8), splits.encoding.task)
@@ -69,7 +70,8 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
 
 def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> None:
     task = splits.encoding.task
-    selected = f"valid_{selecting_score(task)}"
+    score_name = selecting_score(splits.encoding.scored_as)
+    selected = f"valid_{score_name}"
     rows = [
         {"step": 10, "train_loss": 1.5},
         {"step": 20, "train_loss": 1.25, "valid_loss": 1.5, selected: 0.5, "learning_rate": 0.001},
@@ -78,7 +80,7 @@ def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> N
     weights = {"step": 20, "valid": {"loss": 1.5, **scores}, "test": scores}
     results = {
         "task": task,
-        "selected_by": selecting_score(task),
+        "selected_by": score_name,
         "majority_share": majority_share(splits.test.targets) if task == "classification" else None,
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": 1234,

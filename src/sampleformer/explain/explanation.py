@@ -14,6 +14,8 @@ from sampleformer.explain.choices import Choices
 from sampleformer.explain.outcome import Outcome
 from sampleformer.explain.token_outcomes import TokenOutcomes
 from sampleformer.heads import AttentionPooling
+from sampleformer.training.answers import Answers
+from sampleformer.training.segmentation_scores import restricted
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
@@ -110,9 +112,15 @@ def _outcome(encoding: "Encoding", sample: Sample, answers: np.ndarray) -> Outco
     targets = [None] * len(shown) if sample.target is None else list(sample.target)
     outcomes = [
         _one_outcome(encoding, answer[None], target)
-        for answer, target in zip(answers[0, : len(shown)], targets, strict=True)
+        for answer, target in zip(_as_predicted(encoding, sample, answers[0, : len(shown)]), targets, strict=True)
     ]
     return TokenOutcomes(encoding.unit if sample.pairs is None else "pair", shown, outcomes)
+
+
+def _as_predicted(encoding: "Encoding", sample: Sample, outputs: np.ndarray) -> np.ndarray:
+    """Outputs for tokens as predictions are written: a shape has parts of its own category alone."""
+    answers = Answers(outputs, sample.target, [sample.id], np.zeros(len(outputs), dtype=np.int64))
+    return restricted(encoding, answers).outputs
 
 
 def _one_outcome(encoding: "Encoding", answer: np.ndarray, target: np.ndarray | None) -> Outcome:

@@ -24,6 +24,9 @@ _SCORE_NAMES = {
     "rmse": "root mean squared error",
     "r2": "R²",
     "auroc": "AUROC",
+    "miou": "mean IoU",
+    "instance_miou": "instance mIoU",
+    "class_miou": "class mIoU",
 }
 _SPLITS = {"valid": "validation", "test": "test"}
 
@@ -77,7 +80,8 @@ def _headline(results: dict[str, Any]) -> str:
         (number(results["last"]["test"][selected]), f"test {_name(selected)}, last"),
     ]
     if results["majority_share"] is not None:
-        boxes.append((number(results["majority_share"]), "always the most frequent class"))
+        of_what = "" if selected == "accuracy" else "accuracy of "
+        boxes.append((number(results["majority_share"]), f"{of_what}always the most frequent class"))
     boxes += [(duration(results["train_seconds"]), "training"), (f"{results['parameters']:,}", "parameters")]
     return "<div class='headline'>" + "".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in boxes) + "</div>\n"
 

@@ -26,7 +26,8 @@ def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
     name = results["selected_by"]
     line = f"test {_words(name)} {_number(results['best']['test'][name])}"
     if results["majority_share"] is not None:
-        line += f" (always naming the most frequent class: {_number(results['majority_share'])})"
+        of_what = "" if name == "accuracy" else "accuracy of "
+        line += f" ({of_what}always naming the most frequent class: {_number(results['majority_share'])})"
     minutes, seconds = divmod(round(results["train_seconds"]), 60)
     lines = [
         line,

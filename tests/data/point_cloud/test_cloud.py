@@ -75,3 +75,10 @@ def test_some_of_the_points_keep_what_they_carry():
     assert cloud.labels.tolist() == [3, 1, 1]
     assert cloud.origin == (1, 2, 3)
     assert len(cloud) == 3
+
+
+@pytest.mark.parametrize("part", ["points", "normals", "features"])
+def test_complex_numbers_are_not_cast(part: str) -> None:
+    given = {"points": np.zeros((2, 3))} | {part: np.ones((2, 3)) * 1j}
+    with pytest.raises(ValueError, match=rf"{part}: found complex128, expected real numbers"):
+        Cloud.measured(**given)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.point_cloud import cloud_parsing
 from sampleformer.data.point_cloud.array_rows import holds_cloud_arrays
 from sampleformer.data.point_cloud.cloud_arrays import CloudArrays
 from sampleformer.data.point_cloud.image_clouds import image_clouds
@@ -104,3 +105,81 @@ def test_what_holds_arrays_of_clouds(tmp_path: Path) -> None:
     np.savez(tmp_path / "graphs.npz", nodes=np.zeros(3))
     assert not holds_cloud_arrays(str(tmp_path / "graphs.npz"))
     assert not holds_cloud_arrays(str(tmp_path / "none.npz"))
+
+
+def _images(path: Path, count: int = 30, **changes: np.ndarray) -> str:
+    random = np.random.default_rng(0)
+    ink = random.integers(1, 256, (count, 7, 7)) * (random.random((count, 7, 7)) > 0.7)
+    held = {"image": ink.astype(np.uint8), "label": np.arange(count) % 2}
+    np.savez(path, **(held | changes))  # type: ignore[arg-type]
+    return str(path)
+
+
+def test_lift_and_names_of_classes_hold_for_other_files_too(tmp_path: Path) -> None:
+    path, more = _images(tmp_path / "i.npz"), _images(tmp_path / "more.npz")
+    splits = CloudArrays(path, classes=["even", "odd"], lift=5.0, normalise="none", valid=more, test=more).load()
+    splits.encoding.save(tmp_path / "encoding.json")
+    again = Encoding.load(tmp_path / "encoding.json").read(more, targets=True)
+    for part in (splits.test, again):
+        assert part.targets is not None
+        assert [splits.encoding.labels[each] for each in part.targets] == ["even", "odd"] * 15
+        assert part[0].coordinates is not None
+        assert part[0].coordinates[:, 2].max() > 1
+
+
+def test_clouds_in_the_cache_are_those_of_the_same_lift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLEFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cloud_parsing, "_WORTH_KEEPING", 10)
+    path = _images(tmp_path / "i.npz")
+    for lift in (0.0, 5.0):
+        sample = CloudArrays(path, lift=lift, normalise="none").load().train[0]
+        assert sample.coordinates is not None
+        assert (sample.coordinates[:, 2].max() > 0) == (lift > 0)
+    (kept, _) = (tmp_path / "cache" / "clouds").iterdir()
+    for place in (tmp_path / "cache" / "clouds").iterdir():
+        place.write_bytes(place.read_bytes()[:100])
+    with pytest.raises(InputError, match=rf"{kept.parent}/.*: a damaged file of the cache .*; delete it"):
+        CloudArrays(path, lift=5.0, normalise="none").load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"label": np.arange(30) / 2}, r"label: found float64, expected whole numbers"),
+        ({"label": np.array(["a"] * 30)}, r"label: found <U1, expected whole numbers"),
+        ({"label": np.zeros((30, 2), int)}, r"label: found 60, expected 30, one for each image"),
+        ({"label": np.int64(3)}, r"label: found 1, expected 30, one for each image"),
+        ({"image": np.full((30, 7, 7), 256)}, r"image: found values from 256 to 256, expected 0 to 255"),
+        ({"image": np.full((30, 7, 7), -1)}, r"image: found values from -1 to -1, expected 0 to 255"),
+        ({"image": np.zeros((30, 0, 7), int)}, r"image: found shape \(30, 0, 7\), expected at least one image"),
+        ({"split": np.array(["train"] * 29 + ["tset"])}, r"split: found 'tset', expected train, valid, test"),
+    ],
+)
+def test_wrong_arrays_beside_images(tmp_path: Path, changes: dict[str, np.ndarray], problem: str) -> None:
+    with pytest.raises(InputError, match=rf"i.npz: {problem}"):
+        CloudArrays(_images(tmp_path / "i.npz", **changes)).load()
+
+
+def test_no_clouds(tmp_path: Path) -> None:
+    np.savez(tmp_path / "none.npz", points=np.zeros((0, 5, 3)))
+    with pytest.raises(InputError, match=r"none.npz: points: found shape \(0, 5, 3\), expected at least one cloud"):
+        CloudArrays(str(tmp_path / "none.npz")).load()
+
+
+def test_texts_in_h5_files(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["data"] = np.stack([cloud(number, 25) for number in range(24)])
+        file["label"] = np.arange(24) % 2
+        file["classes"] = ["cup", "mug"]
+        file["split"] = ["train"] * 16 + ["valid"] * 4 + ["test"] * 4
+    splits = CloudArrays(str(tmp_path / "s.h5"), points=20).load()
+    assert splits.encoding.labels == ["cup", "mug"]
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == (16, 4, 4)
+
+
+def test_files_of_the_same_name_name_their_clouds_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        _shapes(tmp_path / folder / "shapes.npz")
+    splits = CloudArrays([str(tmp_path / "a"), str(tmp_path / "b")], points=20).load()
+    assert len({*splits.train.ids, *splits.valid.ids, *splits.test.ids}) == 48

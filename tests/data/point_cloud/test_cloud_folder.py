@@ -9,7 +9,7 @@ from sampleformer.data.point_cloud import cloud_parsing
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
 from sampleformer.data.point_cloud.cloud_folders import holds_clouds, read_folder
 from sampleformer.errors import InputError
-from tests.data.point_cloud.small import BOX, TRIANGLE, cloud, write_meshes, write_points, write_shapes
+from tests.data.point_cloud.small import BOX, TRIANGLE, cloud, write_meshes, write_parts, write_points, write_shapes
 
 
 def test_classes_are_folders(tmp_path: Path) -> None:
@@ -155,3 +155,43 @@ def test_many_clouds_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_points(folder / "ball" / "0.xyz", cloud(7, 51))
     CloudFolder(str(folder), points=20).load()
     assert len(read) == 60
+
+
+def test_split_folders_hold_where_the_other_part_is_given(tmp_path: Path) -> None:
+    write_meshes(tmp_path / "shapes")
+    write_shapes(tmp_path / "more", each=2)
+    for name, new in (("ball", "box"), ("disc", "sheet")):
+        (tmp_path / "more" / name).rename(tmp_path / "more" / new)
+    splits = CloudFolder(str(tmp_path / "shapes"), valid=str(tmp_path / "more"), points=20, normals=False).load()
+    assert all("/train/" in name for name in splits.train.ids)
+    assert len(splits.train) == 20
+    assert all("/test/" in name for name in splits.test.ids)
+    assert len(splits.valid) == 4
+
+
+def test_a_part_that_is_given_and_also_a_folder(tmp_path: Path) -> None:
+    write_meshes(tmp_path)
+    with pytest.raises(InputError, match=r"test: given as .*box, but .* has clouds for it too, .*; expected one of"):
+        CloudFolder(str(tmp_path), test=str(tmp_path / "box"), points=20).load()
+
+
+def test_clouds_whose_points_have_no_labels_or_unseen_ones(tmp_path: Path) -> None:
+    write_parts(tmp_path / "parts")
+    points = cloud(0, 30)
+    write_points(tmp_path / "new" / "none.txt", points, "x y z")
+    write_points(tmp_path / "new" / "unseen.txt", np.c_[points, np.arange(30) % 2 * 7], "x y z label")
+    write_points(tmp_path / "new" / "well.txt", np.c_[points, np.zeros(30)], "x y z label")
+    new = str(tmp_path / "new")
+    with pytest.raises(InputError, match=r"new: none.txt: found no labels of points"):
+        CloudFolder(str(tmp_path / "parts"), "labels", points=16, parts=False, test=new).load()
+    splits = CloudFolder(str(tmp_path / "parts"), "labels", points=16, parts=False, test=new, on_error="skip").load()
+    assert set(splits.test.ids) == {"well.txt"}
+    assert splits.skipped > 0
+    (tmp_path / "new" / "none.txt").unlink()
+    with pytest.raises(InputError, match=r"new: unseen.txt: column 'labels': label '7' does not occur"):
+        splits.encoding.read(new, targets=True)
+    again = splits.encoding.read(new, targets=True, on_error="skip")
+    known = {name: (again[row].target >= 0).all() for row, name in enumerate(again.ids)}  # type: ignore[operator]
+    assert known == {"unseen.txt": False, "well.txt": True}
+    with pytest.raises(InputError, match=r"names: found 'a' twice"):
+        CloudFolder(str(tmp_path / "parts"), "labels", names=["a", "b", "a"])

@@ -8,27 +8,31 @@ import pytest
 
 from sampleformer.data import SOURCES, collate
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.point_cloud import cloud_parsing
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
 from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.point_cloud.resampling import farthest_point_order
-from sampleformer.data.point_cloud.thinning import thin
+from sampleformer.data.point_cloud.thinning import MOST_ORDERED, reduced, thin
 from sampleformer.data.point_cloud.view import CloudView
+from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
 from tests.data.point_cloud.small import cloud, write_shapes
 
 
 def test_evaluation_sees_the_farthest_points_of_what_is_stored() -> None:
     points = cloud(0, 200).astype(np.float32)
-    (placed,) = thin([Cloud(points)], 16, 64)
+    (placed,) = thin([PlacedCloud.whole(Cloud(points))], 16, 64)
     order = farthest_point_order(points, 64)
     assert np.array_equal(placed.index, order)
     assert np.array_equal(placed.cloud.points, points[order])
 
 
 def test_a_thinned_cloud_does_not_depend_on_those_beside_it() -> None:
-    clouds = [Cloud(cloud(seed, size).astype(np.float32)) for seed, size in enumerate((10, 30, 60, 61))]
+    sizes = enumerate((10, 30, 60, 61))
+    clouds = [PlacedCloud.whole(Cloud(cloud(seed, size).astype(np.float32))) for seed, size in sizes]
     together = thin(clouds, 20, 40)
     assert [len(each) for each in together] == [10, 30, 40, 40]
     for one, each in zip(clouds, together, strict=True):
@@ -134,3 +138,21 @@ def test_a_sample_of_another_content_gets_another_rotation(tmp_path: Path) -> No
     sample = test[0]
     assert sample.coordinates is not None
     assert sample.digest() != replace(sample, coordinates=sample.coordinates + 1).digest()
+
+
+def test_a_model_that_sees_many_points_gets_them() -> None:
+    large = Cloud(cloud(0, 20_000).astype(np.float32))
+    assert len(reduced(large, 1024)) == MOST_ORDERED
+    assert len(thin([reduced(large, 18_000)], 18_000, 18_000)[0]) == 18_000
+
+
+def test_large_clouds_are_made_smaller_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    monkeypatch.setattr(cloud_parsing, "thin", lambda clouds, *_: held.extend(map(len, clouds)) or list(clouds))
+    paths = []
+    for number in range(3):
+        paths.append(tmp_path / f"{number}.npy")
+        np.save(paths[-1], cloud(number, 20_000))
+    rows = CloudRows("", {"id": ["0", "1", "2"]}, [1, 2, 3], clouds=paths, files=paths)
+    cloud_parsing.parse_clouds(rows, CloudView(), RowReport("", str))
+    assert held == [MOST_ORDERED] * 3

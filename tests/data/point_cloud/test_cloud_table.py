@@ -79,3 +79,17 @@ def test_two_clouds_of_one_name_are_not_averaged(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n".join(["id,file,split", *lines]) + "\n")
     with pytest.raises(InputError, match=message):
         table.load()
+
+
+def test_clouds_of_the_same_name_are_not_taken_for_one(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    path = tmp_path / "t.csv"
+    lines = [f"{name}/{number}.txt,{number}" for name in ("ball", "disc") for number in range(10)]
+    path.write_text("\n".join(["file,id", *lines]) + "\n")
+    wrong = r"t.csv: row 11 \(line 12\): the id '0' is that of row 1 too, expected another one for each cloud"
+    with pytest.raises(InputError, match=wrong):
+        CloudTable(str(path), "file", "labels", points=16).load()
+    splits = CloudTable(str(path), "file", "labels", id="file", points=16).load()
+    splits.encoding.id_column = None
+    with pytest.raises(InputError, match=wrong):
+        splits.encoding.read(path, targets=False)

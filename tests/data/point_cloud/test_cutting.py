@@ -1,11 +1,20 @@
 """Tests of clouds that are cut."""
 
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from sampleformer.data.point_cloud import cloud_parsing
 from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
+from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cutting import Cutting, deal
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.data.point_cloud.view import CloudView
+from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
 
 
@@ -59,3 +68,29 @@ def test_clouds_are_whole_without_a_block_and_gaps_are_no_columns() -> None:
         Cutting.of(stride=2.0)
     with pytest.raises(InputError, match=r"data: block: input should be greater than 0, got 0"):
         Cutting.of(block=0)
+
+
+def test_the_memory_of_many_columns_is_that_of_their_points() -> None:
+    random = np.random.default_rng(0)
+    scene = PlacedCloud.whole(Cloud((random.random((20_000, 3)) * [300, 300, 1]).astype(np.float32)))
+    tracemalloc.start()
+    columns = Cutting(block=1.0).columns(scene)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(columns) > 10_000
+    assert peak < 100e6  # a mask of all points for each of the 90 000 columns would take twenty times as much
+    assert set(np.concatenate([each.index for each in columns]).tolist()) == set(range(20_000))
+
+
+def test_clouds_that_were_cut_are_not_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMPLEFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cloud_parsing, "_WORTH_KEEPING", 2)
+    path = tmp_path / "room.npy"
+    np.save(path, _room().cloud.points)
+    rows, view = CloudRows(str(path), {"id": ["room"]}, [1], clouds=[path], files=[path]), CloudView(points=400)
+    found = []
+    for columns in ([0, 1], [2, 3]):  # as two settings of columns may give, both of two sets
+        parts = [_room().take(np.arange(first, 400, 4)) for first in columns]
+        cut = replace(rows.take([0, 0]), clouds=parts)
+        found.append(parse_clouds(cut, view, RowReport("", str), whole=True))
+    assert not np.array_equal(found[0][0].index, found[1][0].index)

@@ -214,3 +214,14 @@ def test_what_fails_without_trimesh(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(InputError, match=r'pip install "sampleformer\[points\]"'):
         read_mesh(write(tmp_path, "a.ply", PLY.format(1) + "3 0 1 2\n"))
     assert len(read_mesh(write(tmp_path, "a.off", f"OFF5 1 0\n{VERTICES}3 0 1 2\n")).faces) == 1
+
+
+@pytest.mark.parametrize(("vertices", "faces", "element"), [(4, 0, "vertex"), (3, 2, "face")])
+def test_ply_files_in_text_that_are_cut_short(tmp_path: Path, vertices: int, faces: int, element: str) -> None:
+    path = tmp_path / "short.ply"
+    axes = "".join(f"property float {axis}\n" for axis in "xyz")
+    header = f"ply\nformat ascii 1.0\nelement vertex {vertices}\n{axes}"
+    header += f"element face {faces}\nproperty list uchar int vertex_indices\n" if faces else ""
+    path.write_text(header + "end_header\n0 0 0\n1 0 0\n0 1 0\n" + ("3 0 1 2\n" if faces == 2 else ""))
+    with pytest.raises(InputError, match=rf"short.ply: cut short: found \d of the element {element}, expected"):
+        read_mesh(path)

@@ -184,3 +184,20 @@ def test_any_bytes_decompress_or_are_refused(data):
     except ValueError as error:
         found = str(error)
     assert found[:18] == "damaged LZF data: " if isinstance(found, str) else len(found) == 20
+
+
+@pytest.mark.parametrize("kind", ["ascii", "binary", "binary_compressed"])
+@pytest.mark.parametrize(("sizes", "counts"), [("4 4 4", "0 1 1"), ("4 4 4", "-1 1 1"), ("16 4 4", "1 1 1")])
+def test_fields_of_impossible_sizes(tmp_path: Path, kind: str, sizes: str, counts: str) -> None:
+    path = tmp_path / "x.pcd"
+    header = f"FIELDS x y z\nSIZE {sizes}\nTYPE F F F\nCOUNT {counts}\nPOINTS 1\nDATA {kind}\n"
+    path.write_bytes(header.encode() + (b"1 2 3\n" if kind == "ascii" else bytes(64)))
+    with pytest.raises(InputError, match=r"x.pcd: found the field x of type F, .*, expected types F, U, I of 1 to 8"):
+        read_pcd(path)
+
+
+def test_a_field_that_is_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcd"
+    path.write_text("FIELDS x y z x\nSIZE 4 4 4 4\nTYPE F F F F\nPOINTS 1\nDATA ascii\n1 2 3 4\n")
+    with pytest.raises(InputError, match=r"x.pcd: FIELDS: found x y z x, expected x once"):
+        read_pcd(path)

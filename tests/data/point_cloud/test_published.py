@@ -131,6 +131,9 @@ def test_blocks_of_s3dis(tmp_path: Path) -> None:
     (tmp_path / "room_filelist.txt").write_text("\n".join(rooms[:-1]) + "\n")
     with pytest.raises(InputError, match=r"room_filelist.txt: found 47 rooms, expected 48"):
         S3dis(str(tmp_path)).load()
+    (tmp_path / "room_filelist.txt").unlink()
+    with pytest.raises(InputError, match=r"room_filelist.txt: cannot be read .*, expected a list of names"):
+        S3dis(str(tmp_path)).load()
     with pytest.raises(InputError, match=r"test_area: found 7, expected 1 to 6"):
         S3dis(test_area=7)
 

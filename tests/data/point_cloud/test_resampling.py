@@ -1,5 +1,7 @@
 """Farthest points against their twin, one cloud and many; random subsets; fewer points than asked for."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +116,14 @@ def test_every_point_is_drawn_alike():
     random, rounds = np.random.default_rng(0), 5000
     counts = np.bincount(np.concatenate([random_subset(5, 2, random) for _ in range(rounds)]), minlength=5)
     assert np.abs(counts / rounds - 0.4).max() < 5 * (0.4 * 0.6 / rounds) ** 0.5
+
+
+def test_a_few_of_many_points_take_no_memory_for_the_others():
+    tracemalloc.start()
+    drawn = random_subset(20_000_000, 1000, np.random.default_rng(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
+    assert drawn.dtype == np.int64
+    assert len(np.unique(drawn)) == 1000
+    assert (drawn[:-1] > drawn[1:]).sum() == pytest.approx(500, abs=100)

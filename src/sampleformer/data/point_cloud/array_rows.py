@@ -64,20 +64,22 @@ def read_array_rows(
     """
     clouds: list[Cloud] = []
     held: dict[str, list[str]] = {"id": [], LABEL: [], SPLIT: []}
+    short = len({path.name for path in paths}) == len(paths)
     for path in paths:
+        name = path.name if short else str(path)
         found, others = read_array_set(path, columns, _OTHERS, lambda values: image_clouds(values, lift))
         rows = len(found.clouds)
         clouds += found.clouds
-        held["id"] += [f"{path.name}/{row}" if len(paths) > 1 else str(row) for row in range(rows)]
+        held["id"] += [f"{name}/{row}" if len(paths) > 1 else str(row) for row in range(rows)]
         names = others.get("classes", np.asarray(classes) if classes else None)
         if found.classes is not None:
             held[LABEL] += _named(path, found.classes, names)
         if (splits := _splits(path, others, rows)) is not None:
             held[SPLIT] += splits
-    for name in (LABEL, SPLIT):
-        if len(held[name]) not in (0, len(clouds)):
-            raise InputError(f"{paths[0].parent}: some files have the array {name!r} and others lack it")
-    kept = {name: values for name, values in held.items() if values}
+    for array in (LABEL, SPLIT):
+        if len(held[array]) not in (0, len(clouds)):
+            raise InputError(f"{paths[0].parent}: some files have the array {array!r} and others lack it")
+    kept = {column: values for column, values in held.items() if values}
     return CloudRows(_together(paths), kept, range(1, len(clouds) + 1), clouds=clouds, files=list(paths))
 
 
@@ -103,7 +105,10 @@ def _splits(path: Path, others: dict[str, np.ndarray], rows: int) -> list[str] |
     if len(values) != rows:
         raise InputError(f"{path}: {name}: found {len(values)} values, expected {rows}, one for each cloud")
     if values.dtype.kind in "US":
-        return [str(value) for value in values.astype(str).tolist()]
+        words = [str(value) for value in values.astype(str).tolist()]
+        if wrong := [word for word in words if word not in _SPLITS]:
+            raise InputError(f"{path}: {name}: found {wrong[0]!r}, expected {', '.join(_SPLITS)}")
+        return words
     if not np.isin(values, (0, 1, 2)).all():
         raise InputError(f"{path}: {name}: found {values[~np.isin(values, (0, 1, 2))][0]}, expected 0, 1 or 2")
     numbers = values.astype(np.int64) * (2 if name == "is_test" else 1)

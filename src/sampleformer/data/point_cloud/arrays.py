@@ -10,7 +10,7 @@ import numpy as np
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_set import CloudSet
 from sampleformer.data.point_cloud.file_check import check_file
-from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, clouds_of_arrays
+from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, class_numbers, clouds_of_arrays
 from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
 from sampleformer.extras import require
@@ -95,9 +95,9 @@ def read_array_set(
         except ValueError as error:
             raise InputError(f"{path}: {error}") from error
         labels = points.get("label")
-        if labels is not None and len(labels) != len(clouds):
-            raise InputError(f"{path}: label: found {len(labels)}, expected {len(clouds)}, one for each image")
-        return CloudSet(clouds, None if labels is None else labels.reshape(-1).astype(np.int64)), further
+        if labels is not None and labels.size != len(clouds):
+            raise InputError(f"{path}: label: found {labels.size}, expected {len(clouds)}, one for each image")
+        return CloudSet(clouds, class_numbers(path, labels)), further
     return clouds_of_arrays(path, points, found, columns), further
 
 
@@ -121,9 +121,16 @@ def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray],
         with h5py.File(path, "r") as file:
             found = [str(name) for name in file]
             used = [name for name in found if name in names and isinstance(file[name], h5py.Dataset)]
-            return {name: np.asarray(file[name][()]) for name in used}, found
+            return {name: _texts(np.asarray(file[name][()])) for name in used}, found
     except Exception as error:  # h5py raises errors of all kinds where a file is damaged
         raise InputError(f"{path}: not a valid H5 file ({' '.join(str(error).split())})") from error
+
+
+def _texts(values: np.ndarray) -> np.ndarray:
+    """An array as it is, or texts for the bytes that h5py gives for them."""
+    if values.dtype.kind == "S" or (values.dtype.kind == "O" and all(isinstance(each, bytes) for each in values.flat)):
+        return np.array([each.decode() for each in values.reshape(-1).tolist()], dtype=str).reshape(values.shape)
+    return values
 
 
 def _load(path: Path) -> Any:

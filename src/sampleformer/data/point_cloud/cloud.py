@@ -76,17 +76,17 @@ class Cloud:
             >>> cloud.points[:, 0], cloud.origin
             (array([0.25, 0.75], dtype=float32), (4500000.0, 0.0, 0.0))
         """
-        points = np.asarray(points, np.float64)
+        points = _real("points", points).astype(np.float64)
         _check_rows("points", points, 3)
         origin = _origin(points)
         if normals is not None:
-            normals = np.asarray(normals, np.float64)
+            normals = _real("normals", normals).astype(np.float64)
             _check_rows("normals", normals, 3)
             lengths = np.linalg.norm(normals, axis=1, keepdims=True)
             normals = (normals / np.where(lengths > 0, lengths, 1)).astype(np.float32)
         with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, which is refused
             moved = (points - origin).astype(np.float32)
-            others = None if features is None else np.asarray(features).astype(np.float32)
+            others = None if features is None else _real("features", features).astype(np.float32)
         whole = None if labels is None else _whole(np.asarray(labels))
         return cls(moved, normals, others, whole, (float(origin[0]), float(origin[1]), float(origin[2])))
 
@@ -106,11 +106,18 @@ class Cloud:
         return Cloud(self.points[rows], normals, features, labels, self.origin)
 
 
+def _real(name: str, values: np.ndarray) -> np.ndarray:
+    """An array of real numbers, before they are cast, which would drop what is imaginary."""
+    values = np.asarray(values)
+    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+        raise ValueError(f"{name}: found {values.dtype}, expected real numbers")
+    return values
+
+
 def _check_rows(name: str, rows: np.ndarray, width: int | None) -> None:
+    _real(name, rows)
     if rows.ndim != 2 or (width is not None and rows.shape[1] != width):
         raise ValueError(f"{name}: found shape {rows.shape}, expected (points, {width or 'features'})")
-    if not np.issubdtype(rows.dtype, np.number) or np.iscomplexobj(rows):
-        raise ValueError(f"{name}: found {rows.dtype}, expected real numbers")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))

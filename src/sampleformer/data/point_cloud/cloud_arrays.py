@@ -50,7 +50,7 @@ class CloudArrays(CloudSource):
         super().__init__(
             self.paths[0],
             label,
-            view,
+            {**view, "lift": lift, "classes": None if of_points else classes},
             cutting=Cutting.of(block=block, stride=stride, room=room),
             names=classes if of_points else None,
             valid=valid,
@@ -60,12 +60,10 @@ class CloudArrays(CloudSource):
             seed=seed,
             on_error=on_error,
         )
-        self.classes = None if of_points else classes
-        self.lift = lift
 
     def read(self) -> CloudRows:
         files = [file for path in self.paths for file in array_files(Path(path))]
-        return read_array_rows(files, self.view.columns, classes=self.classes, lift=self.lift)
+        return read_array_rows(files, self.view.columns, classes=self.view.classes, lift=self.view.lift)
 
 
 def array_files(path: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from sampleformer.data.cache import cache_folder, make_folder
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
+from sampleformer.errors import InputError
 from sampleformer.files import written_whole
 
 _FORMAT = 1  # counts up when the numbers change, so that older files in the cache are not read
@@ -35,12 +37,19 @@ class CloudCache:
         self.path = cache_folder() / "clouds" / f"{digest.hexdigest()[:32]}.npz"
 
     def read(self) -> list[PlacedCloud] | None:
-        """The clouds; None: they are not there."""
+        """The clouds; None: they are not there.
+
+        Raises:
+            InputError: if the file is damaged.
+        """
         if not self.path.exists():
             return None
-        with np.load(self.path) as held:
-            ends = held["ends"].tolist()
-            arrays = {name: held[name] for name in (*_PARTS, "index") if name in held.files}
+        try:
+            with np.load(self.path) as held:
+                ends = held["ends"].tolist()
+                arrays = {name: held[name] for name in (*_PARTS, "index") if name in held.files}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.path}: a damaged file of the cache ({error}); delete it") from error
         bounds = list(zip([0, *ends], ends, strict=False))
         parts = [{name: values[start:stop] for name, values in arrays.items()} for start, stop in bounds]
         return [PlacedCloud(Cloud(**_without(part, "index")), part["index"]) for part in parts]

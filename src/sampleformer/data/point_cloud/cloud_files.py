@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from sampleformer.data.point_cloud.array_rows import read_array_rows
 from sampleformer.data.point_cloud.cloud_folders import FOLDER, read_folder
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.reading import SET_SUFFIXES, SUFFIXES
+from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.table import SUFFIXES as TABLE_SUFFIXES
 from sampleformer.data.table import read_table
 from sampleformer.errors import InputError
 
 
-def read_cloud_rows(
-    path: Path, column: str | None, on_error: str, *, columns: Sequence[str] | None = None
-) -> CloudRows:
+def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudView) -> CloudRows:
     """The clouds of a new path, whatever it is.
 
     Args:
         path: a folder, a table, or a file of points.
         column: column with the paths, if the training data was a table. None: tables are files of points.
         on_error: "stop" at the first row that cannot be read, or "skip".
-        columns: what the columns of points in NPZ and H5 files are.
+        view: says how files of many clouds are read: their columns, the names of their classes, the lift of images.
 
     Raises:
         InputError: if there is no such path, or it cannot be read.
@@ -35,7 +33,7 @@ def read_cloud_rows(
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.suffix.lower() in SET_SUFFIXES:
-        return read_array_rows([path], columns)
+        return read_array_rows([path], view.columns, classes=view.classes, lift=view.lift)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: found a name that ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
     return CloudRows(str(path), {"id": [path.name], FOLDER: [path.parent.name]}, [1], clouds=[path], files=[path])

@@ -85,7 +85,7 @@ class CloudInputs(Inputs, kind="cloud"):
         return {"features": len(self.mean), "normals": self.normals, "identifiers": self.view.identifiers}
 
     def read(self, path: str | os.PathLike[str], on_error: str) -> CloudRows:
-        rows = read_cloud_rows(Path(path), self.column, on_error, columns=self.view.columns)
+        rows = read_cloud_rows(Path(path), self.column, on_error, self.view)
         if self.cutting is None:
             return rows
         report = RowReport(rows.path, rows.place, on_error)
@@ -106,7 +106,10 @@ class CloudInputs(Inputs, kind="cloud"):
         assert isinstance(table, CloudRows)
         if targets is None:
             return TargetRows(None, sets.offsets)
-        return TargetRows(self.labels.encode(table, targets), sets.offsets)
+        report = RowReport(table.path, table.place, on_error)
+        labels = self.labels.encode(table, targets, report)
+        report.log()
+        return TargetRows(labels, sets.offsets)
 
     def _encoded(self, row: int, placed: PlacedCloud, report: RowReport) -> Sample:
         cloud, problem = placed.cloud, self._misfit(placed.cloud)

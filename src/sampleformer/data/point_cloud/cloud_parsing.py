@@ -10,10 +10,11 @@ import numpy as np
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_cache import CloudCache
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
+from sampleformer.data.point_cloud.meshes import MESH_SUFFIXES
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.point_cloud.published.s3dis_rooms import is_room, read_room
 from sampleformer.data.point_cloud.reading import read_cloud
-from sampleformer.data.point_cloud.thinning import thin
+from sampleformer.data.point_cloud.thinning import reduced, thin
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.report import RowReport
@@ -27,7 +28,8 @@ _NOTHING = PlacedCloud.whole(Cloud(np.zeros((1, 3), np.float32)))
 def parse_clouds(rows: CloudRows, view: CloudView, report: RowReport, *, whole: bool = False) -> np.ndarray:
     """The clouds of rows, ``(rows,)`` of `PlacedCloud`; what cannot be read is reported.
 
-    Many clouds that were read without an error are kept in the cache.
+    Many clouds that were read without an error are kept in the cache; what was cut out of clouds is in memory already,
+    and no setting here says how it was cut.
 
     Args:
         rows: of clouds or their files.
@@ -35,8 +37,9 @@ def parse_clouds(rows: CloudRows, view: CloudView, report: RowReport, *, whole: 
         report: is told of wrong rows.
         whole: all points are kept, in their order.
     """
-    settings = (view.points, view.most, view.columns, whole, tuple(rows.rows))
-    cache = CloudCache(rows.files, settings) if len(rows) >= _WORTH_KEEPING and rows.files else None
+    settings = (view.points, view.most, view.columns, view.lift, whole, tuple(rows.rows))
+    kept = len(rows) >= _WORTH_KEEPING and rows.files and not isinstance(rows.clouds[0], PlacedCloud)
+    cache = CloudCache(rows.files, settings) if kept else None
     found = cache.read() if cache else None
     if found is None:
         wrong = len(report.wrong)
@@ -55,28 +58,23 @@ def _parse(rows: CloudRows, view: CloudView, report: RowReport, whole: bool) -> 
         for start in range(0, len(rows), _AT_ONCE):
             batch = []
             for row in range(start, min(start + _AT_ONCE, len(rows))):
-                batch.append(_read(rows, row, view, report))
-            placed = [each for each in batch if isinstance(each, PlacedCloud)]
-            if len(placed) < len(batch):
-                placed = _placed([each for each in batch if isinstance(each, Cloud)], view, whole)
-            found += placed
+                batch.append(_read(rows, row, view, report, whole))
+            found += batch if whole else thin(batch, view.points, view.most)
             show(len(found))
     return found
 
 
-def _placed(clouds: list[Cloud], view: CloudView, whole: bool) -> list[PlacedCloud]:
-    return [PlacedCloud.whole(cloud) for cloud in clouds] if whole else thin(clouds, view.points, view.most)
-
-
-def _read(rows: CloudRows, row: int, view: CloudView, report: RowReport) -> Cloud | PlacedCloud:
+def _read(rows: CloudRows, row: int, view: CloudView, report: RowReport, whole: bool) -> PlacedCloud:
+    """One cloud: all of it, or at once as much of a large one as is put in order, so that few are in memory whole."""
     value = rows.clouds[row]
-    if not isinstance(value, Path):
+    if isinstance(value, PlacedCloud):
         return value
     try:
-        return read_file(value, view)
+        cloud = read_file(value, view) if isinstance(value, Path) else value
     except InputError as error:
         report.add(row, str(error).removeprefix(f"{value}: "))
-        return _NOTHING.cloud
+        return _NOTHING
+    return PlacedCloud.whole(cloud) if whole else reduced(cloud, view.most)
 
 
 def read_file(path: Path, view: CloudView) -> Cloud:
@@ -87,5 +85,6 @@ def read_file(path: Path, view: CloudView) -> Cloud:
     """
     if is_room(path):
         return read_room(path)
-    digest = zlib.crc32(path.read_bytes()) if path.is_file() else 0
+    mesh = path.suffix.lower() in MESH_SUFFIXES and path.is_file()
+    digest = zlib.crc32(path.read_bytes()) if mesh else 0
     return read_cloud(path, view.most, np.random.default_rng(digest), view.columns)

@@ -26,6 +26,7 @@ from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table import Table
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
+from sampleformer.errors import InputError
 
 
 class CloudSource(TableSource):
@@ -86,7 +87,7 @@ class CloudSource(TableSource):
         """All clouds, or the files that hold them."""
 
     def read_part(self, path: str | os.PathLike[str]) -> CloudRows:
-        return read_cloud_rows(Path(path), self.column, self.on_error, columns=self.view.columns)
+        return read_cloud_rows(Path(path), self.column, self.on_error, self.view)
 
     def input_columns(self, table: Table) -> list[str]:
         return [] if self.column is None else [self.column]
@@ -109,7 +110,15 @@ class CloudSource(TableSource):
             InputError: if something is wrong with a file.
         """
         rows = self.read()
-        if self.valid is None and self.test is None and SPLIT in rows.columns and SPLIT not in self.labels:
+        if SPLIT in rows.columns and SPLIT not in self.labels:
             found = named_splits(rows, SPLIT)
-            self.valid, self.test = (SPLIT if name in found else None for name in ("valid", "test"))
+            self.valid = self._split_of(rows, "valid", self.valid, "valid" in found)
+            self.test = self._split_of(rows, "test", self.test, "test" in found)
         return PointLoading(self, rows).splits() if self.answers_points(rows) else TableLoading(self, rows).splits()
+
+    def _split_of(self, rows: CloudRows, split: str, given: str | None, found: bool) -> str | None:
+        """What says which clouds are of a split: what the user gave, else the column `SPLIT` if it names the split."""
+        if found and given is not None and given not in rows.columns:
+            named = f"{rows.path} has clouds for it too, by its folders or its column {SPLIT!r}"
+            raise InputError(f"{split}: given as {given}, but {named}; expected one of them")
+        return SPLIT if found and given is None else given

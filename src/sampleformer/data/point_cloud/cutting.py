@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,20 +80,17 @@ class Cutting(Settings):
         low, high = points.min(axis=0), points.max(axis=0)
         found, seen = [], np.zeros(len(placed), dtype=bool)
         sparse = []
-        for corner in _corners(low[:2], high[:2], self.block, self.stride or self.block):
-            inside = ((points[:, :2] >= corner) & (points[:, :2] <= corner + self.block)).all(axis=1)
-            if not inside.any():
-                continue
-            if inside.sum() < self.least:
+        for corner, inside in _squares(points, low, high, self.block, self.stride or self.block):
+            if len(inside) < self.least:
                 sparse.append((corner, inside))
                 continue
-            seen |= inside
+            seen[inside] = True
             found.append((corner, inside))
         for corner, inside in sparse:
-            if (inside & ~seen).any():
-                seen |= inside
+            if not seen[inside].all():
+                seen[inside] = True
                 found.append((corner, inside))
-        return [self._column(placed, points, corner, np.flatnonzero(inside), low, high) for corner, inside in found]
+        return [self._column(placed, points, corner, inside, low, high) for corner, inside in found]
 
     def _column(
         self,
@@ -134,6 +131,29 @@ def deal(placed: PlacedCloud, points: int) -> list[PlacedCloud]:
     return [placed.take(np.sort(order[first::sets])) for first in range(sets)]
 
 
-def _corners(low: np.ndarray, high: np.ndarray, block: float, stride: float) -> list[np.ndarray]:
-    counts = np.maximum(np.ceil((high - low - block) / stride), 0).astype(int) + 1
-    return [low + stride * np.array([x, y]) for x in range(counts[0]) for y in range(counts[1])]
+def _squares(
+    points: np.ndarray, low: np.ndarray, high: np.ndarray, block: float, stride: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Corner of each square of x and y that holds points, and which; memory and time go with what they hold."""
+    for x, strip in _intervals(points[:, 0], low[0], high[0], block, stride):
+        for y, inside in _intervals(points[strip, 1], low[1], high[1], block, stride):
+            yield np.array([x, y]), np.sort(strip[inside])
+
+
+def _intervals(
+    values: np.ndarray, low: float, high: float, block: float, stride: float
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Start of each interval ``low + stride · i`` of length `block` that holds values, and which; the last reaches to
+    the highest, whatever rounding says."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    last = max(int(np.ceil((high - low - block) / stride)), 0)
+    nearest = np.unique(np.floor((ordered - low) / stride).astype(np.int64).clip(max=last))
+    reach = range(-1, int(np.ceil(block / stride)) + 1)  # one further than needed, for roundings
+    numbers = np.unique(np.concatenate([nearest - back for back in reach]).clip(0, last))
+    for number in numbers.tolist():
+        start = low + stride * number
+        first = np.searchsorted(ordered, start)
+        stop = len(ordered) if number == last else np.searchsorted(ordered, start + block, side="right")
+        if first < stop:
+            yield float(start), order[first:stop]

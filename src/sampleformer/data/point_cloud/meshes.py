@@ -1,5 +1,6 @@
 """Meshes from OFF, OBJ, PLY and STL files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sampleformer.data.point_cloud.obj import read_obj
 from sampleformer.data.point_cloud.off import read_off
 from sampleformer.errors import InputError
 from sampleformer.extras import require
+
+_LONGEST_HEADER = 2**16
 
 MESH_SUFFIXES = (".off", ".obj", ".ply", ".stl")
 """What the names of mesh files end in."""
@@ -65,14 +68,27 @@ def _read_with_trimesh(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray, n
     if not found:
         raise InputError(f"{path}: found no geometry, expected a valid {name} file with a mesh")
     surfaces = [part for part in found if hasattr(part, "faces")]
-    if not surfaces:
-        return np.asarray(found[0].vertices, np.float64), np.zeros((0, 3), np.int64), *_of_points(found[0])
     if any(not len(part.faces) for part in surfaces):
         raise InputError(f"{path}: the mesh is empty: found no faces, expected at least one")
+    if kind == ".ply":
+        _check_counts(path, sum(len(part.vertices) for part in found), sum(len(part.faces) for part in surfaces))
+    if not surfaces:
+        return np.asarray(found[0].vertices, np.float64), np.zeros((0, 3), np.int64), *_of_points(found[0])
     starts = np.cumsum([0, *(len(part.vertices) for part in surfaces)])
     vertices = np.concatenate([np.asarray(part.vertices, np.float64) for part in surfaces])
     faces = [np.asarray(part.faces, np.int64) + start for part, start in zip(surfaces, starts, strict=False)]
     return vertices, np.concatenate(faces), None, None
+
+
+def _check_counts(path: Path, vertices: int, faces: int) -> None:
+    """Refuses a PLY file of fewer vertices or faces than its header says: trimesh takes those that are there."""
+    with path.open("rb") as file:
+        header = file.read(_LONGEST_HEADER).partition(b"end_header")[0].decode("latin-1")
+    for name, count in (("vertex", vertices), ("face", faces)):
+        said = re.search(rf"^\s*element\s+{name}\s+(\d+)", header, re.MULTILINE)
+        if said is not None and count < int(said[1]):
+            found = f"found {count} of the element {name}, expected {said[1]} as in the header"
+            raise InputError(f"{path}: cut short: {found}")
 
 
 def _of_points(part: Any) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -43,6 +43,8 @@ def clouds_of_arrays(
     single = points.ndim == 2
     many = {name: np.atleast_1d(values)[None] if single else np.atleast_1d(values) for name, values in held.items()}
     count = 1 if single else len(points)
+    if not count:
+        raise InputError(f"{path}: points: found shape {points.shape}, expected at least one cloud")
     for name, values in many.items():
         if len(values) != count:
             raise InputError(f"{path}: {name}: found {len(values)} clouds, expected {count}, as there are of points")
@@ -55,9 +57,20 @@ def clouds_of_arrays(
             place = "" if single else f"cloud {number + 1} of {count}: "
             raise InputError(f"{path}: {place}{error}") from error
     classes = _first({name: values for name, values in many.items() if name not in of_points}, CLASSES)
-    if classes is not None and not np.issubdtype(classes.dtype, np.integer):
+    return CloudSet(clouds, class_numbers(path, classes))
+
+
+def class_numbers(path: Path, classes: np.ndarray | None) -> np.ndarray | None:
+    """Classes of clouds as ``(clouds,)`` int64; None if there are none.
+
+    Raises:
+        InputError: if they are no whole numbers.
+    """
+    if classes is None:
+        return None
+    if not np.issubdtype(classes.dtype, np.integer):
         raise InputError(f"{path}: label: found {classes.dtype}, expected whole numbers")
-    return CloudSet(clouds, None if classes is None else classes.reshape(-1).astype(np.int64))
+    return classes.reshape(-1).astype(np.int64)
 
 
 def _cloud(held: Mapping[str, np.ndarray], columns: Sequence[str] | None) -> Cloud:

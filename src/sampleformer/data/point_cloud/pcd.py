@@ -17,6 +17,7 @@ from sampleformer.errors import InputError
 _NORMALS = ("normal_x", "normal_y", "normal_z")
 _FEATURES = ("intensity",)
 _TYPES = {"F": "f", "U": "u", "I": "i"}
+_LARGEST = 8  # bytes of a number
 
 
 def read_pcd(path: Path) -> Cloud:
@@ -91,9 +92,15 @@ class _Header:
         for name, size, letter, count in zip(names, sizes, types, counts, strict=True):
             try:
                 result.append((name, np.dtype(f"<{_TYPES[letter]}{int(size)}"), int(count)))
+                if int(size) > _LARGEST or int(count) < (1 if _is_used(name) else 0):
+                    raise ValueError("out of range")
             except (KeyError, TypeError, ValueError) as error:
                 found = f"{name} of type {letter}, size {size}, count {count}"
-                raise InputError(f"{path}: found the field {found}, expected types F, U, I of 1 to 8 bytes") from error
+                expected = f"types F, U, I of 1 to {_LARGEST} bytes, and a count of at least 1"
+                raise InputError(f"{path}: found the field {found}, expected {expected}") from error
+        twice = [name for name in names if _is_used(name) and names.count(name) > 1]
+        if twice:
+            raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {twice[0]} once")
         missing = [name for name in ("x", "y", "z") if name not in names]
         if missing:
             raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {missing[0]} among them")

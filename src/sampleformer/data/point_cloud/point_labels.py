@@ -25,26 +25,29 @@ class PointLabels:
 
     Args:
         names: name of 0, 1, 2, …; None: the numbers themselves.
+
+    Raises:
+        InputError: if two names are the same.
     """
 
     def __init__(self, names: Sequence[str] | None = None) -> None:
         self.names = None if names is None else list(names)
+        twice = [name for name in self.names or () if (self.names or []).count(name) > 1]
+        if twice:
+            raise InputError(f"names: found {twice[0]!r} twice, expected a name for each label")
 
     def found(self, clouds: Iterable[PlacedCloud]) -> set[str]:
         """Names of all labels that clouds have."""
         return {self._name(number) for number in _different(clouds) if number >= 0}
 
-    def encode(self, rows: CloudRows, targets: Targets) -> np.ndarray:
+    def encode(self, rows: CloudRows, targets: Targets, report: RowReport) -> np.ndarray:
         """The labels of all points of rows as the model's classes, ``(total,)`` int64, −1 where unknown.
 
         Args:
             rows: with clouds in memory.
             targets: that know the classes.
-
-        Raises:
-            InputError: if a cloud has no labels, or one that training did not have.
+            report: is told of clouds without labels, or with one that training did not have; all theirs are unknown.
         """
-        report = RowReport(rows.path, rows.place)
         parts = [np.zeros(0, np.int64)]
         for row, placed in enumerate(rows.clouds):
             assert isinstance(placed, PlacedCloud)
@@ -54,8 +57,11 @@ class PointLabels:
             names = np.array([self._name(number) for number in numbers.tolist()], dtype=object)
             classes = np.full(len(numbers), -1, np.int64)
             known = numbers >= 0
-            at_row = RowReport(rows.path, lambda _, row=row: rows.place(row))  # type: ignore[misc]
+            at_row = RowReport(rows.path, lambda _, row=row: rows.place(row), report.on_error)  # type: ignore[misc]
             classes[known] = targets.encode(names[known], at_row)
+            if at_row.wrong:
+                report.add(row, next(iter(at_row.wrong.values())))
+                classes[:] = -1
             parts.append(classes[inverse.reshape(-1)])
         return np.concatenate(parts)
 

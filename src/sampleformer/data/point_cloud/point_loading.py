@@ -91,6 +91,7 @@ class PointLoading:
                 report.add(row, "found no labels of points, expected one for each (name the column of them: label)")
         report.log()
         self.skipped += report.skipped
+        scene_ids(rows, self.source.id)  # refuses two clouds of one name before anything is cut
         kept = report.kept(len(rows))
         return _Clouds(rows.take(kept), [values[row] for row in kept.tolist()])
 
@@ -151,7 +152,7 @@ class PointLoading:
         values = np.empty(len(rows), dtype=object)
         values[:] = rows.clouds
         sets = encoding.encode(values, report)
-        targets = TargetRows(self.source.point_labels.encode(rows, encoding.targets), sets.offsets)
+        targets = TargetRows(self.source.point_labels.encode(rows, encoding.targets, report), sets.offsets)
         samples = encoding.pack(sets, targets, scene_ids(rows, self.source.id)).subset(report.kept(len(rows)))
         report.log()
         self.skipped += report.skipped

@@ -10,6 +10,9 @@ from torch import Tensor
 # does not hand them to several, whose waiting for each other would take longer than the step.
 NUMBERS_AT_ONCE = 2**15
 
+MANY_TIMES = 64
+"""A cloud with so many times the points that are drawn is not put in order to draw them."""
+
 
 def farthest_point_order(
     points: np.ndarray, count: int, start: int | None = None, *, repeat: bool = True
@@ -126,7 +129,8 @@ def random_subset(points: int, count: int, random: np.random.Generator, *, repea
         [0, 1, 2]
     """
     _check(points, count, repeat)
-    drawn = random.permutation(points)[:count]
+    few = points > count * MANY_TIMES  # then only what is drawn takes time, not all that is there
+    drawn = random.choice(points, count, replace=False) if few else random.permutation(points)[:count]
     return np.resize(drawn, count)
 
 

@@ -26,6 +26,8 @@ class CloudView(Settings):
         up: the axis that points up.
         scale, shift, jitter, jitter_clip, dropout: what training does to clouds, see `Augmentation`.
         columns: what the columns of text, NPY, NPZ and H5 files are, see `cloud_of_columns`. None: as they look.
+        classes: names that the numbers of `label` in files of many clouds stand for. None: see `read_array_rows`.
+        lift: of images in such files, height of the brightest pixel, see `image_clouds`.
     """
 
     points: int = Field(default=1024, ge=1)
@@ -42,6 +44,8 @@ class CloudView(Settings):
     jitter_clip: float = 0.05
     dropout: float = Field(default=0.0, ge=0, lt=1)
     columns: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+    lift: float = Field(default=0.0, allow_inf_nan=False)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> CloudView:

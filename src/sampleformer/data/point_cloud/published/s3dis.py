@@ -13,6 +13,7 @@ from sampleformer.data.point_cloud.cloud_folders import SPLIT
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.cutting import Cutting
+from sampleformer.data.point_cloud.published.modelnet import read_names
 from sampleformer.data.point_cloud.published.s3dis_rooms import CLASSES, room_folders
 from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
 from sampleformer.data.split import PERIOD, split_tenths
@@ -104,8 +105,8 @@ class S3dis(CloudSource):
         return CloudRows(str(place), columns, range(1, len(rooms) + 1), clouds=files, files=[])
 
     def _blocks(self, folder: Path) -> CloudRows:
-        names = (folder / "all_files.txt").read_text(encoding="utf-8").split()
-        rooms = (folder / "room_filelist.txt").read_text(encoding="utf-8").split()
+        names = read_names(folder / "all_files.txt")
+        rooms = read_names(folder / "room_filelist.txt")
         rows = read_array_rows([folder / Path(name).name for name in names], BLOCK_COLUMNS)
         if len(rooms) != len(rows):
             raise InputError(

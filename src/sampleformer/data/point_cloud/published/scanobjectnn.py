@@ -55,7 +55,13 @@ class ScanObjectNN(CloudSource):
         if variant not in VARIANTS:
             raise InputError(f"variant: found {variant!r}; {nearest(variant, VARIANTS)}")
         super().__init__(
-            path or ARCHIVE.name, LABEL, view, task="classification", limit=limit, seed=seed, on_error=on_error
+            path or ARCHIVE.name,
+            LABEL,
+            {"classes": CLASSES, **view},
+            task="classification",
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
         )
         self.given = path
         self.variant = variant
@@ -78,7 +84,7 @@ class ScanObjectNN(CloudSource):
         if not files or missing:
             expected = f"{folder}/training_{name}.h5 and {folder}/test_{name}.h5"
             raise InputError(f"{missing[0] if missing else given}: not found, expected {expected}")
-        rows = read_array_rows(files, self.view.columns, classes=CLASSES)
+        rows = read_array_rows(files, self.view.columns, classes=self.view.classes)
         if LABEL not in rows.columns:
             raise InputError(f"{files[0]}: found no array 'label', expected the class of each cloud")
         splits = ["train" if str(each).startswith("training") else "test" for each in rows.columns["id"]]

@@ -128,7 +128,11 @@ class ShapeNetPart(CloudSource):
 
 def _read_categories(path: Path) -> dict[str, str]:
     """The category of each folder."""
-    pairs = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected a list of categories and folders") from error
+    pairs = [line.split() for line in lines if line.strip()]
     for pair in pairs:
         if len(pair) != 2 or pair[0] not in PARTS:
             raise InputError(f"{path}: found {' '.join(pair)!r}, expected a category ({', '.join(PARTS)}) and a folder")
