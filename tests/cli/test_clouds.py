@@ -13,7 +13,6 @@ SMALLEST = [
     *("--set", "model.heads=2"),
     *("--set", "model.layers=1"),
     *("--set", "model.feedforward=16"),
-    *("--set", "model.attention.sampled=8"),
     *("--set", "model.embed.neighbours=4"),
     *("--set", "data.points=16"),
     *("--set", "data.stored=32"),
