@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -92,9 +93,9 @@ class Peptides(SmilesTable):
             columns["split"] = _splits(path.parent / self.split_file.name, len(table))
         return replace(table, columns=columns)
 
+    @abstractmethod
     def labelled(self, table: Table) -> dict[str, Any]:
         """The columns of the table, with those of the labels."""
-        raise NotImplementedError
 
 
 def _splits(path: Path, rows: int) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_set import CloudSet
-from sampleformer.data.point_cloud.file_check import check_file
+from sampleformer.data.point_cloud.file_check import check_file, reading
 from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, class_numbers, clouds_of_arrays
 from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
@@ -106,24 +106,18 @@ def _npz_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray]
     archive = _load(path)
     if isinstance(archive, np.ndarray):
         raise InputError(f"{path}: found a single array, expected an NPZ file with named arrays")
-    with archive:
-        try:
-            return {name: archive[name] for name in archive.files if name in names}, archive.files
-        except Exception as error:  # numpy and zipfile raise errors of all kinds where a file is damaged
-            raise InputError(f"{path}: not a valid NPZ file ({' '.join(str(error).split())})") from error
+    with archive, reading(path, "a valid NPZ file"):
+        return {name: archive[name] for name in archive.files if name in names}, archive.files
 
 
 def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The arrays of these names, and the names of all."""
     check_file(path)
     h5py = require("h5py", "points")
-    try:
-        with h5py.File(path, "r") as file:
-            found = [str(name) for name in file]
-            used = [name for name in found if name in names and isinstance(file[name], h5py.Dataset)]
-            return {name: _texts(np.asarray(file[name][()])) for name in used}, found
-    except Exception as error:  # h5py raises errors of all kinds where a file is damaged
-        raise InputError(f"{path}: not a valid H5 file ({' '.join(str(error).split())})") from error
+    with reading(path, "a valid H5 file"), h5py.File(path, "r") as file:
+        found = [str(name) for name in file]
+        used = [name for name in found if name in names and isinstance(file[name], h5py.Dataset)]
+        return {name: _texts(np.asarray(file[name][()])) for name in used}, found
 
 
 def _texts(values: np.ndarray) -> np.ndarray:
@@ -135,8 +129,5 @@ def _texts(values: np.ndarray) -> np.ndarray:
 
 def _load(path: Path) -> Any:
     content = read_bytes(path, compressed=False)
-    try:
+    with reading(path, f"a valid {path.suffix[1:].upper()} file of numbers"):
         return np.load(io.BytesIO(content), allow_pickle=False)
-    except Exception as error:  # numpy and zipfile raise errors of all kinds where a file is damaged
-        kind, words = path.suffix[1:].upper(), " ".join(str(error).split())
-        raise InputError(f"{path}: not a valid {kind} file of numbers ({words})") from error

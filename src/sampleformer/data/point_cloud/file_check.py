@@ -1,5 +1,7 @@
 """Files that a package opens by their path."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sampleformer.errors import InputError
@@ -22,3 +24,24 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not start:
         raise InputError(f"{path}: the file is empty")
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Around what a package does with a file: packages raise errors of all kinds where a file is damaged.
+
+    Args:
+        path: of the file.
+        kind: what it should be: "a valid LAS file".
+
+    Raises:
+        InputError: in one line, for whatever was raised; that memory does not suffice is said as such.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{path}: needs more memory than there is, or is not {kind}") from error
+    except Exception as error:
+        raise InputError(f"{path}: not {kind} ({' '.join(str(error).split())})") from error

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
-from sampleformer.data.point_cloud.file_check import check_file
+from sampleformer.data.point_cloud.file_check import check_file, reading
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 
@@ -34,7 +34,7 @@ def read_las(path: Path) -> Cloud:
     """
     check_file(path)
     laspy = require("laspy", "points")
-    try:
+    with reading(path, f"a valid {path.suffix[1:].upper()} file"):
         _check_records(path)
         with laspy.open(path) as reader:
             _check_points(path, reader.header)
@@ -43,9 +43,6 @@ def read_las(path: Path) -> Cloud:
         points = np.asarray(scan.xyz, np.float64)
         features = np.stack([np.asarray(scan[name], np.float64) / LARGEST for name in names], axis=1)
         labels = np.asarray(scan.classification, np.int64)
-    except Exception as error:  # laspy and its decoders raise errors of all kinds where a file is damaged
-        kind = path.suffix[1:].upper()
-        raise InputError(f"{path}: not a valid {kind} file ({' '.join(str(error).split())})") from error
     try:
         return Cloud.measured(points, features=features, labels=labels)
     except ValueError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
-from sampleformer.data.point_cloud.file_check import check_file
+from sampleformer.data.point_cloud.file_check import check_file, reading
 from sampleformer.data.point_cloud.mesh import Mesh
 from sampleformer.data.point_cloud.obj import read_obj
 from sampleformer.data.point_cloud.off import read_off
@@ -60,10 +60,8 @@ def _read_with_trimesh(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray, n
     name = kind[1:].upper()
     check_file(path)
     trimesh = require("trimesh", "points")
-    try:
+    with reading(path, f"a valid {name} file"):
         scene = trimesh.load_scene(str(path), file_type=kind[1:], process=False, skip_materials=True)
-    except Exception as error:  # trimesh raises errors of all kinds where a file is damaged
-        raise InputError(f"{path}: not a valid {name} file ({' '.join(str(error).split())})") from error
     found = list(scene.geometry.values())
     if not found:
         raise InputError(f"{path}: found no geometry, expected a valid {name} file with a mesh")
