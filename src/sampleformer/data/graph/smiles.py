@@ -73,5 +73,11 @@ class SmilesTable(TableSource):
         if self.split == "random":
             return super().split_off(inputs, targets, parts)
         shares = (0.8, 0.1, 0.1) if parts == 2 else (0.9, 0.1, 0.0)
-        train, *others = split_by_scaffold([scaffold(molecule.smiles) for molecule in inputs], shares)
+        scaffolds = [scaffold(molecule.smiles) for molecule in inputs]
+        train, *others = split_by_scaffold(scaffolds, shares)
+        if not all(map(len, [train, *others[:parts]])):
+            raise InputError(
+                f"{self.path}: split: found {len(set(scaffolds))} different scaffolds among {len(scaffolds)} molecules, "
+                "which leave a part without any; expected more of them, or the split 'random'"
+            )
         return [*others[:parts], train]
