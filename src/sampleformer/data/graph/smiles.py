@@ -77,7 +77,7 @@ class SmilesTable(TableSource):
         train, *others = split_by_scaffold(scaffolds, shares)
         if not all(map(len, [train, *others[:parts]])):
             raise InputError(
-                f"{self.path}: split: found {len(set(scaffolds))} different scaffolds among {len(scaffolds)} molecules, "
-                "which leave a part without any; expected more of them, or the split 'random'"
+                f"{self.path}: split: found {len(set(scaffolds))} different scaffolds among {len(scaffolds)} "
+                "molecules, which leave a part without any; expected more of them, or the split 'random'"
             )
         return [*others[:parts], train]
