@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention.mixings import Mixing, ScoredMixing
 from sampleformer.attention.relative import PairTerms, Relative
-from sampleformer.attention.samplers import Choice, Everything, Sampler, Selection
+from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.tokens import Tokens
 
@@ -122,13 +122,20 @@ class Attention(nn.Module):
 
         Returns:
             One vector a token, zero at masked tokens and where there is nothing to attend to.
+
+        Raises:
+            NonFiniteScores: if the sampler's scores are NaN or infinite.
         """
         tokens = tokens.without_padding()
         context = tokens if context is None else context.without_padding()
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
         of_sampler, of_mixing = noise if self.training and noise is not None else (None, None)
-        choice = self.sampler(context, of_sampler)
+        try:
+            choice = self.sampler(context, of_sampler)
+        except NonFiniteScores as error:
+            error.heads = self.heads
+            raise
         terms = None if self.relative is None else self.relative.of_choice(tokens, context, choice)
         norm: Callable[[Tensor], Tensor] = self.norm
         if not getattr(self.norm, "tokenwise", True):  # it must see every token at once
