@@ -44,9 +44,7 @@ def softmax(
     return _of_rows(weigh, logits, None, valid, presence)
 
 
-def leaky_relu(
-    logits: Tensor, leak: Tensor, valid: Tensor | None = None, presence: Tensor | None = None
-) -> Tensor:
+def leaky_relu(logits: Tensor, leak: Tensor, valid: Tensor | None = None, presence: Tensor | None = None) -> Tensor:
     """`z_j relu(a_j) / (Σ_j z_j relu(a_j) + Σ_j z_j log(1 + exp c_j))`."""
 
     def weigh(row: list[Tensor], leaks: list[Tensor], counts: list[Tensor]) -> list[Tensor]:
@@ -57,9 +55,7 @@ def leaky_relu(
     return _of_rows(weigh, logits, leak, valid, presence)
 
 
-def leaky_softmax(
-    logits: Tensor, leak: Tensor, valid: Tensor | None = None, presence: Tensor | None = None
-) -> Tensor:
+def leaky_softmax(logits: Tensor, leak: Tensor, valid: Tensor | None = None, presence: Tensor | None = None) -> Tensor:
     """`z_j exp a_j / (Σ_j z_j exp a_j + Σ_j z_j exp c_j)`."""
 
     def weigh(row: list[Tensor], leaks: list[Tensor], counts: list[Tensor]) -> list[Tensor]:

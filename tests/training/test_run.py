@@ -257,9 +257,18 @@ def test_it_learns(texts: Path, tmp_path: Path) -> None:
     assert results["best"]["test"]["accuracy"] == 1.0
 
 
-def test_diverging_is_said_in_one_line(texts: Path, tmp_path: Path) -> None:
-    recipe = text_recipe(texts, learning_rate=1e30, gradient_clip=None, weight_decay=0.0)
-    with pytest.raises(InputError, match=r"training.learning_rate: the training loss became (nan|inf) before step \d+"):
+@pytest.mark.parametrize(
+    ("attention", "message"),
+    [
+        ("full", r"training.learning_rate: the training loss became (nan|inf) before step \d+; use a lower"),
+        ("samsa", r"layer 1, head 1: \d+ of \d+ scores are NaN or infinite: the training has diverged; try a lower"),
+        ("sft", r"layer 1, heads 1 to 2: \d+ of \d+ scores are NaN or infinite: the training has diverged; try a"),
+    ],
+)
+def test_diverging_is_said_in_one_line(texts: Path, tmp_path: Path, attention: str, message: str) -> None:
+    model = {"attention": {"name": attention}}
+    recipe = text_recipe(texts, model=model, learning_rate=1e30, gradient_clip=None, weight_decay=0.0)
+    with pytest.raises(InputError, match=message):
         train(recipe, tmp_path / "run", quiet=True)
 
 

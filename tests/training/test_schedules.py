@@ -19,8 +19,10 @@ from sampleformer.training.schedules import SampledSchedule, Schedules, Temperat
 from tests.training.small import text_recipe, write_texts
 from tests.training.test_run import StopAt
 
+SAMSA = {"attention": {"name": "samsa", "sampled": 3}}
 SFT = {"attention": {"name": "sft", "sampled": 3}}
-ALL_THREE = {"noise": {"to": 0.1, "until": 0.75}, "sampled": {"until": 0.5}}
+SOME = {"noise": {"to": 0.1, "until": 0.75}, "sampled": {"until": 0.5}}
+EVERY = SOME | {"temperature": {"from": 4, "to": 0.1, "floor": 0.5}}
 
 
 @pytest.mark.parametrize("until", [0.1, 0.5, 1.0])
@@ -143,15 +145,18 @@ def test_every_sampler_is_told_before_each_step(texts: Path, tmp_path: Path) -> 
     assert all(of_layers[0] == of_layers[1] for of_layers in recorded.told.values())
 
 
-def test_a_scheduled_training_goes_on_bit_for_bit(texts: Path, tmp_path: Path) -> None:
-    recipe = text_recipe(texts, model=SFT, steps=9, schedules=ALL_THREE)
+@pytest.mark.parametrize(("model", "schedules"), [(SAMSA, EVERY), (SFT, SOME)], ids=["samsa", "sft"])
+def test_a_scheduled_training_goes_on_bit_for_bit(
+    texts: Path, tmp_path: Path, model: dict[str, Any], schedules: dict[str, Any]
+) -> None:
+    recipe = text_recipe(texts, model=model, steps=9, schedules=schedules)
     whole, output = train(recipe, tmp_path / "whole", quiet=True), tmp_path / "stopped"
     for step in (3, 6):
         with pytest.raises(KeyboardInterrupt):
             train(recipe, output, resume=output.exists(), quiet=True, callbacks=[StopAt(step)])
     resumed = _weights(train(recipe, output, resume=True, quiet=True))
     assert all(torch.equal(value, resumed[name]) for name, value in _weights(whole).items())
-    plain = _weights(train(text_recipe(texts, model=SFT, steps=9), tmp_path / "plain", quiet=True))
+    plain = _weights(train(text_recipe(texts, model=model, steps=9), tmp_path / "plain", quiet=True))
     assert any(not torch.equal(value, plain[name]) for name, value in resumed.items())
 
 
@@ -166,12 +171,23 @@ def test_a_scheduled_training_goes_on_bit_for_bit(texts: Path, tmp_path: Path) -
             {"schedules": {"temperature": {"to": 0.1}}},
             r"training.schedules.temperature: the choice of 'sft' has no temperature",
         ),
+        (
+            {"name": "samsa", "choice": "score_function"},
+            {"schedules": {"noise": {}}},
+            r"training.schedules.noise: begins or ends at 0, but 'score_function' learns from how choices differ",
+        ),
+        (
+            {"name": "samsa", "choice": "score_function"},
+            {"schedules": {"temperature": {"to": 0.1}}},
+            r"training.schedules.temperature: the choice of 'samsa' has no temperature",
+        ),
     ],
 )
 def test_settings_of_a_choice_that_is_not_made(
-    texts: Path, tmp_path: Path, attention: str, training: dict[str, Any], message: str
+    tmp_path: Path, attention: str | dict[str, Any], training: dict[str, Any], message: str
 ) -> None:
-    recipe = text_recipe(tmp_path / "not-read-yet.csv", model={"attention": {"name": attention}}, **training)
+    attention = {"name": attention} if isinstance(attention, str) else attention
+    recipe = text_recipe(tmp_path / "not-read-yet.csv", model={"attention": attention}, **training)
     with pytest.raises(InputError, match=message):
         train(recipe, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from sampleformer.attention import Everything, Sampler
+from sampleformer.attention import Everything, ImportanceSampler, Sampler
 from sampleformer.errors import InputError
 from sampleformer.training.settings import TrainingSettings
 
@@ -19,8 +19,8 @@ def samplers_of(model: nn.Module) -> list[Sampler]:
 
 
 def learns_by_score_function(model: nn.Module) -> bool:
-    """Whether the choice learns from how the loss of several choices differs."""
-    return any(getattr(sampler, "choice", None) == "score_function" for sampler in samplers_of(model))
+    """Whether a choice learns from how the losses of several draws differ."""
+    return any(isinstance(each, ImportanceSampler) and each.estimator.repeats for each in samplers_of(model))
 
 
 def check_choice(settings: TrainingSettings, model: nn.Module, attention: str) -> None:
@@ -42,13 +42,15 @@ def check_choice(settings: TrainingSettings, model: nn.Module, attention: str) -
             f"training.{asked[0]}: the attention {attention!r} chooses no tokens, so there is nothing to change; "
             "expected one that does, such as samsa or sft, or no such setting"
         )
-    if schedules.temperature is not None and not any(hasattr(sampler, "temperature") for sampler in samplers):
+    by_score_function = learns_by_score_function(model)
+    heated = not by_score_function and any(hasattr(sampler, "temperature") for sampler in samplers)
+    if schedules.temperature is not None and not heated:
         raise InputError(
             f"training.schedules.temperature: the choice of {attention!r} has no temperature; expected no such setting"
         )
     noise = schedules.noise
-    if noise is not None and 0 in (noise.from_, noise.to) and learns_by_score_function(model):
+    if noise is not None and 0 in (noise.from_, noise.to) and by_score_function:
         raise InputError(
-            "training.schedules.noise: goes through 0, but 'score_function' learns from how choices differ, and without "
-            "noise all are the same; expected from and to above 0"
+            "training.schedules.noise: begins or ends at 0, but 'score_function' learns from how choices differ, and "
+            "without noise all are the same; expected from and to above 0"
         )

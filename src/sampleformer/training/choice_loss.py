@@ -9,6 +9,7 @@ from torch import Tensor
 from sampleformer.attention import Observation, observed_choices
 from sampleformer.data.batch import Batch
 from sampleformer.functional.collapse import score_entropy, score_load
+from sampleformer.functional.score_function import leave_one_out
 from sampleformer.model import TokenModel
 from sampleformer.training.choice import learns_by_score_function
 from sampleformer.training.outputs import answer_model
@@ -61,8 +62,6 @@ class ChoiceLoss:
         if self._by_score_function:
             losses = torch.stack([self._loss_of_samples(each.outputs, batch) for each in passes])
             task = losses.mean()
-            from sampleformer.functional.score_function import leave_one_out
-
             loss = task + leave_one_out(losses, torch.stack([each.log_probability for each in passes]))
         else:
             loss = task = self._loss(passes[0].outputs, batch)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Objective = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-"""From outputs ``(rows, o)``, targets ``(rows,)`` or ``(rows, o)``, and where those are known, to the loss ``()``, or to
-what each row adds to it, ``(rows,)``."""
+"""From outputs ``(rows, o)``, targets ``(rows,)`` or ``(rows, o)``, and where those are known, to the loss ``()``, or
+to what each row adds to it, ``(rows,)``."""
 
 
 _ERRORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

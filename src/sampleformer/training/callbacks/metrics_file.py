@@ -22,7 +22,8 @@ class MetricsFile(Callback):
     """Writes ``metrics.csv`` and, where TensorBoard is installed, its events.
 
     A row every 50 steps holds the mean training loss since the row before, that of the task alone; terms beside it have
-    columns of their own. The rows of checks hold the scores of the validation part as well. The file is written whole at every check, so that it never runs ahead of the checkpoint.
+    columns of their own. The rows of checks hold the scores of the validation part as well. The file is written whole
+    at every check, so that it never runs ahead of the checkpoint.
 
     Args:
         path: of the table.
