@@ -1,4 +1,4 @@
-"""Relaxed choices, subsets of k and the score function, from their definitions: by search, by enumeration, in float64."""
+"""Relaxed choices, subsets of k and the score function, from their definitions: by search and by enumeration."""
 
 import itertools
 import math

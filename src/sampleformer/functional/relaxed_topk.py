@@ -30,8 +30,8 @@ def relaxed_topk(
     Source: Amos et al. 2019 (arXiv 1906.08707), section 3.
 
     Example:
-        >>> relaxed_topk(torch.tensor([2.0, 0.0, -2.0, 0.0]), 2, torch.tensor(1.0)).sum().item()
-        2.0
+        >>> relaxed_topk(torch.tensor([2.0, 0.0, -2.0, 0.0]), 2, torch.tensor(1.0)).sum().round(decimals=3)
+        tensor(2.)
     """
     temperature = temperature[..., None].to(scores.dtype)
     weights = torch.ones_like(scores) if valid is None else valid.to(scores.dtype)
@@ -54,7 +54,7 @@ def topk_threshold(
     Args: as for `relaxed_topk`.
 
     Example:
-        >>> topk_threshold(torch.tensor([3.0, 1.0]), 1)
+        >>> topk_threshold(torch.tensor([3.0, 1.0]), 1).round(decimals=3)
         tensor([2.])
     """
     weights = torch.ones_like(scores) if valid is None else valid.to(scores.dtype)
@@ -100,7 +100,7 @@ def relaxed_subset(
     Source: Xie and Ermon 2019 (arXiv 1901.10517), section 3.
 
     Example:
-        >>> relaxed_subset(torch.tensor([9.0, 8.0, -9.0]), 2, torch.tensor(0.1))
+        >>> relaxed_subset(torch.tensor([9.0, 8.0, -9.0]), 2, torch.tensor(0.1)).round(decimals=3)
         tensor([1., 1., 0.])
     """
     temperature = temperature[..., None].to(scores.dtype)

@@ -41,9 +41,9 @@ class Sampler(nn.Module):
 
     def __init__(self, groups: int, sampled: int, *, extra: int = 0) -> None:
         super().__init__()
-        for name, value, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
-            if value < least:
-                raise ValueError(f"{name} is {value}, expected at least {least}")
+        for argument, number, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
+            if number < least:
+                raise ValueError(f"{argument} is {number}, expected at least {least}")
         self.groups = groups
         self.sampled = sampled
         self.extra = extra

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
+from sampleformer.attention.samplers.base import Sampler, noise_dtype
 from sampleformer.attention.samplers.choice import Choice
 from sampleformer.attention.samplers.estimators import ESTIMATORS
 from sampleformer.attention.samplers.finite import check_finite
@@ -21,9 +21,9 @@ from sampleformer.tokens import Tokens
 class ImportanceSampler(Sampler):
     """The k best of a learned score; in training a sample of k, with a gradient for the scores.
 
-    ``s = scorer(x)``, in training ``s ← s + Gumbel noise``; the k best are chosen. The estimator says how the scores get
-    a gradient from that, see `ESTIMATORS`: ``"hard"`` and ``"soft"`` are the publication's, which pairs the k best with
-    the next k; others see the next k as slots that count zero times, or need the chosen tokens alone.
+    ``s = scorer(x)``, in training ``s ← s + Gumbel noise``; the k best are chosen. The estimator says how the scores
+    get a gradient from that, see `ESTIMATORS`: ``"hard"`` and ``"soft"`` are the publication's, which pairs the k best
+    with the next k; others see the next k as slots that count zero times, or need the chosen tokens alone.
 
     Args:
         width: d, of the tokens.

@@ -9,11 +9,11 @@ from sampleformer.functional.relaxed_topk import relaxed_subset
 
 
 class RelaxedSubset(Estimator):
-    """Training sees the 2k best tokens with noise, each as often as a relaxed sample of k has it; evaluation the k best.
+    """Training sees the 2k best tokens with noise, each present as far as a relaxed sample of k has it.
 
-    The gradient is that of the relaxed sample, exact and of low variance, but the model of training is another one than
-    that of evaluation unless T is small. As published all n tokens take part; here it is the 2k best of them, which
-    keeps the cost at O(n·k).
+    Evaluation takes the k best. The gradient is that of the relaxed sample, exact and of low variance, but the model of
+    training is another one than that of evaluation unless T is small. As published all n tokens take part; here it is
+    the 2k best of them, which keeps the cost at O(n·k).
 
     Source: Xie and Ermon 2019 (arXiv 1901.10517), section 3.
     """
