@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
+from sampleformer.functional.counted import counted_attention
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.functional.scores import SCORES
 
@@ -62,16 +63,19 @@ class ScoredMixing(Mixing):
         *,
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
+        presence: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
         if self._is_fused and terms is None:
+            if presence is not None:
+                return counted_attention(query, key, value, presence, valid)
             return _fused(query, key, value, valid)
         logits = SCORES[self.score](query, key)
         if terms is not None:
             multiplicative, additive = (term.to(logits.dtype) for term in terms)
             logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
-        numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid)
+        numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid, presence)
         return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
 
     def extra_repr(self) -> str:
