@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -48,15 +48,14 @@ class Problem:
     k: int
     seed: int
 
+    features: Tensor = field(init=False, repr=False, compare=False)
+    target: Tensor = field(init=False, repr=False, compare=False)
+    scores: Tensor = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         generator = torch.Generator().manual_seed(self.seed)
-        draws = [torch.randn(self.n, size, generator=generator, dtype=torch.float64) for size in (WIDTH, WIDTH, 1)]
-        for name, value in zip(("features", "target", "scores"), (*draws[:2], draws[2][:, 0]), strict=True):
-            object.__setattr__(self, name, value)
-
-    features: Tensor = None  # type: ignore[assignment]
-    target: Tensor = None  # type: ignore[assignment]
-    scores: Tensor = None  # type: ignore[assignment]
+        for name, size in (("features", (self.n, WIDTH)), ("target", (self.n, WIDTH)), ("scores", (self.n,))):
+            object.__setattr__(self, name, torch.randn(size, generator=generator, dtype=torch.float64))
 
     def layer(self, choice: str) -> SamsaAttention:
         """The layer with an estimator, the same weights for each."""
@@ -64,7 +63,7 @@ class Problem:
             torch.manual_seed(self.seed)
             made = SamsaAttention(WIDTH, HEADS, sampled=self.k, groups=1, choice=choice).double()
             for projection in (made.query, made.key_value, made.output):
-                nn.init.normal_(projection.weight, std=2 * WIDTH**-0.5)  # sharper than at the start of a training
+                nn.init.normal_(projection.weight, std=WIDTH**-0.5)  # scores of pairs of variance 1
         return made
 
     def losses(self, layer: SamsaAttention, scores: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -125,7 +124,6 @@ class Problem:
                 assert probability is not None
                 term = leave_one_out(losses.view(cost, -1), probability.view(cost, -1))
                 objective = objective + term * (count // cost)
-            # A choice that sees neither pairs nor gates has no gradient of its own.
             (gradients,) = torch.autograd.grad(objective, scores)
             yield losses.detach(), chosen, gradients.view(cost, -1, self.n).sum(0)
 

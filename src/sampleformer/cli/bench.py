@@ -2,7 +2,7 @@
 
 import argparse
 
-from sampleformer.bench import clouds, convergence, parts, speed
+from sampleformer.bench import clouds, convergence, estimators, parts, speed
 from sampleformer.cli import bench_baselines
 from sampleformer.cli.parser import add_example
 
@@ -31,6 +31,11 @@ ACTIONS = {
         convergence,
         "how near sampled YOSO comes to its expectation, against the number of hashes",
         "sampleformer bench convergence --json convergence.json --plot convergence.png",
+    ),
+    "estimators": (
+        estimators,
+        "how well each estimator of a hard choice's gradient trains, with seeds and standard errors",
+        "sampleformer bench estimators --parts bias,task --json estimators.json --plot estimators.png",
     ),
 }
 EXAMPLE = "\n".join(example for _, _, example in ACTIONS.values())
