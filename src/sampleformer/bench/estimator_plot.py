@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -12,7 +15,8 @@ from sampleformer.bench.seeds import Mean
 from sampleformer.bench.style import GREY, MARKS, STYLES, as_png, grouped, new_figure, soften
 
 _STYLES = (*STYLES, ("#D55E00", "s"))
-_LINES = {None: "-", **dict(zip(SCHEDULES, ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5))), strict=True))}
+_DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+_LINES: dict[str | None, Any] = {None: "-"} | dict(zip(SCHEDULES, _DASHES, strict=True))
 
 
 def draw_study(settings: EstimatorSettings, found: StudyFile) -> bytes:
@@ -34,15 +38,14 @@ def draw_study(settings: EstimatorSettings, found: StudyFile) -> bytes:
     for panel in panels.flat:
         if not panel.has_data():
             panel.set_visible(False)
-    labelled = {}
+    labelled: dict[str, Artist] = {}
     for panel in panels.flat:
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
-            labelled.setdefault(label, handle)
-    figure.legend(labelled.values(), labelled.keys(), loc="outside right upper", frameon=False, fontsize=9)
+        labelled |= {label: handle for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(labelled.values()), list(labelled), loc="outside right upper", frameon=False, fontsize=9)
     return as_png(figure)
 
 
-def _style(settings: EstimatorSettings, variant: Variant) -> dict[str, object]:
+def _style(settings: EstimatorSettings, variant: Variant) -> dict[str, Any]:
     """The colour and marker of the estimator, the line of the schedule; full attention is grey."""
     if variant.name == FULL:
         return {"color": GREY, "marker": "*", "linestyle": (0, (2, 2))}
@@ -59,11 +62,15 @@ def _draw_bias(panel: Axes, settings: EstimatorSettings, found: StudyFile) -> No
         spread = [Mean.of([cell["spread"] for cell in group]).mean for group in groups]
         bias = [Mean.of([cell["exact"]["bias"] for cell in group]).mean for group in groups]
         style = _style(settings, Variant.read(name)) | {"linestyle": "none"}
-        panel.plot(spread, bias, label=name, **style, **MARKS)  # type: ignore[arg-type]
+        panel.plot(spread, bias, label=name, **style, **MARKS)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.axhline(1, color=GREY, linestyle=":", linewidth=1)
-    _title(panel, "Bias and spread of the gradient", "by enumeration, relative to the exact gradient; dotted: zero is as near")
+    _title(
+        panel,
+        "Bias and spread of the gradient",
+        "by enumeration, relative to the exact gradient; dotted: zero is as near",
+    )
     panel.set_xlabel("standard deviation of one draw")
     panel.set_ylabel("bias")
     _plain_numbers(panel)
@@ -71,7 +78,8 @@ def _draw_bias(panel: Axes, settings: EstimatorSettings, found: StudyFile) -> No
 
 
 def _draw_lengths(panel: Axes, settings: EstimatorSettings, found: StudyFile) -> None:
-    for variant in settings.variants:
+    for place, variant in enumerate(settings.variants):
+        aside = 2 ** (0.03 * (place - (len(settings.variants) - 1) / 2))  # so that bars do not hide each other
         means = []
         for length in settings.lengths:
             cells = found.asked(
@@ -79,18 +87,23 @@ def _draw_lengths(panel: Axes, settings: EstimatorSettings, found: StudyFile) ->
             )
             means.append(Mean.of([cell["curve"][-1]["accuracy"] for cell in cells]))
         panel.errorbar(
-            settings.lengths,
+            [length * aside for length in settings.lengths],
             [mean.mean for mean in means],
             yerr=[mean.error for mean in means],
             label=variant.name,
             capsize=2,
-            **_style(settings, variant),  # type: ignore[arg-type]
+            elinewidth=1,
+            **_style(settings, variant),
             **MARKS,
         )
     panel.set_xscale("log", base=2)
     panel.set_xticks(settings.lengths, [grouped(length) for length in settings.lengths])
     panel.xaxis.set_minor_locator(NullLocator())
-    _title(panel, "Needles: accuracy against tokens", f"after {settings.steps} steps, ± standard error of {settings.seeds} seeds")
+    _title(
+        panel,
+        "Needles: accuracy against tokens",
+        f"after {settings.steps} steps, ± standard error of {settings.seeds} seeds",
+    )
     panel.set_xlabel("tokens n")
     _accuracy(panel)
 
@@ -101,11 +114,9 @@ def _draw_curves(panel: Axes, settings: EstimatorSettings, found: StudyFile, len
             "task", variant=[variant.name], n=[length], steps=[settings.steps], seed=range(settings.seeds)
         )
         steps = [point["step"] for point in cells[0]["curve"]]
-        means = [
-            Mean.of([cell["curve"][number]["accuracy"] for cell in cells]).mean for number in range(len(steps))
-        ]
+        means = [Mean.of([cell["curve"][number]["accuracy"] for cell in cells]).mean for number in range(len(steps))]
         style = _style(settings, variant) | {"marker": None}
-        panel.plot(steps, means, label=variant.name, linewidth=1.6, **style)  # type: ignore[arg-type]
+        panel.plot(steps, means, linewidth=1.6, **style)
     _title(panel, f"n = {grouped(length)}", "accuracy against steps, mean over seeds")
     panel.set_xlabel("step")
     _accuracy(panel)
@@ -125,10 +136,14 @@ def _draw_recipe(panel: Axes, settings: EstimatorSettings, found: StudyFile) -> 
         mean = Mean.of([cell["best"] for cell in cells])
         style = _style(settings, variant) | {"linestyle": "none"}
         panel.plot([cell["best"] for cell in cells], [place] * len(cells), "|", color=GREY, alpha=0.6, markersize=8)
-        panel.errorbar(mean.mean, place, xerr=mean.error, capsize=3, **style, **MARKS)  # type: ignore[arg-type]
+        panel.errorbar(mean.mean, place, xerr=mean.error, capsize=3, **style, **MARKS)
     panel.set_yticks(range(len(names)), names)
     panel.invert_yaxis()
-    _title(panel, f"{settings.recipe}, k = {settings.recipe_sampled}", "test, best on validation; mean ± standard error, bars: seeds")
+    _title(
+        panel,
+        f"{settings.recipe}, k = {settings.recipe_sampled}",
+        "test, best on validation; mean ± standard error, bars: seeds",
+    )
     panel.set_xlabel(cells[0]["score"].replace("_", " "))
     soften(panel)
 

@@ -101,9 +101,7 @@ class Problem:
         assert drawn is not None
         return drawn[:, :, 0]
 
-    def estimates(
-        self, choice: str, draws: int, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def estimates(self, choice: str, draws: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Losses ``(r,)``, tokens chosen ``(r, k)`` and gradients of the scores ``(r / cost, n)``, chunk by chunk.
 
         Args:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
 from sampleformer.bench.estimator_variants import Variant
-from sampleformer.recipes import load
+from sampleformer.recipes import change, load
 from sampleformer.training import Recipe, train
 
 
@@ -43,7 +46,9 @@ def variant_recipe(variant: Variant, recipe: str, sampled: int, seed: int, steps
         InputError: if there is no such recipe, or it cannot have these settings.
     """
     given = [f"model.attention.sampled={sampled}", "model.window=null", f"seed={seed}", f"training.steps={steps}"]
-    return load(recipe, [*given, *variant.recipe_changes()])
+    changed = load(recipe, [*given, *variant.recipe_changes()])
+    warmup = min(changed.training.warmup_steps, steps // 10)  # a short training is not all warm-up
+    return change(changed, [f"training.warmup_steps={warmup}"])
 
 
 def train_recipe(variant: Variant, recipe: str, sampled: int, seed: int, steps: int) -> RecipeCell:
@@ -52,7 +57,7 @@ def train_recipe(variant: Variant, recipe: str, sampled: int, seed: int, steps: 
     Args: as for `variant_recipe`.
     """
     settings = variant_recipe(variant, recipe, sampled, seed, steps)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _silent():
         run = train(settings, Path(folder) / "run", quiet=True, command=[])
         results = json.loads(run.results.read_text(encoding="utf-8"))
     score = results["selected_by"]
@@ -67,3 +72,15 @@ def train_recipe(variant: Variant, recipe: str, sampled: int, seed: int, steps: 
         "last": results["last"]["test"][score],
         "seconds": results["train_seconds"],
     }
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps back what each of many trainings would say of itself; warnings are shown."""
+    logger = logging.getLogger("sampleformer")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

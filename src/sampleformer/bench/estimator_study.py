@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from sampleformer.bench.estimator_bias import SIZES, measure_bias
 from sampleformer.bench.estimator_file import StudyFile
@@ -16,9 +17,7 @@ ABOUT = ("command", "versions", "git_revision", "machine", "threads", "started")
 """What is kept of how a run is described: the last one that wrote the file."""
 
 
-def run_study(
-    settings: EstimatorSettings, found: StudyFile, watch: Callable[[str], None] = lambda doing: None
-) -> None:
+def run_study(settings: EstimatorSettings, found: StudyFile, watch: Callable[[str], None] = lambda doing: None) -> None:
     """Makes every cell that is not there yet.
 
     Args:
@@ -59,7 +58,11 @@ def _task(settings: EstimatorSettings, found: StudyFile, watch: Callable[[str], 
 def _recipe(settings: EstimatorSettings, found: StudyFile, watch: Callable[[str], None]) -> None:
     from sampleformer.bench.estimator_recipe import train_recipe  # Lightning takes seconds to import
 
-    same = {"recipe": settings.recipe, "sampled": settings.recipe_sampled, "steps": settings.recipe_steps}
+    same: dict[str, Any] = {
+        "recipe": settings.recipe,
+        "sampled": settings.recipe_sampled,
+        "steps": settings.recipe_steps,
+    }
     for seed in range(settings.seeds):
         for variant in settings.variants:
             watch(f"recipe: {variant.name}, seed {seed}")

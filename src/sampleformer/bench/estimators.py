@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from sampleformer.bench import console, options
+from sampleformer.bench import console
+from sampleformer.errors import InputError
 from sampleformer.files import check_writable, write_bytes
+
+if TYPE_CHECKING:
+    from sampleformer.bench.estimator_settings import EstimatorSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +52,6 @@ def run(arguments: argparse.Namespace) -> None:
         if path is not None:
             check_writable(path, option)
     if "recipe" in settings.parts:
-        options.check_at_most(arguments, "recipe_sampled", 2**20)
         _check_recipe(settings)
     found = StudyFile(settings.json)
     with console.progress() as watch:
@@ -61,7 +65,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _check_recipe(settings: EstimatorSettings) -> None:
     from sampleformer.bench.estimator_recipe import variant_recipe
-    from sampleformer.errors import InputError
 
     for variant in settings.variants:
         recipe = variant_recipe(variant, settings.recipe, settings.recipe_sampled, 0, settings.recipe_steps)
