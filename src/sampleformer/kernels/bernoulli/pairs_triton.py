@@ -1,0 +1,86 @@
+"""The kernel of the gradients of queries and keys: pairs of one bucket, block by block."""
+
+import triton
+import triton.language as tl
+
+
+@triton.jit(do_not_specialize=["hash_"])
+def pairs_kernel(
+    own_left,
+    other_left,
+    other_right,
+    own_numbers,
+    own_order,
+    other_numbers,
+    other_order,
+    other_starts,
+    result,
+    own_length,
+    other_length,
+    width,
+    value_width,
+    hashes,
+    hash_,
+    buckets,
+    blocks,
+    rows,
+    OWN: tl.constexpr,
+    OTHER: tl.constexpr,
+    WIDTH: tl.constexpr,
+    VALUE_WIDTH: tl.constexpr,
+    OPERAND: tl.constexpr,
+    PRECISION: tl.constexpr,
+    ATOMIC: tl.constexpr,
+):
+    """``result_i += Σ_j [code_i = code_j] (own_left_i · other_left_j) other_right_j`` of OWN tokens of one hash.
+
+    Both sides come in the order of their codes: a block of own tokens meets those others whose codes lie between its
+    first and its last one. Each own token is in one block of a hash, so that hash after hash adds without atomics.
+    """
+    program = tl.program_id(0)
+    if ATOMIC:  # all hashes at once
+        hash_ = program // (blocks * rows)
+        program = program % (blocks * rows)
+    row = (program // blocks).to(tl.int64)
+    table = row * hashes + hash_
+    first_number = table * (buckets + 1)
+    own_place = program % blocks * OWN + tl.arange(0, OWN)
+    is_own = own_place < own_length
+    own_code = tl.load(own_numbers + table * own_length + own_place, mask=is_own, other=0) - first_number
+    own_code = tl.where(is_own, own_code, buckets).to(tl.int32)
+    own_token = tl.load(own_order + table * own_length + own_place, mask=is_own, other=0) - table * own_length
+    in_bucket = own_code < buckets
+    lowest = tl.min(own_code, axis=0)
+    highest = tl.max(tl.where(in_bucket, own_code, -1), axis=0)
+    # If no token is in a bucket, this is from the last bucket's end to the first one's start: nothing.
+    start = tl.load(other_starts + first_number + lowest)
+    end = tl.load(other_starts + first_number + highest + 1)
+
+    column = tl.arange(0, WIDTH)
+    value_column = tl.arange(0, VALUE_WIDTH)
+    own_there = in_bucket[:, None] & (value_column < value_width)[None, :]
+    own_at = (row * own_length + own_token)[:, None] * value_width + value_column[None, :]
+    own = tl.load(own_left + own_at, mask=own_there, other=0.0).to(OPERAND)
+    total = tl.zeros((OWN, WIDTH), dtype=tl.float32)
+    for at in range(start, end, OTHER):
+        place = at + tl.arange(0, OTHER)
+        is_other = place < end
+        code = tl.load(other_numbers + place, mask=is_other, other=0) - first_number
+        code = tl.where(is_other, code, -1).to(tl.int32)
+        token = tl.load(other_order + place, mask=is_other, other=0) - table * other_length
+        token = row * other_length + token
+        left_there = is_other[:, None] & (value_column < value_width)[None, :]
+        left_at = token[:, None] * value_width + value_column[None, :]
+        left = tl.load(other_left + left_at, mask=left_there, other=0.0).to(OPERAND)
+        weight = tl.dot(own, tl.trans(left), input_precision=PRECISION)
+        weight = tl.where(own_code[:, None] == code[None, :], weight, 0.0)
+        right_there = is_other[:, None] & (column < width)[None, :]
+        right = tl.load(other_right + token[:, None] * width + column[None, :], mask=right_there, other=0.0)
+        # Weights keep float32's range: products of gradients may lie outside float16's.
+        total = tl.dot(weight, right.to(tl.float32), total, input_precision=PRECISION)
+    place = (row * own_length + own_token)[:, None] * width + column[None, :]
+    is_there = in_bucket[:, None] & (column < width)[None, :]
+    if ATOMIC:
+        tl.atomic_add(result + place, total, mask=is_there, sem="relaxed")
+    else:
+        tl.store(result + place, total + tl.load(result + place, mask=is_there, other=0.0), mask=is_there)
