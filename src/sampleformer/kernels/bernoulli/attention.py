@@ -9,7 +9,7 @@ from torch import Tensor
 from sampleformer.functional import bernoulli as plain
 from sampleformer.functional.bernoulli.sampled import barred, check_collisions
 from sampleformer.kernels.availability import check_kernel, unavailable, use_triton
-from sampleformer.kernels.bernoulli import expected, pairs, sums  # noqa: F401 (their operators)
+from sampleformer.kernels.bernoulli import expected, pairs, sums  # noqa: F401 (defines their operators)
 
 
 def collision_attention(

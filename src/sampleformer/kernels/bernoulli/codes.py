@@ -59,8 +59,8 @@ def hadamard_codes(
     blocks, _, size = signs.shape
     if width > size or hashes * code_length > blocks * size:
         raise ValueError(
-            f"the signs are for vectors of width {size} at most and give {blocks * size} planes, expected width {width} "
-            f"and {hashes * code_length} planes"
+            f"the signs are for vectors of width {size} at most and give {blocks * size} planes, the vectors have width "
+            f"{width} and the hashes {hashes * code_length} planes"
         )
     operator = torch.ops.sampleformer.hadamard_codes_triton
     query_codes = operator(query.detach(), signs.detach(), hashes, code_length)

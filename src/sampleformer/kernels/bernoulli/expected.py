@@ -13,9 +13,7 @@ from torch import Tensor
 from sampleformer.functional import bernoulli as plain
 from sampleformer.functional.bernoulli.checks import check_code_length
 from sampleformer.kernels.availability import check_kernel, unavailable, use_triton
-from sampleformer.kernels.bernoulli.operands import block_width, operand, precision, without_invalid
-
-OWN, OTHER = 64, 32
+from sampleformer.kernels.bernoulli.operands import block_width, blocks, operand, precision, without_invalid
 
 
 def expected_attention(
@@ -119,9 +117,10 @@ def _run(
     own_unit, other_unit = (tensor.to(unit).contiguous() for tensor in units)
     own_left, other_left = (tensor.contiguous() for tensor in (units if lefts is None else lefts))
     length = result.shape[2]
-    blocks = -(-length // OWN)
+    sizes = blocks(own_unit, own_left, right)
+    of_row = -(-length // sizes["OWN"])
     with torch.cuda.device_of(result):
-        expected_kernel[(blocks * result.shape[0] * result.shape[1],)](
+        expected_kernel[(of_row * result.shape[0] * result.shape[1],)](
             own_unit,
             own_left,
             other_unit,
@@ -133,10 +132,9 @@ def _run(
             own_unit.shape[-1],
             own_left.shape[-1],
             right.shape[-1],
-            blocks,
+            of_row,
             scale,
-            OWN=OWN,
-            OTHER=OTHER,
+            **sizes,
             WIDTH=block_width(own_unit.shape[-1]),
             LEFT_WIDTH=block_width(own_left.shape[-1]),
             RIGHT_WIDTH=block_width(right.shape[-1]),

@@ -8,10 +8,8 @@ are no larger than a block; then every pair of a bucket costs ``2·(e + c)`` ope
 import torch
 from torch import Tensor
 
-from sampleformer.kernels.bernoulli.operands import block_width, operand, precision
+from sampleformer.kernels.bernoulli.operands import block_width, blocks, operand, precision
 from sampleformer.kernels.bernoulli.sorting import SortedCodes, portions
-
-OWN, OTHER = 64, 32
 
 
 @torch.library.custom_op("sampleformer::bernoulli_outer_triton", mutates_args=())
@@ -71,9 +69,10 @@ def _add(
     from sampleformer.kernels.bernoulli.pairs_triton import pairs_kernel
 
     rows, length, width = result.shape
-    blocks = -(-length // OWN)
+    sizes = blocks(own_left, other_right)
+    of_row = -(-length // sizes["OWN"])
     for hash_ in range(hashes if deterministic else 1):
-        pairs_kernel[(blocks * rows * (1 if deterministic else hashes),)](
+        pairs_kernel[(of_row * rows * (1 if deterministic else hashes),)](
             own_left,
             other_left,
             other_right,
@@ -90,17 +89,15 @@ def _add(
             hashes,
             hash_,
             buckets,
-            blocks,
+            of_row,
             rows,
-            OWN=OWN,
-            OTHER=OTHER,
+            **sizes,
             WIDTH=block_width(width),
             VALUE_WIDTH=block_width(own_left.shape[2]),
             OPERAND=operand(own_left.dtype),
             PRECISION=precision(own_left, other_right),
             ATOMIC=not deterministic,
         )
-
 
 
 @bernoulli_outer.register_fake

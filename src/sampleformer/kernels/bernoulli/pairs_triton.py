@@ -1,4 +1,5 @@
 """The kernel of the gradients of queries and keys: pairs of one bucket, block by block."""
+# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl

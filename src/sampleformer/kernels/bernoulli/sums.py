@@ -13,9 +13,7 @@ NUMBERS_PER_PROGRAM = 2048
 
 
 @torch.library.custom_op("sampleformer::bernoulli_sum_triton", mutates_args=())
-def bernoulli_sum(
-    read_codes: Tensor, write_codes: Tensor, values: Tensor, buckets: int, deterministic: bool
-) -> Tensor:
+def bernoulli_sum(read_codes: Tensor, write_codes: Tensor, values: Tensor, buckets: int, deterministic: bool) -> Tensor:
     """``out_i = 1/m Σ_hash Σ_j [read_code_i = write_code_j] value_j``.
 
     Args:

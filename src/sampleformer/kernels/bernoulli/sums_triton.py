@@ -1,4 +1,5 @@
 """The kernels of sums over collisions: tables are filled, then read."""
+# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl
@@ -17,7 +18,7 @@ def fill_kernel(
     TOKENS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
-    """The sum of one bucket's values, in the order of its tokens, to ``tables`` of ``(rows, hashes, buckets, width)``."""
+    """The sum of one bucket's values, in the order of its tokens: ``tables`` are ``(rows, hashes, buckets, width)``."""
     bucket = tl.program_id(0).to(tl.int64)
     table = bucket // buckets
     start = tl.load(starts + bucket + table)
