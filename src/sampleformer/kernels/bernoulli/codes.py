@@ -10,7 +10,7 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 from sampleformer.functional.bernoulli import hadamard_planes, sign_codes
-from sampleformer.functional.bernoulli.checks import check_hash_sizes
+from sampleformer.functional.bernoulli.checks import check_signs
 from sampleformer.kernels.availability import check_kernel, unavailable, use_triton
 
 NUMBERS_PER_PROGRAM = 2048
@@ -55,13 +55,7 @@ def hadamard_codes(
     if not use_triton(kernel, unavailable(query, key, signs, widths=(width,)) or _too_many(hashes)):
         planes = hadamard_planes(signs, hashes, width, code_length)
         return sign_codes(query, planes), sign_codes(key, planes)
-    check_hash_sizes(hashes, width, code_length)
-    blocks, _, size = signs.shape
-    if width > size or hashes * code_length > blocks * size:
-        raise ValueError(
-            f"the signs are for vectors of width {size} at most and give {blocks * size} planes, the vectors have width "
-            f"{width} and the hashes {hashes * code_length} planes"
-        )
+    check_signs(signs, hashes, width, code_length)
     operator = torch.ops.sampleformer.hadamard_codes_triton
     query_codes = operator(query.detach(), signs.detach(), hashes, code_length)
     return query_codes, operator(key.detach(), signs.detach(), hashes, code_length)

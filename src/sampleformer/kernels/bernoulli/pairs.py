@@ -1,15 +1,18 @@
 """The sampled gradients of queries and keys, pair by pair inside the buckets.
 
-Floor: for each hash and each side, ``n·(e + 2·c)·size`` bytes of the tokens and ``n·e·8`` of the sums, while buckets
-are no larger than a block; then every pair of a bucket costs ``2·(e + c)`` operations. With t growing as
-``log2(n / 32)`` both are linear in n. A bucket that holds everything costs n² operations, and no memory.
+Floor: for each hash and each side, ``n·(e + 2·c)·size`` bytes of the tokens and ``n·e·8`` of the sums, and of each pair
+of a bucket ``2·(e + c)`` operations, or of each token of a large bucket ``4·e·c``: linear in n, whatever the buckets.
 """
 
 import torch
 from torch import Tensor
 
+from sampleformer.kernels.bernoulli.matrices import LargeBuckets, slots_for
 from sampleformer.kernels.bernoulli.operands import block_width, blocks, operand, precision
 from sampleformer.kernels.bernoulli.sorting import SortedCodes, portions
+
+PART = 32
+"""Columns of a large bucket's matrix that are read at once."""
 
 
 @torch.library.custom_op("sampleformer::bernoulli_outer_triton", mutates_args=())
@@ -46,7 +49,8 @@ def bernoulli_outer(
         codes_q, codes_k, q, k, v, g, of_q, of_k = (tensor.flatten(0, 1).contiguous() for tensor in tensors)
         rows, hashes, length = codes_q.shape
         with torch.cuda.device_of(query):
-            for row, hash_ in portions(rows, hashes, length + k.shape[1], buckets):
+            of_matrices = max(slots_for(length, k.shape[1]), slots_for(k.shape[1], length)) * q.shape[2] * v.shape[2]
+            for row, hash_ in portions(rows, hashes, length + k.shape[1], of_matrices + 4 * buckets):
                 queries, keys = (SortedCodes.of(codes[row, hash_], buckets) for codes in (codes_q, codes_k))
                 hashes_here = codes_q[row, hash_].shape[1]
                 _add(g[row], v[row], k[row], queries, keys, of_q[row], hashes_here, buckets, deterministic)
@@ -69,6 +73,7 @@ def _add(
     from sampleformer.kernels.bernoulli.pairs_triton import pairs_kernel
 
     rows, length, width = result.shape
+    large = LargeBuckets.of(own, other, other_left, other_right, length, buckets)
     sizes = blocks(own_left, other_right)
     of_row = -(-length // sizes["OWN"])
     for hash_ in range(hashes if deterministic else 1):
@@ -81,6 +86,8 @@ def _add(
             other.numbers,
             other.order,
             other.starts,
+            None if large is None else large.first_slots,
+            None if large is None else large.matrices,
             result,
             length,
             other_left.shape[1],
@@ -89,6 +96,7 @@ def _add(
             hashes,
             hash_,
             buckets,
+            0 if large is None else large.matrices.shape[1],
             of_row,
             rows,
             **sizes,
@@ -96,6 +104,8 @@ def _add(
             VALUE_WIDTH=block_width(own_left.shape[2]),
             OPERAND=operand(own_left.dtype),
             PRECISION=precision(own_left, other_right),
+            PART=PART,
+            HAS_LARGE=large is not None,
             ATOMIC=not deterministic,
         )
 

@@ -5,6 +5,32 @@ import triton
 import triton.language as tl
 
 
+@triton.jit
+def _with_matrix(
+    total,
+    own_left,
+    own_token,
+    is_read,
+    matrix,
+    width,
+    value_width,
+    WIDTH: tl.constexpr,
+    PART: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """``total_i + own_left_i matrix`` where it is read, part by part of the matrix's rows."""
+    column = tl.arange(0, WIDTH)
+    for first in range(0, value_width, PART):
+        value_column = first + tl.arange(0, PART)
+        is_column = value_column < value_width
+        there = is_read[:, None] & is_column[None, :]
+        own = tl.load(own_left + own_token[:, None] * value_width + value_column[None, :], mask=there, other=0.0)
+        there = is_column[:, None] & (column < width)[None, :]
+        rows = tl.load(matrix + value_column[:, None] * width + column[None, :], mask=there, other=0.0)
+        total = tl.dot(own.to(tl.float32), rows, total, input_precision=PRECISION)
+    return total
+
+
 @triton.jit(do_not_specialize=["hash_"])
 def pairs_kernel(
     own_left,
@@ -15,6 +41,8 @@ def pairs_kernel(
     other_numbers,
     other_order,
     other_starts,
+    first_slots,
+    matrices,
     result,
     own_length,
     other_length,
@@ -23,6 +51,7 @@ def pairs_kernel(
     hashes,
     hash_,
     buckets,
+    slots,
     blocks,
     rows,
     OWN: tl.constexpr,
@@ -31,12 +60,16 @@ def pairs_kernel(
     VALUE_WIDTH: tl.constexpr,
     OPERAND: tl.constexpr,
     PRECISION: tl.constexpr,
+    PART: tl.constexpr,
+    HAS_LARGE: tl.constexpr,
     ATOMIC: tl.constexpr,
 ):
     """``result_i += Σ_j [code_i = code_j] (own_left_i · other_left_j) other_right_j`` of OWN tokens of one hash.
 
     Both sides come in the order of their codes: a block of own tokens meets those others whose codes lie between its
     first and its last one. Each own token is in one block of a hash, so that hash after hash adds without atomics.
+    A large bucket has more own tokens than a block, so that only the first and the last code of a block can be of one;
+    its others are not met, but their matrix.
     """
     program = tl.program_id(0)
     if ATOMIC:  # all hashes at once
@@ -54,8 +87,17 @@ def pairs_kernel(
     lowest = tl.min(own_code, axis=0)
     highest = tl.max(tl.where(in_bucket, own_code, -1), axis=0)
     # If no token is in a bucket, this is from the last bucket's end to the first one's start: nothing.
-    start = tl.load(other_starts + first_number + lowest)
-    end = tl.load(other_starts + first_number + highest + 1)
+    low, high = lowest, highest + 1
+    if HAS_LARGE:
+        slot_of = first_slots + table * (buckets + 2)
+        low_slot = tl.load(slot_of + lowest)
+        high_slot = tl.load(slot_of + tl.maximum(highest, 0))
+        low_is_large = tl.load(slot_of + lowest + 1) > low_slot
+        high_is_large = (highest >= 0) & (tl.load(slot_of + tl.maximum(highest, 0) + 1) > high_slot)
+        low += low_is_large.to(tl.int32)
+        high -= high_is_large.to(tl.int32)
+    start = tl.load(other_starts + first_number + low)
+    end = tl.load(other_starts + first_number + high)
 
     column = tl.arange(0, WIDTH)
     value_column = tl.arange(0, VALUE_WIDTH)
@@ -79,6 +121,17 @@ def pairs_kernel(
         right = tl.load(other_right + token[:, None] * width + column[None, :], mask=right_there, other=0.0)
         # Weights keep float32's range: products of gradients may lie outside float16's.
         total = tl.dot(weight, right.to(tl.float32), total, input_precision=PRECISION)
+    if HAS_LARGE:
+        token = row * own_length + own_token
+        size = value_width * width
+        if low_is_large:
+            matrix = matrices + (table * slots + low_slot) * size
+            is_read = own_code == lowest
+            total = _with_matrix(total, own_left, token, is_read, matrix, width, value_width, WIDTH, PART, PRECISION)
+        if high_is_large & (highest != lowest):
+            matrix = matrices + (table * slots + high_slot) * size
+            is_read = own_code == highest
+            total = _with_matrix(total, own_left, token, is_read, matrix, width, value_width, WIDTH, PART, PRECISION)
     place = (row * own_length + own_token)[:, None] * width + column[None, :]
     is_there = in_bucket[:, None] & (column < width)[None, :]
     if ATOMIC:
