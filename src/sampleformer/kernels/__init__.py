@@ -5,5 +5,6 @@ run, ``"plain"`` never does, ``"triton"`` insists. Triton is imported when the f
 """
 
 from sampleformer.kernels.availability import KERNELS, check_kernel, unavailable, use_triton
+from sampleformer.kernels.maxout import scored_attention
 
-__all__ = ["KERNELS", "check_kernel", "unavailable", "use_triton"]
+__all__ = ["KERNELS", "check_kernel", "scored_attention", "unavailable", "use_triton"]
