@@ -1,5 +1,4 @@
 """The kernel of hash codes by Hadamard rounds."""
-# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl

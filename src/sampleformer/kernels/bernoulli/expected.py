@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sampleformer.functional import bernoulli as plain
 from sampleformer.functional.bernoulli.checks import check_code_length
-from sampleformer.kernels.availability import check_kernel, unavailable, use_triton
-from sampleformer.kernels.bernoulli.operands import block_width, blocks, operand, precision, without_invalid
+from sampleformer.kernels.availability import check_kernel, interpreting, unavailable, use_triton
+from sampleformer.kernels.bernoulli.operands import block_width, blocks, precision, without_invalid
 
 
 def expected_attention(
@@ -139,8 +139,7 @@ def _run(
             LEFT_WIDTH=block_width(own_left.shape[-1]),
             RIGHT_WIDTH=block_width(right.shape[-1]),
             CODE_LENGTH=code_length,
-            UNIT=operand(unit),
-            LEFT=operand(own_left.dtype),
+            WIDEN=interpreting(),
             PRECISION=precision(own_unit, own_left, right),
             IS_WEIGHTED=lefts is not None,
         )

@@ -1,5 +1,4 @@
 """The kernels of attention by probabilities of collision: all pairs, block by block."""
-# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl
@@ -46,8 +45,7 @@ def expected_kernel(
     LEFT_WIDTH: tl.constexpr,
     RIGHT_WIDTH: tl.constexpr,
     CODE_LENGTH: tl.constexpr,
-    UNIT: tl.constexpr,
-    LEFT: tl.constexpr,
+    WIDEN: tl.constexpr,
     PRECISION: tl.constexpr,
     IS_WEIGHTED: tl.constexpr,
 ):
@@ -62,21 +60,29 @@ def expected_kernel(
     column = tl.arange(0, WIDTH)[None, :]
     left_column = tl.arange(0, LEFT_WIDTH)[None, :]
     right_column = tl.arange(0, RIGHT_WIDTH)[None, :]
-    unit = tl.load(own_unit + own_token * width + column, mask=is_own & (column < width), other=0.0).to(UNIT)
+    unit = tl.load(own_unit + own_token * width + column, mask=is_own & (column < width), other=0.0)
+    if WIDEN:
+        unit = unit.to(tl.float32)
     if IS_WEIGHTED:
         left_there = is_own & (left_column < left_width)
-        left = tl.load(own_left + own_token * left_width + left_column, mask=left_there, other=0.0).to(LEFT)
+        left = tl.load(own_left + own_token * left_width + left_column, mask=left_there, other=0.0)
+        if WIDEN:
+            left = left.to(tl.float32)
     total = tl.zeros((OWN, RIGHT_WIDTH), dtype=tl.float32)
     for at in range(0, other_length, OTHER):
         token = at + tl.arange(0, OTHER)
         is_other = (token < other_length)[:, None]
         token = (row * other_length + token)[:, None]
         there = is_other & (column < width)
-        others = tl.load(other_unit + token * width + column, mask=there, other=0.0).to(UNIT)
+        others = tl.load(other_unit + token * width + column, mask=there, other=0.0)
+        if WIDEN:
+            others = others.to(tl.float32)
         weight = _probability(tl.dot(unit, tl.trans(others), input_precision=PRECISION), CODE_LENGTH)
         if IS_WEIGHTED:
             there = is_other & (left_column < left_width)
-            others = tl.load(other_left + token * left_width + left_column, mask=there, other=0.0).to(LEFT)
+            others = tl.load(other_left + token * left_width + left_column, mask=there, other=0.0)
+            if WIDEN:
+                others = others.to(tl.float32)
             weight *= tl.dot(left, tl.trans(others), input_precision=PRECISION)
         there = is_other & (right_column < right_width)
         right = tl.load(other_right + token * right_width + right_column, mask=there, other=0.0).to(tl.float32)

@@ -1,5 +1,4 @@
 """The kernels of large buckets: one matrix for all of a bucket's pairs."""
-# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl

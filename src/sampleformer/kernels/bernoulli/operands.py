@@ -1,11 +1,7 @@
-"""What the blocks of these kernels multiply: sizes, dtypes, precision, and zeros for what does not count."""
-
-from typing import Any
+"""What the blocks of these kernels multiply: sizes, precision, and zeros for what does not count."""
 
 import torch
 from torch import Tensor
-
-from sampleformer.kernels.availability import interpreting
 
 
 def blocks(*tensors: Tensor) -> dict[str, int]:
@@ -18,18 +14,6 @@ def blocks(*tensors: Tensor) -> dict[str, int]:
         return {"OWN": 64, "OTHER": 32, "num_stages": 2}
     is_narrow = max(tensor.shape[-1] for tensor in tensors) <= 64
     return {"OWN": 32, "OTHER": 32 if is_narrow else 16, "num_stages": 2}
-
-
-def operand(dtype: torch.dtype) -> Any:
-    """Triton's dtype for the operands of a product: that of the tensors, but float32 in the interpreter.
-
-    NumPy has no bfloat16, and the interpreter multiplies its bits as integers.
-    """
-    import triton.language as tl
-
-    if interpreting() or dtype == torch.float32:
-        return tl.float32
-    return tl.bfloat16 if dtype == torch.bfloat16 else tl.float16
 
 
 def precision(*tensors: Tensor) -> str:

@@ -7,8 +7,9 @@ of a bucket ``2·(e + c)`` operations, or of each token of a large bucket ``4·e
 import torch
 from torch import Tensor
 
+from sampleformer.kernels.availability import interpreting
 from sampleformer.kernels.bernoulli.matrices import LargeBuckets, slots_for
-from sampleformer.kernels.bernoulli.operands import block_width, blocks, operand, precision
+from sampleformer.kernels.bernoulli.operands import block_width, blocks, precision
 from sampleformer.kernels.bernoulli.sorting import SortedCodes, portions
 
 PART = 32
@@ -102,7 +103,7 @@ def _add(
             **sizes,
             WIDTH=block_width(width),
             VALUE_WIDTH=block_width(own_left.shape[2]),
-            OPERAND=operand(own_left.dtype),
+            WIDEN=interpreting(),
             PRECISION=precision(own_left, other_right),
             PART=PART,
             HAS_LARGE=large is not None,

@@ -1,5 +1,4 @@
 """The kernel of the gradients of queries and keys: pairs of one bucket, block by block."""
-# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl
@@ -58,7 +57,7 @@ def pairs_kernel(
     OTHER: tl.constexpr,
     WIDTH: tl.constexpr,
     VALUE_WIDTH: tl.constexpr,
-    OPERAND: tl.constexpr,
+    WIDEN: tl.constexpr,
     PRECISION: tl.constexpr,
     PART: tl.constexpr,
     HAS_LARGE: tl.constexpr,
@@ -103,7 +102,9 @@ def pairs_kernel(
     value_column = tl.arange(0, VALUE_WIDTH)
     own_there = in_bucket[:, None] & (value_column < value_width)[None, :]
     own_at = (row * own_length + own_token)[:, None] * value_width + value_column[None, :]
-    own = tl.load(own_left + own_at, mask=own_there, other=0.0).to(OPERAND)
+    own = tl.load(own_left + own_at, mask=own_there, other=0.0)
+    if WIDEN:
+        own = own.to(tl.float32)
     total = tl.zeros((OWN, WIDTH), dtype=tl.float32)
     for at in range(start, end, OTHER):
         place = at + tl.arange(0, OTHER)
@@ -114,7 +115,9 @@ def pairs_kernel(
         token = row * other_length + token
         left_there = is_other[:, None] & (value_column < value_width)[None, :]
         left_at = token[:, None] * value_width + value_column[None, :]
-        left = tl.load(other_left + left_at, mask=left_there, other=0.0).to(OPERAND)
+        left = tl.load(other_left + left_at, mask=left_there, other=0.0)
+        if WIDEN:
+            left = left.to(tl.float32)
         weight = tl.dot(own, tl.trans(left), input_precision=PRECISION)
         weight = tl.where(own_code[:, None] == code[None, :], weight, 0.0)
         right_there = is_other[:, None] & (column < width)[None, :]

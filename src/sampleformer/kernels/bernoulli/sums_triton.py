@@ -1,5 +1,4 @@
 """The kernels of sums over collisions: tables are filled, then read."""
-# mypy: disable-error-code="no-untyped-def"
 
 import triton
 import triton.language as tl
