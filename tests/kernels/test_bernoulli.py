@@ -41,6 +41,17 @@ def test_half_precision_is_added_up_in_float32(dtype):
     assert_equal_the_plain_ones(problem(9, 13, 11, 9, t=1, dtype=dtype, masks=True))
 
 
+@pytest.mark.parametrize("gradient", ["sampled", "exact"])
+@pytest.mark.parametrize("wide", ["query", "key", "value"])
+def test_dtypes_may_differ(wide, gradient):
+    """As they do under autocast."""
+    values = problem(5, 7, t=1, dtype=torch.bfloat16)
+    values[wide] = values[wide].float()
+    found = assert_equal_the_plain_ones(values, gradient=gradient)
+    assert all(found[name].dtype == values[name].dtype for name in ("query", "key", "value"))
+    assert found["out"].dtype == values["value"].dtype
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_gradients_by_the_probabilities_equal_the_plain_ones(dtype):
     assert_equal_the_plain_ones(problem(37, 19, 11, 9, t=3, dtype=dtype, masks=True), gradient="exact")

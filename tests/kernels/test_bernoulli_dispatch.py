@@ -8,6 +8,7 @@ import torch
 from sampleformer.attention import YosoAttention
 from sampleformer.functional import bernoulli as plain
 from sampleformer.kernels import bernoulli
+from sampleformer.kernels.bernoulli import sums
 from sampleformer.tokens import Tokens
 from tests.kernels.bernoulli_problems import DEVICE, assert_close, problem, value_and_gradients
 
@@ -54,6 +55,23 @@ def test_on_the_cpu_auto_takes_the_plain_functions(monkeypatch):
     )
     for name in found:
         assert torch.equal(found[name], expected[name]), name
+
+
+def test_torch_may_insist_on_determinism(monkeypatch):
+    asked, filled = [], sums._filled
+
+    def recorded(*arguments: object) -> torch.Tensor:
+        asked.append(arguments[-1])
+        return filled(*arguments)
+
+    monkeypatch.setattr(sums, "_filled", recorded)
+    for insists in (False, True):
+        torch.use_deterministic_algorithms(insists)
+        try:
+            bernoulli.collision_attention(**problem(3, 3), kernel="triton", deterministic=False)
+        finally:
+            torch.use_deterministic_algorithms(False)
+    assert asked == [False, True]
 
 
 def test_an_unknown_kernel_is_refused_at_construction():

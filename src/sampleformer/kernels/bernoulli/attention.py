@@ -36,7 +36,8 @@ def collision_attention(
         query, key, value, query_codes, key_codes, code_length, valid, query_valid, gradient: as there.
         kernel: ``"auto"``, ``"plain"`` or ``"triton"``.
         deterministic: False lets the kernels add with atomics, in any order: the values are not sorted then, and
-            hashes do not wait for each other. It changes nothing about the plain function.
+            hashes do not wait for each other. It changes nothing about the plain function, nor while
+            `torch.use_deterministic_algorithms` is on.
 
     Raises:
         ValueError: as there, and if the kernel is unknown or cannot run.
@@ -59,7 +60,14 @@ def collision_attention(
     query_codes = barred(query_codes, query_valid, code_length)
     key_codes = barred(key_codes, valid, code_length)
     return torch.ops.sampleformer.bernoulli_attention_triton(
-        query, key, value, query_codes, key_codes, code_length, gradient == "exact", deterministic
+        query,
+        key,
+        value,
+        query_codes,
+        key_codes,
+        code_length,
+        gradient == "exact",
+        deterministic or torch.are_deterministic_algorithms_enabled(),
     )
 
 
