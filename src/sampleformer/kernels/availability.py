@@ -109,12 +109,12 @@ def interpreting() -> bool:
 
 @torch.compiler.assume_constant_result
 def _of_machine(device: str, index: int | None) -> str | None:
+    if device != "cuda" and not interpreting():
+        return _NO_GPU.format(device=device)
     if not _installed:
         return 'Triton is not installed: pip install "sampleformer[kernels]"'
     if interpreting():
         return None
-    if device != "cuda":
-        return _NO_GPU.format(device=device)
     if not torch.cuda.is_available():
         built = torch.version.cuda is not None or torch.version.hip is not None
         return "no CUDA device was found" if built else f"torch {torch.__version__} is built without CUDA"
