@@ -5,7 +5,7 @@ import torch
 
 from sampleformer.functional import bernoulli as plain
 from sampleformer.kernels import bernoulli
-from sampleformer.kernels.bernoulli import matrices, sorting
+from sampleformer.kernels.bernoulli import matrices, pairs, sorting
 from tests.kernels.bernoulli_problems import DEVICE, DTYPES, assert_close, problem, value_and_gradients
 
 SIZES = [
@@ -135,6 +135,13 @@ def test_short_inputs_have_no_large_buckets():
     assert matrices.slots_for(matrices.LARGE, 10_000) == 0
     assert matrices.slots_for(10_000, matrices.LARGE) == 0
     assert matrices.slots_for(10_000, 5_000) == 5_000 // (matrices.LARGE + 1) + 5_000 // matrices.CHUNK
+
+
+@pytest.mark.parametrize("together", [1, 2, 5], ids=["one-by-one", "two-and-one", "all-at-once"])
+def test_the_hashes_that_run_at_once_change_nothing(together, monkeypatch):
+    values = problem(5, 5, m=3, t=1, masks=True)
+    monkeypatch.setattr(pairs, "NUMBERS_OF_SUMS", together * 5 * 8)
+    assert_equal_the_plain_ones(values)
 
 
 @pytest.mark.parametrize("empty", ["keys", "queries"])

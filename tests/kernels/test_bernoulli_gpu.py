@@ -83,7 +83,7 @@ def jobs(width: int, dtype: str):
     constants = dict.fromkeys(widths, size) | {"PRECISION": "tf32" if dtype == "bf16" else "tf32x3", "WIDEN": False}
     constants |= {name: sizes[name] for name in ("OWN", "OTHER")} | {"CHUNK": 1024, "NUMBERS": 1024, "PART": 32}
     constants |= {"SIZE": size, "LEVELS": size.bit_length() - 1, "HASHES": 16, "TOKENS": 32, "CODE_LENGTH": 9}
-    constants |= {"HAS_LARGE": True, "ATOMIC": False, "IS_WEIGHTED": True, "IS_FIRST": False, "IS_LAST": True}
+    constants |= {"HAS_LARGE": True, "ADDS": "each", "IS_WEIGHTED": True, "IS_FIRST": False, "IS_LAST": True}
     for module, kernels in KERNELS.items():
         for kernel in kernels.split():
             names = {"module": f"sampleformer.kernels.bernoulli.{module}_triton", "kernel": kernel}

@@ -22,9 +22,9 @@ def precision(*tensors: Tensor) -> str:
     tf32 holds bfloat16 and float16 exactly. float32 is split into three of it, which keeps its precision, unless torch
     may round it in its own products too.
     """
-    if not _is_wide(*tensors) or torch.backends.cuda.matmul.allow_tf32:
-        return "tf32"
-    return "ieee" if torch.version.hip else "tf32x3"
+    if torch.version.hip:
+        return "ieee"
+    return "tf32x3" if _is_wide(*tensors) and not torch.backends.cuda.matmul.allow_tf32 else "tf32"
 
 
 def block_width(width: int) -> int:

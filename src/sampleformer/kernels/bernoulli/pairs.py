@@ -4,6 +4,8 @@ Floor: for each hash and each side, ``n·(e + 2·c)·size`` bytes of the tokens 
 of a bucket ``2·(e + c)`` operations, or of each token of a large bucket ``4·e·c``: linear in n, whatever the buckets.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,8 @@ from sampleformer.kernels.bernoulli.sorting import SortedCodes, portions
 
 PART = 32
 """Columns of a large bucket's matrix that are read at once."""
+NUMBERS_OF_SUMS = 2**24
+"""Numbers of float32 that the sums of several hashes may have, to be added up afterwards (64 MiB)."""
 
 
 @torch.library.custom_op("sampleformer::bernoulli_outer_triton", mutates_args=())
@@ -39,7 +43,7 @@ def bernoulli_outer(
         gradient: ``(b, h, n, c)``, g.
         buckets: how many a hash has.
         scale: of both.
-        deterministic: whether hash follows hash, or all add at once with atomics.
+        deterministic: whether the hashes are added up in their order, or all at once with atomics.
 
     Returns:
         ``(b, h, n, e)`` and ``(b, h, k, e)`` in the dtypes of query and key.
@@ -54,60 +58,77 @@ def bernoulli_outer(
             for row, hash_ in portions(rows, hashes, length + k.shape[1], of_matrices + 4 * buckets):
                 queries, keys = (SortedCodes.of(codes[row, hash_], buckets) for codes in (codes_q, codes_k))
                 hashes_here = codes_q[row, hash_].shape[1]
-                _add(g[row], v[row], k[row], queries, keys, of_q[row], hashes_here, buckets, deterministic)
-                _add(v[row], g[row], q[row], keys, queries, of_k[row], hashes_here, buckets, deterministic)
+                to_queries = _Pull(g[row], v[row], k[row], queries, keys, buckets)
+                to_queries.add_to(of_q[row], hashes_here, deterministic=deterministic)
+                to_keys = _Pull(v[row], g[row], q[row], keys, queries, buckets)
+                to_keys.add_to(of_k[row], hashes_here, deterministic=deterministic)
     return of_query.mul_(scale).to(query.dtype), of_key.mul_(scale).to(key.dtype)
 
 
-def _add(
-    own_left: Tensor,
-    other_left: Tensor,
-    other_right: Tensor,
-    own: SortedCodes,
-    other: SortedCodes,
-    result: Tensor,
-    hashes: int,
-    buckets: int,
-    deterministic: bool,
-) -> None:
-    """Adds to ``result`` what its tokens get from the others in their buckets, hash by hash or all at once."""
-    from sampleformer.kernels.bernoulli.pairs_triton import pairs_kernel
+@dataclass(frozen=True)
+class _Pull:
+    """What own tokens get from the others in their buckets: ``Σ_j [code_i = code_j] (left_i · left_j) right_j``."""
 
-    rows, length, width = result.shape
-    large = LargeBuckets.of(own, other, other_left, other_right, length, buckets)
-    sizes = blocks(own_left, other_right)
-    of_row = -(-length // sizes["OWN"])
-    for hash_ in range(hashes if deterministic else 1):
-        pairs_kernel[(of_row * rows * (1 if deterministic else hashes),)](
-            own_left,
-            other_left,
-            other_right,
-            own.numbers,
-            own.order,
-            other.numbers,
-            other.order,
-            other.starts,
+    own_left: Tensor  # (rows, n, c)
+    other_left: Tensor  # (rows, k, c)
+    other_right: Tensor  # (rows, k, e)
+    own: SortedCodes
+    other: SortedCodes
+    buckets: int
+
+    def add_to(self, result: Tensor, hashes: int, *, deterministic: bool) -> None:
+        """To ``(rows, n, e)`` float32, hash after hash unless with atomics."""
+        large = LargeBuckets.of(self.own, self.other, self.other_left, self.other_right, result.shape[1], self.buckets)
+        if not deterministic:
+            self._run(result, large, hashes, 0, hashes, "atomics")
+            return
+        together = max(1, NUMBERS_OF_SUMS // result.numel())
+        for first in range(0, hashes, together):
+            count = min(together, hashes - first)
+            if count == 1:
+                self._run(result, large, hashes, first, 1, "one")
+            else:  # starting a kernel for each takes longer than the room for several
+                each = result.new_empty(count, *result.shape)
+                self._run(each, large, hashes, first, count, "each")
+                result += each.sum(0)
+
+    def _run(self, result: Tensor, large: LargeBuckets | None, hashes: int, first: int, count: int, adds: str) -> None:
+        from sampleformer.kernels.bernoulli.pairs_triton import pairs_kernel
+
+        rows, length, value_width = self.own_left.shape
+        width = self.other_right.shape[2]
+        sizes = blocks(self.own_left, self.other_right)
+        of_row = -(-length // sizes["OWN"])
+        pairs_kernel[(of_row * rows * count,)](
+            self.own_left,
+            self.other_left,
+            self.other_right,
+            self.own.numbers,
+            self.own.order,
+            self.other.numbers,
+            self.other.order,
+            self.other.starts,
             None if large is None else large.first_slots,
             None if large is None else large.matrices,
             result,
             length,
-            other_left.shape[1],
+            self.other_left.shape[1],
             width,
-            own_left.shape[2],
+            value_width,
             hashes,
-            hash_,
-            buckets,
+            first,
+            self.buckets,
             0 if large is None else large.matrices.shape[1],
             of_row,
             rows,
             **sizes,
             WIDTH=block_width(width),
-            VALUE_WIDTH=block_width(own_left.shape[2]),
+            VALUE_WIDTH=block_width(value_width),
             WIDEN=interpreting(),
-            PRECISION=precision(own_left, other_right),
+            PRECISION=precision(self.own_left, self.other_right),
             PART=PART,
             HAS_LARGE=large is not None,
-            ATOMIC=not deterministic,
+            ADDS=adds,
         )
 
 

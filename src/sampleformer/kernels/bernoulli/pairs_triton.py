@@ -61,19 +61,19 @@ def pairs_kernel(
     PRECISION: tl.constexpr,
     PART: tl.constexpr,
     HAS_LARGE: tl.constexpr,
-    ATOMIC: tl.constexpr,
+    ADDS: tl.constexpr,
 ):
-    """``result_i += Σ_j [code_i = code_j] (own_left_i · other_left_j) other_right_j`` of OWN tokens of one hash.
+    """``result_i = Σ_j [code_i = code_j] (own_left_i · other_left_j) other_right_j`` of OWN tokens of one hash.
 
     Both sides come in the order of their codes: a block of own tokens meets those others whose codes lie between its
-    first and its last one. Each own token is in one block of a hash, so that hash after hash adds without atomics.
+    first and its last one. The blocks of several hashes run at once, from ``hash_`` on, and each own token is in one
+    block of a hash. ``ADDS`` is ``"each"`` if the result has room for every hash, ``"one"`` if there is one hash, which
+    is added to those before, or ``"atomics"``.
     A large bucket has more own tokens than a block, so that only the first and the last code of a block can be of one;
     its others are not met, but their matrix.
     """
-    program = tl.program_id(0)
-    if ATOMIC:  # all hashes at once
-        hash_ = program // (blocks * rows)
-        program = program % (blocks * rows)
+    hash_ += tl.program_id(0) // (blocks * rows)
+    program = tl.program_id(0) % (blocks * rows)
     row = (program // blocks).to(tl.int64)
     table = row * hashes + hash_
     first_number = table * (buckets + 1)
@@ -137,7 +137,10 @@ def pairs_kernel(
             total = _with_matrix(total, own_left, token, is_read, matrix, width, value_width, WIDTH, PART, PRECISION)
     place = (row * own_length + own_token)[:, None] * width + column[None, :]
     is_there = in_bucket[:, None] & (column < width)[None, :]
-    if ATOMIC:
+    if ADDS == "atomics":
         tl.atomic_add(result + place, total, mask=is_there, sem="relaxed")
-    else:
+    elif ADDS == "one":
         tl.store(result + place, total + tl.load(result + place, mask=is_there, other=0.0), mask=is_there)
+    else:
+        result += (tl.program_id(0) // (blocks * rows)).to(tl.int64) * rows * own_length * width
+        tl.store(result + place, total, mask=is_own[:, None] & (column < width)[None, :])
