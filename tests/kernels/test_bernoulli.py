@@ -13,6 +13,7 @@ SIZES = [
     pytest.param({"n": 7, "k": 7, "rows": (2, 2), "m": 1, "t": 1}, id="self-of-heads-and-samples"),
     pytest.param({"n": 37, "k": 5, "e": 11, "c": 19, "t": 3, "masks": True}, id="cross-wider-values-masks"),
     pytest.param({"n": 5, "k": 71, "e": 17, "c": 9, "t": 1, "masks": True}, id="full-buckets-masks"),
+    pytest.param({"n": 9, "k": 13, "e": 128, "c": 70, "m": 1, "t": 1}, id="wide-heads"),
 ]
 
 

@@ -47,6 +47,17 @@ def test_the_layer_is_the_same_in_both_forms(arguments):
     assert_close(found["triton"], found["plain"], tolerance=2e-5)
 
 
+@pytest.mark.parametrize("arguments", [{}, {"gradient": "exact"}, {"hashes": None}], ids=str)
+def test_what_padding_holds_never_shows(arguments):
+    attention, given, found = layer(kernel="triton", **arguments).eval(), tokens(), []
+    for content in (0.0, 1e30, float("nan")):
+        features = given.features.masked_fill(~given.mask[..., None], content).requires_grad_()
+        out = attention(given.with_features(features))
+        found.append([out.detach(), *torch.autograd.grad(out.sum(), [features, *attention.parameters()])])
+    for others in found[1:]:
+        assert all(torch.equal(one, other) for one, other in zip(found[0], others, strict=True))
+
+
 def test_on_the_cpu_auto_takes_the_plain_functions(monkeypatch):
     values = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in problem(5, 7).items()}
     monkeypatch.setitem(sys.modules, "sampleformer.kernels.bernoulli.sums_triton", None)  # importing it would fail
