@@ -3,6 +3,9 @@
 import argparse
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +167,16 @@ def test_without_a_gpu_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) 
     assert str(raised.value) == (
         "bench kernels needs a GPU and Triton: no CUDA device was found; --interpret checks the kernels without a GPU"
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which would be measured")
+def test_the_program_says_it_in_one_line() -> None:
+    command = [sys.executable, "-m", "sampleformer", "bench", "kernels"]
+    finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TRITON_INTERPRET": "0"})
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("error: bench kernels needs a GPU and Triton: ")
 
 
 def test_the_interpreter_is_not_measured_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,9 +123,9 @@ def test_views_with_strides_of_their_own():
 
 
 def test_shares_of_the_queries_are_added_up(monkeypatch):
-    from sampleformer.kernels import maxout_launch
+    from sampleformer.kernels import maxout_launch_triton
 
-    assert maxout_launch._shares(50, 1) == (4, 16)
+    assert maxout_launch_triton._shares(50, 1) == (4, 16)
     Pairs(1, 1, 50, 3, 8, 8).check()
 
 
@@ -162,6 +162,7 @@ def test_auto_is_the_plain_twin_on_cpus():
     [
         ((1, 1, 3, 4, 5, 8), {}, "the head width is 5, expected 8 to 128"),
         ((1, 1, 3, 4, 8, 130), {}, "the head width is 130"),
+        ((1, 1, 3, 4, 8, 8), {"presence": torch.ones(1, 1, 4)}, "keys count more or less than once"),
         ((1, 1, 3, 4, 8, 8), {"score": "scaled_dot"}, "the score is 'scaled_dot', expected 'maxout'"),
     ],
 )

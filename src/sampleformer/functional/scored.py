@@ -17,6 +17,7 @@ def scored_attention(
     *,
     leak: Float[Tensor, "b h k"] | None = None,
     terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
+    presence: Float[Tensor, "b #h k"] | None = None,
     score: str = "maxout",
     probability: str = "leaky_relu",
 ) -> Float[Tensor, "b h n c"]:
@@ -29,6 +30,8 @@ def scored_attention(
         valid: False where a slot holds nothing. None: all hold something.
         leak: of every slot, if the probability leaks.
         terms: w and u, of every pair. None: the score is the logit.
+        presence: how often each slot counts: its weight is multiplied by it before weights are made to sum to one.
+            None: each counts once.
         score: a name of `functional.scores.SCORES`.
         probability: a name of `functional.probabilities.PROBABILITIES`.
 
@@ -46,5 +49,5 @@ def scored_attention(
     if terms is not None:
         multiplicative, additive = (term.to(logits.dtype) for term in terms)
         logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
-    numerators, denominators = PROBABILITIES[probability].split(logits, leak, valid)
+    numerators, denominators = PROBABILITIES[probability].split(logits, leak, valid, presence)
     return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)

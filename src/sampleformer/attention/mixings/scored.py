@@ -5,6 +5,7 @@ from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
+from sampleformer.functional.counted import counted_attention
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.functional.scores import SCORES
 from sampleformer.kernels import check_kernel, scored_attention
@@ -67,10 +68,13 @@ class ScoredMixing(Mixing):
         *,
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
+        presence: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
         if self._is_fused and terms is None and self.kernel != "triton":
+            if presence is not None:
+                return counted_attention(query, key, value, presence, valid)
             return _fused(query, key, value, valid)
         return scored_attention(
             query,
@@ -79,6 +83,7 @@ class ScoredMixing(Mixing):
             valid,
             leak=leak,
             terms=terms,
+            presence=presence,
             score=self.score,
             probability=self.probability,
             kernel=self.kernel,
