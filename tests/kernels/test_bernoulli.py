@@ -8,6 +8,8 @@ from sampleformer.kernels import bernoulli
 from sampleformer.kernels.bernoulli import matrices, pairs, sorting
 from tests.kernels.bernoulli_problems import DEVICE, DTYPES, assert_close, problem, value_and_gradients
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 SIZES = [
     pytest.param({"n": 1, "k": 1, "m": 1, "t": 1}, id="one-of-everything"),
     pytest.param({"n": 7, "k": 7, "rows": (2, 2), "m": 1, "t": 1}, id="self-of-heads-and-samples"),

@@ -8,6 +8,8 @@ from sampleformer.kernels.bernoulli import codes as module
 from sampleformer.kernels.bernoulli import hadamard_codes
 from tests.kernels.bernoulli_problems import DEVICE, DTYPES
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 # Width, hashes, signs in a code: sizes 8 to 128; hashes that end inside a block, at its end, and lie in two.
 SIZES = [(8, 3, 2), (8, 2, 4), (11, 4, 4), (32, 3, 9), (70, 5, 16), (128, 17, 9)]
 

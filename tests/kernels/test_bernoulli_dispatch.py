@@ -12,6 +12,8 @@ from sampleformer.kernels.bernoulli import sums
 from sampleformer.tokens import Tokens
 from tests.kernels.bernoulli_problems import DEVICE, assert_close, problem, value_and_gradients
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 LAYERS = {
     "gaussian": {"hashing": "gaussian"},
     "hadamard": {"hashing": "hadamard"},

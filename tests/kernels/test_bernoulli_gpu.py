@@ -10,6 +10,8 @@ from sampleformer.kernels.bernoulli import operands
 from tests.kernels.bernoulli_problems import DTYPES, assert_close, problem, value_and_gradients
 from tests.kernels.compiling import compiled
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: the interpreter runs the same code")
 KERNELS = {
     "codes": "hadamard_codes_kernel",
