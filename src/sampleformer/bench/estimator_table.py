@@ -37,8 +37,8 @@ def study_blocks(settings: EstimatorSettings, found: StudyFile) -> Iterator[Tabl
 def _bias(settings: EstimatorSettings, found: StudyFile) -> Iterator[Table | str]:
     names = estimators_of(settings.variants)
     yield (
-        "Gradient of the scores against the exact one by enumeration, relative to its length; chance: what the bias of an "
-        "unbiased estimator would be; spread: standard deviation of one draw"
+        "Gradient of the scores against the exact one by enumeration, relative to its length; chance: what the bias of "
+        "an unbiased estimator would be; spread: standard deviation of one draw"
     )
     for n, k in SIZES:
         table = _table(
@@ -94,8 +94,8 @@ def _task(settings: EstimatorSettings, found: StudyFile) -> Iterator[Table | str
             )
         yield table
     yield (
-        "Least: of all seeds. Found: share of the informative tokens that some head chose. Step: median over seeds of the "
-        "first check at which the task counts as learned."
+        "Least: of all seeds. Found: share of the informative tokens that some head chose. Step: median over seeds of "
+        "the first check at which the task counts as learned."
     )
 
 
