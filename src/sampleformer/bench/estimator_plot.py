@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from sampleformer.bench.estimator_file import StudyFile
 from sampleformer.bench.estimator_settings import EstimatorSettings
@@ -48,7 +48,7 @@ def draw_study(settings: EstimatorSettings, found: StudyFile) -> bytes:
 def _style(settings: EstimatorSettings, variant: Variant) -> dict[str, Any]:
     """The colour and marker of the estimator, the line of the schedule; full attention is grey."""
     if variant.name == FULL:
-        return {"color": GREY, "marker": "*", "linestyle": (0, (2, 2))}
+        return {"color": GREY, "marker": "p", "linestyle": (0, (2, 2))}
     number = estimators_of(settings.variants).index(variant.choice or "")
     colour, marker = _STYLES[number % len(_STYLES)]
     return {"color": colour, "marker": marker, "linestyle": _LINES[variant.schedule]}
@@ -155,9 +155,10 @@ def _accuracy(panel: Axes) -> None:
 
 
 def _plain_numbers(panel: Axes) -> None:
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    for axis, (low, high) in ((panel.xaxis, panel.get_xlim()), (panel.yaxis, panel.get_ylim())):
+        axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: grouped(value)))
+        axis.set_minor_locator(NullLocator())
 
 
 def _title(panel: Axes, title: str, words: str) -> None:

@@ -19,7 +19,7 @@ from sampleformer.functional.score_function import leave_one_out
 BATCH = 32
 LEARNING_RATE = 3e-3
 CHECKS = 10
-TEST_SAMPLES = 512
+TEST_SAMPLES = 256
 _TEST_BATCH = 64
 _TEST_SEED = 2**31
 DRAWS = 2
