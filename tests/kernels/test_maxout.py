@@ -73,7 +73,7 @@ def test_halves(dtype):
 
 
 @pytest.mark.parametrize(
-    "sizes", [(1, 1, 1, 1, 8, 128), (1, 1, 130, 3, 8, 8), (1, 1, 3, 130, 10, 17)], ids=str
+    "sizes", [(1, 1, 1, 1, 8, 128), (1, 1, 130, 3, 8, 8), (1, 1, 3, 130, 10, 17), (1, 2, 40, 130, 8, 8)], ids=str
 )  # fmt: skip
 def test_odd_sizes_and_several_blocks(sizes):
     Pairs(*sizes).check()

@@ -48,7 +48,7 @@ def scored_attention(
         kernel: see `kernels.use_triton`.
 
     Raises:
-        ValueError: if the kernel is ``"triton"`` and cannot run.
+        InputError: if the kernel is ``"triton"`` and cannot run.
 
     Source: SFT (arXiv 2408.05822), section 3.
 
