@@ -4,12 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from sampleformer.bench.memory import peak_bytes
 from sampleformer.functional import scored
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.kernels import maxout, scored_attention
 from tests.kernels.compiling import compiled
 
 pytest.importorskip("triton", reason="Triton is not installed")
+maxout_launch_triton = pytest.importorskip("sampleformer.kernels.maxout_launch_triton")
 
 NAMES = ("query", "key", "value", "leak", "multiplicative", "additive")
 TOLERANCES = {torch.float32: 2e-6, torch.bfloat16: 2e-2, torch.float16: 3e-3}
@@ -83,7 +85,7 @@ def test_a_mask_of_each_head():
     Pairs(2, 2, 3, 5, 8, 8, masked="heads").check()
 
 
-def test_queries_that_attend_to_nothing(monkeypatch):
+def test_queries_that_attend_to_nothing():
     pairs = Pairs(1, 1, 4, 6, 8, 8, shift=-9.0)
     found = pairs.value_and_gradients(scored_attention, kernel="triton")
     assert all(not tensor.any() for tensor in found.values())
@@ -122,11 +124,26 @@ def test_views_with_strides_of_their_own():
     pairs.check()
 
 
-def test_shares_of_the_queries_are_added_up(monkeypatch):
-    from sampleformer.kernels import maxout_launch_triton
-
+def test_shares_of_the_queries_are_added_up():
     assert maxout_launch_triton._shares(50, 1) == (4, 16)
     Pairs(1, 1, 50, 3, 8, 8).check()
+
+
+def test_no_tensor_of_all_pairs_is_made(monkeypatch):
+    # Shares of the sums over queries take memory too, but their number has a bound.
+    monkeypatch.setattr(maxout_launch_triton, "PROGRAMS", 2)
+    n = 256
+    pairs = Pairs(1, 1, n, n, 8, 8)
+    peak = peak_bytes(lambda: pairs.value_and_gradients(scored_attention, kernel="triton"), "cpu")
+    plain = peak_bytes(lambda: pairs.value_and_gradients(scored.scored_attention), "cpu")
+    assert peak < 4 * n * n < plain
+
+
+def test_twice_the_same_bits():
+    pairs = Pairs(1, 2, 40, 5, 8, 8)
+    once, again = (pairs.value_and_gradients(scored_attention, kernel="triton") for _ in range(2))
+    for name, tensor in once.items():
+        assert torch.equal(tensor, again[name]), name
 
 
 @pytest.mark.parametrize("terms", [False, True], ids=["alone", "terms"])
