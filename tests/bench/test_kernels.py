@@ -74,6 +74,26 @@ def test_operations_of_maxout() -> None:
     assert KERNEL_CASES["maxout_related"].operations(SIZES)[0].bytes == forward.bytes + 4 * 2 * pairs
 
 
+def test_operations_of_yoso() -> None:
+    forward, train = KERNEL_CASES["yoso_collisions"].operations(SIZES)
+    numbers = 2 * 3 * 6 * 8
+    assert (forward.vector, train.vector) == (16 * 2 * numbers, 16 * 4 * numbers)
+    # One sign, so that three of six are in a bucket: for each side, two products of 8 numbers a pair.
+    assert (forward.matrix, train.matrix) == (0, 2 * 16 * 3 * 2 * 2 * numbers)
+    hashed, _ = KERNEL_CASES["yoso"].operations(SIZES)
+    # Two blocks of 8, three levels, three rounds, for queries and keys.
+    assert hashed.vector - forward.vector == 2 * numbers * 2 * 3 * 3
+    assert hashed.bytes - forward.bytes == 2 * numbers * 4 + 2 * 2 * 3 * 6 * 16 * 4
+
+
+@pytest.mark.parametrize("name", ["yoso", "yoso_collisions"])
+def test_yoso_agrees_with_its_twin(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    work = KERNEL_CASES[name].work(dataclasses.replace(SIZES, batch=1, heads=1))
+    found = agreement(name, "float32", 6, work, trains=True)
+    assert max(found["result"], found["gradients"]) < 1e-5
+
+
 def test_the_floor_is_the_slowest_of_three() -> None:
     ceilings = Ceilings(bytes=100.0, matrix={"float32": 10.0}, vector=5.0)
     assert ceilings.floor(Operations(vector=10, matrix=10, bytes=100), "float32") == (2.0, "vector")
