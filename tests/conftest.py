@@ -1,9 +1,15 @@
 """What every test shares: annotations of shape and type checked while the tests run, and fixed seeds."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+# Triton reads it when a kernel is defined. The kernels then run without a GPU, in its interpreter.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 from hypothesis import HealthCheck, settings
 from jaxtyping import config
 
@@ -15,6 +21,7 @@ CHECKED = (
     "norms",
     "dropout",
     "functional",
+    "kernels",
     "attention",
     "encoder",
     "embed",
