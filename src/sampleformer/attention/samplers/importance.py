@@ -11,7 +11,9 @@ from sampleformer.attention.samplers.base import Sampler, best_candidates, noise
 from sampleformer.attention.samplers.choice import Choice
 from sampleformer.attention.samplers.scorer import ImportanceScorer
 from sampleformer.errors import nearest
-from sampleformer.functional.sampling import choose_hard, choose_soft, gumbel_noise
+from sampleformer.functional.sampling import gumbel_noise
+from sampleformer.kernels import check_kernel
+from sampleformer.kernels.choice import choose_hard, choose_soft
 from sampleformer.tokens import Tokens
 
 CHOICES = {"soft": choose_soft, "hard": choose_hard}
@@ -32,9 +34,10 @@ class ImportanceSampler(Sampler):
         temperature: T > 0 of the pairing, one for each group.
         learned_temperature: whether T is trained, as ``softplus`` of a parameter.
         extra: learned tokens that join the candidates, so that a head may attend to nothing.
+        kernel: of the choice, ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`.
 
     Raises:
-        ValueError: if groups < 1, sampled < 1, temperature <= 0, extra < 0, or the choice is unknown.
+        ValueError: if groups < 1, sampled < 1, temperature <= 0, extra < 0, or the choice or the kernel is unknown.
 
     Source: SAMSA (arXiv 2408.05391), section 3.
 
@@ -54,13 +57,16 @@ class ImportanceSampler(Sampler):
         temperature: float = 1.0,
         learned_temperature: bool = False,
         extra: int = 0,
+        kernel: str = "auto",
     ) -> None:
         super().__init__(groups, sampled, extra=extra)
+        check_kernel(kernel)
         if choice not in CHOICES:
             raise ValueError(f"choice is {choice!r}; {nearest(choice, CHOICES)}")
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, expected more than 0")
         self.choice = choice
+        self.kernel = kernel
         self.scorer = ImportanceScorer(width, groups)
         inverse_softplus = temperature + math.log(-math.expm1(-temperature))
         self.raw_temperature = nn.Parameter(torch.full((groups,), inverse_softplus), requires_grad=learned_temperature)
@@ -81,11 +87,12 @@ class ImportanceSampler(Sampler):
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
         """The k best tokens of each group; with pairing, the next k as further candidates."""
         scores, mask = self._candidates(context)
-        if noise is not None:
-            scores = scores + noise
         pairs = self.training or self.choice == "soft"
-        indices, valid = best_candidates(scores, (2 if pairs else 1) * self.sampled, mask)
-        mix = functools.partial(self._mix, scores.gather(-1, indices), valid) if pairs else None
+        count = (2 if pairs else 1) * self.sampled
+        indices, valid = best_candidates(scores, count, mask, noise=noise, kernel=self.kernel)
+        found = scores.gather(-1, indices)
+        found = found if noise is None else found + noise.gather(-1, indices)
+        mix = functools.partial(self._mix, found, valid) if pairs else None
         return Choice(indices, valid, min(self.sampled, indices.shape[-1]), mix)
 
     def _candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
@@ -108,6 +115,7 @@ class ImportanceSampler(Sampler):
             self.temperature.to(scores.dtype),
             top_valid,
             rest_valid,
+            kernel=self.kernel,
         )
 
     def extra_repr(self) -> str:
