@@ -1,0 +1,184 @@
+"""Attention by scores, with a kernel for Maxout scores: no tensor of n·k numbers is made.
+
+A pass goes over blocks of keys. The forward keeps, for each query, its result and its denominator; the backward makes
+the scores again, once for the gradients of the queries and once for those of the keys, each summed up by the program
+that owns them: nothing is added in an order that could change.
+
+The floor. A pair of a query and a key takes 2·e operations for its score (a maximum and an addition for each channel,
+neither of which a tensor core can do) and 2·c on tensor cores; the gradients of both sides take it again twice, and 4·e
+operations each beside: 2·n·k·e forward, 12·n·k·e in all of the backward. Bytes: queries, keys, values and results once,
+and in float32 once more with the channels first; 2 numbers a pair for relative terms if they are given, 4 more of them
+backward, and 2 as their gradients. With k = 256 and e = 64 that is 128 operations for each number of the queries:
+arithmetic, not memory, is the bound on every GPU.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from sampleformer.functional import scored
+from sampleformer.kernels.availability import unavailable, use_triton
+
+KERNEL_SCORES = ("maxout",)
+"""The scores that there is a kernel for."""
+
+
+def scored_attention(
+    query: Float[Tensor, "b h n e"],
+    key: Float[Tensor, "b h k e"],
+    value: Float[Tensor, "b h k c"],
+    valid: Bool[Tensor, "b #h k"] | None = None,
+    *,
+    leak: Float[Tensor, "b h k"] | None = None,
+    terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
+    score: str = "maxout",
+    probability: str = "leaky_relu",
+    kernel: str = "auto",
+) -> Float[Tensor, "b h n c"]:
+    """`functional.scored.scored_attention`, by a Triton kernel where there is one and it can run.
+
+    Args:
+        query, key, value, valid, leak, terms, score, probability: as of the plain function.
+        kernel: see `kernels.use_triton`.
+
+    Raises:
+        ValueError: if the kernel is ``"triton"`` and cannot run.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> query, key, value = torch.ones(3, 1, 1, 2, 8)
+        >>> scored_attention(query, key, value, leak=torch.full((1, 1, 2), -30.0), kernel="plain").sum(-1)
+        tensor([[[8., 8.]]])
+    """
+    if score in KERNEL_SCORES or kernel == "triton":
+        others = [tensor for tensor in (valid, leak, *(terms or ())) if tensor is not None]
+        reason = unavailable(query, key, value, *others, widths=(query.shape[3], value.shape[3]))
+        if score not in KERNEL_SCORES:
+            reason = f"the score is {score!r}, expected {', '.join(map(repr, KERNEL_SCORES))}"
+        if use_triton(kernel, reason):
+            return _by_kernel(query, key, value, valid, leak, terms, probability)
+    return scored.scored_attention(
+        query, key, value, valid, leak=leak, terms=terms, score=score, probability=probability
+    )
+
+
+def _by_kernel(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    valid: Tensor | None,
+    leak: Tensor | None,
+    terms: tuple[Tensor, Tensor] | None,
+    probability: str,
+) -> Tensor:
+    batch, heads, keys, _ = key.shape
+    valid = None if valid is None else valid.expand(batch, heads, keys)
+    relu = probability == "leaky_relu"
+    result: Tensor = torch.ops.sampleformer.maxout_attention(
+        query, key, value, valid, _escape(leak, valid, key, probability), *(terms or (None, None)), relu
+    )[0]
+    return result
+
+
+def _escape(leak: Tensor | None, valid: Tensor | None, key: Tensor, probability: str) -> Tensor:
+    """What leaks add to every denominator of a head, (b, h); without relu the logarithm of it."""
+    if probability == "softmax":
+        return key.new_full(key.shape[:2], -torch.inf, dtype=torch.float32)
+    if leak is None:
+        raise ValueError("leak is None, expected one logit for each slot: this probability leaks")
+    leak = leak.float() if valid is None else leak.float().masked_fill(~valid, -torch.inf)
+    return F.softplus(leak).sum(-1) if probability == "leaky_relu" else leak.logsumexp(-1)
+
+
+@torch.library.custom_op("sampleformer::maxout_attention", mutates_args=())
+def _maxout_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    valid: Tensor | None,
+    escape: Tensor,
+    multiplicative: Tensor | None,
+    additive: Tensor | None,
+    relu: bool,
+) -> tuple[Tensor, Tensor]:
+    from sampleformer.kernels.maxout_launch import launch_forward
+
+    terms = None if multiplicative is None or additive is None else (multiplicative, additive)
+    return launch_forward(query, key, value, valid, terms, escape, relu=relu)
+
+
+@_maxout_attention.register_fake
+def _(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    valid: Tensor | None,
+    escape: Tensor,
+    multiplicative: Tensor | None,
+    additive: Tensor | None,
+    relu: bool,
+) -> tuple[Tensor, Tensor]:
+    shape = query.shape[:3]
+    return value.new_empty(*shape, value.shape[3]), query.new_empty(shape, dtype=torch.float32)
+
+
+@torch.library.custom_op("sampleformer::maxout_attention_backward", mutates_args=())
+def _maxout_attention_backward(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    valid: Tensor | None,
+    escape: Tensor,
+    multiplicative: Tensor | None,
+    additive: Tensor | None,
+    relu: bool,
+    result: Tensor,
+    statistic: Tensor,
+    gradient: Tensor,
+) -> list[Tensor]:
+    from sampleformer.kernels.maxout_launch import launch_backward
+
+    terms = None if multiplicative is None or additive is None else (multiplicative, additive)
+    of_query, of_key, of_value, of_terms, inner = launch_backward(
+        query, key, value, valid, terms, result, statistic, gradient, relu=relu
+    )
+    # The share of a query's weights that escapes, by which its result would shrink if more did.
+    escaped = statistic.reciprocal() if relu else (escape[..., None] - statistic).exp()
+    return [of_query, of_key, of_value, -(escaped * inner).sum(-1), *(of_terms or ())]
+
+
+@_maxout_attention_backward.register_fake
+def _(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    valid: Tensor | None,
+    escape: Tensor,
+    multiplicative: Tensor | None,
+    additive: Tensor | None,
+    relu: bool,
+    result: Tensor,
+    statistic: Tensor,
+    gradient: Tensor,
+) -> list[Tensor]:
+    terms = [] if multiplicative is None or additive is None else [multiplicative, additive]
+    return [tensor.new_empty(tensor.shape) for tensor in (query, key, value, escape, *terms)]
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    *tensors, ctx.relu = inputs
+    ctx.save_for_backward(*tensors, *output)
+
+
+def _backward(ctx: Any, gradient: Tensor, of_statistic: Tensor | None) -> tuple[Tensor | None, ...]:
+    *tensors, result, statistic = ctx.saved_tensors
+    found = torch.ops.sampleformer.maxout_attention_backward(*tensors, ctx.relu, result, statistic, gradient)
+    of_query, of_key, of_value, of_escape, *of_terms = found
+    return (of_query, of_key, of_value, None, of_escape, *(of_terms or (None, None)), None)
+
+
+_maxout_attention.register_autograd(_backward, setup_context=_save)
