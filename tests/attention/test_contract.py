@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS, Attention, Noise, Selection
+from sampleformer.attention.samplers import observed_choices
 from sampleformer.functional import blocks
 from sampleformer.tokens import Tokens
 from tests.attention.variations import CASES, HEADS, WIDTH, batch, build, with_padding
@@ -25,7 +26,11 @@ LENGTHS = [
 def gradients(attention: Attention, tokens: Tokens, context: Tokens | None, noise: Noise | None) -> dict[str, Tensor]:
     """The value and the gradient of everything that has one, for the same upstream gradient on each call."""
     features = tokens.features.clone().requires_grad_()
-    out = attention(tokens.with_features(features), context, noise=noise)
+    with observed_choices() as observed:
+        out = attention(tokens.with_features(features), context, noise=noise)
+    for choice in observed:  # the log-probability of a choice is a way for gradients, too
+        if choice.log_probability is not None:
+            out = out + (choice.log_probability - choice.log_probability.detach())[:, None, None]
     return _with_gradients(attention, out, features)
 
 

@@ -23,6 +23,11 @@ VARIATIONS: dict[str, dict[str, dict[str, object]]] = {
         "hard-extra-tokens": {"sampled": 3, "extra": 2, "learned_temperature": True},
         "soft-more-extra-than-sampled": {"sampled": 2, "choice": "soft", "extra": 5},
         "hard-one-choice-for-all": {"sampled": 3, "groups": 1, "extra": 2},
+        "straight-through": {"sampled": 3, "choice": "straight_through", "learned_temperature": True},
+        "relaxed-subset": {"sampled": 2, "choice": "relaxed_subset", "extra": 1},
+        "simple": {"sampled": 3, "choice": "simple", "groups": 1},
+        "score-function": {"sampled": 3, "choice": "score_function"},
+        "gated": {"sampled": 3, "choice": "gated", "temperature": 0.5},
     },
     "sft": {
         "defaults": {},

@@ -84,6 +84,54 @@ def test_the_quotient_of_the_parts_after_mixing_is_the_weights_times_the_values(
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+def weights_of_present(name: str, logits: Tensor, leak: Tensor, valid: Tensor | None, presence: Tensor) -> Tensor:
+    probability = PROBABILITIES[name]
+    numerators, denominators = probability.split(logits, leak if probability.leaks else None, valid, presence)
+    return numerators / denominators
+
+
+@every_probability
+@pytest.mark.parametrize("absent", ["none", "some"])
+@pytest.mark.parametrize("validity", VALIDITY)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_presence_and_its_gradient_equal_the_twins(name, size, validity, absent):
+    logits, leak, valid = problem(*size, validity)
+    presence = 0.1 + torch.rand(size[0], size[1], size[3], dtype=torch.float64)
+    if absent == "some":
+        presence = presence * (torch.arange(size[3]) % 3 != 1)  # never the first, so something is there
+    presence.requires_grad_()
+    results = []
+    for out in (weights_of_present(name, logits, leak, valid, presence), TWINS[name](logits, leak, valid, presence)):
+        # Without softmax of nothing: what has no valid slot that is present has no weights.
+        there = presence > 0 if valid is None else (presence > 0) & valid
+        there = there.any(-1)[:, :, None, None]
+        out = torch.where(there, out, 0)
+        upstream = torch.linspace(-1, 2, out.numel(), dtype=out.dtype).view_as(out).sin()
+        gradients = [torch.zeros_like(leaf) for leaf in (logits, leak, presence)]
+        if out.requires_grad:
+            gradients = torch.autograd.grad(out, (logits, leak, presence), upstream, materialize_grads=True)
+        results.append([out, *(gradient.nan_to_num(0) for gradient in gradients)])
+    for label, found, expected in zip(("value", "logits", "leak", "presence"), *results, strict=True):
+        torch.testing.assert_close(
+            found, expected, rtol=1e-9, atol=1e-9, msg=lambda message, label=label: f"{label}: {message}"
+        )
+
+
+@every_probability
+def test_what_is_absent_changes_nothing_however_large(name):
+    logits, leak, _ = problem(2, 3, 5, 4)
+    presence = torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64).expand(2, 3, 4)
+    expected = WEIGHTS[name](logits[..., :2], leak[..., :2])
+    for large in (0.0, 50.0, 1e4):
+        spoilt = torch.cat([logits[..., :2], logits[..., 2:] + large], -1)
+        counted = presence.clone().requires_grad_()
+        weights = weights_of_present(name, spoilt, leak, None, counted)
+        torch.testing.assert_close(weights[..., :2], expected, rtol=1e-12, atol=1e-12)
+        assert not weights[..., 2:].any()
+        (gradient,) = torch.autograd.grad(weights.square().sum(), counted)
+        assert bool(gradient.isfinite().all())
+
+
 @every_probability
 @pytest.mark.parametrize("garbage", [float("nan"), float("inf"), -float("inf"), 1e300], ids=str)
 def test_garbage_in_invalid_slots_changes_nothing(name, garbage):

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tests.naive import sampling
+from tests.naive import estimators, sampling
 
 
 def linear(layer: nn.Module, x: Tensor) -> Tensor:
@@ -25,10 +25,11 @@ def _gelu(x: Tensor) -> Tensor:
     return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Softmax attention of one query (e,) over keys (m, e) and values (m, e)."""
+def _attend(query: Tensor, keys: Tensor, values: Tensor, presence: Tensor | None = None) -> Tensor:
+    """Softmax attention of one query (e,) over keys (m, e) and values (m, e), each of which counts so many times."""
     logits = torch.stack([(query * key).sum() / math.sqrt(len(query)) for key in keys])
     weights = torch.exp(logits - logits.max())
+    weights = weights if presence is None else weights * presence
     weights = weights / weights.sum()
     return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
@@ -37,7 +38,7 @@ def real_tokens(mask: Tensor | None, row: int, n: int) -> list[int]:
     return [i for i in range(n) if mask is None or bool(mask[row, i])]
 
 
-def attend_row(module: nn.Module, x: Tensor, real: list[int], seen_by_head: list[tuple[Tensor, Tensor]]) -> Tensor:
+def attend_row(module: nn.Module, x: Tensor, real: list[int], seen_by_head: list[tuple[Tensor, ...]]) -> Tensor:
     """All queries of one sample (n, d) over the keys and values of each head; padding, and nothing to see, give 0."""
     e = module.width // module.heads
     out = [torch.zeros_like(x[0]) for _ in x]
@@ -92,7 +93,7 @@ def samsa(
 ) -> Tensor:
     """Every real token attends, per head, to what that head chose among the context's real and the extra tokens.
 
-    The noise of the scores has the shape (b, g, n + extra): the extra tokens come after the context's.
+    The noise of the scores has the shape (draws, b, g, n + extra): the extra tokens come after the context's.
     """
     context, context_mask = (x, mask) if context is None else (context, context_mask)
     rows = []
@@ -105,8 +106,8 @@ def samsa(
             group = h // (module.heads // module.sampler.groups)
             candidates = [(scores[i, group], torch.cat([key[i], value[i]]), i) for i in real]
             candidates += _extra_tokens(module, h, context.shape[1])
-            chosen = _choose(module, candidates, h, None if noise is None else noise[0][b, group])
-            by_head.append(tuple(chosen.chunk(2, dim=-1)))
+            chosen, *presence = _choose(module, candidates, h, None if noise is None else noise[0][:, b, group])
+            by_head.append((*chosen.chunk(2, dim=-1), *presence))
         rows.append(attend_row(module, x[b], real_tokens(mask, b, x.shape[1]), by_head))
     return torch.stack(rows)
 
@@ -120,15 +121,34 @@ def _extra_tokens(module: nn.Module, head: int, n: int) -> list[tuple[Tensor, Te
     return [(scores[t], carried[t], n + t) for t in range(module.sampler.extra)]
 
 
-def _choose(module: nn.Module, candidates: list[tuple[Tensor, Tensor, int]], head: int, noise: Tensor | None) -> Tensor:
-    """The tokens that one head attends to, key and value side by side: (at most k, 2e)."""
+def _choose(
+    module: nn.Module, candidates: list[tuple[Tensor, Tensor, int]], head: int, noise: Tensor | None
+) -> tuple[Tensor, ...]:
+    """What one head attends to, key and value side by side (m, 2e), and perhaps how often each of them counts (m,)."""
     if not candidates:
-        return torch.zeros(0, 2 * module.width // module.heads, dtype=torch.float64)
-    noisy = torch.stack([score if noise is None else score + noise[index] for score, _, index in candidates])
+        return (torch.zeros(0, 2 * module.width // module.heads, dtype=torch.float64),)
+    scores = torch.stack([score for score, _, _ in candidates])
+    noisy = torch.stack([score if noise is None else score + noise[0, index] for score, _, index in candidates])
     tokens = torch.stack([token for _, token, _ in candidates])
     order = sorted(range(len(candidates)), key=lambda i: (-noisy[i].item(), candidates[i][2]))
-    k, heads = module.sampler.sampled, module.heads // module.sampler.groups
+    name, k, heads = module.sampler.choice, module.sampler.sampled, module.heads // module.sampler.groups
     top, rest = order[:k], order[k : 2 * k]
-    choose = {"soft": sampling.choose_soft, "hard": sampling.choose_hard}[module.sampler.choice]
     temperature = torch.log1p(torch.exp(module.sampler.raw_temperature[head // heads]))
-    return choose(tokens[top], tokens[rest], noisy[top], noisy[rest], temperature)
+    if name == "soft" or (name == "hard" and noise is not None):
+        choose = {"soft": sampling.choose_soft, "hard": sampling.choose_hard}[name]
+        return (choose(tokens[top], tokens[rest], noisy[top], noisy[rest], temperature),)
+    if name == "gated":
+        gate = 1 / (1 + torch.exp(-scores[top] / temperature))
+        key, value = tokens[top].chunk(2, dim=-1)
+        return (torch.cat([key, value * gate[:, None]], dim=-1),)
+    if noise is None or name == "score_function":
+        return (tokens[top],)
+    both = top + rest
+    if name == "relaxed_subset":
+        return tokens[both], estimators.relaxed_subset(noisy[both], k, temperature)
+    if name == "straight_through":
+        shares = estimators.relaxed_topk_with_gradient(noisy[both], k, temperature)
+        return tokens[both], estimators.straight_through(shares, range(len(top)))
+    logits = scores[both] / temperature
+    drawn = estimators.draw_subset(logits, k, [noise[1, candidates[i][2]].item() for i in both])
+    return tokens[both], estimators.straight_through(estimators.subset_marginals(logits, k), drawn)

@@ -8,7 +8,17 @@ from sampleformer.attention.full import FullAttention
 from sampleformer.attention.local import LocalAttention
 from sampleformer.attention.mixings import BernoulliMixing, Mixing, ScoredMixing, WindowMixing
 from sampleformer.attention.relative import PairTerms, Relative
-from sampleformer.attention.samplers import Choice, Everything, ImportanceSampler, PairSampler, Sampler, Selection
+from sampleformer.attention.samplers import (
+    Choice,
+    Everything,
+    ImportanceSampler,
+    NonFiniteScores,
+    Observation,
+    PairSampler,
+    Sampler,
+    Selection,
+    observed_choices,
+)
 from sampleformer.attention.samsa import SamsaAttention
 from sampleformer.attention.sft import SftAttention
 from sampleformer.attention.yoso import YosoAttention
@@ -31,6 +41,8 @@ __all__ = [
     "LocalAttention",
     "Mixing",
     "Noise",
+    "NonFiniteScores",
+    "Observation",
     "PairSampler",
     "PairTerms",
     "Relative",
@@ -41,4 +53,5 @@ __all__ = [
     "SftAttention",
     "WindowMixing",
     "YosoAttention",
+    "observed_choices",
 ]

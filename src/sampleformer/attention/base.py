@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention.mixings import Mixing, ScoredMixing
 from sampleformer.attention.relative import PairTerms, Relative
-from sampleformer.attention.samplers import Choice, Everything, Sampler, Selection
+from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
 from sampleformer.functional import gathering
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.kernels import check_kernel
@@ -129,13 +129,20 @@ class Attention(nn.Module):
 
         Returns:
             One vector a token, zero at masked tokens and where there is nothing to attend to.
+
+        Raises:
+            NonFiniteScores: if the sampler's scores are NaN or infinite.
         """
         tokens = tokens.without_padding()
         context = tokens if context is None else context.without_padding()
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
         of_sampler, of_mixing = noise if self.training and noise is not None else (None, None)
-        choice = self.sampler(context, of_sampler)
+        try:
+            choice = self.sampler(context, of_sampler)
+        except NonFiniteScores as error:
+            error.heads = self.heads
+            raise
         terms = None if self.relative is None else self.relative.of_choice(tokens, context, choice)
         norm: Callable[[Tensor], Tensor] = self.norm
         if not getattr(self.norm, "tokenwise", True):  # it must see every token at once
@@ -144,7 +151,7 @@ class Attention(nn.Module):
             context = tokens if same else context.with_features(self.norm(context.features, context.mask))
             norm = nn.Identity()
         carried = self._project(norm, context, choice)
-        result = self._attend(norm, tokens, carried, choice.slots_valid, terms, of_mixing)
+        result = self._attend(norm, tokens, carried, choice, terms, of_mixing)
         return (result, choice.selection(self.heads)) if return_selection else result
 
     def _project(
@@ -159,8 +166,10 @@ class Attention(nn.Module):
         carried = choice.mixed(self._project_candidates(norm, context, choice.indices))
         carried = carried.unflatten(-1, (-1, self._carried)).transpose(2, 3).flatten(1, 2)
         e = self.width // self.heads
-        leak = None if self.leak is None else carried[..., -1]
-        return carried[..., :e], carried[..., e : 2 * e], leak
+        value, leak = carried[..., e : 2 * e], None if self.leak is None else carried[..., -1]
+        if choice.gate is not None:
+            value = value * self._for_each_head(choice.gate)[..., None].to(value.dtype)
+        return carried[..., :e], value, leak
 
     def _project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
@@ -207,18 +216,18 @@ class Attention(nn.Module):
         norm: Callable[[Tensor], Tensor],
         tokens: Tokens,
         carried: tuple[Tensor, Tensor, Tensor | None],
-        valid: Tensor | None,
+        choice: Choice,
         terms: PairTerms | None,
         noise: Tensor | None,
     ) -> Tensor:
         key, value, leak = carried
-        if valid is not None and valid.shape[1] > 1:
-            valid = valid.repeat_interleave(self.heads // valid.shape[1], dim=1)
+        valid = None if choice.slots_valid is None else self._for_each_head(choice.slots_valid)
+        presence = None if choice.presence is None else self._for_each_head(choice.presence)
 
         def mix(features: Tensor, *of_queries: Tensor) -> Tensor:
             query = self._split(self.query(norm(features)))
             pair_terms = None if terms is None else terms.make(*of_queries)
-            mixed = self.mixing(query, key, value, valid, leak=leak, terms=pair_terms, noise=noise)
+            mixed = self.mixing(query, key, value, valid, leak=leak, terms=pair_terms, presence=presence, noise=noise)
             return self.output(mixed.transpose(1, 2).flatten(2))
 
         of_queries = () if terms is None else terms.of_queries
@@ -236,6 +245,11 @@ class Attention(nn.Module):
 
     def _split(self, features: Tensor) -> Tensor:
         return features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _for_each_head(self, of_groups: Tensor) -> Tensor:
+        """What groups have, for each of their heads; what all heads share stays as it is."""
+        groups = of_groups.shape[1]
+        return of_groups if groups == 1 else of_groups.repeat_interleave(self.heads // groups, dim=1)
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}"

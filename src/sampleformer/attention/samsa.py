@@ -18,8 +18,9 @@ class SamsaAttention(Attention):
         heads: h, must divide the width.
         sampled: k, how many tokens a head attends to; all of them if there are fewer.
         groups: how many choices are made, each shared by ``h / groups`` heads; None, as published: one for each head.
-        choice: ``"hard"`` or ``"soft"``, see `functional.sampling`.
-        temperature: T > 0 of the pairing, one for each group.
+        choice: how the scores get a gradient: ``"hard"`` or ``"soft"`` as published, or another one of
+            `attention.samplers.estimators.ESTIMATORS`.
+        temperature: T > 0 of the estimator, one for each group.
         learned_temperature: whether T is trained, as ``softplus`` of a parameter.
         extra: learned tokens (score, key and value for each head) that join the candidates, so that a head may attend
             to nothing. The publication always has 2k of them.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from sampleformer.attention import Attention, Noise, Selection
+from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.encoder.feed_forward import FeedForward
 from sampleformer.encoder.layer import EncoderLayer
 from sampleformer.encoder.norming import normalised
@@ -108,12 +108,19 @@ class Encoder(nn.Module):
             tokens: features ``(b, n, d)``.
             noise: from `draw_noise`; None: drawn in each layer.
             return_selections: also return what each layer's heads attended to.
+
+        Raises:
+            NonFiniteScores: if the scores that choose tokens are NaN or infinite; it names the layer and the heads.
         """
         tokens = tokens.without_padding()
         selections: list[Selection] = []
         for number, layer in enumerate(self.layers):
             of_layer = None if noise is None else noise[number]
-            result = layer(tokens, self.residual_scale, noise=of_layer, return_selection=return_selections)
+            try:
+                result = layer(tokens, self.residual_scale, noise=of_layer, return_selection=return_selections)
+            except NonFiniteScores as error:
+                error.layer = number
+                raise
             tokens, *selection = result if return_selections else (result,)
             selections += selection
         tokens = normalised(self.norm, tokens)

@@ -31,7 +31,7 @@ def project_chosen(
     bias: Float[Tensor, "g c"] | None = None,
     norm: Callable[[Tensor], Tensor] | None = None,
 ) -> Float[Tensor, "b g m c"]:
-    """``result[b, g, i] = weight[g] · norm(features[b, indices[b, g, i]]) + bias[g]``: only what was chosen is projected.
+    """``result[b, g, i] = weight[g] · norm(features[b, indices[b, g, i]]) + bias[g]``: projects what was chosen alone.
 
     Args:
         features: of n tokens.

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+_LARGEST_EXPONENT = 30.0
+
 
 def softmax(logits: Float[Tensor, "b h n k"], valid: Bool[Tensor, "b #h k"] | None = None) -> Float[Tensor, "b h n k"]:
     """Weights that sum to one, ``A_ij = exp a_ij / Σ_j exp a_ij``; zeros where no slot is valid.
@@ -80,38 +82,59 @@ class Probability:
     """A way to make weights of logits.
 
     Args:
-        split: maps logits ``(b, h, n, k)``, leak ``(b, h, k)`` (None, if it does not leak) and valid ``(b, h or 1, k)``
-            (None: all are) to numerators ``(b, h, n, k)`` and denominators ``(b, h, n, 1)``, float32 or wider. Only
-            their quotient has a meaning: both may carry a common factor, which gradients leave out. Denominators are
-            never zero.
+        split: maps logits ``(b, h, n, k)``, leak ``(b, h, k)`` (None, if it does not leak), valid ``(b, h or 1, k)``
+            (None: all are) and presence ``(b, h or 1, k)`` (None: all are present) to numerators ``(b, h, n, k)`` and
+            denominators ``(b, h, n, 1)``, float32 or wider. Only their quotient has a meaning: both may carry a common
+            factor, which gradients leave out. Denominators are never zero. Presence is how much each slot counts: its
+            numerator and its leak are multiplied by it.
         leaks: whether it takes a leak.
     """
 
-    split: Callable[[Tensor, Tensor | None, Tensor | None], tuple[Tensor, Tensor]]
+    split: Callable[..., tuple[Tensor, Tensor]]
     leaks: bool
 
 
-def _softmax(logits: Tensor, leak: Tensor | None, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+def _softmax(
+    logits: Tensor, leak: Tensor | None, valid: Tensor | None, presence: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     logits = _masked(_wide(logits), valid)
-    numerators = (logits - _largest(logits)).exp_()
+    numerators = _counted(_exponentials(logits, _largest(logits, presence), presence), presence)
     return numerators, _never_zero(numerators.sum(-1, keepdim=True))
 
 
-def _leaky_relu(logits: Tensor, leak: Tensor | None, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+def _leaky_relu(
+    logits: Tensor, leak: Tensor | None, valid: Tensor | None, presence: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     logits, leak = _wide(logits), _of_slots(leak, valid)
-    numerators = _masked(logits, valid).relu()
+    positive = _masked(logits, valid).relu()
+    numerators = _counted(positive, presence)
     total = numerators.sum(-1, keepdim=True)
+    leaked = _counted(F.softplus(leak), presence).sum(-1, keepdim=True)
     # Where nothing is above zero the denominator does not matter, but a tiny one would make gradients 0·∞.
-    return numerators, (total + F.softplus(leak).sum(-1, keepdim=True)).masked_fill(total == 0, 1)
+    nothing = total == 0 if presence is None else positive.detach().sum(-1, keepdim=True) == 0
+    return numerators, _never_zero((total + leaked).masked_fill(nothing, 1))
 
 
-def _leaky_softmax(logits: Tensor, leak: Tensor | None, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+def _leaky_softmax(
+    logits: Tensor, leak: Tensor | None, valid: Tensor | None, presence: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     logits, leak = _masked(_wide(logits), valid), _of_slots(leak, valid)
-    largest_leak = _largest(leak)
-    largest = torch.maximum(_largest(logits), largest_leak)
-    numerators = (logits - largest).exp_()
-    leaked = (leak - largest_leak).exp().sum(-1, keepdim=True) * (largest_leak - largest).exp()
-    return numerators, _never_zero(numerators.sum(-1, keepdim=True) + leaked)
+    largest_leak = _largest(leak, presence)
+    largest = torch.maximum(_largest(logits, presence), largest_leak)
+    numerators = _counted(_exponentials(logits, largest, presence), presence)
+    leaked = _counted(_exponentials(leak, largest_leak, presence), presence).sum(-1, keepdim=True)
+    return numerators, _never_zero(numerators.sum(-1, keepdim=True) + leaked * (largest_leak - largest).exp())
+
+
+def _counted(of_slots: Tensor, presence: Tensor | None) -> Tensor:
+    return of_slots if presence is None else of_slots * presence.to(of_slots.dtype)[:, :, None, :]
+
+
+def _exponentials(logits: Tensor, largest: Tensor, presence: Tensor | None) -> Tensor:
+    if presence is None:
+        return (logits - largest).exp_()
+    # What is absent may be far above the largest that is present: zero times what it is must not be zero times ∞.
+    return (logits - largest).clamp(max=_LARGEST_EXPONENT).exp_()
 
 
 def _divided(parts: tuple[Tensor, Tensor], dtype: torch.dtype) -> Tensor:
@@ -134,10 +157,12 @@ def _of_slots(leak: Tensor | None, valid: Tensor | None) -> Tensor:
     return _masked(_wide(leak)[:, :, None, :], valid)
 
 
-def _largest(logits: Tensor) -> Tensor:
-    """What to subtract before the exponential: the maximum of each row."""
+def _largest(logits: Tensor, presence: Tensor | None) -> Tensor:
+    """What to subtract before the exponential: the maximum of each row, over the slots that are present at all."""
     if logits.shape[-1] == 0:
         return logits.new_zeros((*logits.shape[:-1], 1))
+    if presence is not None:
+        logits = _masked(logits.detach(), presence > 0)
     # Finite also for a row without a valid slot, since infinity minus infinity is NaN.
     return logits.detach().amax(-1, keepdim=True).clamp(min=torch.finfo(logits.dtype).min)
 

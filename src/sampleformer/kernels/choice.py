@@ -1,14 +1,16 @@
 """The soft and the hard choice without their (k, k) tensor.
 
 Floor, for a row with k tokens of width c on either side, in numbers of s bytes: the soft choice reads both sides and
-writes one, 3kcs bytes, with 2k²c operations and k² sigmoids; its backward reads the gradient and both sides and writes
-two gradients, 5kcs bytes, with 4k²c operations. The plain functions write and read the k² probabilities about six times,
-in float32: at k = 512 and c = 64 that is 6 MB a row, where 3kcs is 0.2 MB. The hard choice copies forward; backward it
-multiplies once, 2k²c operations. The kernels go over the other side in blocks, and do each product anew from either side
-(6k²c and 4k²c operations), so that every sum has one program and one order.
+writes one, ``3 k c s`` bytes, with ``2 k² c`` operations and k² sigmoids; its backward pass reads the gradient and both
+sides and writes two gradients, ``5 k c s`` bytes, with ``4 k² c`` operations. The hard choice copies, and multiplies in
+its backward pass only, ``2 k² c`` operations. The plain functions also write and read the k² probabilities about six
+times, in float32: at k = 512 and c = 64 that is 6 MB a row, where ``3 k c s`` is 0.2 MB in bfloat16. The kernels go
+over the other side in blocks, and do a product anew for either side (``6 k² c`` and ``4 k² c`` operations backward), so
+that every sum has one program and one order.
 """
 
-import torch
+import math
+
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -105,7 +107,7 @@ def pulls(
     if not use_triton(kernel, unavailable(gradient, *given)) or not rest.shape[-2]:
         return plain_pulls.pulls(gradient, *given, top_valid, rest_valid)
     by_row = _by_row(*given, top_scores.new_ones(()), top_valid, rest_valid)
-    rows = gradient.expand(top.shape).reshape(by_row[0].shape)
+    rows = gradient.reshape(math.prod(top.shape[:-2]), *top.shape[-2:])
     of_top, of_rest = operators.pulls(rows, *by_row)[:2]
     return of_top.reshape(top.shape[:-1]), of_rest.reshape(rest.shape[:-1])
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sampleformer.kernels.choice_triton import Pairs
+    from sampleformer.kernels.choice_launch import Pairs
 
 
 @torch.library.custom_op("sampleformer::choose_soft", mutates_args=())
@@ -20,9 +20,11 @@ def choose_soft(
     rest_valid: Tensor | None,
 ) -> Tensor:
     """The mixtures ``(rows, k, c)``; the temperature has one number for each row."""
-    from sampleformer.kernels.choice_triton import mix
+    from sampleformer.kernels.choice_launch import mix
 
-    return mix(*_unit_stride(top, rest), _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid))
+    return mix(
+        _unit_stride(top), _unit_stride(rest), _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
+    )
 
 
 @torch.library.custom_op("sampleformer::choose_soft_backward", mutates_args=())
@@ -37,9 +39,9 @@ def choose_soft_backward(
     rest_valid: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of top, rest, their scores and the temperature."""
-    from sampleformer.kernels.choice_triton import gradient_of_rest, pull
+    from sampleformer.kernels.choice_launch import gradient_of_rest, pull
 
-    gradient, top, rest = _unit_stride(gradient, top, rest)
+    gradient, top, rest = _unit_stride(gradient), _unit_stride(top), _unit_stride(rest)
     pairs = _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
     found = pull(gradient, top, rest, pairs)
     share = 1 / (top.shape[1] * pairs.temperature[:, None])
@@ -78,10 +80,10 @@ def choose_hard_backward(
     rest_valid: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the scores of top and rest, and of the temperature."""
-    from sampleformer.kernels.choice_triton import pull
+    from sampleformer.kernels.choice_launch import pull
 
     pairs = _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
-    found = pull(*_unit_stride(gradient, top, rest), pairs)
+    found = pull(_unit_stride(gradient), _unit_stride(top), _unit_stride(rest), pairs)
     share = 1 / (top.shape[1] * pairs.temperature[:, None].clamp(min=1))
     of_temperature = -found.stretched.sum(-1) / (top.shape[1] * pairs.temperature)
     return (
@@ -103,22 +105,22 @@ def pulls(
     rest_valid: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The pulls of top, ``(rows, k)``, and of rest, ``(rows, r)``."""
-    from sampleformer.kernels.choice_triton import pull
+    from sampleformer.kernels.choice_launch import pull
 
     pairs = _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
-    found = pull(*_unit_stride(gradient, top, rest), pairs)
+    found = pull(_unit_stride(gradient), _unit_stride(top), _unit_stride(rest), pairs)
     return found.of_top.to(top_scores.dtype), found.of_rest.to(rest_scores.dtype)
 
 
-def _unit_stride(*tensors: Tensor) -> list[Tensor]:
+def _unit_stride(tensor: Tensor) -> Tensor:
     # Rows and slots may lie where they are; the numbers of a slot must lie side by side.
-    return [tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in tensors]
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
 def _pairs(
     top_scores: Tensor, rest_scores: Tensor, temperature: Tensor, top_valid: Tensor | None, rest_valid: Tensor | None
 ) -> "Pairs":
-    from sampleformer.kernels.choice_triton import Pairs
+    from sampleformer.kernels.choice_launch import Pairs
 
     top_scores, rest_scores, temperature = (
         numbers.float().contiguous() for numbers in (top_scores, rest_scores, temperature)

@@ -1,11 +1,13 @@
 """How precisely Triton's kernels multiply matrices."""
 
+from typing import Any
+
 import torch
 
 from sampleformer.kernels.availability import interpreting
 
 
-def of_products(dtype: torch.dtype) -> dict[str, str | bool]:
+def of_products(dtype: torch.dtype) -> dict[str, Any]:
     """What `products_triton.product` is told: half precision is multiplied as it is, and added up in float32.
 
     A float32 is split into three TF32 numbers, which keeps its precision, or rounded to one where torch's own products

@@ -1,5 +1,7 @@
 """Products of matrices, for the kernels of several modules."""
 
+# mypy: allow-untyped-defs, allow-incomplete-defs
+
 import triton
 import triton.language as tl
 

@@ -1,16 +1,16 @@
 """Projecting the tokens that were chosen, and no copy of them.
 
 Floor, for g groups that choose m of n tokens of width d, which get c numbers of s bytes each: ``2 g m c d`` operations
-in the forward pass and twice that in the backward one, and ``g m c s`` bytes written. The plain function also writes the
-tokens chosen, ``g m d s`` bytes, normalises them and reads them again: at g = 8, m = 512, d = 512 in bfloat16 that is
-3 × 4 MB a sample, and as much in the backward pass. The kernel reads each token where it is, for every 64 of the c
-numbers once; c is ``2 d / g``, so that at g = 8 it reads ``2 g m d s`` bytes, mostly from the cache.
+in the forward pass and twice that in the backward one, and ``g m c s`` bytes written. The plain function also writes
+the tokens chosen, ``g m d s`` bytes, reads and writes them to normalise them, and reads them again: at g = 8, m = 512,
+d = 512 in bfloat16 that is 4 × 4 MB a sample, and as much in the backward pass. The kernel reads each token where it
+is, for every 64 of the c numbers once: at ``c = 2 d / g`` that is ``2 g m d s`` bytes, mostly from the cache.
 
-What follows, attending to them, stays torch's own fused attention (`F.scaled_dot_product_attention`): it reads and writes
-``2 n d s`` bytes for queries and results and as good as nothing for the k keys and values, with ``4 n k d`` operations,
-that is ``2 k / s`` operations a byte. At k = 256 in bfloat16, 256, about what a large GPU can do while it reads a byte.
-Gathering in the same kernel would save ``4 g k e s`` bytes of keys and values, a share ``2 k / n`` of the traffic, and
-every program, of n / 128, would have to project the chosen tokens anew or wait for the others.
+What follows, attending to them, stays torch's own fused attention (`F.scaled_dot_product_attention`). It reads and
+writes ``2 n d s`` bytes for queries and results and as good as nothing for the k keys and values, with ``4 n k d``
+operations: ``2 k / s`` operations a byte, at k = 256 in bfloat16 256, about what a large GPU can do while it reads one.
+Projecting in the same kernel would save writing and reading keys and values, ``4 k d s`` bytes, which is ``2 k / n`` of
+the traffic, and each of its n / 128 programs would have to project all chosen tokens anew.
 """
 
 from functools import partial

@@ -1,10 +1,10 @@
 """Choosing k of n tokens in one go: noise, mask and selection.
 
-Floor, for a row of n scores: read them, the noise and the mask once, 9n bytes, and write k indices. The kernel keeps the
-sum as a key of 4 bytes, which it writes once and, in rows of more than 1024, reads five times: three times to count one
-more digit, of which four give the last key chosen, and twice to write the chosen ones down in the order of the tokens.
-That is 33n bytes, all in streams, and what comes after the first 13n mostly from the cache. The chosen ones are ranked
-by comparing each with each, k² comparisons.
+Floor, for a row of n scores: read them, the noise and the mask once, ``9 n`` bytes, and write k indices. The kernel
+keeps the sum as a key of 4 bytes, which it writes once and, in rows of more than 1024, reads five times: three times to
+count one more digit, of which four give the last key chosen, and twice to write the chosen ones down in the order of
+the tokens. That is ``33 n`` bytes, all in streams, and what comes after the first ``13 n`` mostly from the cache. The
+chosen ones are ranked by comparing each with each, k² comparisons.
 """
 
 import math
@@ -78,7 +78,7 @@ def _by_group(rows: Tensor) -> Tensor:
 
 @torch.library.custom_op("sampleformer::gumbel_topk", mutates_args=())
 def _gumbel_topk(scores: Tensor, noise: Tensor | None, mask: Tensor | None, wanted: int) -> tuple[Tensor, Tensor]:
-    from sampleformer.kernels.top_k_triton import select
+    from sampleformer.kernels.top_k_launch import select
 
     return select(scores, noise, mask, wanted)
 

@@ -1,22 +1,14 @@
-"""The kernels of `top_k`: keys, radix selection over their digits, compaction in order, ranks by counting.
+"""Choosing k of n in Triton: keys, radix selection over their digits, compaction in order, ranks by counting.
 
-A key is the score's bits as an integer that is in the score's order, so that selecting is counting digits, of 8 bits:
-a program's own histogram costs it one vote for each bit and number, and one sum for each value of a digit. Counts of a digit are added up over the blocks of a row atomically, which is deterministic: they are integers.
+A key is the score's bits as an integer that is in the score's order, so that selecting is counting digits, of 8 bits: a
+program's own histogram costs it one vote for each bit and number, and one sum for each value of a digit. Counts of a
+digit are added up over the blocks of a row atomically, which is deterministic: they are integers.
 """
 
-from typing import Any
+# mypy: allow-untyped-defs, allow-incomplete-defs
 
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
-
-BLOCK = 4096
-"""Numbers of a row that one program reads."""
-SHORT = 1024
-"""Rows of up to so many numbers are ranked as they are: each number is compared with all others."""
-SHIFTS = (24, 16, 8, 0)
-"""Of the digits of a key, the highest first."""
 
 LEAST = tl.constexpr(-(2**31))
 """The key of what is masked: below that of minus infinity."""
@@ -26,111 +18,12 @@ BINS = tl.constexpr(256)
 """Values of a digit."""
 
 
-def select(scores: Tensor, noise: Tensor | None, mask: Tensor | None, wanted: int) -> tuple[Tensor, Tensor]:
-    """Indices of the best of each row of ``(b, g, n)``, best first, and whether each is valid."""
-    batch, groups, length = scores.shape
-    rows, blocks = batch * groups, triton.cdiv(length, BLOCK)
-    short = length <= SHORT
-    integers: dict[str, Any] = {"dtype": torch.int32, "device": scores.device}
-    indices = torch.empty(batch, groups, wanted, dtype=torch.int64, device=scores.device)
-    valid = torch.empty(batch, groups, wanted, dtype=torch.bool, device=scores.device)
-    if not rows or not length:
-        return indices, valid
-    keys = torch.empty(rows, length, **integers)
-    counts = torch.zeros(len(SHIFTS), 0 if short else rows, BINS.value, **integers)
-    added, allowed = (scores if given is None else given for given in (noise, mask))
-    key_kernel[(rows, blocks)](
-        scores,
-        added,
-        allowed,
-        keys,
-        counts[0],
-        groups,
-        length,
-        *scores.stride(),
-        *added.stride(),
-        *allowed.stride(),
-        NOISE=noise is not None,
-        MASK=mask is not None,
-        COUNT=not short,
-        SHIFT=SHIFTS[0],
-        BLOCK=triton.next_power_of_2(length) if short else BLOCK,
-        num_warps=4 if short else 8,
-    )
-    places = keys  # not read
-    if not short:
-        keys, places = _compacted(keys, counts, wanted)
-    found = keys.shape[1]
-    rank_kernel[(rows, triton.cdiv(found, 32))](
-        keys, places, indices, valid, found, wanted, GATHERED=not short, BLOCK=32, OTHERS=128, num_warps=4
-    )
-    return indices, valid
-
-
-def _compacted(keys: Tensor, counts: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
-    """The keys of the best of each row and their indices, both ``(rows, wanted)``, in the order of the index."""
-    rows, length = keys.shape
-    blocks = triton.cdiv(length, BLOCK)
-    states = keys.new_empty(len(SHIFTS), rows, 2)
-    tallies = keys.new_empty(rows, blocks, 2)
-    best, places = keys.new_empty(rows, wanted), keys.new_empty(rows, wanted)
-    for stage in range(1, len(SHIFTS)):
-        digit_kernel[(rows, blocks)](
-            keys,
-            counts[stage - 1],
-            counts[stage],
-            states[stage - 2],  # at stage 1 not read
-            states[stage - 1],
-            length,
-            wanted,
-            FIRST=stage == 1,
-            SHIFT=SHIFTS[stage],
-            BLOCK=BLOCK,
-            num_warps=8,
-        )
-    tally_kernel[(rows, blocks)](
-        keys, counts[-1], states[-2], states[-1], tallies, length, blocks, BLOCK=BLOCK, num_warps=8
-    )
-    compact_kernel[(rows, blocks)](
-        keys,
-        states[-1],
-        tallies,
-        best,
-        places,
-        length,
-        blocks,
-        wanted,
-        BLOCKS=triton.next_power_of_2(blocks),
-        BLOCK=BLOCK,
-        num_warps=8,
-    )
-    return best, places
-
-
 @triton.jit
 def key_kernel(
-    scores,
-    noise,
-    mask,
-    keys,
-    counts,
-    groups,
-    length,
-    scores_by_sample,
-    scores_by_group,
-    scores_by_token,
-    noise_by_sample,
-    noise_by_group,
-    noise_by_token,
-    mask_by_sample,
-    mask_by_group,
-    mask_by_token,
-    NOISE: tl.constexpr,
-    MASK: tl.constexpr,
-    COUNT: tl.constexpr,
-    SHIFT: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
+    scores, noise, mask, keys, counts, groups, length, scores_by_sample, scores_by_group, scores_by_token,
+    noise_by_sample, noise_by_group, noise_by_token, mask_by_sample, mask_by_group, mask_by_token,
+    NOISE: tl.constexpr, MASK: tl.constexpr, COUNT: tl.constexpr, SHIFT: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     """Writes the keys of a block of a row, and counts their highest digit."""
     row = tl.program_id(0).to(tl.int64)
     sample, group = row // groups, row % groups
@@ -155,17 +48,9 @@ def key_kernel(
 
 @triton.jit
 def digit_kernel(
-    keys,
-    counts,
-    next_counts,
-    state,
-    next_state,
-    length,
-    wanted,
-    FIRST: tl.constexpr,
-    SHIFT: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
+    keys, counts, next_counts, state, next_state, length, wanted,
+    FIRST: tl.constexpr, SHIFT: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     """Finds one more digit of the row's last chosen key; counts the digit after it where all before are the same."""
     row = tl.program_id(0).to(tl.int64)
     if FIRST:
@@ -204,8 +89,8 @@ def tally_kernel(keys, counts, state, next_state, tallies, length, blocks, BLOCK
 
 @triton.jit
 def compact_kernel(
-    keys, state, tallies, best, places, length, blocks, wanted, BLOCKS: tl.constexpr, BLOCK: tl.constexpr
-):
+    keys, state, tallies, best, places, length, blocks, wanted, BLOCKS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
     """Writes the chosen keys of a block behind those of the blocks before it, in the order of their index."""
     row = tl.program_id(0).to(tl.int64)
     last, missing = tl.load(state + 2 * row), tl.load(state + 2 * row + 1)
@@ -229,16 +114,9 @@ def compact_kernel(
 
 @triton.jit
 def rank_kernel(
-    keys,
-    places,
-    indices,
-    valid,
-    length,
-    wanted,
-    GATHERED: tl.constexpr,
-    BLOCK: tl.constexpr,
-    OTHERS: tl.constexpr,
-):
+    keys, places, indices, valid, length, wanted,
+    GATHERED: tl.constexpr, BLOCK: tl.constexpr, OTHERS: tl.constexpr,
+):  # fmt: skip
     """Writes each key's index where its rank says: how many of the row are larger, or equal and before it."""
     row = tl.program_id(0).to(tl.int64)
     own = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)

@@ -47,6 +47,7 @@ class Mixing(nn.Module):
         *,
         leak: Float[Tensor, "b h k"] | None = None,
         terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
+        presence: Float[Tensor, "b #h k"] | None = None,
         noise: Tensor | None = None,
     ) -> Float[Tensor, "b h n e"]:
         """Mixes; zeros where a query has no valid key.
@@ -59,6 +60,8 @@ class Mixing(nn.Module):
             leak: if `leaks`.
             terms: if `relates`, what the place of a pair adds: the logit is multiplied by softplus of the first, then
                 the second is added.
+            presence: how often each key counts: its weight is multiplied by it before weights are made to sum to one. A
+                key that counts zero times changes nothing, but its presence has a gradient. None: each counts once.
             noise: of this training pass; None in evaluation.
         """
         raise NotImplementedError

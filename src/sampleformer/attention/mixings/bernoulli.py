@@ -108,9 +108,12 @@ class BernoulliMixing(Mixing):
         *,
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
+        presence: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
+        if presence is not None:  # the result gets unit length, so what counts are the values in the sum
+            value = value * presence[..., None].to(value.dtype)
         if self.hashes is None:
             mixed = expected_attention(unit_length(query), unit_length(key), value, self.code_length, valid)
         else:

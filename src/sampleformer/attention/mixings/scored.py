@@ -62,16 +62,17 @@ class ScoredMixing(Mixing):
         *,
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
+        presence: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if self._is_fused and terms is None:
+        if self._is_fused and terms is None and presence is None:
             return _fused(query, key, value, valid)
         logits = SCORES[self.score](query, key)
         if terms is not None:
             multiplicative, additive = (term.to(logits.dtype) for term in terms)
             logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
-        numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid)
+        numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid, presence)
         return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
 
     def extra_repr(self) -> str:

@@ -48,6 +48,7 @@ class WindowMixing(Mixing):
         *,
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
+        presence: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""

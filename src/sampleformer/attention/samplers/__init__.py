@@ -3,7 +3,22 @@
 from sampleformer.attention.samplers.base import Sampler
 from sampleformer.attention.samplers.choice import Choice, Selection
 from sampleformer.attention.samplers.everything import Everything
+from sampleformer.attention.samplers.finite import NonFiniteScores, check_finite
 from sampleformer.attention.samplers.importance import ImportanceSampler
+from sampleformer.attention.samplers.observation import Observation, observe, observed_choices, observing
 from sampleformer.attention.samplers.pairs import PairSampler
 
-__all__ = ["Choice", "Everything", "ImportanceSampler", "PairSampler", "Sampler", "Selection"]
+__all__ = [
+    "Choice",
+    "Everything",
+    "ImportanceSampler",
+    "NonFiniteScores",
+    "Observation",
+    "PairSampler",
+    "Sampler",
+    "Selection",
+    "check_finite",
+    "observe",
+    "observed_choices",
+    "observing",
+]

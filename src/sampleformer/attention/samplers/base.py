@@ -13,7 +13,10 @@ from sampleformer.tokens import Tokens
 class Sampler(nn.Module):
     """Chooses the tokens that each group of heads attends to.
 
-    A subclass writes `forward` and, if training is random, `draw_noise`.
+    A subclass writes `forward` and, if training is random, `draw_noise`. In training it takes `count` tokens, adds
+    `scaled(noise)` to its scores and divides by `annealed(temperature)`, so that schedules can change all three from
+    step to step. Evaluation knows nothing of them: there the noise is zero, and k and T are the model's own. A training
+    whose noise ends at zero therefore ends with the model that evaluation runs.
 
     Args:
         groups: g, how many choices are made; the heads of an attention are dealt out to them in order.
@@ -21,18 +24,49 @@ class Sampler(nn.Module):
         extra: learned tokens that join the candidates of each group, after the n tokens. The sampler has their scores,
             the attention their keys and values.
 
+    Attributes:
+        noise_scale: what the noise of training is multiplied by, a number in a tensor; 0: training, too, takes the k
+            best. A tensor, as the next two are, so that a compiled program need not be compiled anew when it changes.
+        temperature_scale: what T is multiplied by in training.
+        temperature_floor: the least T in training, if it is lower than the model's.
+        sampled_in_training: k in training; None: as in evaluation. Each new value compiles a program anew.
+
     Raises:
         ValueError: if groups < 1, sampled < 1 or extra < 0.
     """
 
+    noise_scale: Tensor
+    temperature_scale: Tensor
+    temperature_floor: Tensor
+
     def __init__(self, groups: int, sampled: int, *, extra: int = 0) -> None:
         super().__init__()
-        for name, value, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
-            if value < least:
-                raise ValueError(f"{name} is {value}, expected at least {least}")
+        for argument, number, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
+            if number < least:
+                raise ValueError(f"{argument} is {number}, expected at least {least}")
         self.groups = groups
         self.sampled = sampled
         self.extra = extra
+        self.sampled_in_training: int | None = None
+        for name, value in (("noise_scale", 1.0), ("temperature_scale", 1.0), ("temperature_floor", 0.0)):
+            self.register_buffer(name, torch.tensor(value), persistent=False)  # of a training, not of a model
+
+    @property
+    def count(self) -> int:
+        """k of this pass."""
+        if self.training and self.sampled_in_training is not None:
+            return self.sampled_in_training
+        return self.sampled
+
+    def scaled(self, noise: Tensor) -> Tensor:
+        """The noise of the scores of a training pass, as large as the schedule has it."""
+        return noise * self.noise_scale
+
+    def annealed(self, temperature: Tensor) -> Tensor:
+        """T of this pass: in training ``max(T · temperature_scale, min(T, temperature_floor))``."""
+        if not self.training:
+            return temperature
+        return torch.maximum(temperature * self.temperature_scale, temperature.clamp(max=self.temperature_floor))
 
     def draw_noise(self, context: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
         """The random numbers of one training pass, one tensor; None if there are none."""

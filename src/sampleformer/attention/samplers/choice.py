@@ -36,6 +36,10 @@ class Choice:
             weights that add up to one, and differentiable in the scores. None: slot i holds candidate i.
         shares: instead of a mix, how much of slot i is candidate k + i, shape ``(b, g, m - k)``; the remainder is
             candidate i.
+        presence: how often each slot counts in the weights of the queries, shape ``(b, g, k)``: one where its token was
+            chosen, zero where not. Estimators have their gradient through it. None: all count once.
+        gate: what the value of each slot is multiplied by, shape ``(b, g, k)``. None: one.
+        chosen: how many of the slots, from the first on, hold what was chosen. None: all.
     """
 
     indices: Int64[Tensor, "b g m"]
@@ -43,6 +47,9 @@ class Choice:
     slots: int
     mix: Callable[[Tensor], Tensor] | None = None
     shares: Float[Tensor, "b g r"] | None = None
+    presence: Float[Tensor, "b g k"] | None = None
+    gate: Float[Tensor, "b g k"] | None = None
+    chosen: int | None = None
 
     def mixed(self, candidates: Float[Tensor, "b g m c"]) -> Float[Tensor, "b g k c"]:
         """What the slots hold of something that is linear in the candidates: keys, values, terms of pairs."""
@@ -63,8 +70,9 @@ class Choice:
 
     def selection(self, heads: int) -> Selection:
         """The tokens chosen, for each head of the groups."""
-        indices, valid = self.indices[..., : self.slots], self.slots_valid
-        valid = torch.ones_like(indices, dtype=torch.bool) if valid is None else valid
+        chosen = self.slots if self.chosen is None else self.chosen
+        indices = self.indices[..., :chosen]
+        valid = torch.ones_like(indices, dtype=torch.bool) if self.valid is None else self.valid[..., :chosen]
         return Selection(*(_for_each_head(tensor, heads) for tensor in (indices, valid)))
 
 

@@ -1,37 +1,37 @@
 """SAMSA's sampler: each group of heads keeps the tokens that it finds most important."""
 
-import functools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
+from sampleformer.attention.samplers.base import Sampler, noise_dtype
 from sampleformer.attention.samplers.choice import Choice
+from sampleformer.attention.samplers.estimators import ESTIMATORS
+from sampleformer.attention.samplers.finite import check_finite
+from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.attention.samplers.scorer import ImportanceScorer
 from sampleformer.errors import nearest
 from sampleformer.functional.sampling import gumbel_noise
+from sampleformer.functional.score_function import ordered_log_probability
 from sampleformer.kernels import check_kernel
-from sampleformer.kernels.choice import choose_hard, choose_soft
 from sampleformer.tokens import Tokens
-
-CHOICES = {"soft": choose_soft, "hard": choose_hard}
 
 
 class ImportanceSampler(Sampler):
     """The k best of a learned score; in training a sample of k, with a gradient for the scores.
 
-    ``s = scorer(x)``, in training ``s ← s + Gumbel noise``. The k best tokens (top) are paired with the next k (rest):
-    the choice is soft (a mixture) or hard (top itself, with the mixture's gradient for the scores). With a hard choice
-    evaluation needs no rest.
+    ``s = scorer(x)``, in training ``s ← s + Gumbel noise``; the k best are chosen. The estimator says how the scores
+    get a gradient from that, see `ESTIMATORS`: ``"hard"`` and ``"soft"`` are the publication's, which pairs the k best
+    with the next k; others see the next k as slots that count zero times, or need the chosen tokens alone.
 
     Args:
         width: d, of the tokens.
         groups: g, each with scores and a choice of its own.
         sampled: k, how many tokens a group attends to; all of them if there are fewer.
-        choice: ``"hard"`` or ``"soft"``.
-        temperature: T > 0 of the pairing, one for each group.
+        choice: the estimator's name in `ESTIMATORS`.
+        temperature: T > 0 of the estimator, one for each group.
         learned_temperature: whether T is trained, as ``softplus`` of a parameter.
         extra: learned tokens that join the candidates, so that a head may attend to nothing.
         kernel: of the choice, ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`.
@@ -61,12 +61,12 @@ class ImportanceSampler(Sampler):
     ) -> None:
         super().__init__(groups, sampled, extra=extra)
         check_kernel(kernel)
-        if choice not in CHOICES:
-            raise ValueError(f"choice is {choice!r}; {nearest(choice, CHOICES)}")
+        if choice not in ESTIMATORS:
+            raise ValueError(f"choice is {choice!r}; {nearest(choice, ESTIMATORS)}")
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, expected more than 0")
         self.choice = choice
-        self.kernel = kernel
+        self.estimator = ESTIMATORS[choice].on(kernel)
         self.scorer = ImportanceScorer(width, groups)
         inverse_softplus = temperature + math.log(-math.expm1(-temperature))
         self.raw_temperature = nn.Parameter(torch.full((groups,), inverse_softplus), requires_grad=learned_temperature)
@@ -79,21 +79,31 @@ class ImportanceSampler(Sampler):
         return F.softplus(self.raw_temperature)
 
     def draw_noise(self, context: Tokens, generator: torch.Generator | None = None) -> Tensor:
-        """Gumbel noise for the score of every candidate, shape ``(b, g, n + extra)``."""
+        """Gumbel noise for the score of every candidate, and uniform draws if the estimator wants some.
+
+        Shape ``(draws, b, g, n + extra)``.
+        """
         features = context.features
         shape = (context.batch, self.groups, context.length + self.extra)
-        return gumbel_noise(*shape, generator=generator, device=features.device, dtype=noise_dtype(features))
+        device, dtype = features.device, noise_dtype(features)
+        gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
+        if self.estimator.draws == 1:
+            return gumbel
+        uniform = torch.rand(self.estimator.draws - 1, *shape, generator=generator, device=device, dtype=dtype)
+        return torch.cat([gumbel, uniform])
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
-        """The k best tokens of each group; with pairing, the next k as further candidates."""
+        """The k best tokens of each group, as the estimator has it; with pairing, the next k as further candidates."""
         scores, mask = self._candidates(context)
-        pairs = self.training or self.choice == "soft"
-        count = (2 if pairs else 1) * self.sampled
-        indices, valid = best_candidates(scores, count, mask, noise=noise, kernel=self.kernel)
-        found = scores.gather(-1, indices)
-        found = found if noise is None else found + noise.gather(-1, indices)
-        mix = functools.partial(self._mix, found, valid) if pairs else None
-        return Choice(indices, valid, min(self.sampled, indices.shape[-1]), mix)
+        check_finite(scores, mask)
+        if noise is None:
+            choice = self.estimator.evaluate(scores, mask, self.count, self.temperature)
+        else:
+            temperature = self.annealed(self.temperature)
+            choice = self.estimator.train(scores, mask, noise, self.noise_scale, self.count, temperature)
+        if observing():
+            observe(self._observation(scores, mask, choice))
+        return choice
 
     def _candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
         scores = self.scorer(context.features)
@@ -104,19 +114,15 @@ class ImportanceSampler(Sampler):
             mask = None if mask is None else F.pad(mask, (0, self.extra), value=True)
         return scores, mask
 
-    def _mix(self, scores: Tensor, valid: Tensor | None, candidates: Tensor) -> Tensor:
-        k = self.sampled
-        top_valid, rest_valid = (None, None) if valid is None else (valid[..., :k], valid[..., k:])
-        return CHOICES[self.choice](
-            candidates[..., :k, :],
-            candidates[..., k:, :],
-            scores[..., :k],
-            scores[..., k:],
-            self.temperature.to(scores.dtype),
-            top_valid,
-            rest_valid,
-            kernel=self.kernel,
-        )
+    def _observation(self, scores: Tensor, mask: Tensor | None, choice: Choice) -> Observation:
+        chosen = choice.slots if choice.chosen is None else choice.chosen
+        indices = choice.indices[..., :chosen]
+        valid = None if choice.valid is None else choice.valid[..., :chosen]
+        log_probability = None
+        if self.training and self.estimator.repeats:
+            # Noise of another scale draws as if the scores were divided by it.
+            log_probability = ordered_log_probability(scores / self.noise_scale, indices, mask, valid).sum(-1)
+        return Observation(scores, mask, indices, valid, log_probability)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, choice={self.choice}, extra={self.extra}"

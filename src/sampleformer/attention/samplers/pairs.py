@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
 from sampleformer.attention.samplers.choice import Choice
+from sampleformer.attention.samplers.finite import check_finite
+from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise
 from sampleformer.norms import LayerNorm
@@ -19,6 +21,8 @@ class PairSampler(Sampler):
     ``s = Linear(LayerNorm(x)) / √2``, in training ``s ← s + Gumbel noise``. Slot i holds
     ``(softplus(s_top) top + softplus(s_rest) rest) / (softplus(s_top) + softplus(s_rest))``. In evaluation top i is
     paired with rest i; in training the pairs are drawn at random, and a random share of the tokens cannot be chosen.
+    `noise_scale` scales all three: the Gumbel noise, the share that cannot be chosen, and how far a partner may be from
+    its place. At zero training does what evaluation does.
 
     Args:
         width: d, of the tokens.
@@ -60,16 +64,19 @@ class PairSampler(Sampler):
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
         """The k best tokens of each group, and the next k as their partners."""
         scores = self._scores(context.features)
-        mask = None if context.mask is None else context.mask[:, None, :].expand_as(scores)
+        mask = real = None if context.mask is None else context.mask[:, None, :].expand_as(scores)
+        check_finite(scores, mask)
+        noisy = scores
         if noise is not None:
-            gumbel, dropout, _ = noise
-            scores = scores + gumbel
-            mask = self._without_dropped(mask, dropout)
-        indices, valid = best_candidates(scores, 2 * self.sampled, mask)
-        slots = min(self.sampled, indices.shape[-1])
+            noisy = scores + self.scaled(noise[0])
+            mask = self._without_dropped(mask, noise[1])
+        indices, valid = best_candidates(noisy, 2 * self.count, mask)
+        slots = min(self.count, indices.shape[-1])
         if noise is not None:
-            indices = _in_random_order(indices, slots, valid, noise[2])
-        found = scores.gather(-1, indices)
+            indices = self._in_random_order(indices, slots, valid, noise[2])
+        if observing():
+            observe(Observation(scores, real, indices[..., :slots], None if valid is None else valid[..., :slots]))
+        found = noisy.gather(-1, indices)
         top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
         shares = pair_shares(found[..., :slots], found[..., slots:], top_valid, rest_valid)
         return Choice(indices, valid, slots, shares=shares)
@@ -84,20 +91,24 @@ class PairSampler(Sampler):
     def _without_dropped(self, mask: Tensor | None, dropout: Tensor) -> Tensor | None:
         if self.token_dropout == 0:
             return mask
-        kept = dropout >= self.token_dropout
+        kept = dropout >= self.token_dropout * self._randomness(dropout)
         kept = kept if mask is None else kept & mask
         everything = torch.ones_like(kept) if mask is None else mask
         return torch.where(kept.any(-1, keepdim=True), kept, everything)
 
+    def _randomness(self, uniform: Tensor) -> Tensor:
+        """How much of what is drawn uniformly counts, from 0 to 1."""
+        return self.noise_scale.clamp(max=1).to(uniform.dtype)
+
+    def _in_random_order(self, indices: Tensor, slots: int, valid: Tensor | None, uniform: Tensor) -> Tensor:
+        # Rest stays in order and top is shuffled, which draws the pairs. Invalid ones stay where they are, at the end.
+        top = indices[..., :slots]
+        places = torch.arange(slots, device=top.device, dtype=uniform.dtype) / slots
+        keys = torch.lerp(places, uniform.gather(-1, top), self._randomness(uniform))
+        if valid is not None:
+            keys = keys.masked_fill(~valid[..., :slots], torch.inf)
+        order = keys.argsort(dim=-1, stable=True)
+        return torch.cat([top.gather(-1, order), indices[..., slots:]], dim=-1)
+
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, token_dropout={self.token_dropout}"
-
-
-def _in_random_order(indices: Tensor, slots: int, valid: Tensor | None, keys: Tensor) -> Tensor:
-    # Rest stays in order and top is shuffled, which draws the pairs. Invalid ones stay where they are, at the end.
-    top = indices[..., :slots]
-    keys = keys.gather(-1, top)
-    if valid is not None:
-        keys = keys.masked_fill(~valid[..., :slots], torch.inf)
-    order = keys.argsort(dim=-1, stable=True)
-    return torch.cat([top.gather(-1, order), indices[..., slots:]], dim=-1)
