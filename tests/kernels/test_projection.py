@@ -135,7 +135,7 @@ def test_the_operators_are_sound(epsilon):
         torch.library.opcheck(operators.project_chosen, (features, indices, weight, given, epsilon))
     gradient = torch.randn(2, 3, 5, 4, device=DEVICE)
     given = (gradient, features.detach(), indices, weight.detach(), epsilon)
-    torch.library.opcheck(operators.project_chosen_backward, given)
+    torch.library.opcheck(operators.project_chosen_backward, given, test_utils=("test_schema", "test_faketensor"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: sizes of a real layer, and that runs agree")

@@ -103,12 +103,11 @@ def test_what_the_kernel_does_not_take_is_named(monkeypatch):
     assert torch.equal(gumbel_topk(scores, 2)[0], plain.gumbel_topk(scores, 2)[0])
 
 
-@pytest.mark.parametrize("n", [7, 1030])
-def test_the_operator_is_sound(n):
-    mask = torch.rand(2, 1, n, device=DEVICE) < 0.5
-    for noise, allowed in ((None, None), (torch.randn(2, 3, n, device=DEVICE), mask.expand(2, 3, n))):
+def test_the_operator_is_sound():
+    mask = torch.rand(2, 1, 7, device=DEVICE) < 0.5
+    for noise, allowed in ((None, None), (torch.randn(2, 3, 7, device=DEVICE), mask.expand(2, 3, 7))):
         torch.library.opcheck(
-            torch.ops.sampleformer.gumbel_topk, (torch.randn(2, 3, n, device=DEVICE), noise, allowed, 4)
+            torch.ops.sampleformer.gumbel_topk, (torch.randn(2, 3, 7, device=DEVICE), noise, allowed, 4)
         )
 
 

@@ -63,7 +63,9 @@ def pull(gradient: Tensor, top: Tensor, rest: Tensor, pairs: Pairs) -> Pulls:
     """``p_ij (1 - p_ij) <g_i, top_i - rest_j>``, summed over j and over i, and what else is summed on the way."""
     rows, slots, width = top.shape
     others = rest.shape[1]
-    own, of_top, stretched, losses = torch.empty(4, rows, slots, dtype=torch.float32, device=top.device)
+    own, of_top, stretched, losses = (
+        torch.empty(rows, slots, dtype=torch.float32, device=top.device) for _ in range(4)
+    )
     of_rest = torch.empty(rows, others, dtype=torch.float32, device=top.device)
     if not rows:
         return Pulls(of_top, of_rest, stretched, losses)
