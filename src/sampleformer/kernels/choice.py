@@ -43,6 +43,7 @@ def choose_soft(
     Source: SAMSA (arXiv 2408.05391), section 3.
 
     Example:
+        >>> import torch
         >>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
         >>> choose_soft(one, zero, torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor(1.0))
         tensor([[0.5000]])
@@ -71,6 +72,7 @@ def choose_hard(
     Source: SAMSA (arXiv 2408.05391), section 3.
 
     Example:
+        >>> import torch
         >>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
         >>> choose_hard(one, zero, torch.tensor([0.0]), torch.tensor([0.0]), torch.tensor(1.0))
         tensor([[1.]])
@@ -99,6 +101,7 @@ def pulls(
     Source: SAMSA (arXiv 2408.05391), section 3.
 
     Example:
+        >>> import torch
         >>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
         >>> pulls(one, one, zero, torch.tensor([0.0]), torch.tensor([0.0]))
         (tensor([0.2500]), tensor([0.2500]))

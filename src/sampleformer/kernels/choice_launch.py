@@ -7,6 +7,7 @@ import triton
 from torch import Tensor
 
 from sampleformer.kernels.choice_triton import mix_kernel, pull_kernel
+from sampleformer.kernels.device import on_its_device
 from sampleformer.kernels.precision import of_products
 
 FEW = 128
@@ -49,16 +50,19 @@ class Pulls:
     losses: Tensor
 
 
+@on_its_device
 def mix(top: Tensor, rest: Tensor, pairs: Pairs) -> Tensor:
     """``(1 - Σ_j l_ij) top_i + Σ_j l_ij rest_j`` with ``l_ij = (1 - p_ij) / k``, in the dtype of top."""
     return _mixed(rest, top, pairs, top.shape[1])
 
 
+@on_its_device
 def gradient_of_rest(gradient: Tensor, pairs: Pairs) -> Tensor:
     """``Σ_i l_ij g_i`` for each j of rest."""
     return _mixed(gradient, None, pairs, gradient.shape[1])
 
 
+@on_its_device
 def pull(gradient: Tensor, top: Tensor, rest: Tensor, pairs: Pairs) -> Pulls:
     """``p_ij (1 - p_ij) <g_i, top_i - rest_j>``, summed over j and over i, and what else is summed on the way."""
     rows, slots, width = top.shape

@@ -4,6 +4,7 @@ import torch
 import triton
 from torch import Tensor
 
+from sampleformer.kernels.device import on_its_device
 from sampleformer.kernels.precision import of_products
 from sampleformer.kernels.projection_triton import feature_kernel, norm_kernel, project_kernel, weight_kernel
 
@@ -11,6 +12,7 @@ PROGRAMS = 256
 """So many keep a large GPU busy: where the weight has fewer blocks, its sums are cut into parts."""
 
 
+@on_its_device
 def project(features: Tensor, indices: Tensor, weight: Tensor, bias: Tensor | None, epsilon: float | None) -> Tensor:
     """``(b, g, m, c)`` in the dtype of the weight; everything is contiguous."""
     (batch, length, width), (_, groups, slots) = features.shape, indices.shape
@@ -42,6 +44,7 @@ def project(features: Tensor, indices: Tensor, weight: Tensor, bias: Tensor | No
     return out
 
 
+@on_its_device
 def gradient_of_features(
     gradient: Tensor, features: Tensor, indices: Tensor, weight: Tensor, inverse: Tensor | None
 ) -> Tensor:
@@ -86,6 +89,7 @@ def gradient_of_features(
     return normal
 
 
+@on_its_device
 def gradient_of_weight(gradient: Tensor, features: Tensor, indices: Tensor, inverse: Tensor | None) -> Tensor:
     """``(g, c, d)``, float32."""
     (_, length, width), (batch, groups, slots) = features.shape, indices.shape

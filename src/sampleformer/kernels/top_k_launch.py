@@ -6,6 +6,7 @@ import torch
 import triton
 from torch import Tensor
 
+from sampleformer.kernels.device import on_its_device
 from sampleformer.kernels.top_k_triton import BINS, compact_kernel, digit_kernel, key_kernel, rank_kernel, tally_kernel
 
 BLOCK = 4096
@@ -16,6 +17,7 @@ SHIFTS = (24, 16, 8, 0)
 """Of the digits of a key, the highest first."""
 
 
+@on_its_device
 def select(scores: Tensor, noise: Tensor | None, mask: Tensor | None, wanted: int) -> tuple[Tensor, Tensor]:
     """Indices of the best of each row of ``(b, g, n)``, best first, and whether each is valid."""
     batch, groups, length = scores.shape
