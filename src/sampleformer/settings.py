@@ -3,7 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -161,10 +161,11 @@ def override(values: Mapping[str, Any], dotted: str, text: str) -> dict[str, Any
 def _fields_at(cls: type[BaseModel], path: list[str]) -> list[str]:
     for name in path:
         inner = cls.model_fields[name].annotation if name in cls.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        groups = [each for each in (inner, *get_args(inner)) if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not groups:
             return []
-        cls = inner
-    return list(cls.model_fields)
+        cls = groups[0]
+    return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 def _reason(error: ValidationError) -> str:

@@ -1,13 +1,14 @@
 """Everything that a user can get wrong ends in one line, exit code 2, and nothing made or changed."""
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import TEXTS
-from tests.cli.program import refused
+from tests.cli.conftest import SMALL, TEXTS
+from tests.cli.program import refused, run_program
 from tests.training.small import write_csv, write_numbers, write_texts
 
 NUMBERS = ["--data", "numbers.csv", "--numbers", "--label", "price"]
@@ -118,6 +119,18 @@ def _existing(folder: Path) -> None:
             _nothing, ["digits", "--epoch", "3"], ["'--epoch'", "did you mean '--epochs'"], id="unknown option"
         ),
         pytest.param(_existing, ["--resume"], ["run", "not a run folder"], id="resume what is no run"),
+        pytest.param(
+            _nothing,
+            ["digits", "--set", "training.schedules.noise.until=2"],
+            ["training.schedules.noise.until", "less than or equal to 1", "got 2"],
+            id="schedule beyond the training",
+        ),
+        pytest.param(
+            _nothing,
+            ["digits", "--attention", "full", "--set", "training.schedules.noise.to=0"],
+            ["training.schedules.noise", "'full' chooses no tokens"],
+            id="schedule of nothing",
+        ),
     ],
 )
 def test_train(tmp_path: Path, prepare: Callable[[Path], None], arguments: list[str], words: list[str]) -> None:
@@ -125,6 +138,15 @@ def test_train(tmp_path: Path, prepare: Callable[[Path], None], arguments: list[
     message = refused(tmp_path, ["train", *arguments, "--output", "run"])
     for word in words:
         assert word in message
+
+
+def test_diverging_names_layer_and_head(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts.csv")
+    rate = ["--set", "training.learning_rate=1e30", "--set", "training.warmup_steps=0"]
+    done = run_program(tmp_path, ["train", *TEXTS, *SMALL, *rate, "--output", "run", "--steps", "5", "--quiet"])
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert re.match(r"error: layer 1, head \d: \d+ of \d+ scores are NaN or infinite: the training has diverged", line)
 
 
 def _cut(path: Path) -> None:

@@ -84,7 +84,7 @@ def test_flags_then_changes() -> None:
     [
         (
             {"recipe": None},
-            "expected a recipe (bbbp, cifar10, clouds-invariant, coco-sp, digits, esol, imdb, listops, ",
+            "expected a recipe (bbbp, cifar10, clouds-invariant, coco-sp, digits, digits-annealed, esol, imdb, ",
         ),
         (
             {"recipe": None, "data": {"path": "a.csv"}},

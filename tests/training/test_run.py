@@ -37,6 +37,18 @@ class DrawAtChecks(Callback):
         torch.rand(7)
 
 
+class Spoil(Callback):
+    """Makes weights of the last layer's scores no numbers after a step, as a training does that diverges."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            with torch.no_grad():
+                module.model.encoder.layers[-1].attention.sampler.scorer.score.weight[1] = torch.nan
+
+
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_texts(tmp_path_factory.mktemp("texts") / "texts.csv")
@@ -257,10 +269,28 @@ def test_it_learns(texts: Path, tmp_path: Path) -> None:
     assert results["best"]["test"]["accuracy"] == 1.0
 
 
-def test_diverging_is_said_in_one_line(texts: Path, tmp_path: Path) -> None:
-    recipe = text_recipe(texts, learning_rate=1e30, gradient_clip=None, weight_decay=0.0)
-    with pytest.raises(InputError, match=r"training.learning_rate: the training loss became (nan|inf) before step \d+"):
+@pytest.mark.parametrize(
+    ("attention", "message"),
+    [
+        ("full", r"training.learning_rate: the training loss became (nan|inf) before step \d+; use a lower"),
+        ("samsa", r"layer 1, head 1: \d+ of \d+ scores are NaN or infinite: the training has diverged; try a lower"),
+        ("sft", r"layer 1, heads 1 to 2: \d+ of \d+ scores are NaN or infinite: the training has diverged; try a"),
+    ],
+)
+def test_diverging_is_said_in_one_line(texts: Path, tmp_path: Path, attention: str, message: str) -> None:
+    model = {"attention": {"name": attention}}
+    recipe = text_recipe(texts, model=model, learning_rate=1e30, gradient_clip=None, weight_decay=0.0)
+    with pytest.raises(InputError, match=message):
         train(recipe, tmp_path / "run", quiet=True)
+
+
+def test_diverging_keeps_the_checkpoints(texts: Path, tmp_path: Path) -> None:
+    output = RunFolder(tmp_path / "run")
+    with pytest.raises(InputError, match=r"^layer 2, head 2: (\d+) of \1 scores are NaN or infinite: the training has"):
+        train(text_recipe(texts), output.path, quiet=True, callbacks=[Spoil(5)])
+    for name in ("best", "last"):
+        assert all(bool(value.isfinite().all()) for value in _weights(output, name).values())
+    assert train(text_recipe(texts), output.path, resume=True, quiet=True).read_results() is not None
 
 
 def _changed(recipe: Recipe, **changes: Any) -> Recipe:

@@ -19,6 +19,7 @@ from sampleformer.training.callbacks.memory import ReturnMemory
 from sampleformer.training.callbacks.metrics_file import MetricsFile
 from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
+from sampleformer.training.callbacks.scheduled_choice import ScheduledChoice
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.recipe import Recipe
@@ -73,6 +74,9 @@ def fit(
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
     metrics, checkpoints = MetricsFile(folder.metrics, data.total_steps), Checkpoints(folder.checkpoints)
     around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
+    schedules = recipe.training.schedules
+    if any(schedule is not None for _, schedule in schedules):
+        around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
     if not quiet:
         around.append(TrainingProgress(data.total_steps))
     trainer = _make_trainer(recipe, folder, data.checks, device, around)

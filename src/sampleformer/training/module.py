@@ -11,7 +11,8 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
 from sampleformer.model import TokenModel
 from sampleformer.training.answers import Answers
-from sampleformer.training.objective import make_objective
+from sampleformer.training.choice_loss import ChoiceLoss
+from sampleformer.training.objective import make_objective, make_shares
 from sampleformer.training.optimization import make_optimizer, rate_factor
 from sampleformer.training.outputs import answer_model, evaluation_batches, in_order, known_targets, rows_by_sample
 from sampleformer.training.scores import score, selecting_score
@@ -38,19 +39,25 @@ class TrainingModule(LightningModule):
         self.valid_scores: dict[str, float] = {}
         self._splits = splits
         self._settings = settings
-        self._objective = make_objective(
-            self.task,
-            known_targets(splits.train),
-            encoding.outputs,
-            class_weights=settings.class_weights,
-            regression_loss=settings.regression_loss,
+        self._objective, self._row_shares = (
+            make(
+                self.task,
+                known_targets(splits.train),
+                encoding.outputs,
+                class_weights=settings.class_weights,
+                regression_loss=settings.regression_loss,
+            )
+            for make in (make_objective, make_shares)
         )
+        self._choice_loss = ChoiceLoss(settings, model, self._loss, self._shares)
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
         self._known: list[int] = []
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | dict[str, Tensor]:
+        """The loss of one batch; with terms beside that of the task, these too."""
+        if self._choice_loss.needed:
+            return self._choice_loss(batch)
         return self._loss(answer_model(self.model, batch), batch)
 
     def on_validation_epoch_start(self) -> None:
@@ -80,6 +87,14 @@ class TrainingModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        assert batch.targets is not None
-        known = None if batch.target_mask is None else batch.rows(batch.target_mask)
-        return self._objective(batch.rows(outputs.float()), batch.rows(batch.targets), known)
+        return self._objective(*_rows(outputs, batch))
+
+    def _shares(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return self._row_shares(*_rows(outputs, batch))
+
+
+def _rows(outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What an objective takes: outputs, targets, and where these are known."""
+    assert batch.targets is not None
+    known = None if batch.target_mask is None else batch.rows(batch.target_mask)
+    return batch.rows(outputs.float()), batch.rows(batch.targets), known

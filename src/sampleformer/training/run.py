@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sampleformer.attention.auto import choose_attention
+from sampleformer.attention.auto import AUTO, choose_attention
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Source, Splits
 from sampleformer.embed import EMBEDS
@@ -21,6 +21,7 @@ from sampleformer.files import write_json
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.training.answers import Answers
+from sampleformer.training.choice import check_choice
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -90,7 +91,7 @@ def train(
             return folder
         _check_checkpoints(folder)
     source = source or recipe.data.build(SOURCES, "data")
-    _check_model(recipe.model, device)
+    _check_model(recipe, device)
     splits = source.load()
     _check_splits(splits, recipe)
     seed_everything(recipe.seed, WEIGHTS)
@@ -99,6 +100,7 @@ def train(
         log.info("%s", reason)
     encoding = splits.encoding
     model = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
+    check_choice(recipe.training, model, settings.attention.name)
     run = _begin(folder, recipe, resume, list(command or sys.argv), device)
 
     from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
@@ -140,12 +142,15 @@ def _with_attention(settings: ModelSettings, length: int, device: str) -> tuple[
     return settings.model_copy(update={"attention": attention}), reason
 
 
-def _check_model(settings: ModelSettings, device: str) -> None:
+def _check_model(recipe: Recipe, device: str) -> None:
     """Finds what is wrong with the model's settings before the data is read, which may take minutes."""
+    settings = recipe.model
     if settings.embed.name in EMBEDS:
         for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
             with torch.device("meta"):
-                TokenModel(_with_attention(settings, length, device)[0], _example(settings), outputs=1)
+                model = TokenModel(_with_attention(settings, length, device)[0], _example(settings), outputs=1)
+            if settings.attention.name != AUTO:
+                check_choice(recipe.training, model, settings.attention.name)
 
 
 def _example(settings: ModelSettings) -> dict[str, Any]:

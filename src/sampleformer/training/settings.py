@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sampleformer.settings import Settings
+from sampleformer.training.schedules import Schedules
 
 
 class TrainingSettings(Settings):
@@ -28,6 +29,12 @@ class TrainingSettings(Settings):
             beyond; or the ``absolute`` error.
         selected_by: score on the validation part that decides which weights are kept. None: accuracy, average precision
             or mean absolute error, by the task; mean IoU for classes of points.
+        schedules: of the noise, the temperature and the number of the tokens that are chosen, see `Schedules`; they
+            bring training and evaluation of a hard choice together.
+        score_entropy: weight of a reward for even scores, see `functional.collapse.score_entropy`; 0: there is none.
+        score_load: weight of a penalty for heads that score the same tokens high, see
+            `functional.collapse.score_load`; 0: there is none.
+        choice_samples: choices that are compared in each step where the choice learns by ``score_function``.
 
     Example:
         >>> TrainingSettings(steps=10).total_steps(batches_per_pass=4)
@@ -50,6 +57,10 @@ class TrainingSettings(Settings):
     regression_loss: Literal["squared", "huber", "absolute"] = "squared"
     selected_by: str | None = None
     class_weights: Literal["none", "balanced"] = "none"
+    schedules: Schedules = Schedules()
+    score_entropy: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    score_load: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    choice_samples: int = Field(default=2, ge=2)
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingSettings":

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
+from sampleformer.functional.counted import counted_attention
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.functional.scores import SCORES
 
@@ -66,7 +67,9 @@ class ScoredMixing(Mixing):
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if self._is_fused and terms is None and presence is None:
+        if self._is_fused and terms is None:
+            if presence is not None:
+                return counted_attention(query, key, value, presence, valid)
             return _fused(query, key, value, valid)
         logits = SCORES[self.score](query, key)
         if terms is not None:

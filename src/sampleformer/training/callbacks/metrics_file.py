@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.errors import InputError
 from sampleformer.files import write_csv
+from sampleformer.training.choice_loss import TERMS
 from sampleformer.training.module import TrainingModule
 
 LOG_EVERY = 50
@@ -20,8 +21,9 @@ log = logging.getLogger("sampleformer")
 class MetricsFile(Callback):
     """Writes ``metrics.csv`` and, where TensorBoard is installed, its events.
 
-    A row every 50 steps holds the mean training loss since the row before; the rows of checks hold the scores of the
-    validation part as well. The file is written whole at every check, so that it never runs ahead of the checkpoint.
+    A row every 50 steps holds the mean training loss since the row before, that of the task alone; terms beside it have
+    columns of their own. The rows of checks hold the scores of the validation part as well. The file is written whole
+    at every check, so that it never runs ahead of the checkpoint.
 
     Args:
         path: of the table.
@@ -32,8 +34,8 @@ class MetricsFile(Callback):
         self._path = path
         self._total_steps = total_steps
         self._rows: list[dict[str, Any]] = []
-        self._loss_sum: torch.Tensor | None = None
-        self._loss_count = 0
+        self._sums: dict[str, torch.Tensor] = {}
+        self._count = 0
         self._seconds_before = 0.0
         self._started = 0.0
 
@@ -58,10 +60,12 @@ class MetricsFile(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Adds the loss up without waiting for the device; every 50 steps, reads the sum."""
-        if self._loss_sum is None:
-            self._loss_sum = torch.zeros((), dtype=torch.float32, device=outputs["loss"].device)
-        self._loss_sum += outputs["loss"]
-        self._loss_count += 1
+        values = {"loss": outputs.get("task_loss", outputs["loss"])}
+        values |= {name: outputs[name] for name in TERMS if name in outputs}
+        for name, value in values.items():
+            zero = torch.zeros((), dtype=torch.float32, device=value.device)
+            self._sums[name] = self._sums.get(name, zero) + value
+        self._count += 1
         if trainer.global_step % LOG_EVERY == 0 and not trainer.is_last_batch:
             self._add_row(trainer, {})
 
@@ -86,16 +90,16 @@ class MetricsFile(Callback):
         self._rows, self._seconds_before = list(state_dict["rows"]), state_dict["seconds"]
 
     def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
-        assert self._loss_sum is not None
-        train_loss = float(self._loss_sum) / self._loss_count
-        self._loss_sum, self._loss_count = None, 0
+        means = {f"train_{name}": float(total) / self._count for name, total in self._sums.items()}
+        train_loss = means["train_loss"]
+        self._sums, self._count = {}, 0
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         if not math.isfinite(train_loss):
             raise InputError(
                 f"training.learning_rate: the training loss became {train_loss} before step {trainer.global_step}; "
                 f"use a lower learning rate than {rate:g}, or a lower training.gradient_clip"
             )
-        row = {"step": trainer.global_step, "epoch": _pass(trainer), "train_loss": train_loss, **scores}
+        row = {"step": trainer.global_step, "epoch": _pass(trainer), **means, **scores}
         row |= {"learning_rate": rate, "seconds": round(self.seconds, 3)}
         self._rows.append(row)
         if trainer.logger:

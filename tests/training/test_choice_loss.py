@@ -1,0 +1,185 @@
+"""The loss of a step that looks at the choices."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sampleformer.attention import observed_choices
+from sampleformer.data import GraphFiles, TextTable
+from sampleformer.functional.collapse import score_entropy, score_load
+from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.settings import Component
+from sampleformer.training import TrainingSettings, train
+from sampleformer.training.batches import evaluation_loader
+from sampleformer.training.module import TrainingModule
+from sampleformer.training.objective import make_objective, make_shares
+from sampleformer.training.run_folder import read_checkpoint
+from tests.data.graph.small import write_many
+from tests.training.small import text_recipe, write_texts
+from tests.training.test_run import StopAt
+
+SFT = {"attention": {"name": "sft", "sampled": 3}, "dropout": 0.0}
+SCORE_FUNCTION = {"attention": {"name": "samsa", "sampled": 2, "choice": "score_function"}, "dropout": 0.0}
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+@pytest.mark.parametrize("known", ["all", "some", "none"])
+@pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
+def test_shares_of_the_rows_add_up_to_the_loss(task: str, known: str, weights: str) -> None:
+    random = np.random.default_rng(0)
+    if task == "classification":
+        targets = torch.from_numpy(random.integers(0, 3, size=7))
+        mask = torch.from_numpy(random.random(7) < 0.5)
+        given = torch.where(mask, targets, -1) if known != "all" else targets
+    else:
+        targets = torch.from_numpy(random.integers(0, 2, size=(7, 3))).float()
+        mask = torch.from_numpy(random.random((7, 3)) < 0.5)
+        given = torch.where(mask, targets, torch.nan) if known != "all" else targets
+    mask = mask & (known == "some")
+    outputs = torch.randn(7, 3, requires_grad=True)
+    loss, shares = (
+        make(task, targets.numpy(), 3, class_weights=weights)(outputs, given, None if known == "all" else mask)
+        for make in (make_objective, make_shares)
+    )
+    assert shares.shape == (7,)
+    torch.testing.assert_close(shares.sum(), loss)
+    gradients = [torch.autograd.grad(value, outputs)[0] for value in (shares.sum(), loss)]
+    torch.testing.assert_close(*gradients)
+    if known == "some":
+        alone = mask if mask.ndim == 1 else mask.any(1)
+        assert torch.equal(shares != 0, alone)
+
+
+def _module(path: Path, model: dict[str, Any] = SFT, **training: Any) -> tuple[TrainingModule, Any]:
+    recipe = text_recipe(path, model=model, **training)
+    splits = TextTable(str(path), text="review", label="sentiment").load()
+    encoding = splits.encoding
+    model = TokenModel(recipe.model, encoding.inputs, encoding.outputs).train()
+    module = TrainingModule(model, splits, recipe.training, 6)
+    return module, next(iter(evaluation_loader(splits.train, 8)))
+
+
+def test_terms_are_weighed_and_recorded(tmp_path: Path) -> None:
+    module, batch = _module(write_texts(tmp_path / "texts.csv"), score_entropy=0.5, score_load=0.25)
+    torch.manual_seed(3)
+    found = module.training_step(batch, 0)
+    torch.manual_seed(3)
+    with observed_choices() as choices:
+        outputs = module.model(batch.tokens)
+    assert len(choices) == 2
+    entropy = torch.stack([score_entropy(each.scores, each.mask).mean() for each in choices]).mean()
+    load = torch.stack([score_load(each.scores, each.mask).mean() for each in choices]).mean()
+    task = torch.nn.functional.cross_entropy(outputs, batch.targets)
+    torch.testing.assert_close(found["task_loss"], task)
+    torch.testing.assert_close(found["score_entropy"], entropy)
+    torch.testing.assert_close(found["score_load"], load)
+    torch.testing.assert_close(found["loss"], task - 0.5 * entropy + 0.25 * load)
+    assert not any(found[name].requires_grad for name in ("task_loss", "score_entropy", "score_load"))
+
+
+def test_without_weights_the_step_is_what_it_was(tmp_path: Path) -> None:
+    module, batch = _module(write_texts(tmp_path / "texts.csv"))
+    assert isinstance(module.training_step(batch, 0), torch.Tensor)
+
+
+def test_the_terms_have_columns_and_the_loss_is_that_of_the_task(tmp_path: Path) -> None:
+    recipe = text_recipe(write_texts(tmp_path / "texts.csv"), model=SFT, score_entropy=50.0)
+    folder = train(recipe, tmp_path / "run", quiet=True)
+    with folder.metrics.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:5] == ["step", "epoch", "train_loss", "train_score_entropy", "valid_loss"]
+    assert all(0 < float(row["train_score_entropy"]) <= 1 for row in rows)
+    assert all(0 < float(row["train_loss"]) < 5 for row in rows)
+
+
+@pytest.mark.parametrize("setting", ["score_entropy", "score_load"])
+def test_a_weight_works_against_collapse(tmp_path: Path, setting: str) -> None:
+    means = []
+    for weight in (0.0, 20.0):
+        torch.manual_seed(0)
+        module, batch = _module(write_texts(tmp_path / "texts.csv"), **{setting: weight})
+        with torch.no_grad():
+            for layer in module.model.encoder.layers:
+                layer.attention.sampler.score.weight *= 10
+        optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
+        for _ in range(20):
+            step = module.training_step(batch, 0)
+            loss = step["loss"] if isinstance(step, dict) else step
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with observed_choices() as choices:
+            module.model(batch.tokens)
+        measure = score_entropy if setting == "score_entropy" else score_load
+        means.append(torch.stack([measure(each.scores, each.mask).mean() for each in choices]).mean().item())
+    assert means[1] > means[0] if setting == "score_entropy" else means[1] < means[0]
+
+
+@pytest.mark.parametrize("samples", [2, 3])
+def test_the_score_function_learns_from_several_draws(tmp_path: Path, samples: int) -> None:
+    module, batch = _module(write_texts(tmp_path / "texts.csv"), SCORE_FUNCTION, choice_samples=samples)
+    learning = {name: each for name, each in module.model.named_parameters() if each.requires_grad}
+    torch.manual_seed(3)
+    found = module.training_step(batch, 0)
+    found["loss"].backward()
+    torch.manual_seed(3)
+    losses, log_probabilities = [], []
+    for _ in range(samples):
+        with observed_choices() as choices:
+            outputs = module.model(batch.tokens)
+        losses.append(torch.nn.functional.cross_entropy(outputs, batch.targets, reduction="none"))
+        log_probabilities.append(choices[0].log_probability + choices[1].log_probability)
+    torch.testing.assert_close(found["task_loss"], torch.stack(losses).mean().detach())
+    gradients = {name: parameter.grad.clone() for name, parameter in learning.items()}
+    module.zero_grad()
+    expected = torch.stack(losses).mean()
+    for draw in range(samples):
+        for row in range(len(batch)):
+            others = sum(float(losses[q][row].detach()) for q in range(samples) if q != draw) / (samples - 1)
+            advantage = float(losses[draw][row].detach()) - others
+            expected = expected + advantage * log_probabilities[draw][row] / (samples * len(batch))
+    expected.backward()
+    for name, parameter in learning.items():
+        torch.testing.assert_close(gradients[name], parameter.grad)
+    assert [bool(each.any()) for name, each in gradients.items() if name.endswith("scorer.score.weight")] == [True] * 2
+
+
+def test_losses_of_samples_are_those_of_their_nodes(tmp_path: Path) -> None:
+    splits = GraphFiles(str(write_many(tmp_path / "many")), "upper", identifiers=0).load()
+    encoding = splits.encoding
+    attention = Component(name="samsa", sampled=2, choice="score_function")
+    settings = ModelSettings(
+        width=8, layers=1, heads=2, feedforward=16, embed=Component(name="graph"), attention=attention
+    )
+    model = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level).eval()
+    module = TrainingModule(model, splits, TrainingSettings(steps=1), 1)
+    batch = next(iter(evaluation_loader(splits.train, 5)))
+    assert batch.answered is not None
+    outputs = model(batch.tokens)
+    found = module._choice_loss._loss_of_samples(outputs, batch)
+    torch.testing.assert_close(found.mean(), module._loss(outputs, batch))
+    nodes = int(batch.answered.sum())
+    for row in range(len(batch)):
+        of_row = batch.answered[row]
+        losses = torch.nn.functional.cross_entropy(outputs[row][of_row], batch.targets[row][of_row], reduction="sum")
+        torch.testing.assert_close(found[row], losses * len(batch) / nodes)
+
+
+def test_a_training_by_the_score_function_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    recipe = text_recipe(write_texts(tmp_path / "texts.csv"), model=SCORE_FUNCTION, steps=6)
+    weights = train(recipe, tmp_path / "whole", quiet=True).last_checkpoint
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "stopped", quiet=True, callbacks=[StopAt(5)])
+    resumed = train(recipe, tmp_path / "stopped", resume=True, quiet=True).last_checkpoint
+    first, second = (read_checkpoint(path)["state_dict"] for path in (weights, resumed))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_settings_are_checked() -> None:
+    for values in ({"score_entropy": -1}, {"score_load": float("inf")}, {"choice_samples": 1}):
+        with pytest.raises(ValueError, match=next(iter(values))):
+            TrainingSettings(steps=1, **values)  # type: ignore[arg-type]
