@@ -192,3 +192,43 @@ def test_impossible_arguments_are_refused(arguments, message):
 def test_tokens_without_what_relative_terms_need_are_refused(relative, field):
     with pytest.raises(ValueError, match=f"needs {field}.*, but the query set has none"):
         attention_with(relative)(batch([5]))
+
+
+@pytest.mark.parametrize("relative", [None, "sinusoidal_product"], ids=["alone", "related"])
+def test_the_kernel_gives_what_the_plain_functions_give(relative):
+    pytest.importorskip("triton", reason="Triton is not installed")
+    mask = torch.ones(2, 9, dtype=torch.bool)
+    mask[0, 6:] = mask[1] = False
+    tokens = Tokens(torch.randn(2, 9, 16), mask=mask, positions=torch.arange(9).expand(2, 9))
+    made = {
+        kernel: SftAttention(16, 2, sampled=3, relative=relative, kernel=kernel).train()
+        for kernel in ("triton", "plain")
+    }
+    made["triton"].load_state_dict(made["plain"].state_dict())
+    noise = made["plain"].draw_noise(tokens)
+    outs, gradients = [], []
+    for attention in made.values():
+        outs.append(attention(tokens, noise=noise))
+        outs[-1].square().sum().backward()
+        gradients.append({name: parameter.grad for name, parameter in attention.named_parameters()})
+    torch.testing.assert_close(*outs, rtol=1e-5, atol=1e-6)
+    for name, expected in gradients[1].items():
+        torch.testing.assert_close(
+            gradients[0][name], expected, rtol=1e-4, atol=1e-5, msg=lambda text, n=name: n + text
+        )
+
+
+def test_unknown_kernels_are_refused_when_it_is_made():
+    with pytest.raises(ValueError, match="kernel is 'cuda'; .*allowed: auto, plain, triton"):
+        SftAttention(16, 2, kernel="cuda")
+
+
+@pytest.mark.parametrize(
+    ("width", "score", "reason"),
+    [(8, "maxout", "the head width is 4, expected 8 to 128"), (16, "scaled_dot", "the score is 'scaled_dot'")],
+)
+def test_a_kernel_that_cannot_run_is_refused_when_it_is_called(width, score, reason):
+    pytest.importorskip("triton", reason="Triton is not installed")
+    attention = SftAttention(width, 2, score=score, kernel="triton")
+    with pytest.raises(ValueError, match=f"kernel is 'triton', which cannot run: {reason}"):
+        attention(Tokens(torch.zeros(1, 3, width)))

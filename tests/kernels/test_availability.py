@@ -43,6 +43,16 @@ def test_the_cpu_is_no_place_without_the_interpreter(where, no_interpreter):
     assert unavailable(where) == "the tensors are on cpu, expected cuda"
 
 
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [("13.0", "no CUDA device was found"), (None, f"torch {torch.__version__} is built without CUDA")],
+)
+def test_what_a_machine_without_cuda_lacks(version, reason, monkeypatch, no_interpreter):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", version)
+    assert unavailable(torch.device("cuda")) == reason
+
+
 def test_one_tensor_on_another_device_is_enough(gpu):
     assert unavailable(torch.device("cuda", 0), torch.zeros(2)) == "the tensors are on cpu, expected cuda"
 

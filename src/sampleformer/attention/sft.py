@@ -27,12 +27,14 @@ class SftAttention(Attention):
         probability: ``"leaky_relu"``, ``"leaky_softmax"`` or ``"softmax"``, see `functional.probabilities`.
         relative: relative terms of pairs: a built part, the name of one or its name and arguments, see
             `attention.relative`; None: places do not matter.
+        kernel: ``"auto"``: a Triton kernel where it can run, which makes no n·k scores; ``"plain"``: none;
+            ``"triton"``: nothing else.
         norm: applied to the features before the projections, not before the sampler.
         bias: whether the projections have one.
 
     Raises:
-        ValueError: if sampled < 1, token_dropout is outside [0, 1), the score or the probability is unknown; and as
-            `Attention`.
+        ValueError: if sampled < 1, token_dropout is outside [0, 1), the score, the probability or the kernel
+            is unknown; and as `Attention`. When it is called, if the kernel is ``"triton"`` and cannot run.
 
     Source: SFT (arXiv 2408.05822), section 3.
 
@@ -53,12 +55,13 @@ class SftAttention(Attention):
         score: str = "maxout",
         probability: str = "leaky_relu",
         relative: RelativeChoice = None,
+        kernel: str = "auto",
         norm: nn.Module | None = None,
         bias: bool = True,
     ) -> None:
         check_heads(width, heads)
         sampler = PairSampler(width, sampled=sampled, token_dropout=token_dropout)
-        mixing = ScoredMixing(score, probability)
+        mixing = ScoredMixing(score, probability, kernel)
         super().__init__(
             width,
             heads,

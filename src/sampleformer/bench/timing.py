@@ -48,10 +48,10 @@ class Pass:
         """Runs once and takes the time, from a clean state to a clean state."""
         device = self.inputs[0].device.type
         self.clear()
-        _wait(device)
+        wait(device)
         start = time.perf_counter()
         kept = self()
-        _wait(device)
+        wait(device)
         end = time.perf_counter()
         del kept
         self.clear()
@@ -107,7 +107,8 @@ def predicted_seconds(known: Sequence[tuple[int, float]], length: int) -> float 
     return last_seconds * (length / last_length) ** power
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
+    """Waits until a device has done what it was given; a CPU always has."""
     if device == "cuda":
         torch.cuda.synchronize()
     elif device == "mps":

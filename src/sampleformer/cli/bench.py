@@ -2,7 +2,7 @@
 
 import argparse
 
-from sampleformer.bench import clouds, convergence, parts, speed
+from sampleformer.bench import clouds, convergence, kernels, parts, speed
 from sampleformer.cli import bench_baselines
 from sampleformer.cli.parser import add_example
 
@@ -16,6 +16,11 @@ ACTIONS = {
         parts,
         "time and memory of SFT's score and YOSO's mixing, beside what they take the place of",
         "sampleformer bench parts --parts score,mixing --json parts.json",
+    ),
+    "kernels": (
+        kernels,
+        "time and memory of Triton kernels on a GPU, beside their plain twins and full attention",
+        "sampleformer bench kernels --dtypes bfloat16,float32 --json kernels.json --plot kernels.png",
     ),
     "clouds": (
         clouds,

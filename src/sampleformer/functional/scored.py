@@ -19,6 +19,7 @@ def scored_attention(
     terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
     score: str = "maxout",
     probability: str = "leaky_relu",
+    presence: Float[Tensor, "b #h k"] | None = None,
 ) -> Float[Tensor, "b h n c"]:
     """``out_i = Σ_j A_ij v_j`` with ``A_i = probability(score(q_i, k_j) · softplus(w_ij) + u_ij)``.
 
@@ -31,6 +32,7 @@ def scored_attention(
         terms: w and u, of every pair. None: the score is the logit.
         score: a name of `functional.scores.SCORES`.
         probability: a name of `functional.probabilities.PROBABILITIES`.
+        presence: how many times each slot counts. None: once.
 
     Returns:
         One vector a query, in the dtype of the values; zeros where no slot is valid.
@@ -46,5 +48,5 @@ def scored_attention(
     if terms is not None:
         multiplicative, additive = (term.to(logits.dtype) for term in terms)
         logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
-    numerators, denominators = PROBABILITIES[probability].split(logits, leak, valid)
+    numerators, denominators = PROBABILITIES[probability].split(logits, leak, valid, presence)
     return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)

@@ -100,18 +100,24 @@ def use_triton(kernel: str, reason: str | None) -> bool:
 
 @torch.compiler.assume_constant_result
 def interpreting() -> bool:
-    """Whether Triton runs kernels in its interpreter, as it does where TRITON_INTERPRET is set."""
+    """Whether Triton runs kernels in its interpreter, as it does where TRITON_INTERPRET is set.
+
+    It must be so before Triton is imported, which torch does.
+    """
     return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes", "y")
 
 
 @torch.compiler.assume_constant_result
 def _of_machine(device: str, index: int | None) -> str | None:
+    if device != "cuda" and not interpreting():
+        return _NO_GPU.format(device=device)
     if not _installed:
         return 'Triton is not installed: pip install "sampleformer[kernels]"'
     if interpreting():
         return None
-    if device != "cuda":
-        return _NO_GPU.format(device=device)
+    if not torch.cuda.is_available():
+        built = torch.version.cuda is not None or torch.version.hip is not None
+        return "no CUDA device was found" if built else f"torch {torch.__version__} is built without CUDA"
     if torch.version.hip is None and torch.cuda.get_device_capability(index) < OLDEST:
         found = ".".join(map(str, torch.cuda.get_device_capability(index)))
         return f"the GPU has compute capability {found}, expected at least {'.'.join(map(str, OLDEST))}"

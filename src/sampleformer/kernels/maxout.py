@@ -2,14 +2,16 @@
 
 A pass goes over blocks of keys. The forward keeps, for each query, its result and its denominator; the backward makes
 the scores again, once for the gradients of the queries and once for those of the keys, each summed up by the program
-that owns them: nothing is added in an order that could change.
+that owns them, or in a fixed number of parts that are added in order: no sum depends on which program came first.
 
-The floor. A pair of a query and a key takes 2·e operations for its score (a maximum and an addition for each channel,
-neither of which a tensor core can do) and 2·c on tensor cores; the gradients of both sides take it again twice, and 4·e
-operations each beside: 2·n·k·e forward, 12·n·k·e in all of the backward. Bytes: queries, keys, values and results once,
-and in float32 once more with the channels first; 2 numbers a pair for relative terms if they are given, 4 more of them
-backward, and 2 as their gradients. With k = 256 and e = 64 that is 128 operations for each number of the queries:
-arithmetic, not memory, is the bound on every GPU.
+The floor, with e channels of keys and of values. A pair of a query and a key takes forward 2·e instructions of vector
+units (a maximum and an addition for each channel; no tensor core can do them) and 2·e operations of tensor cores.
+Backward, each side takes 7·e instructions: the score again, the product of value and gradient, and a subtraction, two
+bounds and a product for the signs that the gradient of a maximum is made of; and the values 2·e operations of tensor
+cores. In all 16·n·k·e instructions for a training step. Bytes: queries, keys, values and results once forward, three
+times in all with the backward, and twice more in float32 with the channels first, which is how a warp reads them side
+by side; relative terms, if there are any, are 2 numbers a pair read forward, 6 read or written backward. With k = 256
+that is 1 024 instructions forward for each number of a query and its result: arithmetic is the bound, not memory.
 """
 
 from typing import Any

@@ -21,13 +21,15 @@ def backward_queries(
     query, key, value, valid, multiplicative, additive, result, statistic, gradient, gradient_by_channel,
     of_query, of_multiplicative, of_additive, inner,
     length, keys, length_padded, keys_padded, factor,
-    E: tl.constexpr, TOGETHER: tl.constexpr, C: tl.constexpr, VALUES_TOGETHER: tl.constexpr, WIDTH: tl.constexpr, RELU: tl.constexpr,
-    PRECISION: tl.constexpr, WIDEN: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    E: tl.constexpr, TOGETHER: tl.constexpr, C: tl.constexpr, VALUES_TOGETHER: tl.constexpr, WIDTH: tl.constexpr,
+    RELU: tl.constexpr, PRECISION: tl.constexpr, WIDEN: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """Gradients of a block of queries and of their terms, and the inner product of their result and its gradient."""
     blocks = length_padded // COLUMNS
     head = (tl.program_id(0) // blocks).to(tl.int64)
-    queries = (tl.program_id(0) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
+    columns = tl.arange(0, COLUMNS)
+    queries = (tl.program_id(0) % blocks) * COLUMNS + columns
+    base = (head * length + (tl.program_id(0) % blocks) * COLUMNS) * keys  # of the pairs
     channels = tl.arange(0, WIDTH)
     inside = (queries < length)[:, None] & (channels < C)[None, :]
     at = (head * length + queries[:, None]) * C + channels[None, :]
@@ -47,17 +49,17 @@ def backward_queries(
             value + head * C * keys_padded + slots, gradient_by_channel + head * C * length_padded + queries,
             keys_padded, length_padded, C, VALUES_TOGETHER, ROWS, COLUMNS,
         )  # fmt: skip
-        places = (head * length + queries[None, :]) * keys + slots[:, None]
+        places = columns[None, :] * keys + slots[:, None]
         logits = scores
         if multiplicative is not None:
-            logits = related(scores, multiplicative, additive, places, alive)
+            anchored = queries[None, :] * keys + slots[:, None] * length
+            logits, term = related(scores, multiplicative + base, additive + base, places, alive, statistic, anchored)
         _, of_scores = pair_gradients(logits, of_weights, inner_product[None, :], divisor[None, :], alive, RELU)
         if multiplicative is not None:
             stored = (slots < keys)[:, None] & (queries < length)[None, :]
-            tl.store(of_additive + places, of_scores.to(of_additive.dtype.element_ty), mask=stored)
-            term = tl.load(multiplicative + places, mask=alive, other=0.0).to(tl.float32)
+            tl.store(of_additive + base + places, of_scores.to(of_additive.dtype.element_ty), mask=stored)
             of_term = tl.where(alive, of_scores * scores * tl.sigmoid(term), 0.0)
-            tl.store(of_multiplicative + places, of_term.to(of_multiplicative.dtype.element_ty), mask=stored)
+            tl.store(of_multiplicative + base + places, of_term.to(of_multiplicative.dtype.element_ty), mask=stored)
             of_scores = of_scores * softplus(term)
         total += tl.sum(of_scores, 0)
         add_signed(of_keys, of_queries, of_scores, own, keys_padded, length_padded, first, E, TOGETHER)
@@ -65,13 +67,14 @@ def backward_queries(
     finish_signed(own, total, factor, length_padded, E)
 
 
-@triton.jit
+# Were the number of keys known to be a multiple of 16, the compiler would load several terms a thread, see `related`.
+@triton.jit(do_not_specialize=["keys"])
 def backward_keys(
     query, key, value, valid, multiplicative, additive, statistic, gradient, gradient_by_channel, inner,
     of_key, of_value,
     length, keys, length_padded, keys_padded, share, factor,
-    E: tl.constexpr, TOGETHER: tl.constexpr, C: tl.constexpr, VALUES_TOGETHER: tl.constexpr, WIDTH: tl.constexpr, RELU: tl.constexpr,
-    PRECISION: tl.constexpr, WIDEN: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    E: tl.constexpr, TOGETHER: tl.constexpr, C: tl.constexpr, VALUES_TOGETHER: tl.constexpr, WIDTH: tl.constexpr,
+    RELU: tl.constexpr, PRECISION: tl.constexpr, WIDEN: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """Gradients of a block of keys and values from a share of the queries; the caller adds the shares up."""
     blocks = keys_padded // COLUMNS
@@ -97,19 +100,18 @@ def backward_keys(
             gradient_by_channel + head * C * length_padded + queries, value + head * C * keys_padded + slots,
             length_padded, keys_padded, C, VALUES_TOGETHER, ROWS, COLUMNS,
         )  # fmt: skip
-        places = (head * length + queries[:, None]) * keys + slots[None, :]
+        places = tl.arange(0, ROWS)[:, None] * keys + slots[None, :]
         logits = scores
         if multiplicative is not None:
-            logits = related(scores, multiplicative, additive, places, alive)
+            base = (head * length + first) * keys
+            anchored = queries[:, None] * length + slots[None, :] * keys
+            logits, term = related(scores, multiplicative + base, additive + base, places, alive, statistic, anchored)
         at_queries = head * length + queries
         divisor = tl.load(statistic + at_queries, mask=queries < length, other=1.0)
         inner_product = tl.load(inner + at_queries, mask=queries < length, other=0.0)
-        weights, of_scores = pair_gradients(
-            logits, of_weights, inner_product[:, None], divisor[:, None], alive, RELU
-        )
+        weights, of_scores = pair_gradients(logits, of_weights, inner_product[:, None], divisor[:, None], alive, RELU)
         for_values = product(tl.trans(weights).to(upstream.dtype), upstream, for_values, PRECISION, WIDEN)
         if multiplicative is not None:
-            term = tl.load(multiplicative + places, mask=alive, other=0.0).to(tl.float32)
             of_scores = of_scores * softplus(term)
         total += tl.sum(of_scores, 0)
         add_signed(of_queries, of_keys, of_scores, own, length_padded, keys_padded, first - start, E, TOGETHER)

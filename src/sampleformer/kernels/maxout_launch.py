@@ -11,8 +11,10 @@ from sampleformer.kernels.maxout_backward_triton import backward_keys, backward_
 from sampleformer.kernels.maxout_tiles_triton import SCALE, channels_first
 from sampleformer.kernels.maxout_triton import forward
 
-# A thread a column. More rows save loads of columns, but each is a register.
-ROWS, COLUMNS, WARPS = 32, 128, 4
+# A thread a column. More rows save loads of columns, but each is a register or more.
+COLUMNS, WARPS = 128, 4
+MANY_ROWS, FEW_ROWS = 32, 16
+WIDE = 64
 # Programs that share the sums over the queries: twice as many as the largest GPUs run at a time. It must not depend on
 # the GPU, or the order of the sums would.
 PROGRAMS = 512
@@ -41,6 +43,8 @@ def launch_forward(
     batch, heads, length, _ = query.shape
     result = value.new_empty(batch, heads, length, value.shape[3])
     statistic = query.new_empty(batch, heads, length, dtype=torch.float32)
+    if min(query.numel(), key.numel(), value.numel()) == 0:  # there is no pair
+        return result.zero_(), statistic.fill_(1)
     pairs = _Pairs(query, key, value, valid, terms, relu)
     multiplicative, additive = pairs.terms
     forward[(pairs.blocks_of_queries * batch * heads,)](
@@ -65,31 +69,36 @@ def launch_backward(
     relu: bool,
 ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None, Tensor]:
     """Gradients of query, key, value and terms, and the inner product of each query's result and its gradient."""
-    batch, heads, length, channels = query.shape
+    of_terms = None if terms is None else (_like(terms[0]), _like(terms[1]))
+    if min(query.numel(), key.numel(), value.numel()) == 0:
+        zeros = torch.zeros_like
+        return zeros(query), zeros(key), zeros(value), of_terms, zeros(statistic)
+    batch, heads, length, _ = query.shape
     keys, rows = key.shape[2], batch * heads
     pairs = _Pairs(query, key, value, valid, terms, relu)
     multiplicative, additive = pairs.terms
     gradient = gradient.contiguous()
+    by_channel, value_by_channel = _channels_first(gradient), _channels_first(value)
+    constants = pairs.constants | {"VALUES_TOGETHER": math.gcd(value.shape[3], 8)}
     inner = torch.empty_like(statistic)
     of_query = torch.empty_like(pairs.query)
-    of_terms = None if terms is None else (torch.empty_like(pairs.terms[0]), torch.empty_like(pairs.terms[1]))
     of_multiplicative, of_additive = (None, None) if of_terms is None else of_terms
     factor = pairs.factor / 2
-    inputs = (pairs.query, pairs.key, pairs.value, pairs.valid, multiplicative, additive)
+    inputs = (pairs.query, pairs.key, value_by_channel, pairs.valid, multiplicative, additive)
     backward_queries[(pairs.blocks_of_queries * rows,)](
         *inputs,
-        *(result, statistic, gradient, of_query, of_multiplicative, of_additive, inner),
+        *(result, statistic, gradient, by_channel, of_query, of_multiplicative, of_additive, inner),
         *(*pairs.lengths, factor),
-        **pairs.constants,
+        **constants,
     )
     shares, share = _shares(length, pairs.blocks_of_keys * rows)
     of_key = pairs.key.new_empty(shares, *pairs.key.shape)
     of_value = pairs.key.new_empty(shares, batch, heads, keys, value.shape[3])
     backward_keys[(pairs.blocks_of_keys * rows, shares)](
         *inputs,
-        *(statistic, gradient, inner, of_key, of_value),
+        *(statistic, gradient, by_channel, inner, of_key, of_value),
         *(*pairs.lengths, share, factor),
-        **pairs.constants,
+        **constants | {"ROWS": FEW_ROWS},
     )
     return (
         _tokens_first(of_query, query),
@@ -114,7 +123,7 @@ class _Pairs:
     ) -> None:
         channels, length, keys = query.shape[3], query.shape[2], key.shape[2]
         self.factor = 1 / (DEVIATION * math.sqrt(channels))
-        self.query, self.key = _channels_first(query, self.factor), _channels_first(key, self.factor)
+        self.query, self.key = (_channels_first(side, MEAN, self.factor * SCALE.value) for side in (query, key))
         self.value = value.contiguous()
         self.valid = None if valid is None else valid.contiguous().view(torch.uint8)
         self.terms = (None, None) if terms is None else (terms[0].contiguous(), terms[1].contiguous())
@@ -129,24 +138,28 @@ class _Pairs:
             # Three products of tensor cores are as good as one in float32, and cheaper.
             "PRECISION": "ieee" if torch.version.hip else "tf32x3",
             "WIDEN": interpreting(),
-            "ROWS": ROWS,
+            "ROWS": MANY_ROWS if terms is None and value.shape[3] <= WIDE else FEW_ROWS,
             "COLUMNS": COLUMNS,
             "num_warps": WARPS,
         }
 
 
-def _channels_first(tokens: Tensor, factor: float) -> Tensor:
+def _channels_first(tokens: Tensor, mean: float = 0.0, factor: float = 1.0) -> Tensor:
     batch, heads, length, channels = tokens.shape
     tokens = tokens if tokens.stride(3) == 1 else tokens.contiguous()
     padded = triton.cdiv(length, COLUMNS) * COLUMNS
     result = tokens.new_empty(batch, heads, channels, padded, dtype=torch.float32)
-    channels_first[(padded // ROWS * batch * heads,)](
-        *(tokens, result, *tokens.stride()[:3], heads, length, padded, MEAN, factor * SCALE.value),
+    channels_first[(padded // MANY_ROWS * batch * heads,)](
+        *(tokens, result, *tokens.stride()[:3], heads, length, padded, mean, factor),
         E=channels,
         WIDTH=_power_of_two(channels),
-        BLOCK=ROWS,
+        BLOCK=MANY_ROWS,
     )
     return result
+
+
+def _like(terms: Tensor) -> Tensor:
+    return torch.empty_like(terms, memory_format=torch.contiguous_format)
 
 
 def _tokens_first(result: Tensor, like: Tensor) -> Tensor:
@@ -156,8 +169,8 @@ def _tokens_first(result: Tensor, like: Tensor) -> Tensor:
 
 def _shares(length: int, programs: int) -> tuple[int, int]:
     """How many programs share the queries, and how many queries each has."""
-    blocks = triton.cdiv(length, ROWS)
-    share = triton.cdiv(blocks, max(1, min(blocks, PROGRAMS // programs))) * ROWS
+    blocks = triton.cdiv(length, FEW_ROWS)
+    share = triton.cdiv(blocks, max(1, min(blocks, PROGRAMS // programs))) * FEW_ROWS
     return triton.cdiv(length, share), share
 
 

@@ -2,8 +2,8 @@
 
 A tile of pairs is a block of rows that the program streams over times the columns that it owns, one column a thread:
 what is summed over the rows never leaves its thread. Queries and keys come with one row a channel, so that a warp's
-loads lie side by side, standardised and scaled by 2^60: the sum of maxima is divided by that, and ``clamp(q - k, -1, 1)``
-is the sign of the difference, zero where they are equal.
+loads lie side by side, standardised and scaled by 2^60: the sum of maxima is divided by that, and
+``clamp(q - k, -1, 1)`` is the sign of the difference, zero where they are equal.
 """
 
 import triton
@@ -85,7 +85,7 @@ def add_signed(
 @triton.jit
 def finish_signed(result, total, factor, column_stride, E: tl.constexpr):
     """``(what was added up + total) · factor``: of a maximum, half of the gradient and half of the signed one."""
-    for _ in range(0, E):
+    for _ in range(E):
         tl.store(result, (tl.load(result) + total) * factor)
         result += column_stride
 
@@ -115,10 +115,16 @@ def seen(valid, head, slots, keys, queries, length):
 
 
 @triton.jit
-def related(scores, multiplicative, additive, places, alive):
-    """Logits of a tile of scores."""
-    slope = softplus(tl.load(multiplicative + places, mask=alive, other=0.0).to(tl.float32))
-    return scores * slope + tl.load(additive + places, mask=alive, other=0.0).to(tl.float32)
+def related(scores, multiplicative, additive, places, alive, anchor, anchored):
+    """Logits of a tile of scores, and the multiplicative terms.
+
+    The terms come from memory with neighbours of a row in one thread. A load that never happens, of numbers of which
+    nothing is known to lie side by side, makes the compiler move them to the threads that have the columns.
+    """
+    term = tl.load(multiplicative + places, mask=alive, other=0.0).to(tl.float32)
+    added = tl.load(additive + places, mask=alive, other=0.0).to(tl.float32)
+    scores += tl.load(anchor + anchored, mask=anchored < 0, other=0.0)
+    return scores * softplus(term) + added, term
 
 
 @triton.jit

@@ -16,7 +16,9 @@ def forward(
     """A block of queries: what they gather, and their denominators (or the logarithms of them) for the backward."""
     blocks = length_padded // COLUMNS
     head = (tl.program_id(0) // blocks).to(tl.int64)
-    queries = (tl.program_id(0) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
+    own = tl.arange(0, COLUMNS)
+    queries = (tl.program_id(0) % blocks) * COLUMNS + own
+    base = (head * length + (tl.program_id(0) % blocks) * COLUMNS) * keys  # of the pairs
     channels = tl.arange(0, WIDTH)
     escaping = tl.load(escape + head)
     total = tl.zeros((COLUMNS,), tl.float32)
@@ -30,8 +32,9 @@ def forward(
         of_keys, of_queries = key + head * E * keys_padded + slots, query + head * E * length_padded + queries
         logits = sums_of_maxima(of_keys, of_queries, keys_padded, length_padded, E, TOGETHER, ROWS, COLUMNS)
         if multiplicative is not None:
-            places = (head * length + queries[None, :]) * keys + slots[:, None]
-            logits = related(logits, multiplicative, additive, places, alive)
+            places = own[None, :] * keys + slots[:, None]
+            anchored = queries[None, :] * keys + slots[:, None] * length
+            logits, _ = related(logits, multiplicative + base, additive + base, places, alive, statistic, anchored)
         if RELU:
             weights = unnormalised(logits, alive)
         else:

@@ -1,14 +1,17 @@
 """Attention by scores: a score of every pair, turned into weights."""
 
-import torch
+import functools
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
+from sampleformer.functional import scored as plain
 from sampleformer.functional.counted import counted_attention
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.functional.scores import SCORES
+from sampleformer.kernels import check_kernel, scored_attention, use_triton
 
 
 class ScoredMixing(Mixing):
@@ -19,9 +22,12 @@ class ScoredMixing(Mixing):
     Args:
         score: ``"scaled_dot"`` or ``"maxout"``, see `functional.scores`.
         probability: ``"softmax"``, ``"leaky_relu"`` or ``"leaky_softmax"``, see `functional.probabilities`.
+        kernel: ``"auto"``: a Triton kernel for the score ``"maxout"``, where it can run; ``"plain"``: none;
+            ``"triton"``: nothing else.
 
     Raises:
-        ValueError: if the score or the probability does not exist.
+        ValueError: if the score, the probability or the kernel does not exist; when it is called, if the kernel is
+            ``"triton"`` and cannot run.
 
     Source: SFT (arXiv 2408.05822), section 3, of which softmax attention is a special case.
 
@@ -34,13 +40,15 @@ class ScoredMixing(Mixing):
 
     relates = True
 
-    def __init__(self, score: str = "scaled_dot", probability: str = "softmax") -> None:
+    def __init__(self, score: str = "scaled_dot", probability: str = "softmax", kernel: str = "auto") -> None:
         super().__init__()
+        check_kernel(kernel)
         for argument, name, known in (("score", score, SCORES), ("probability", probability, PROBABILITIES)):
             if name not in known:
                 raise ValueError(f"{argument} is {name!r}; {nearest(name, known)}")
         self.score = score
         self.probability = probability
+        self.kernel = kernel
         self.leaks = PROBABILITIES[probability].leaks
         self.standardised = score == "maxout"
 
@@ -67,19 +75,19 @@ class ScoredMixing(Mixing):
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if self._is_fused and terms is None:
-            if presence is not None:
-                return counted_attention(query, key, value, presence, valid)
+        if self._is_fused and terms is None and presence is not None:
+            return counted_attention(query, key, value, presence, valid)
+        if self._is_fused and terms is None and self.kernel != "triton":
             return _fused(query, key, value, valid)
-        logits = SCORES[self.score](query, key)
-        if terms is not None:
-            multiplicative, additive = (term.to(logits.dtype) for term in terms)
-            logits = torch.addcmul(additive, logits, F.softplus(multiplicative))
-        numerators, denominators = PROBABILITIES[self.probability].split(logits, leak, valid, presence)
-        return (numerators.to(value.dtype) @ value) / denominators.to(value.dtype)
+        if presence is not None:
+            use_triton(self.kernel, "it knows no slots that count several times or not at all")
+            attend = functools.partial(plain.scored_attention, presence=presence)
+        else:
+            attend = functools.partial(scored_attention, kernel=self.kernel)
+        return attend(query, key, value, valid, leak=leak, terms=terms, score=self.score, probability=self.probability)
 
     def extra_repr(self) -> str:
-        return f"score={self.score}, probability={self.probability}"
+        return f"score={self.score}, probability={self.probability}, kernel={self.kernel}"
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
