@@ -25,7 +25,7 @@ def on_its_device(
     """
 
     @functools.wraps(function)
-    def started(first: Tensor, *rest: _Rest.args, **named: _Rest.kwargs) -> _Result:
+    def started(first: Tensor, /, *rest: _Rest.args, **named: _Rest.kwargs) -> _Result:
         with torch.cuda.device_of(first):  # nothing, for a tensor of the CPU
             return function(first, *rest, **named)
 
