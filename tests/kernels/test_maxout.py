@@ -162,6 +162,7 @@ def test_auto_is_the_plain_twin_on_cpus():
     [
         ((1, 1, 3, 4, 5, 8), {}, "the head width is 5, expected 8 to 128"),
         ((1, 1, 3, 4, 8, 130), {}, "the head width is 130"),
+        ((1, 1, 3, 4, 8, 8), {"presence": torch.ones(1, 1, 4)}, "keys count more or less than once"),
         ((1, 1, 3, 4, 8, 8), {"score": "scaled_dot"}, "the score is 'scaled_dot', expected 'maxout'"),
     ],
 )

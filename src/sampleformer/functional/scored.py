@@ -17,9 +17,9 @@ def scored_attention(
     *,
     leak: Float[Tensor, "b h k"] | None = None,
     terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
+    presence: Float[Tensor, "b #h k"] | None = None,
     score: str = "maxout",
     probability: str = "leaky_relu",
-    presence: Float[Tensor, "b #h k"] | None = None,
 ) -> Float[Tensor, "b h n c"]:
     """``out_i = Σ_j A_ij v_j`` with ``A_i = probability(score(q_i, k_j) · softplus(w_ij) + u_ij)``.
 
@@ -30,9 +30,10 @@ def scored_attention(
         valid: False where a slot holds nothing. None: all hold something.
         leak: of every slot, if the probability leaks.
         terms: w and u, of every pair. None: the score is the logit.
+        presence: how often each slot counts: its weight is multiplied by it before weights are made to sum to one. None:
+            each counts once.
         score: a name of `functional.scores.SCORES`.
         probability: a name of `functional.probabilities.PROBABILITIES`.
-        presence: how many times each slot counts. None: once.
 
     Returns:
         One vector a query, in the dtype of the values; zeros where no slot is valid.

@@ -36,6 +36,7 @@ def scored_attention(
     *,
     leak: Float[Tensor, "b h k"] | None = None,
     terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
+    presence: Float[Tensor, "b #h k"] | None = None,
     score: str = "maxout",
     probability: str = "leaky_relu",
     kernel: str = "auto",
@@ -43,7 +44,7 @@ def scored_attention(
     """`functional.scored.scored_attention`, by a Triton kernel where there is one and it can run.
 
     Args:
-        query, key, value, valid, leak, terms, score, probability: as of the plain function.
+        query, key, value, valid, leak, terms, presence, score, probability: as of the plain function.
         kernel: see `kernels.use_triton`.
 
     Raises:
@@ -61,10 +62,17 @@ def scored_attention(
         reason = unavailable(query, key, value, *others, widths=(query.shape[3], value.shape[3]))
         if score not in KERNEL_SCORES:
             reason = f"the score is {score!r}, expected {', '.join(map(repr, KERNEL_SCORES))}"
+        elif reason is None and presence is not None:
+            reason = "keys count more or less than once"
         if use_triton(kernel, reason):
             return _by_kernel(query, key, value, valid, leak, terms, probability)
     return scored.scored_attention(
-        query, key, value, valid, leak=leak, terms=terms, score=score, probability=probability
+        *(query, key, value, valid),
+        leak=leak,
+        terms=terms,
+        presence=presence,
+        score=score,
+        probability=probability,
     )
 
 

@@ -53,7 +53,10 @@ def backward_queries(
         logits = scores
         if multiplicative is not None:
             anchored = queries[None, :] * keys + slots[:, None] * length
-            logits, term = related(scores, multiplicative + base, additive + base, places, alive, statistic, anchored)
+            never = (queries < 0)[None, :] & (slots < 0)[:, None]
+            logits, term = related(
+                scores, multiplicative + base, additive + base, places, alive, statistic, anchored, never
+            )
         _, of_scores = pair_gradients(logits, of_weights, inner_product[None, :], divisor[None, :], alive, RELU)
         if multiplicative is not None:
             stored = (slots < keys)[:, None] & (queries < length)[None, :]
@@ -105,7 +108,10 @@ def backward_keys(
         if multiplicative is not None:
             base = (head * length + first) * keys
             anchored = queries[:, None] * length + slots[None, :] * keys
-            logits, term = related(scores, multiplicative + base, additive + base, places, alive, statistic, anchored)
+            never = (queries < 0)[:, None] & (slots < 0)[None, :]
+            logits, term = related(
+                scores, multiplicative + base, additive + base, places, alive, statistic, anchored, never
+            )
         at_queries = head * length + queries
         divisor = tl.load(statistic + at_queries, mask=queries < length, other=1.0)
         inner_product = tl.load(inner + at_queries, mask=queries < length, other=0.0)

@@ -115,7 +115,7 @@ def seen(valid, head, slots, keys, queries, length):
 
 
 @triton.jit
-def related(scores, multiplicative, additive, places, alive, anchor, anchored):
+def related(scores, multiplicative, additive, places, alive, anchor, anchored, never):
     """Logits of a tile of scores, and the multiplicative terms.
 
     The terms come from memory with neighbours of a row in one thread. A load that never happens, of numbers of which
@@ -123,7 +123,7 @@ def related(scores, multiplicative, additive, places, alive, anchor, anchored):
     """
     term = tl.load(multiplicative + places, mask=alive, other=0.0).to(tl.float32)
     added = tl.load(additive + places, mask=alive, other=0.0).to(tl.float32)
-    scores += tl.load(anchor + anchored, mask=anchored < 0, other=0.0)
+    scores += tl.load(anchor + anchored, mask=never, other=0.0)
     return scores * softplus(term) + added, term
 
 

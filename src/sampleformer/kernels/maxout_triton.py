@@ -34,7 +34,10 @@ def forward(
         if multiplicative is not None:
             places = own[None, :] * keys + slots[:, None]
             anchored = queries[None, :] * keys + slots[:, None] * length
-            logits, _ = related(logits, multiplicative + base, additive + base, places, alive, statistic, anchored)
+            never = (queries < 0)[None, :] & (slots < 0)[:, None]
+            logits, _ = related(
+                logits, multiplicative + base, additive + base, places, alive, statistic, anchored, never
+            )
         if RELU:
             weights = unnormalised(logits, alive)
         else:

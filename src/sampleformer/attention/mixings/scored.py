@@ -1,17 +1,14 @@
 """Attention by scores: a score of every pair, turned into weights."""
 
-import functools
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
-from sampleformer.functional import scored as plain
 from sampleformer.functional.counted import counted_attention
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.functional.scores import SCORES
-from sampleformer.kernels import check_kernel, scored_attention, use_triton
+from sampleformer.kernels import check_kernel, scored_attention
 
 
 class ScoredMixing(Mixing):
@@ -75,16 +72,22 @@ class ScoredMixing(Mixing):
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if self._is_fused and terms is None and presence is not None:
-            return counted_attention(query, key, value, presence, valid)
         if self._is_fused and terms is None and self.kernel != "triton":
+            if presence is not None:
+                return counted_attention(query, key, value, presence, valid)
             return _fused(query, key, value, valid)
-        if presence is not None:
-            use_triton(self.kernel, "it knows no slots that count several times or not at all")
-            attend = functools.partial(plain.scored_attention, presence=presence)
-        else:
-            attend = functools.partial(scored_attention, kernel=self.kernel)
-        return attend(query, key, value, valid, leak=leak, terms=terms, score=self.score, probability=self.probability)
+        return scored_attention(
+            query,
+            key,
+            value,
+            valid,
+            leak=leak,
+            terms=terms,
+            presence=presence,
+            score=self.score,
+            probability=self.probability,
+            kernel=self.kernel,
+        )
 
     def extra_repr(self) -> str:
         return f"score={self.score}, probability={self.probability}, kernel={self.kernel}"
