@@ -12,7 +12,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CHOICES = {"soft": (choice.choose_soft, plain.choose_soft), "hard": (choice.choose_hard, plain.choose_hard)}
 NAMES = ("top", "rest", "top_scores", "rest_scores", "temperature")
 # More than one block of slots, of the other side's and of the numbers they hold; some of rest missing.
-SIZES = [(1, 1, 3), (5, 2, 8), (67, 35, 9), (3, 4, 130)]
+SIZES = [(1, 1, 3), (67, 35, 9), (3, 4, 130)]
 VALIDITY = ["all", "some of rest", "some of both", "none"]
 # Of the largest number. What is read is rounded once, what is summed up is not; Triton's interpreter cuts off where a
 # GPU rounds.

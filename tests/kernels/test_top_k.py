@@ -77,6 +77,18 @@ def test_scores_may_lie_in_any_order():
     assert torch.equal(found.cpu(), plain.gumbel_topk(scores.transpose(1, 2), 7)[0])
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_equal_scores_on_both_sides_of_a_block_and_of_the_cut(monkeypatch, seed):
+    launch = pytest.importorskip("sampleformer.kernels.top_k_launch")
+    monkeypatch.setattr(launch, "BLOCK", 512)
+    monkeypatch.setattr(launch, "SHORT", 0)
+    torch.manual_seed(seed)
+    n, k = int(torch.randint(1, 2200, ())), int(torch.randint(1, 400, ()))
+    scores = torch.randint(-2, 3, (1, 2, n)) * 10.0 ** torch.randint(-3, 3, (1, 2, n))
+    found = gumbel_topk(scores.to(DEVICE), k, kernel="triton")[0]
+    assert torch.equal(found.cpu(), plain.gumbel_topk(scores, k)[0])
+
+
 @pytest.mark.parametrize("rows", [(), (3,), (2, 2, 2)])
 def test_any_number_of_dimensions(rows):
     scores = torch.randn(*rows, 9)

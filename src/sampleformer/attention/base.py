@@ -37,7 +37,8 @@ class Attention(nn.Module):
         norm: applied to the features before the projections; None: the features are used as they are. The attention
             owns its norm because a sampler scores the features before it.
         bias: whether the projections have one.
-        kernel: that projects what was chosen: ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`.
+        kernel: that projects what was chosen: ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`. It
+            knows RMSNorm and no norm; after another one the plain function projects, whatever the kernel.
 
     Raises:
         ValueError: if the width or the heads are not positive, the heads do not divide the width, the groups do not
