@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 KERNELS = {
     *("compact_kernel", "digit_kernel", "key_kernel", "rank_kernel", "tally_kernel"),
     *("mix_kernel", "pull_kernel"),

@@ -8,6 +8,8 @@ from sampleformer.functional import pulls as plain_pulls
 from sampleformer.functional import sampling as plain
 from sampleformer.kernels import choice
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CHOICES = {"soft": (choice.choose_soft, plain.choose_soft), "hard": (choice.choose_hard, plain.choose_hard)}
 NAMES = ("top", "rest", "top_scores", "rest_scores", "temperature")

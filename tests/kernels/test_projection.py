@@ -11,6 +11,8 @@ from sampleformer.functional.norms import rms_norm
 from sampleformer.kernels import projection
 from sampleformer.kernels.projection import project_chosen
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 NAMES = ("features", "weight", "bias", "scale")
 # b, n, g, m, d, c: tiny; several blocks of everything; more chosen than there are tokens.

@@ -8,6 +8,8 @@ from sampleformer import Tokens
 from sampleformer.attention import SamsaAttention
 from sampleformer.norms import LayerNorm, RMSNorm
 
+pytest.importorskip("triton", reason="Triton is not installed")
+
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 WIDTH, HEADS = 12, 3
 
