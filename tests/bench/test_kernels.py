@@ -3,6 +3,9 @@
 import argparse
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,26 @@ def test_operations_of_maxout() -> None:
     assert (forward.matrix, train.matrix) == (2 * 8 * pairs, 4 * 8 * pairs)
     assert forward.bytes == 4 * 2 * 3 * 8 * (6 + 4 + 4 + 6)
     assert KERNEL_CASES["maxout_related"].operations(SIZES)[0].bytes == forward.bytes + 4 * 2 * pairs
+
+
+def test_operations_of_yoso() -> None:
+    forward, train = KERNEL_CASES["yoso_collisions"].operations(SIZES)
+    numbers = 2 * 3 * 6 * 8
+    assert (forward.vector, train.vector) == (16 * 2 * numbers, 16 * 4 * numbers)
+    # One sign, so that three of six are in a bucket: for each side, two products of 8 numbers a pair.
+    assert (forward.matrix, train.matrix) == (0, 2 * 16 * 3 * 2 * 2 * numbers)
+    hashed, _ = KERNEL_CASES["yoso"].operations(SIZES)
+    # Two blocks of 8, three levels, three rounds, for queries and keys.
+    assert hashed.vector - forward.vector == 2 * numbers * 2 * 3 * 3
+    assert hashed.bytes - forward.bytes == 2 * numbers * 4 + 2 * 2 * 3 * 6 * 16 * 4
+
+
+@pytest.mark.parametrize("name", ["yoso", "yoso_collisions"])
+def test_yoso_agrees_with_its_twin(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    work = KERNEL_CASES[name].work(dataclasses.replace(SIZES, batch=1, heads=1))
+    found = agreement(name, "float32", 6, work, trains=True)
+    assert max(found["result"], found["gradients"]) < 1e-5
 
 
 def test_the_floor_is_the_slowest_of_three() -> None:
@@ -144,6 +167,16 @@ def test_without_a_gpu_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) 
     assert str(raised.value) == (
         "bench kernels needs a GPU and Triton: no CUDA device was found; --interpret checks the kernels without a GPU"
     )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which would be measured")
+def test_the_program_says_it_in_one_line() -> None:
+    command = [sys.executable, "-m", "sampleformer", "bench", "kernels"]
+    finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TRITON_INTERPRET": "0"})
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("error: bench kernels needs a GPU and Triton: ")
 
 
 def test_the_interpreter_is_not_measured_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

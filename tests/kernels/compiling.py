@@ -1,7 +1,7 @@
 """Compiles Triton kernels for an H100, which needs no GPU; in a process of its own, since here they are interpreted.
 
 The job of a kernel is a dictionary: ``module``, ``kernel``, ``types`` (of its arguments by name, as Triton writes them:
-``"*bf16"``, ``"i32"``; numbers that end in ``!`` are multiples of 16), ``constants`` and perhaps ``warps``.
+``"*bf16"``, ``"i32"``; numbers that end in ``!`` are multiples of 16), ``constants``, perhaps ``warps`` and ``stages``.
 """
 
 import importlib
@@ -37,7 +37,8 @@ def _compile(job: dict[str, Any]) -> dict[str, int]:
     }
     signature = {name: type_.removesuffix("!") for name, type_ in types.items()}
     source = ASTSource(kernel, signature, constexprs=constants, attrs=multiples)
-    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": job.get("warps", 4)})
+    options = {"num_warps": job.get("warps", 4), "num_stages": job.get("stages", 3)}
+    made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     code = made.asm["ptx"]
     counted = {"shuffles": "shfl.", "barriers": "bar.sync", "matrix": "mma", "maxima": "max."}
     return {"shared": made.metadata.shared} | {name: code.count(text) for name, text in counted.items()}

@@ -18,7 +18,7 @@ KERNELS = {
 
 @pytest.mark.slow
 def test_every_kernel_compiles_for_an_h100(tmp_path):
-    program = Path(__file__).with_name("ahead.py")
+    program = Path(__file__).with_name("ahead_triton.py")
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -123,9 +123,9 @@ def test_views_with_strides_of_their_own():
 
 
 def test_shares_of_the_queries_are_added_up(monkeypatch):
-    from sampleformer.kernels import maxout_launch
+    from sampleformer.kernels import maxout_launch_triton
 
-    assert maxout_launch._shares(50, 1) == (4, 16)
+    assert maxout_launch_triton._shares(50, 1) == (4, 16)
     Pairs(1, 1, 50, 3, 8, 8).check()
 
 

@@ -81,7 +81,7 @@ def test_scores_may_lie_in_any_order():
 
 @pytest.mark.parametrize("seed", range(8))
 def test_equal_scores_on_both_sides_of_a_block_and_of_the_cut(monkeypatch, seed):
-    from sampleformer.kernels import top_k_launch as launch
+    from sampleformer.kernels import top_k_launch_triton as launch
 
     monkeypatch.setattr(launch, "BLOCK", 512)
     monkeypatch.setattr(launch, "SHORT", 0)

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from sampleformer.attention import observed_choices
+from sampleformer.attention import Choice, PairSampler, observed_choices
 from sampleformer.data import GraphFiles, TextTable
+from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
+from sampleformer.tokens import Tokens
 from sampleformer.training import TrainingSettings, train
 from sampleformer.training.batches import evaluation_loader
 from sampleformer.training.module import TrainingModule
@@ -177,6 +180,22 @@ def test_a_training_by_the_score_function_goes_on_bit_for_bit(tmp_path: Path) ->
     resumed = train(recipe, tmp_path / "stopped", resume=True, quiet=True).last_checkpoint
     first, second = (read_checkpoint(path)["state_dict"] for path in (weights, resumed))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+class Silent(PairSampler):
+    """A sampler that shows nobody what it does."""
+
+    def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
+        with observed_choices():
+            return super().forward(context, noise)
+
+
+def test_a_sampler_that_shows_no_scores_is_told_so(tmp_path: Path) -> None:
+    module, batch = _module(write_texts(tmp_path / "texts.csv"), score_load=0.1)
+    for layer in module.model.encoder.layers:
+        layer.attention.sampler = Silent(8, sampled=3)
+    with pytest.raises(InputError, match=r"^training.score_load: needs the scores of the choice, but no sampler"):
+        module.training_step(batch, 0)
 
 
 def test_settings_are_checked() -> None:

@@ -20,6 +20,8 @@ class YosoAttention(Attention):
         hashing: ``"gaussian"`` or ``"hadamard"``.
         gradient: of queries and keys: ``"sampled"`` or ``"exact"``, the latter O(n²).
         convolution: odd window of a depthwise convolution over the values, published: 33 to 35; None: none.
+        kernel: ``"auto"``, ``"plain"`` or ``"triton"``: whether Triton's kernels run where they can, never or always.
+        deterministic: False lets them add in any order, which is faster.
         norm: applied to the features before the projections.
         bias: whether the projections have one.
 
@@ -45,6 +47,8 @@ class YosoAttention(Attention):
         hashing: str = "gaussian",
         gradient: str = "sampled",
         convolution: int | None = None,
+        kernel: str = "auto",
+        deterministic: bool = True,
         norm: nn.Module | None = None,
         bias: bool = True,
     ) -> None:
@@ -57,5 +61,7 @@ class YosoAttention(Attention):
             hashing=hashing,
             gradient=gradient,
             convolution=convolution,
+            kernel=kernel,
+            deterministic=deterministic,
         )
         super().__init__(width, heads, mixing=mixing, norm=norm, bias=bias)

@@ -30,8 +30,8 @@ def scored_attention(
         valid: False where a slot holds nothing. None: all hold something.
         leak: of every slot, if the probability leaks.
         terms: w and u, of every pair. None: the score is the logit.
-        presence: how often each slot counts: its weight is multiplied by it before weights are made to sum to one. None:
-            each counts once.
+        presence: how often each slot counts: its weight is multiplied by it before weights are made to sum to one.
+            None: each counts once.
         score: a name of `functional.scores.SCORES`.
         probability: a name of `functional.probabilities.PROBABILITIES`.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from sampleformer.kernels.choice_launch import Pairs
+    from sampleformer.kernels.choice_launch_triton import Pairs
 
 
 @torch.library.custom_op("sampleformer::choose_soft", mutates_args=())
@@ -20,7 +20,7 @@ def choose_soft(
     rest_valid: Tensor | None,
 ) -> Tensor:
     """The mixtures ``(rows, k, c)``; the temperature has one number for each row."""
-    from sampleformer.kernels.choice_launch import mix
+    from sampleformer.kernels.choice_launch_triton import mix
 
     return mix(
         _unit_stride(top), _unit_stride(rest), _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
@@ -39,7 +39,7 @@ def choose_soft_backward(
     rest_valid: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """The gradients of top, rest, their scores and the temperature."""
-    from sampleformer.kernels.choice_launch import gradient_of_rest, pull
+    from sampleformer.kernels.choice_launch_triton import gradient_of_rest, pull
 
     gradient, top, rest = _unit_stride(gradient), _unit_stride(top), _unit_stride(rest)
     pairs = _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
@@ -80,7 +80,7 @@ def choose_hard_backward(
     rest_valid: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the scores of top and rest, and of the temperature."""
-    from sampleformer.kernels.choice_launch import pull
+    from sampleformer.kernels.choice_launch_triton import pull
 
     pairs = _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
     found = pull(_unit_stride(gradient), _unit_stride(top), _unit_stride(rest), pairs)
@@ -105,7 +105,7 @@ def pulls(
     rest_valid: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The pulls of top, ``(rows, k)``, and of rest, ``(rows, r)``."""
-    from sampleformer.kernels.choice_launch import pull
+    from sampleformer.kernels.choice_launch_triton import pull
 
     pairs = _pairs(top_scores, rest_scores, temperature, top_valid, rest_valid)
     found = pull(_unit_stride(gradient), _unit_stride(top), _unit_stride(rest), pairs)
@@ -120,7 +120,7 @@ def _unit_stride(tensor: Tensor) -> Tensor:
 def _pairs(
     top_scores: Tensor, rest_scores: Tensor, temperature: Tensor, top_valid: Tensor | None, rest_valid: Tensor | None
 ) -> "Pairs":
-    from sampleformer.kernels.choice_launch import Pairs
+    from sampleformer.kernels.choice_launch_triton import Pairs
 
     top_scores, rest_scores, temperature = (
         numbers.float().contiguous() for numbers in (top_scores, rest_scores, temperature)

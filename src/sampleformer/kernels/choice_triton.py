@@ -1,7 +1,5 @@
 """Soft and hard choice in Triton: a program has some slots of a row, and goes over the other side's in blocks."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-
 import triton
 import triton.language as tl
 

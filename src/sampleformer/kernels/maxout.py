@@ -115,7 +115,7 @@ def _maxout_attention(
     additive: Tensor | None,
     relu: bool,
 ) -> tuple[Tensor, Tensor]:
-    from sampleformer.kernels.maxout_launch import launch_forward
+    from sampleformer.kernels.maxout_launch_triton import launch_forward
 
     terms = None if multiplicative is None or additive is None else (multiplicative, additive)
     return launch_forward(query, key, value, valid, terms, escape, relu=relu)
@@ -150,7 +150,7 @@ def _maxout_attention_backward(
     statistic: Tensor,
     gradient: Tensor,
 ) -> list[Tensor]:
-    from sampleformer.kernels.maxout_launch import launch_backward
+    from sampleformer.kernels.maxout_launch_triton import launch_backward
 
     terms = None if multiplicative is None or additive is None else (multiplicative, additive)
     of_query, of_key, of_value, of_terms, inner = launch_backward(

@@ -1,7 +1,5 @@
 """Products of matrices, for the kernels of several modules."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-
 import triton
 import triton.language as tl
 

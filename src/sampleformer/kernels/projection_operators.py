@@ -14,7 +14,7 @@ def project_chosen(
 
     Without an epsilon, of the tokens as they are.
     """
-    from sampleformer.kernels.projection_launch import project
+    from sampleformer.kernels.projection_launch_triton import project
 
     return project(features.contiguous(), indices.contiguous(), weight.contiguous(), bias, epsilon)
 
@@ -24,7 +24,7 @@ def project_chosen_backward(
     gradient: Tensor, features: Tensor, indices: Tensor, weight: Tensor, epsilon: float | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the features, the weight and the bias."""
-    from sampleformer.kernels.projection_launch import gradient_of_features, gradient_of_weight
+    from sampleformer.kernels.projection_launch_triton import gradient_of_features, gradient_of_weight
 
     gradient, features, indices = gradient.contiguous(), features.contiguous(), indices.contiguous()
     inverse = None

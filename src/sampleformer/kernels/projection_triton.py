@@ -1,7 +1,5 @@
 """Projecting what was chosen in Triton: forward by slots, backward by blocks of tokens and of the weight."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-
 import triton
 import triton.language as tl
 

@@ -78,7 +78,7 @@ def _by_group(rows: Tensor) -> Tensor:
 
 @torch.library.custom_op("sampleformer::gumbel_topk", mutates_args=())
 def _gumbel_topk(scores: Tensor, noise: Tensor | None, mask: Tensor | None, wanted: int) -> tuple[Tensor, Tensor]:
-    from sampleformer.kernels.top_k_launch import select
+    from sampleformer.kernels.top_k_launch_triton import select
 
     return select(scores, noise, mask, wanted)
 

@@ -5,8 +5,6 @@ program's own histogram costs it one vote for each bit and number, and one sum f
 digit are added up over the blocks of a row atomically, which is deterministic: they are integers.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-
 import triton
 import triton.language as tl
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sampleformer.attention import Observation, observed_choices
 from sampleformer.data.batch import Batch
+from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
 from sampleformer.model import TokenModel
@@ -57,6 +58,9 @@ class ChoiceLoss:
         Returns:
             ``loss``, which is to be minimised; beside it, for the record, ``task_loss`` and each term that has a
             weight.
+
+        Raises:
+            InputError: if no sampler of the model shows what it chose, see `observed_choices`.
         """
         passes = [self._answer(batch) for _ in range(self._passes)]
         if self._by_score_function:
@@ -75,7 +79,11 @@ class ChoiceLoss:
         with observed_choices() as choices:
             outputs = answer_model(self._model, batch)
         if not choices:
-            raise RuntimeError("the model has samplers, but none of them was seen to choose: is it compiled?")
+            name = next(iter(self._weights), "choice_samples")
+            raise InputError(
+                f"training.{name}: needs the scores of the choice, but no sampler of the model showed any; one of "
+                "your own shows them by sampleformer.attention.samplers.observe, and a compiled one cannot"
+            )
         return _Pass(outputs, choices)
 
     def _loss_of_samples(self, outputs: Tensor, batch: Batch) -> Tensor:

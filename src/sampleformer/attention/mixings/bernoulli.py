@@ -7,15 +7,9 @@ from torch import Tensor, nn
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.samplers.base import noise_dtype
 from sampleformer.errors import nearest
-from sampleformer.functional.bernoulli import (
-    collision_attention,
-    expected_attention,
-    gaussian_planes,
-    hadamard_planes,
-    hadamard_signs,
-    sign_codes,
-    unit_length,
-)
+from sampleformer.functional.bernoulli import gaussian_planes, hadamard_signs, sign_codes, unit_length
+from sampleformer.kernels import check_kernel
+from sampleformer.kernels.bernoulli import collision_attention, expected_attention, hadamard_codes
 from sampleformer.tokens import Tokens
 
 HASHINGS = ("gaussian", "hadamard")
@@ -40,6 +34,9 @@ class BernoulliMixing(Mixing):
         gradient: of queries and keys, ``"sampled"``: by the same collisions; ``"exact"``: by the probabilities, O(n²).
         convolution: odd window of a learned depthwise convolution over the values along the sequence, one kernel for
             each head, which is added to the result (YOSO-C). None: there is none, and order does not matter.
+        kernel: ``"auto"``: Triton's kernels where they can run; ``"plain"``: never; ``"triton"``: always.
+        deterministic: False lets the kernels add with atomics, in any order, which is faster; the same input then gives
+            results that differ by rounding.
 
     Raises:
         ValueError: if an argument is outside what it allows, naming it.
@@ -65,8 +62,11 @@ class BernoulliMixing(Mixing):
         hashing: str = "gaussian",
         gradient: str = "sampled",
         convolution: int | None = None,
+        kernel: str = "auto",
+        deterministic: bool = True,
     ) -> None:
         super().__init__()
+        check_kernel(kernel)
         if hashes is not None and hashes < 1:
             raise ValueError(f"hashes is {hashes}, expected at least 1, or None for the expectation")
         if not 1 <= code_length <= LONGEST_CODE:
@@ -81,6 +81,8 @@ class BernoulliMixing(Mixing):
         self.code_length = code_length
         self.hashing = hashing
         self.gradient = gradient
+        self.kernel = kernel
+        self.deterministic = deterministic
         self.convolution = None
         if convolution is not None:
             padding = (convolution // 2, 0)
@@ -115,24 +117,35 @@ class BernoulliMixing(Mixing):
         if presence is not None:  # the result gets unit length, so what counts are the values in the sum
             value = value * presence[..., None].to(value.dtype)
         if self.hashes is None:
-            mixed = expected_attention(unit_length(query), unit_length(key), value, self.code_length, valid)
+            unit = unit_length(query), unit_length(key)
+            mixed = expected_attention(*unit, value, self.code_length, valid, kernel=self.kernel)
         else:
-            mixed = self._sampled(query, key, value, valid, self._planes(self.random if noise is None else noise))
+            mixed = self._sampled(query, key, value, valid, self.random if noise is None else noise)
         mixed = unit_length(mixed)
         return mixed if self.convolution is None else mixed + self._convolved(self.convolution, query, value, valid)
 
-    def _sampled(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, planes: Tensor) -> Tensor:
+    def _sampled(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, random: Tensor) -> Tensor:
         # On which side of a plane a vector lies does not depend on its length, which only the gradients need to be one.
-        codes = sign_codes(query, planes), sign_codes(key, planes)
+        codes = self._codes(query, key, random)
         if torch.is_grad_enabled():
             query, key = unit_length(query), unit_length(key)
-        return collision_attention(query, key, value, *codes, self.code_length, valid, gradient=self.gradient)
+        return collision_attention(
+            query,
+            key,
+            value,
+            *codes,
+            self.code_length,
+            valid,
+            gradient=self.gradient,
+            kernel=self.kernel,
+            deterministic=self.deterministic,
+        )
 
-    def _planes(self, random: Tensor) -> Tensor:
+    def _codes(self, query: Tensor, key: Tensor, random: Tensor) -> tuple[Tensor, Tensor]:
         if self.hashing == "gaussian":
-            return random
+            return sign_codes(query, random), sign_codes(key, random)
         assert self.hashes is not None
-        return hadamard_planes(random, self.hashes, self.width, self.code_length)
+        return hadamard_codes(query, key, random, self.hashes, self.code_length, kernel=self.kernel)
 
     def _convolved(self, convolution: nn.Conv2d, query: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
         if query.shape[2] != value.shape[2]:
@@ -145,4 +158,6 @@ class BernoulliMixing(Mixing):
         return F.conv2d(value, convolution.weight, padding=convolution.padding, groups=convolution.groups)
 
     def extra_repr(self) -> str:
-        return f"hashes={self.hashes}, code_length={self.code_length}, hashing={self.hashing}, gradient={self.gradient}"
+        how = f"kernel={self.kernel}" if self.deterministic else f"kernel={self.kernel}, deterministic=False"
+        hashes = f"hashes={self.hashes}, code_length={self.code_length}, hashing={self.hashing}"
+        return f"{hashes}, gradient={self.gradient}, {how}"

@@ -48,8 +48,8 @@ class Sampler(nn.Module):
         self.sampled = sampled
         self.extra = extra
         self.sampled_in_training: int | None = None
-        for name, number in (("noise_scale", 1.0), ("temperature_scale", 1.0), ("temperature_floor", 0.0)):
-            self.register_buffer(name, torch.tensor(number), persistent=False)  # of a training, not of a model
+        for name, value in (("noise_scale", 1.0), ("temperature_scale", 1.0), ("temperature_floor", 0.0)):
+            self.register_buffer(name, torch.tensor(value), persistent=False)  # of a training, not of a model
 
     @property
     def count(self) -> int:

@@ -5,6 +5,7 @@ from sampleformer.bench.kernel_cases.choice import CHOOSE_HARD, CHOOSE_SOFT
 from sampleformer.bench.kernel_cases.maxout import MAXOUT, MAXOUT_RELATED
 from sampleformer.bench.kernel_cases.projection import PROJECT_CHOSEN
 from sampleformer.bench.kernel_cases.top_k import TOP_K
+from sampleformer.bench.kernel_cases.yoso import YOSO, YOSO_COLLISIONS
 
 KERNEL_CASES: dict[str, KernelCase] = {
     "maxout": MAXOUT,
@@ -13,6 +14,8 @@ KERNEL_CASES: dict[str, KernelCase] = {
     "project_chosen": PROJECT_CHOSEN,
     "choose_soft": CHOOSE_SOFT,
     "choose_hard": CHOOSE_HARD,
+    "yoso": YOSO,
+    "yoso_collisions": YOSO_COLLISIONS,
 }
 """By name."""
 

@@ -28,6 +28,20 @@ def check_hash_sizes(hashes: int, width: int, code_length: int) -> None:
     check_code_length(code_length)
 
 
+def check_signs(signs: Tensor, hashes: int, width: int, code_length: int) -> None:
+    """Signs of Hadamard rounds, ``(blocks, 3, size)``, beside the sizes of what is hashed.
+
+    Raises:
+        ValueError: if a size is out of its range, or the signs are too few for it.
+    """
+    check_hash_sizes(hashes, width, code_length)
+    blocks, _, size = signs.shape
+    if width > size:
+        raise ValueError(f"the signs are for vectors of width {size} at most, the vectors have {width}")
+    if hashes * code_length > blocks * size:
+        raise ValueError(f"the signs give {blocks * size} planes, expected at least {hashes * code_length}")
+
+
 def wide_dtype(*tensors: Tensor) -> torch.dtype:
     """The dtype in which sums over these tensors run: the widest of theirs, float32 at least."""
     dtype = torch.float32

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from sampleformer.functional.bernoulli.checks import check_hash_sizes, wide_dtype
+from sampleformer.functional.bernoulli.checks import check_hash_sizes, check_signs, wide_dtype
 
 
 def gaussian_planes(
@@ -125,12 +125,8 @@ def hadamard_projection(
         torch.Size([4, 7, 3])
     """
     width = vectors.shape[-1]
-    check_hash_sizes(hashes, width, code_length)
-    blocks, _, size = signs.shape
-    if width > size:
-        raise ValueError(f"the signs are for vectors of width {size} at most, the vectors have {width}")
-    if hashes * code_length > blocks * size:
-        raise ValueError(f"the signs give {blocks * size} planes, expected at least {hashes * code_length}")
+    check_signs(signs, hashes, width, code_length)
+    size = signs.shape[2]
     outputs = F.pad(vectors.to(wide_dtype(vectors, signs)), (0, size - width))[..., None, :]
     for rounds in range(3):
         outputs = hadamard_transform(outputs * signs[:, rounds])

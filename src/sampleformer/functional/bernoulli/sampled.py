@@ -95,20 +95,29 @@ def collision_attention(
 
     Source: YOSO (arXiv 2111.09714), sections 3.1 to 3.3.
     """
-    if gradient not in GRADIENTS:
-        raise ValueError(f"gradient is {gradient!r}, expected 'sampled' or 'exact'")
-    check_code_length(code_length)
-    if query_codes.shape[-2] < 1:
-        raise ValueError("hashes is 0, expected at least 1")
-    query_codes = _barred(query_codes, query_valid, code_length)
-    key_codes = _barred(key_codes, valid, code_length)
+    check_collisions(gradient, code_length, query_codes.shape[-2])
+    query_codes = barred(query_codes, query_valid, code_length)
+    key_codes = barred(key_codes, valid, code_length)
     return torch.ops.sampleformer.bernoulli_attention(
         query, key, value, query_codes, key_codes, code_length, gradient == "exact"
     )
 
 
-def _barred(codes: Tensor, valid: Tensor | None, code_length: int) -> Tensor:
-    # The number past the last bucket's means: in none.
+def check_collisions(gradient: str, code_length: int, hashes: int) -> None:
+    """What `collision_attention` refuses.
+
+    Raises:
+        ValueError: if the gradient is unknown, there are no hashes, or the code length is not between 1 and 16.
+    """
+    if gradient not in GRADIENTS:
+        raise ValueError(f"gradient is {gradient!r}, expected 'sampled' or 'exact'")
+    check_code_length(code_length)
+    if hashes < 1:
+        raise ValueError("hashes is 0, expected at least 1")
+
+
+def barred(codes: Tensor, valid: Tensor | None, code_length: int) -> Tensor:
+    """Codes ``(b, h, m, n)`` with the number past the last bucket's, which means in none, where valid is False."""
     return codes if valid is None else codes.masked_fill(~valid[:, :, None, :], 2**code_length)
 
 

@@ -11,7 +11,7 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 
-from sampleformer.kernels import choice_operators, projection_operators, top_k_launch
+from sampleformer.kernels import choice_operators, projection_operators, top_k_launch_triton
 
 CAPABILITY = 90
 
@@ -44,7 +44,7 @@ def launch_all() -> None:
     for n, optional in itertools.product((100, 10_000), (False, True)):
         scores = torch.zeros(1, 2, n)
         mask = torch.ones(1, 1, n, dtype=torch.bool).expand(1, 2, n)
-        top_k_launch.select(scores, scores if optional else None, mask if optional else None, 64)
+        top_k_launch_triton.select(scores, scores if optional else None, mask if optional else None, 64)
     for dtype, optional in itertools.product((torch.float32, torch.bfloat16), (False, True)):
         many = 128 if optional else 2  # rows: enough for the larger blocks, and not
         values, scores = torch.zeros(many, 70, 192 if optional else 64, dtype=dtype), torch.zeros(many, 70)
