@@ -115,6 +115,7 @@ def test_differences_are_found_in_results_and_gradients() -> None:
     assert found(lambda a, b: 2 * a * b + 0.5)["result"] == pytest.approx(0.25)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, where nothing is interpreted")
 def test_json_tables_and_plot(tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     files = ["--json", str(tmp_path / "kernels.json"), "--plot", str(tmp_path / "kernels.png")]

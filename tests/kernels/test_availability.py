@@ -18,6 +18,11 @@ def no_interpreter(monkeypatch):
 
 
 @pytest.fixture
+def interpreter(monkeypatch):
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+
+
+@pytest.fixture
 def nothing_said(monkeypatch):
     monkeypatch.setattr(availability, "_said", set())
 
@@ -28,12 +33,11 @@ def gpu(monkeypatch, no_interpreter):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index=None: (9, 0))
 
 
-def test_the_interpreter_runs_on_cpu_tensors(monkeypatch):
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
+def test_the_interpreter_runs_on_cpu_tensors(interpreter):
     assert unavailable(torch.zeros(2, 8), torch.zeros(2, dtype=torch.int64), widths=(8, 128)) is None
 
 
-def test_without_triton_the_line_that_installs_it_is_named(monkeypatch):
+def test_without_triton_the_line_that_installs_it_is_named(monkeypatch, interpreter):
     monkeypatch.setattr(availability, "_installed", False)
     assert unavailable(torch.zeros(2)) == 'Triton is not installed: pip install "sampleformer[kernels]"'
 
@@ -68,13 +72,13 @@ def test_old_gpus_cannot(monkeypatch, gpu):
     assert found == "the GPU has compute capability 7.5, expected at least 8.0"
 
 
-def test_double_precision_cannot():
+def test_double_precision_cannot(interpreter):
     found = unavailable(torch.zeros(2), torch.zeros(2, dtype=torch.float64))
     assert found == "the dtype is float64, expected float32, bfloat16, float16"
 
 
 @pytest.mark.parametrize("width", [5, 129])
-def test_head_widths_have_bounds(width):
+def test_head_widths_have_bounds(width, interpreter):
     assert unavailable(torch.zeros(2), widths=(16, width)) == f"the head width is {width}, expected 8 to 128"
 
 
@@ -94,8 +98,7 @@ def test_what_falls_back(kernel, no_interpreter):
     assert not use_triton(kernel, REASON)
 
 
-def test_auto_leaves_the_interpreter_to_checks(monkeypatch):
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
+def test_auto_leaves_the_interpreter_to_checks(interpreter):
     assert not use_triton("auto", None)
     assert use_triton("triton", None)
 
@@ -155,7 +158,7 @@ def test_the_compiler_looks_through(kernel, fresh_compiler, no_interpreter, monk
     assert torch.equal(function(torch.zeros(2, 8)), torch.full((2, 8), float(kernel == "triton")))
 
 
-def test_the_package_works_without_triton():
+def test_the_package_works_without_triton(interpreter):
     code = (
         "import sys; sys.modules['triton'] = None\n"
         "import torch, sampleformer.attention as a, sampleformer.kernels as k\n"

@@ -4,15 +4,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from sampleformer.bench.memory import peak_bytes
 from sampleformer.functional import scored
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.kernels import maxout, scored_attention
 from tests.kernels.compiling import compiled
 
 pytest.importorskip("triton", reason="Triton is not installed")
+maxout_launch_triton = pytest.importorskip("sampleformer.kernels.maxout_launch_triton")
 
 NAMES = ("query", "key", "value", "leak", "multiplicative", "additive")
-TOLERANCES = {torch.float32: 2e-6, torch.bfloat16: 2e-2, torch.float16: 3e-3}
+# Where there is a GPU nothing is interpreted, and sums are taken in another order than on a CPU.
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+TOLERANCES = {torch.float32: 2e-6 if DEVICE == "cpu" else 1e-5, torch.bfloat16: 2e-2, torch.float16: 3e-3}
 
 
 class Pairs:
@@ -31,13 +35,14 @@ class Pairs:
             drawn["leak"] = torch.randn(batch, heads, k)
         if terms:
             drawn |= {name: torch.randn(batch, heads, n, k) for name in NAMES[4:]}
-        self.inputs = {name: tensor.to(dtype).requires_grad_() for name, tensor in drawn.items()}
+        self.inputs = {name: tensor.to(DEVICE, dtype).requires_grad_() for name, tensor in drawn.items()}
         self.valid = None
         if masked:
             self.valid = torch.rand(batch, heads if masked == "heads" else 1, k) > 0.3
             self.valid[0] = False
+            self.valid = self.valid.to(DEVICE)
         self.probability = probability
-        self.gradient = torch.randn(batch, heads, n, c).to(dtype)
+        self.gradient = torch.randn(batch, heads, n, c).to(DEVICE, dtype)
 
     def mixed(self, attention, **options) -> Tensor:
         given = self.inputs
@@ -73,7 +78,7 @@ def test_halves(dtype):
 
 
 @pytest.mark.parametrize(
-    "sizes", [(1, 1, 1, 1, 8, 128), (1, 1, 130, 3, 8, 8), (1, 1, 3, 130, 10, 17)], ids=str
+    "sizes", [(1, 1, 1, 1, 8, 128), (1, 1, 130, 3, 8, 8), (1, 1, 3, 130, 10, 17), (1, 2, 40, 130, 8, 8)], ids=str
 )  # fmt: skip
 def test_odd_sizes_and_several_blocks(sizes):
     Pairs(*sizes).check()
@@ -83,7 +88,7 @@ def test_a_mask_of_each_head():
     Pairs(2, 2, 3, 5, 8, 8, masked="heads").check()
 
 
-def test_queries_that_attend_to_nothing(monkeypatch):
+def test_queries_that_attend_to_nothing():
     pairs = Pairs(1, 1, 4, 6, 8, 8, shift=-9.0)
     found = pairs.value_and_gradients(scored_attention, kernel="triton")
     assert all(not tensor.any() for tensor in found.values())
@@ -122,18 +127,33 @@ def test_views_with_strides_of_their_own():
     pairs.check()
 
 
-def test_shares_of_the_queries_are_added_up(monkeypatch):
-    from sampleformer.kernels import maxout_launch_triton
-
+def test_shares_of_the_queries_are_added_up():
     assert maxout_launch_triton._shares(50, 1) == (4, 16)
     Pairs(1, 1, 50, 3, 8, 8).check()
+
+
+def test_no_tensor_of_all_pairs_is_made(monkeypatch):
+    # Shares of the sums over queries take memory too, but their number has a bound.
+    monkeypatch.setattr(maxout_launch_triton, "PROGRAMS", 2)
+    n = 256
+    pairs = Pairs(1, 1, n, n, 8, 8)
+    peak = peak_bytes(lambda: pairs.value_and_gradients(scored_attention, kernel="triton"), DEVICE)
+    plain = peak_bytes(lambda: pairs.value_and_gradients(scored.scored_attention), DEVICE)
+    assert peak < 4 * n * n < plain
+
+
+def test_twice_the_same_bits():
+    pairs = Pairs(1, 2, 40, 5, 8, 8)
+    once, again = (pairs.value_and_gradients(scored_attention, kernel="triton") for _ in range(2))
+    for name, tensor in once.items():
+        assert torch.equal(tensor, again[name]), name
 
 
 @pytest.mark.parametrize("terms", [False, True], ids=["alone", "terms"])
 def test_operators_keep_what_the_compiler_is_told(terms):
     pairs = Pairs(1, 1, 3, 4, 8, 8, terms=terms, masked=True)
     given = pairs.inputs
-    escape = torch.randn(1, 1, requires_grad=True)
+    escape = torch.randn(1, 1, device=DEVICE, requires_grad=True)
     both = (given.get("multiplicative"), given.get("additive"))
     arguments = (given["query"], given["key"], given["value"], pairs.valid, escape, *both, True)
     torch.library.opcheck(torch.ops.sampleformer.maxout_attention.default, arguments)
@@ -152,6 +172,7 @@ def test_compiled_it_is_one_operator(fresh_compiler):
         assert torch.equal(found[name], expected), name
 
 
+@pytest.mark.skipif(DEVICE == "cuda", reason="there the kernel runs")
 def test_auto_is_the_plain_twin_on_cpus():
     pairs = Pairs(1, 1, 3, 4, 8, 8)
     assert torch.equal(pairs.mixed(scored_attention), pairs.mixed(scored.scored_attention))
@@ -162,7 +183,7 @@ def test_auto_is_the_plain_twin_on_cpus():
     [
         ((1, 1, 3, 4, 5, 8), {}, "the head width is 5, expected 8 to 128"),
         ((1, 1, 3, 4, 8, 130), {}, "the head width is 130"),
-        ((1, 1, 3, 4, 8, 8), {"presence": torch.ones(1, 1, 4)}, "keys count more or less than once"),
+        ((1, 1, 3, 4, 8, 8), {"presence": torch.ones(1, 1, 4, device=DEVICE)}, "keys count more or less than once"),
         ((1, 1, 3, 4, 8, 8), {"score": "scaled_dot"}, "the score is 'scaled_dot', expected 'maxout'"),
     ],
 )
@@ -183,6 +204,14 @@ def test_a_leak_is_needed():
     del pairs.inputs["leak"]
     with pytest.raises(ValueError, match="leak is None, expected one logit for each slot"):
         pairs.mixed(scored_attention, kernel="triton")
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a GPU: too much for the interpreter, which runs the same code")
+@pytest.mark.parametrize("terms", [False, True], ids=["alone", "terms"])
+@pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
+@pytest.mark.parametrize("width", [8, 33, 64, 128])
+def test_long_inputs(width, dtype, terms):
+    Pairs(2, 3, 1100, 300, width, width, dtype=dtype, terms=terms, masked=True).check()
 
 
 def jobs(related: bool, dtype: str = "bf16", width: int = 64):

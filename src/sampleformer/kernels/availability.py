@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from sampleformer.errors import nearest
+from sampleformer.errors import InputError, nearest
 from sampleformer.functional.tracing import is_exporting
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -89,7 +89,7 @@ def use_triton(kernel: str, reason: str | None) -> bool:
         reason: why the kernel cannot run, from `unavailable`; None: it can.
 
     Raises:
-        ValueError: if the kernel is ``"triton"`` and cannot run; it names the reason.
+        InputError: if the kernel is ``"triton"`` and cannot run; it names the reason.
 
     Example:
         >>> use_triton("plain", None), use_triton("triton", None)
@@ -99,7 +99,7 @@ def use_triton(kernel: str, reason: str | None) -> bool:
         return False
     if kernel == "triton":
         if reason is not None:
-            raise ValueError(f"kernel is 'triton', which cannot run: {reason}; allowed: 'auto', 'plain'")
+            raise InputError(f"kernel is 'triton', which cannot run: {reason}; allowed: 'auto', 'plain'")
         return True
     if reason is None and interpreting():
         reason = _INTERPRETED

@@ -48,7 +48,7 @@ def scored_attention(
         kernel: see `kernels.use_triton`.
 
     Raises:
-        ValueError: if the kernel is ``"triton"`` and cannot run.
+        InputError: if the kernel is ``"triton"`` and cannot run.
 
     Source: SFT (arXiv 2408.05822), section 3.
 
@@ -118,7 +118,8 @@ def _maxout_attention(
     from sampleformer.kernels.maxout_launch_triton import launch_forward
 
     terms = None if multiplicative is None or additive is None else (multiplicative, additive)
-    return launch_forward(query, key, value, valid, terms, escape, relu=relu)
+    with torch.cuda.device_of(query):  # which is where Triton starts kernels
+        return launch_forward(query, key, value, valid, terms, escape, relu=relu)
 
 
 @_maxout_attention.register_fake
@@ -153,9 +154,10 @@ def _maxout_attention_backward(
     from sampleformer.kernels.maxout_launch_triton import launch_backward
 
     terms = None if multiplicative is None or additive is None else (multiplicative, additive)
-    of_query, of_key, of_value, of_terms, inner = launch_backward(
-        query, key, value, valid, terms, result, statistic, gradient, relu=relu
-    )
+    with torch.cuda.device_of(query):
+        of_query, of_key, of_value, of_terms, inner = launch_backward(
+            query, key, value, valid, terms, result, statistic, gradient, relu=relu
+        )
     # The share of a query's weights that escapes, by which its result would shrink if more did.
     escaped = statistic.reciprocal() if relu else (escape[..., None] - statistic).exp()
     return [of_query, of_key, of_value, -(escaped * inner).sum(-1), *(of_terms or ())]
