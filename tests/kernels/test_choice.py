@@ -17,8 +17,8 @@ NAMES = ("top", "rest", "top_scores", "rest_scores", "temperature")
 SIZES = [(1, 1, 3), (67, 35, 9), (3, 4, 130)]
 VALIDITY = ["all", "some of rest", "some of both", "none"]
 # Of the largest number. What is read is rounded once, what is summed up is not; Triton's interpreter cuts off where a
-# GPU rounds.
-TOLERANCES = {torch.float32: 3e-6, torch.float16: 6e-3, torch.bfloat16: 5e-2}
+# GPU rounds, and a GPU's tensor cores cut off what they add up.
+TOLERANCES = {torch.float32: 3e-6 if DEVICE == "cpu" else 2e-5, torch.float16: 6e-3, torch.bfloat16: 5e-2}
 
 
 def problem(
@@ -141,7 +141,7 @@ def test_columns_of_pairs_and_parts_of_candidates_are_read_where_they_lie(name):
         given = {key: None if tensor is None else tensor.float().to(DEVICE) for key, tensor in values.items()}
         given["top"], given["rest"] = candidates[..., :5, :], candidates[..., 5:, :]
         found = CHOICES[name][0](**given, kernel="triton")
-        torch.testing.assert_close(found.cpu().double(), expected["value"], rtol=0, atol=3e-6)
+        torch.testing.assert_close(found.cpu().double(), expected["value"], rtol=0, atol=TOLERANCES[torch.float32])
 
 
 @pytest.mark.parametrize("name", CHOICES)
