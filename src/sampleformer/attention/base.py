@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention.mixings import Mixing, ScoredMixing
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
+from sampleformer.functional import gathering
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.kernels import check_kernel
+from sampleformer.kernels.projection import project_chosen
+from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
@@ -34,10 +37,12 @@ class Attention(nn.Module):
         norm: applied to the features before the projections; None: the features are used as they are. The attention
             owns its norm because a sampler scores the features before it.
         bias: whether the projections have one.
+        kernel: that projects what was chosen: ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`. It
+            knows RMSNorm and no norm; after another one the plain function projects, whatever the kernel.
 
     Raises:
         ValueError: if the width or the heads are not positive, the heads do not divide the width, the groups do not
-            divide the heads, or the parts do not go together.
+            divide the heads, the parts do not go together, or the kernel is unknown.
 
     Example:
         >>> from sampleformer.attention import ImportanceSampler, ScoredMixing
@@ -57,11 +62,14 @@ class Attention(nn.Module):
         relative: Relative | None = None,
         norm: nn.Module | None = None,
         bias: bool = True,
+        kernel: str = "auto",
     ) -> None:
         super().__init__()
+        check_kernel(kernel)
         check_heads(width, heads)
         self.width = width
         self.heads = heads
+        self.kernel = kernel
         self.norm = norm if norm is not None else nn.Identity()
         self.sampler = sampler if sampler is not None else Everything()
         self.mixing = mixing if mixing is not None else ScoredMixing()
@@ -168,26 +176,36 @@ class Attention(nn.Module):
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
         batch, length, _ = context.features.shape
         groups = self.sampler.groups
-        first = torch.arange(batch, device=indices.device)[:, None, None] * length
-        rows = (indices.clamp(max=length - 1) + first).transpose(0, 1).flatten(1)
-        # A look-up with its own fast backward, unlike gather's.
-        tokens = norm(F.embedding(rows, context.features.flatten(0, 1)))
         weight = self._by_head(self.key_value.weight, None if self.leak is None else self.leak.weight)
         weight = weight.unflatten(0, (groups, -1)).flatten(1, 2)
         bias: Tensor | None = self.key_value.bias
         if bias is None and self.leak is not None:
             bias = weight.new_zeros(2 * self.width)
-        if bias is None:
-            candidates = tokens @ weight.transpose(1, 2)
-        else:
-            by_head = self._by_head(bias, None if self.leak is None else self.leak.bias)
-            candidates = torch.baddbmm(by_head.reshape(groups, 1, -1), tokens, weight.transpose(1, 2))
-        candidates = candidates.unflatten(1, (batch, -1)).transpose(0, 1)
+        if bias is not None:
+            bias = self._by_head(bias, None if self.leak is None else self.leak.bias).reshape(groups, -1)
+        known = indices.clamp(max=length - 1)
+        candidates = self._projected(norm, context.features, known, weight, bias)
         if self.sampler.extra:
             slots = (indices - length).clamp(min=0)[..., None].expand_as(candidates)
             learned = self.extra_key_value.to(candidates.dtype).expand(batch, -1, -1, -1).gather(2, slots)
             candidates = torch.where((indices < length)[..., None], candidates, learned)
         return candidates
+
+    def _projected(
+        self,
+        norm: Callable[[Tensor], Tensor],
+        features: Tensor,
+        indices: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+    ) -> Tensor:
+        """Of each group the projections of the tokens that it chose; the kernel knows no other norm than RMSNorm."""
+        if type(norm) is RMSNorm:
+            scale, epsilon = norm.weight, norm.epsilon
+            return project_chosen(features, indices, weight, bias, scale, epsilon, kernel=self.kernel)
+        if isinstance(norm, nn.Identity):
+            return project_chosen(features, indices, weight, bias, kernel=self.kernel)
+        return gathering.project_chosen(features, indices, weight, bias, norm)
 
     def _by_head(self, key_value: Tensor, leak: Tensor | None) -> Tensor:
         """Rows of the projections, first by head, then key, value and leak: (h, carried, …)."""

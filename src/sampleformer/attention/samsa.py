@@ -26,6 +26,8 @@ class SamsaAttention(Attention):
             to nothing. The publication always has 2k of them.
         norm: applied to the features before the projections, not before the scorer.
         bias: whether the projections have one.
+        kernel: that chooses and projects what was chosen: ``"auto"``, ``"plain"`` or ``"triton"``, see
+            `kernels.use_triton`.
 
     Raises:
         ValueError: if sampled < 1, temperature <= 0, extra < 0, or the choice is unknown; and as `Attention`.
@@ -54,6 +56,7 @@ class SamsaAttention(Attention):
         extra: int = 0,
         norm: nn.Module | None = None,
         bias: bool = True,
+        kernel: str = "auto",
     ) -> None:
         check_heads(width, heads)
         sampler = ImportanceSampler(
@@ -64,5 +67,6 @@ class SamsaAttention(Attention):
             temperature=temperature,
             learned_temperature=learned_temperature,
             extra=extra,
+            kernel=kernel,
         )
-        super().__init__(width, heads, sampler=sampler, norm=norm, bias=bias)
+        super().__init__(width, heads, sampler=sampler, norm=norm, bias=bias, kernel=kernel)

@@ -60,7 +60,7 @@ class SftAttention(Attention):
         bias: bool = True,
     ) -> None:
         check_heads(width, heads)
-        sampler = PairSampler(width, sampled=sampled, token_dropout=token_dropout)
+        sampler = PairSampler(width, sampled=sampled, token_dropout=token_dropout, kernel=kernel)
         mixing = ScoredMixing(score, probability, kernel)
         super().__init__(
             width,
@@ -70,4 +70,5 @@ class SftAttention(Attention):
             relative=make_relative(relative, heads),
             norm=norm,
             bias=bias,
+            kernel=kernel,
         )

@@ -3,12 +3,16 @@
 import importlib.util
 import logging
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from sampleformer.errors import InputError, nearest
 from sampleformer.functional.tracing import is_exporting
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 KERNELS = ("auto", "plain", "triton")
 """What a kernel can be asked for with: where it can run, never, always."""
@@ -25,6 +29,12 @@ _installed = importlib.util.find_spec("triton") is not None
 _EXPORTING = "a program is being exported, and shall run without Triton"
 _NO_GPU = "the tensors are on {device}, expected cuda"
 _INTERPRETED = "Triton's interpreter is on (TRITON_INTERPRET), which is for checks"
+
+
+def _constant_when_compiled(function: _Function) -> _Function:
+    # All that torch.compiler.assume_constant_result does, which would import Dynamo, and with it Triton: two seconds.
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
 
 
 def check_kernel(kernel: str) -> None:
@@ -98,7 +108,7 @@ def use_triton(kernel: str, reason: str | None) -> bool:
     return reason is None
 
 
-@torch.compiler.assume_constant_result
+@_constant_when_compiled
 def interpreting() -> bool:
     """Whether Triton runs kernels in its interpreter, as it does where TRITON_INTERPRET is set.
 
@@ -107,7 +117,7 @@ def interpreting() -> bool:
     return os.environ.get("TRITON_INTERPRET", "0").lower() in ("1", "true", "on", "yes", "y")
 
 
-@torch.compiler.assume_constant_result
+@_constant_when_compiled
 def _of_machine(device: str, index: int | None) -> str | None:
     if device != "cuda" and not interpreting():
         return _NO_GPU.format(device=device)

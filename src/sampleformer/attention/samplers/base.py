@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sampleformer.attention.samplers.choice import Choice
-from sampleformer.functional.sampling import gumbel_topk
 from sampleformer.functional.tracing import is_exporting
+from sampleformer.kernels.top_k import gumbel_topk
 from sampleformer.tokens import Tokens
 
 
@@ -90,13 +90,15 @@ def noise_dtype(features: Tensor) -> torch.dtype:
     return torch.float64 if features.dtype == torch.float64 else torch.float32
 
 
-def best_candidates(scores: Tensor, count: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def best_candidates(
+    scores: Tensor, count: int, mask: Tensor | None, *, noise: Tensor | None = None, kernel: str = "auto"
+) -> tuple[Tensor, Tensor | None]:
     """Indices of the best candidates, ``(b, g, m)``, best first, and whether each is one; m = count where they suffice.
 
     An exported program has one shape of the choice for every length: there, m = count always, and slots are invalid
     where candidates are missing.
     """
-    indices, valid = gumbel_topk(scores, count, mask=mask)
+    indices, valid = gumbel_topk(scores, count, noise=noise, mask=mask, kernel=kernel)
     if not is_exporting():
         return indices, valid
     if valid is None:

@@ -15,6 +15,7 @@ from sampleformer.attention.samplers.scorer import ImportanceScorer
 from sampleformer.errors import nearest
 from sampleformer.functional.sampling import gumbel_noise
 from sampleformer.functional.score_function import ordered_log_probability
+from sampleformer.kernels import check_kernel
 from sampleformer.tokens import Tokens
 
 
@@ -33,9 +34,10 @@ class ImportanceSampler(Sampler):
         temperature: T > 0 of the estimator, one for each group.
         learned_temperature: whether T is trained, as ``softplus`` of a parameter.
         extra: learned tokens that join the candidates, so that a head may attend to nothing.
+        kernel: of the choice, ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`.
 
     Raises:
-        ValueError: if groups < 1, sampled < 1, temperature <= 0, extra < 0, or the choice is unknown.
+        ValueError: if groups < 1, sampled < 1, temperature <= 0, extra < 0, or the choice or the kernel is unknown.
 
     Source: SAMSA (arXiv 2408.05391), section 3.
 
@@ -55,14 +57,16 @@ class ImportanceSampler(Sampler):
         temperature: float = 1.0,
         learned_temperature: bool = False,
         extra: int = 0,
+        kernel: str = "auto",
     ) -> None:
         super().__init__(groups, sampled, extra=extra)
+        check_kernel(kernel)
         if choice not in ESTIMATORS:
             raise ValueError(f"choice is {choice!r}; {nearest(choice, ESTIMATORS)}")
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, expected more than 0")
         self.choice = choice
-        self.estimator = ESTIMATORS[choice]
+        self.estimator = ESTIMATORS[choice].on(kernel)
         self.scorer = ImportanceScorer(width, groups)
         inverse_softplus = temperature + math.log(-math.expm1(-temperature))
         self.raw_temperature = nn.Parameter(torch.full((groups,), inverse_softplus), requires_grad=learned_temperature)

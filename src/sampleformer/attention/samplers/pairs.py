@@ -11,6 +11,7 @@ from sampleformer.attention.samplers.finite import check_finite
 from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise
+from sampleformer.kernels import check_kernel
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
 
@@ -30,9 +31,10 @@ class PairSampler(Sampler):
         sampled: k, how many tokens a group attends to; all of them if there are fewer.
         token_dropout: probability that a token cannot be chosen in a training pass. A set whose tokens are all dropped
             keeps them.
+        kernel: of the choice, ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`.
 
     Raises:
-        ValueError: if groups < 1, sampled < 1 or token_dropout is outside [0, 1).
+        ValueError: if groups < 1, sampled < 1, token_dropout is outside [0, 1) or the kernel is unknown.
 
     Source: SFT (arXiv 2408.05822), section 3. Unlike the published code, evaluation is without noise, token dropout and
     random pairs.
@@ -44,11 +46,21 @@ class PairSampler(Sampler):
         (tensor([[[0, 1, 2, 3]]]), 2)
     """
 
-    def __init__(self, width: int, groups: int = 1, *, sampled: int = 256, token_dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        width: int,
+        groups: int = 1,
+        *,
+        sampled: int = 256,
+        token_dropout: float = 0.0,
+        kernel: str = "auto",
+    ) -> None:
         super().__init__(groups, sampled)
+        check_kernel(kernel)
         if not 0 <= token_dropout < 1:
             raise ValueError(f"token_dropout is {token_dropout}, expected at least 0 and less than 1")
         self.token_dropout = token_dropout
+        self.kernel = kernel
         self.norm = LayerNorm(width)
         self.score = nn.Linear(width, groups)
 
@@ -70,7 +82,7 @@ class PairSampler(Sampler):
         if noise is not None:
             noisy = scores + self.scaled(noise[0])
             mask = self._without_dropped(mask, noise[1])
-        indices, valid = best_candidates(noisy, 2 * self.count, mask)
+        indices, valid = best_candidates(noisy, 2 * self.count, mask, kernel=self.kernel)
         slots = min(self.count, indices.shape[-1])
         if noise is not None:
             indices = self._in_random_order(indices, slots, valid, noise[2])

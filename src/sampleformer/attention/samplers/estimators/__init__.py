@@ -7,7 +7,7 @@ from sampleformer.attention.samplers.estimators.relaxed_subset import RelaxedSub
 from sampleformer.attention.samplers.estimators.score_function import ScoreFunction
 from sampleformer.attention.samplers.estimators.simple import Simple
 from sampleformer.attention.samplers.estimators.straight_through import StraightThrough
-from sampleformer.functional.sampling import choose_hard, choose_soft
+from sampleformer.kernels.choice import choose_hard, choose_soft
 
 ESTIMATORS: dict[str, Estimator] = {
     "hard": Pairing(choose_hard, mixes=False),

@@ -1,5 +1,7 @@
 """What every estimator is."""
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,15 @@ class Estimator:
     repeats: bool = False
     """Whether the loss itself enters the gradient, so that training draws several choices for each sample."""
 
+    kernel: str = "auto"
+    """That chooses, see `kernels.use_triton`."""
+
+    def on(self, kernel: str) -> "Estimator":
+        """The same estimator with that kernel."""
+        other = copy.copy(self)
+        other.kernel = kernel
+        return other
+
     def train(
         self, scores: Tensor, mask: Tensor | None, noise: Tensor, scale: Tensor, k: int, temperature: Tensor
     ) -> Choice:
@@ -37,7 +48,7 @@ class Estimator:
 
     def evaluate(self, scores: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
         """The choice without noise: the k best."""
-        indices, valid = best_candidates(scores, k, mask)
+        indices, valid = best_candidates(scores, k, mask, kernel=self.kernel)
         return Choice(indices, valid, indices.shape[-1])
 
 

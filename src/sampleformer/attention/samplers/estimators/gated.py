@@ -20,14 +20,13 @@ class Gated(Estimator):
         self, scores: Tensor, mask: Tensor | None, noise: Tensor, scale: Tensor, k: int, temperature: Tensor
     ) -> Choice:
         """The k best with noise, gated; see `Estimator.train`."""
-        return _gated(scores, scores + noise[0] * scale, mask, k, temperature)
+        return self._gated(scores, scores + noise[0] * scale, mask, k, temperature)
 
     def evaluate(self, scores: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
         """The k best, gated; see `Estimator.evaluate`."""
-        return _gated(scores, scores, mask, k, temperature)
+        return self._gated(scores, scores, mask, k, temperature)
 
-
-def _gated(scores: Tensor, ranks: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
-    indices, valid = best_candidates(ranks, k, mask)
-    gate = (scores.gather(-1, indices) / temperature.to(scores.dtype)[:, None]).sigmoid()
-    return Choice(indices, valid, indices.shape[-1], gate=gate)
+    def _gated(self, scores: Tensor, ranks: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
+        indices, valid = best_candidates(ranks, k, mask, kernel=self.kernel)
+        gate = (scores.gather(-1, indices) / temperature.to(scores.dtype)[:, None]).sigmoid()
+        return Choice(indices, valid, indices.shape[-1], gate=gate)

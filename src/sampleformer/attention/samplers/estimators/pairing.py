@@ -13,7 +13,7 @@ class Pairing(Estimator):
     """The k best and the next k, mixed or compared in pairs by the probability that the first one beats the second.
 
     Args:
-        choose: `functional.sampling.choose_hard` (the k best themselves, with the mixture's gradient for the scores) or
+        choose: `kernels.choice.choose_hard` (the k best themselves, with the mixture's gradient for the scores) or
             `choose_soft` (the mixture).
         mixes: whether evaluation mixes too; else it takes the k best.
 
@@ -28,22 +28,25 @@ class Pairing(Estimator):
         self, scores: Tensor, mask: Tensor | None, noise: Tensor, scale: Tensor, k: int, temperature: Tensor
     ) -> Choice:
         """The k best with noise, and pairs; see `Estimator.train`."""
-        return self._paired(scores + noise[0] * scale, mask, k, temperature)
+        return self._paired(scores, (noise[0] * scale).expand_as(scores), mask, k, temperature)
 
     def evaluate(self, scores: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
         """The k best, or their mixture; see `Estimator.evaluate`."""
         if not self.mixes:
             return super().evaluate(scores, mask, k, temperature)
-        return self._paired(scores, mask, k, temperature)
+        return self._paired(scores, None, mask, k, temperature)
 
-    def _paired(self, scores: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
-        indices, valid = best_candidates(scores, 2 * k, mask)
+    def _paired(self, scores: Tensor, noise: Tensor | None, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
+        indices, valid = best_candidates(scores, 2 * k, mask, noise=noise, kernel=self.kernel)
         found = scores.gather(-1, indices)
+        if noise is not None:
+            found = found + noise.gather(-1, indices)
         temperature = temperature.to(scores.dtype)
         top_valid, rest_valid = (None, None) if valid is None else (valid[..., :k], valid[..., k:])
 
         def mix(candidates: Tensor) -> Tensor:
             top, rest = candidates[..., :k, :], candidates[..., k:, :]
-            return self.choose(top, rest, found[..., :k], found[..., k:], temperature, top_valid, rest_valid)
+            sides = (top, rest, found[..., :k], found[..., k:])
+            return self.choose(*sides, temperature, top_valid, rest_valid, kernel=self.kernel)
 
         return Choice(indices, valid, min(k, indices.shape[-1]), mix)

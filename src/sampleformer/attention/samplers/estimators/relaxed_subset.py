@@ -23,6 +23,6 @@ class RelaxedSubset(Estimator):
     ) -> Choice:
         """All candidates, present in part; see `Estimator.train`."""
         scores = scores + noise[0] * scale
-        indices, valid = best_candidates(scores, 2 * k, mask)
+        indices, valid = best_candidates(scores, 2 * k, mask, kernel=self.kernel)
         presence = relaxed_subset(scores.gather(-1, indices), k, temperature, valid)
         return all_candidates_as_slots(indices, valid, k, presence)

@@ -26,7 +26,7 @@ class Simple(Estimator):
         self, scores: Tensor, mask: Tensor | None, noise: Tensor, scale: Tensor, k: int, temperature: Tensor
     ) -> Choice:
         """The subset is present, the other candidates are absent; see `Estimator.train`."""
-        indices, valid = best_candidates(scores + noise[0] * scale, 2 * k, mask)
+        indices, valid = best_candidates(scores + noise[0] * scale, 2 * k, mask, kernel=self.kernel)
         noisy = scale > 0
         temperature = (temperature * torch.where(noisy, scale, 1)).to(scores.dtype)
         logits = scores.gather(-1, indices) / temperature[:, None]

@@ -22,6 +22,6 @@ class StraightThrough(Estimator):
     ) -> Choice:
         """The k best with noise are present, the next k absent; see `Estimator.train`."""
         scores = scores + noise[0] * scale
-        indices, valid = best_candidates(scores, 2 * k, mask)
+        indices, valid = best_candidates(scores, 2 * k, mask, kernel=self.kernel)
         shares = relaxed_topk(scores.gather(-1, indices), k, temperature, valid)
         return all_candidates_as_slots(indices, valid, k, first_present(shares, k))
