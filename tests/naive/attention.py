@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from tests.naive import estimators, sampling
+from tests.naive import estimators, probabilities, sampling
 
 
 def linear(layer: nn.Module, x: Tensor) -> Tensor:
@@ -28,9 +28,8 @@ def _gelu(x: Tensor) -> Tensor:
 def _attend(query: Tensor, keys: Tensor, values: Tensor, presence: Tensor | None = None) -> Tensor:
     """Softmax attention of one query (e,) over keys (m, e) and values (m, e), each of which counts so many times."""
     logits = torch.stack([(query * key).sum() / math.sqrt(len(query)) for key in keys])
-    weights = torch.exp(logits - logits.max())
-    weights = weights if presence is None else weights * presence
-    weights = weights / weights.sum()
+    counts = None if presence is None else presence[None, None]
+    weights = probabilities.softmax(logits[None, None, None], presence=counts)[0, 0, 0]
     return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
 

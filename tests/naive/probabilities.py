@@ -1,6 +1,7 @@
 """Weights of one query at a time, over lists of its valid slots; slots that are not valid are never looked at.
 
-A slot that counts z times has its numerator and its leak multiplied by z.
+A slot that counts z times has its numerator and its leak multiplied by z. The derivative for a z that is zero is by
+definition the difference that the whole slot makes.
 """
 
 from collections.abc import Callable
@@ -26,10 +27,29 @@ def _of_rows(
             one = torch.ones((), dtype=logits.dtype)
             counts = [one if presence is None else presence[b, h if presence.shape[1] > 1 else 0, j] for j in slots]
             for i in range(n):
-                row = weigh([logits[b, h, i, j] for j in slots], leaks, counts)
+                row = _with_absent(weigh, [logits[b, h, i, j] for j in slots], leaks, counts)
                 for j, weight in zip(slots, row, strict=True):
                     weights[b, h, i, j] = weight
     return weights
+
+
+def _with_absent(
+    weigh: Callable[[list[Tensor], list[Tensor], list[Tensor]], list[Tensor]],
+    row: list[Tensor],
+    leaks: list[Tensor],
+    counts: list[Tensor],
+) -> list[Tensor]:
+    absent = [j for j, count in enumerate(counts) if count == 0]
+    known = [count.detach() if j in absent else count for j, count in enumerate(counts)]
+    weights = weigh(row, leaks, known)
+    result = weights
+    for j in absent:
+        there = weigh(row, leaks, [torch.ones_like(count) if i == j else count for i, count in enumerate(known)])
+        result = [
+            one + counts[j] * (other - before).detach()
+            for one, other, before in zip(result, there, weights, strict=True)
+        ]
+    return result
 
 
 def softmax(

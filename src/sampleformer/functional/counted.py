@@ -23,9 +23,13 @@ def counted_attention(
 ) -> Float[Tensor, "b h n e"]:
     """``out_i = Σ_j A_ij v_j`` with ``A_ij = z_j exp(q_i·k_j / √e) / Σ_j z_j exp(q_i·k_j / √e)``.
 
-    The gradient of z is there where z is zero, too: ``∂L/∂z_j = Σ_i A_ij / z_j ⟨g_i, v_j − out_i⟩``, what would change
-    if a little of j were there. Forward this is torch's fused attention; backward the weights are made anew, a block of
-    queries at a time, so no tensor of n·m numbers is kept. There is no second derivative.
+    The gradient of z is ``Σ_i A_ij / z_j ⟨g_i, v_j − out_i⟩``. Where z_j is zero it is what would change if j were
+    there as a whole: ``Σ_i B_ij ⟨g_i, v_j − out_i⟩`` with ``B_ij = exp a_ij / (exp a_ij + Σ_l z_l exp a_il)``, the
+    weight that it would have. The derivative at zero itself has no bound: of a key that matches far better than
+    those present, the smallest part changes everything.
+
+    Forward this is torch's fused attention; backward the weights are made anew, a block of queries at a time, so no
+    tensor of n·m numbers is kept. There is no second derivative.
 
     Args:
         query: of the tokens that attend.
@@ -129,7 +133,8 @@ def _of_block(
     # What is absent may lie far above the largest that counts.
     exponentials = (logits - largest.clamp(min=torch.finfo(logits.dtype).min)).clamp_(max=_LARGEST_EXPONENT).exp_()
     total = (exponentials * presence).sum(-1, keepdim=True)
-    each = exponentials / total.masked_fill(total == 0, 1)
+    with_it = torch.where(presence > 0, total, total + exponentials)
+    each = exponentials / with_it.masked_fill_(with_it == 0, 1)
     each = each.masked_fill_(~valid | (total == 0), 0)
     pull = torch.bmm(gradient, value.mT) - (gradient * out).sum(-1, keepdim=True)
     pull = pull.mul_(each)

@@ -85,8 +85,9 @@ class Probability:
         split: maps logits ``(b, h, n, k)``, leak ``(b, h, k)`` (None, if it does not leak), valid ``(b, h or 1, k)``
             (None: all are) and presence ``(b, h or 1, k)`` (None: all are present) to numerators ``(b, h, n, k)`` and
             denominators ``(b, h, n, 1)``, float32 or wider. Only their quotient has a meaning: both may carry a common
-            factor, which gradients leave out. Denominators are never zero. Presence is how much each slot counts: its
-            numerator and its leak are multiplied by it.
+            factor, which gradients leave out. Denominators are never zero. Presence is how often each slot counts: its
+            numerator and its leak are multiplied by it; the gradient of a zero is what would change if the slot were
+            there as a whole.
         leaks: whether it takes a leak.
     """
 
@@ -98,8 +99,9 @@ def _softmax(
     logits: Tensor, leak: Tensor | None, valid: Tensor | None, presence: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     logits = _masked(_wide(logits), valid)
-    numerators = _counted(_exponentials(logits, _largest(logits, presence), presence), presence)
-    return numerators, _never_zero(numerators.sum(-1, keepdim=True))
+    exponentials = _exponentials(logits, _largest(logits, presence), presence)
+    numerators, total, _ = _counted(exponentials, None, presence)
+    return numerators, _never_zero(total)
 
 
 def _leaky_relu(
@@ -107,9 +109,7 @@ def _leaky_relu(
 ) -> tuple[Tensor, Tensor]:
     logits, leak = _wide(logits), _of_slots(leak, valid)
     positive = _masked(logits, valid).relu()
-    numerators = _counted(positive, presence)
-    total = numerators.sum(-1, keepdim=True)
-    leaked = _counted(F.softplus(leak), presence).sum(-1, keepdim=True)
+    numerators, total, leaked = _counted(positive, F.softplus(leak), presence)
     # Where nothing is above zero the denominator does not matter, but a tiny one would make gradients 0·∞.
     nothing = total == 0 if presence is None else positive.detach().sum(-1, keepdim=True) == 0
     return numerators, _never_zero((total + leaked).masked_fill(nothing, 1))
@@ -121,13 +121,26 @@ def _leaky_softmax(
     logits, leak = _masked(_wide(logits), valid), _of_slots(leak, valid)
     largest_leak = _largest(leak, presence)
     largest = torch.maximum(_largest(logits, presence), largest_leak)
-    numerators = _counted(_exponentials(logits, largest, presence), presence)
-    leaked = _counted(_exponentials(leak, largest_leak, presence), presence).sum(-1, keepdim=True)
-    return numerators, _never_zero(numerators.sum(-1, keepdim=True) + leaked * (largest_leak - largest).exp())
+    leaks = _exponentials(leak, largest_leak, presence) * (largest_leak - largest).exp()
+    numerators, total, leaked = _counted(_exponentials(logits, largest, presence), leaks, presence)
+    return numerators, _never_zero(total + leaked)
 
 
-def _counted(of_slots: Tensor, presence: Tensor | None) -> Tensor:
-    return of_slots if presence is None else of_slots * presence.to(of_slots.dtype)[:, :, None, :]
+def _counted(
+    numerators: Tensor, leaks: Tensor | None, presence: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | float]:
+    """Numerators as often as they count, their sum, and the sum of the leaks as often as they count."""
+    if presence is None:
+        leaked = 0.0 if leaks is None else leaks.sum(-1, keepdim=True)
+        return numerators, numerators.sum(-1, keepdim=True), leaked
+    counts = presence.to(numerators.dtype)[:, :, None, :]
+    each = numerators.detach() if leaks is None else (numerators + leaks).detach()
+    total = (each * counts.detach()).sum(-1, keepdim=True)
+    # As if what is absent were there as a whole: the derivative at zero has no bound.
+    counts = counts * torch.where(counts > 0, 1, total / _never_zero(total + each))
+    numerators = numerators * counts
+    leaked = 0.0 if leaks is None else (leaks * counts).sum(-1, keepdim=True)
+    return numerators, numerators.sum(-1, keepdim=True), leaked
 
 
 def _exponentials(logits: Tensor, largest: Tensor, presence: Tensor | None) -> Tensor:

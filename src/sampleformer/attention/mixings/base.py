@@ -61,7 +61,8 @@ class Mixing(nn.Module):
             terms: if `relates`, what the place of a pair adds: the logit is multiplied by softplus of the first, then
                 the second is added.
             presence: how often each key counts: its weight is multiplied by it before weights are made to sum to one. A
-                key that counts zero times changes nothing, but its presence has a gradient. None: each counts once.
+                key that counts zero times changes nothing, but its presence has a gradient: what would change if it
+                were there. None: each counts once.
             noise: of this training pass; None in evaluation.
         """
         raise NotImplementedError
