@@ -95,9 +95,9 @@ def test_equal_scores_are_taken_from_the_front():
 
 def test_noise_decides_what_is_sampled():
     attention = samsa(sampled=2).train()
-    tokens, noise = batch([7]), torch.zeros(1, HEADS, 7, dtype=torch.float64)
-    noise[:, 0, [4, 1]] = torch.tensor([200.0, 100.0], dtype=torch.float64)
-    noise[:, 1, [6, 0]] = torch.tensor([200.0, 100.0], dtype=torch.float64)
+    tokens, noise = batch([7]), torch.zeros(1, 1, HEADS, 7, dtype=torch.float64)
+    noise[..., 0, [4, 1]] = torch.tensor([200.0, 100.0], dtype=torch.float64)
+    noise[..., 1, [6, 0]] = torch.tensor([200.0, 100.0], dtype=torch.float64)
     _, selection = attention(tokens, noise=(noise, None), return_selection=True)
     assert selection.indices.tolist() == [[[4, 1], [6, 0]]]
 
@@ -129,7 +129,7 @@ def test_a_token_that_no_head_chose_has_no_influence_in_evaluation():
 
 def test_the_next_best_are_felt_by_the_scores_in_training():
     attention, context = samsa(sampled=2).train(), batch([13])
-    noise = torch.linspace(60, 0, 13).double().expand(1, HEADS, 13)
+    noise = torch.linspace(60, 0, 13).double().expand(1, 1, HEADS, 13)
     attention.sampler.raw_temperature.data.fill_(20.0)  # no pair is decided, so every score matters
     features = context.features.requires_grad_()
     (gradient,) = torch.autograd.grad(attention(batch([5]), context, noise=(noise, None)).square().sum(), features)

@@ -7,13 +7,13 @@ from sampleformer.kernels.maxout_tiles_triton import (
     add_signed,
     finish_signed,
     pair_gradients,
-    product,
     related,
     seen,
     softplus,
     sums_of_maxima,
     sums_of_products,
 )
+from sampleformer.kernels.products_triton import product
 
 
 @triton.jit

@@ -141,11 +141,3 @@ def pair_gradients(
         weights = tl.where(alive, tl.exp(logits - statistic), 0.0)
         of_logits = weights * (of_weights - inner)
     return weights, of_logits
-
-
-@triton.jit
-def product(left, right, total, PRECISION: tl.constexpr, WIDEN: tl.constexpr):
-    """``total + left @ right``, summed up in float32. Triton's interpreter cannot multiply bfloat16: there WIDEN."""
-    if WIDEN:
-        left, right = left.to(tl.float32), right.to(tl.float32)
-    return tl.dot(left, right, total, input_precision=PRECISION)

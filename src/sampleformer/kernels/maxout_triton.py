@@ -3,7 +3,8 @@
 import triton
 import triton.language as tl
 
-from sampleformer.kernels.maxout_tiles_triton import NOTHING, product, related, seen, sums_of_maxima, unnormalised
+from sampleformer.kernels.maxout_tiles_triton import NOTHING, related, seen, sums_of_maxima, unnormalised
+from sampleformer.kernels.products_triton import product
 
 
 @triton.jit

@@ -52,12 +52,10 @@ class Estimator:
         return Choice(indices, valid, indices.shape[-1])
 
 
-def all_candidates_as_slots(
-    indices: Tensor, valid: Tensor | None, k: int, presence: Tensor | None, gate: Tensor | None = None
-) -> Choice:
+def all_candidates_as_slots(indices: Tensor, valid: Tensor | None, k: int, presence: Tensor) -> Choice:
     """A choice whose slots hold all candidates, of which the first k are chosen and the others are absent."""
     candidates = indices.shape[-1]
-    return Choice(indices, valid, candidates, presence=presence, gate=gate, chosen=min(k, candidates))
+    return Choice(indices, valid, candidates, presence=presence, chosen=min(k, candidates))
 
 
 def first_present(shares: Tensor, k: int) -> Tensor:

@@ -28,7 +28,7 @@ class Pairing(Estimator):
         self, scores: Tensor, mask: Tensor | None, noise: Tensor, scale: Tensor, k: int, temperature: Tensor
     ) -> Choice:
         """The k best with noise, and pairs; see `Estimator.train`."""
-        return self._paired(scores, (noise[0] * scale).expand_as(scores), mask, k, temperature)
+        return self._paired(scores, noise[0] * scale, mask, k, temperature)
 
     def evaluate(self, scores: Tensor, mask: Tensor | None, k: int, temperature: Tensor) -> Choice:
         """The k best, or their mixture; see `Estimator.evaluate`."""
