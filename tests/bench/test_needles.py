@@ -6,9 +6,10 @@ import torch
 from sampleformer.attention import SamsaAttention
 from sampleformer.attention.samplers.estimators import ESTIMATORS
 from sampleformer.bench.estimator_task import train_task, training_loss
-from sampleformer.bench.estimator_variants import SCHEDULES, Variant, default_variants
+from sampleformer.bench.estimator_variants import Variant, default_variants
 from sampleformer.bench.needle_model import NeedleModel
 from sampleformer.bench.needles import Needles, found_share
+from sampleformer.functional.collapse import score_entropy, score_load
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -95,7 +96,7 @@ def test_every_variant_trains_and_is_the_same_again(variant: str) -> None:
     assert [point["step"] for point in first["curve"]] == [1, 2, 3, 4]
     for point in first["curve"]:
         assert all(0 <= point[name] <= 1 for name in ("accuracy", "noisy_accuracy", "found"))  # type: ignore[literal-required]
-    if Variant.read(variant).schedule == "off" or variant == "full":
+    if Variant.read(variant).addition == "off" or variant == "full":
         assert all(point["accuracy"] == point["noisy_accuracy"] for point in first["curve"])
 
 
@@ -110,7 +111,7 @@ def test_the_scores_learn(choice: str) -> None:
     torch.manual_seed(0)
     variant = Variant.read(choice)
     model = NeedleModel(variant, 12, 4)
-    training_loss(model, Needles(64).batch(8, generator()), variant.repeats).backward()
+    training_loss(model, Needles(64).batch(8, generator()), variant).backward()
     assert isinstance(model.attention, SamsaAttention)
     gradient = model.attention.sampler.scorer.score.weight.grad  # type: ignore[union-attr]
     assert gradient is not None
@@ -118,19 +119,34 @@ def test_the_scores_learn(choice: str) -> None:
 
 
 def test_schedules_reach_the_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    seen, temperatures = [], []
     forward = NeedleModel.forward
 
     def watched(self: NeedleModel, *given: torch.Tensor):
         if self.training and torch.is_grad_enabled():
             sampler = self.attention.sampler
+            temperatures.append(round(sampler.temperature_scale.item(), 6))
             seen.append((round(sampler.noise_scale.item(), 6), sampler.count))
         return forward(self, *given)
 
     monkeypatch.setattr(NeedleModel, "forward", watched)
-    for schedule in SCHEDULES:
-        train_task(Variant.read(f"hard+{schedule}"), 100, 0, 4)
-    annealed, off, widened = seen[:4], seen[4:8], seen[8:]
+    for addition in ("annealed", "off", "widened", "cooled"):
+        train_task(Variant.read(f"hard+{addition}"), 100, 0, 4)
+    annealed, off, widened = seen[:4], seen[4:8], seen[8:12]
     assert annealed == [(1.0, 16), (0.666667, 16), (0.333333, 16), (0.0, 16)]
     assert off == [(0.0, 16)] * 4
     assert widened == [(1.0, 100), (1.0, 25), (1.0, 16), (1.0, 16)]
+    assert temperatures == [1.0] * 12 + [1.0, 0.464159, 0.215443, 0.1]
+
+
+def test_terms_of_the_scores_enter_the_loss() -> None:
+    task = Needles(40)
+    model = NeedleModel(Variant.read("hard"), task.features, task.classes)
+    batch = task.batch(3, torch.Generator().manual_seed(0))
+    losses = {}
+    for name in ("hard", "hard+entropy", "hard+load"):
+        torch.manual_seed(1)
+        losses[name] = training_loss(model, batch, Variant.read(name)).item()
+    scores = model.attention.sampler.scorer(model.embed(batch.features)).detach()
+    assert losses["hard+entropy"] == pytest.approx(losses["hard"] - 0.1 * score_entropy(scores).mean().item())
+    assert losses["hard+load"] == pytest.approx(losses["hard"] + 0.01 * score_load(scores).mean().item())

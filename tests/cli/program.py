@@ -11,6 +11,7 @@ def start_program(folder: Path, arguments: Sequence[str | Path]) -> "subprocess.
     """Starts ``sampleformer`` in a folder."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SAMPLEFORMER_CACHE": str(folder / ".cache")}
     environment |= {"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    environment |= {"TRITON_INTERPRET": "0"}  # that is for tests of kernels, not for users
     command = [sys.executable, "-m", "sampleformer", *map(str, arguments)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8")

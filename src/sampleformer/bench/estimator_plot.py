@@ -10,13 +10,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from sampleformer.bench.estimator_file import StudyFile
 from sampleformer.bench.estimator_settings import EstimatorSettings
-from sampleformer.bench.estimator_variants import FULL, SCHEDULES, Variant, estimators_of
+from sampleformer.bench.estimator_variants import ADDITIONS, FULL, Variant, estimators_of
 from sampleformer.bench.seeds import Mean
 from sampleformer.bench.style import GREY, MARKS, STYLES, as_png, grouped, new_figure, soften
 
 _STYLES = (*STYLES, ("#D55E00", "s"))
-_DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
-_LINES: dict[str | None, Any] = {None: "-"} | dict(zip(SCHEDULES, _DASHES, strict=True))
+_DASHES = tuple((0, each) for each in ((5, 2), (1, 1.5), (5, 1.5, 1, 1.5), (8, 2), (2, 1), (8, 2, 2, 2)))
+_LINES: dict[str | None, Any] = {None: "-"} | dict(zip(ADDITIONS, _DASHES, strict=True))
 
 
 def draw_study(settings: EstimatorSettings, found: StudyFile) -> bytes:
@@ -51,7 +51,7 @@ def _style(settings: EstimatorSettings, variant: Variant) -> dict[str, Any]:
         return {"color": GREY, "marker": "p", "linestyle": (0, (2, 2))}
     number = estimators_of(settings.variants).index(variant.choice or "")
     colour, marker = _STYLES[number % len(_STYLES)]
-    return {"color": colour, "marker": marker, "linestyle": _LINES[variant.schedule]}
+    return {"color": colour, "marker": marker, "linestyle": _LINES[variant.addition]}
 
 
 def _draw_bias(panel: Axes, settings: EstimatorSettings, found: StudyFile) -> None:

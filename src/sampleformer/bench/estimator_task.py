@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
@@ -10,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention import Sampler
-from sampleformer.attention.samplers import observed_choices
-from sampleformer.bench.estimator_variants import Variant
+from sampleformer.attention.samplers import Observation, observed_choices
+from sampleformer.bench.estimator_variants import WEIGHTS, Variant
 from sampleformer.bench.needle_model import NeedleModel
 from sampleformer.bench.needles import NeedleBatch, Needles, found_share
+from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
 
 BATCH = 32
@@ -71,7 +73,7 @@ def train_task(variant: Variant, length: int, seed: int, steps: int) -> TaskCell
             batch = task.batch(BATCH, samples)
             _set_schedules(model, variant, step, steps, length)
             begun = time.process_time()
-            loss = training_loss(model, batch, variant.repeats)
+            loss = training_loss(model, batch, variant)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -88,22 +90,34 @@ def train_task(variant: Variant, length: int, seed: int, steps: int) -> TaskCell
     }
 
 
-def training_loss(model: NeedleModel, batch: NeedleBatch, repeats: bool) -> Tensor:
+def training_loss(model: NeedleModel, batch: NeedleBatch, variant: Variant) -> Tensor:
     """Cross-entropy; where the loss enters the gradient of the choice, of several choices for each sample.
 
     Args:
         model: in training.
         batch: of samples.
-        repeats: whether it does.
+        variant: what is trained, which may add a term of the scores.
     """
     model.train()
-    if not repeats or _noiseless(model):
-        return F.cross_entropy(model(batch.features)[0], batch.labels)
+    repeats = variant.repeats and not _noiseless(model)
     with observed_choices() as observed:
-        logits, _ = model(batch.features.repeat(DRAWS, 1, 1))
+        logits, _ = model(batch.features.repeat(DRAWS, 1, 1) if repeats else batch.features)
+    if not repeats:
+        return F.cross_entropy(logits, batch.labels) + _term(variant, observed)
     losses = F.cross_entropy(logits, batch.labels.repeat(DRAWS), reduction="none").view(DRAWS, -1)
     probabilities = [choice.log_probability for choice in observed if choice.log_probability is not None]
-    return losses.mean() + leave_one_out(losses, torch.stack(probabilities).sum(0).view(DRAWS, -1))
+    estimate = leave_one_out(losses, torch.stack(probabilities).sum(0).view(DRAWS, -1))
+    return losses.mean() + estimate + _term(variant, observed)
+
+
+def _term(variant: Variant, observed: Sequence[Observation]) -> Tensor | float:
+    """What the evenness of the scores adds to the loss."""
+    if variant.addition not in WEIGHTS:
+        return 0.0
+    weight = WEIGHTS[variant.addition]
+    if variant.addition == "entropy":
+        return -weight * torch.stack([score_entropy(each.scores, each.mask).mean() for each in observed]).mean()
+    return weight * torch.stack([score_load(each.scores, each.mask).mean() for each in observed]).mean()
 
 
 def _samplers(model: NeedleModel) -> list[Sampler]:
@@ -117,6 +131,7 @@ def _noiseless(model: NeedleModel) -> bool:
 def _set_schedules(model: NeedleModel, variant: Variant, step: int, steps: int, length: int) -> None:
     for sampler in _samplers(model):
         sampler.noise_scale.fill_(variant.noise_scale(step, steps))
+        sampler.temperature_scale.fill_(variant.temperature_scale(step, steps))
         sampler.sampled_in_training = variant.sampled(step, steps, sampler.sampled, length)
 
 
