@@ -113,3 +113,21 @@ def test_cold_it_is_the_k_best():
     for relax in (relaxed_topk, relaxed_subset):
         found = relax(scores, 2, torch.tensor(0.01))
         torch.testing.assert_close(found, torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0]), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [10.0, 20.0, 50.0, 2000.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_score_far_above_the_others_is_taken_off_by_what_the_others_have(dtype, gap):
+    # After the first softmax it is as likely as both others together, however far above them it was.
+    found = relaxed_subset(torch.tensor([gap, 0.0, 0.0], dtype=dtype), 2, torch.tensor(1.0, dtype=dtype))
+    torch.testing.assert_close(found, torch.tensor([1.5, 0.25, 0.25], dtype=dtype), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("relax", [relaxed_topk, relaxed_subset])
+def test_a_low_temperature_has_a_finite_gradient_beside_padding(relax):
+    valid = torch.tensor([4, 1, 0])[:, None] > torch.arange(5)
+    for degrees in (0.4, 0.1, 0.01):
+        temperature = torch.full((3,), degrees, requires_grad=True)
+        scores = torch.randn(3, 5, requires_grad=True)
+        gradients = torch.autograd.grad(relax(scores, 2, temperature, valid).square().sum(), (scores, temperature))
+        assert all(bool(gradient.isfinite().all()) for gradient in gradients)

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 _HALVINGS = 40
+_LOWEST_LOGARITHM = -1e4  # not infinite, whose gradients are not numbers
 
 
 def relaxed_topk(
@@ -95,7 +96,8 @@ def relaxed_subset(
         valid: False where there is no token. None: all are tokens.
 
     Returns:
-        Shares of sum k (or of the number of tokens, if that is less).
+        Shares of sum k (or of the number of tokens, if that is less). One may be more than 1: unless T is small, a
+        token far above the others is not all taken by the first softmax.
 
     Source: Xie and Ermon 2019 (arXiv 1901.10517), section 3.
 
@@ -104,14 +106,21 @@ def relaxed_subset(
         tensor([1., 1., 0.])
     """
     temperature = temperature[..., None].to(scores.dtype)
-    weights = torch.ones_like(scores) if valid is None else valid.to(scores.dtype)
-    few = weights.sum(-1, keepdim=True) <= k
-    lowest = torch.finfo(scores.dtype).min / 4
-    logits = scores if valid is None else scores.masked_fill(~valid, lowest)
+    valid = torch.ones_like(scores, dtype=torch.bool) if valid is None else valid
+    few = valid.sum(-1, keepdim=True) <= k
+    # Divided first: the lowest number over a small T would be infinite, and its gradient none.
+    logits = scores.masked_fill(~valid, 0) / temperature
+    logits = logits.masked_fill(~valid, torch.finfo(scores.dtype).min / 4)
     result = torch.zeros_like(scores)
-    smallest = torch.finfo(scores.dtype).eps
     for _ in range(min(k, scores.shape[-1])):
-        share = torch.softmax(logits / temperature, -1)
-        result = result + share
-        logits = logits + torch.log1p(-share.clamp(max=1 - smallest))
-    return torch.where(few, torch.ones_like(result), result) * weights
+        shares = torch.log_softmax(logits, -1)
+        result = result + shares.exp()
+        logits = logits + _log_of_the_rest(shares) / temperature
+    return torch.where(few, torch.ones_like(result), result) * valid
+
+
+def _log_of_the_rest(logs: Tensor) -> Tensor:
+    """``log(1 − a)`` from log a, right also for an a that is one but for rounding: it is the sum of all others."""
+    largest = logs.argmax(-1, keepdim=True)
+    others = logs.scatter(-1, largest, _LOWEST_LOGARITHM).logsumexp(-1, keepdim=True)
+    return torch.log1p(-logs.exp().scatter(-1, largest, 0)).scatter(-1, largest, others)
