@@ -135,6 +135,12 @@ def test_the_score_function_tells_how_probable_its_choice_was():
                 for group in range(2)
             )
             torch.testing.assert_close(observed[0].log_probability[row], expected)
+    sampler.noise_scale.zero_()  # the k best are certain, whatever the scores are
+    with observed_choices() as observed:
+        sampler(tokens, noise)
+    assert not observed[0].log_probability.any()
+    (gradient,) = torch.autograd.grad(observed[0].log_probability.sum(), sampler.scorer.score.weight)
+    assert not gradient.any()
     sampler.eval()
     with observed_choices() as observed:
         sampler(tokens, None)

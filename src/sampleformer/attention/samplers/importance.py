@@ -120,8 +120,10 @@ class ImportanceSampler(Sampler):
         valid = None if choice.valid is None else choice.valid[..., :chosen]
         log_probability = None
         if self.training and self.estimator.repeats:
-            # Noise of another scale draws as if the scores were divided by it.
-            log_probability = ordered_log_probability(scores / self.noise_scale, indices, mask, valid).sum(-1)
+            # Noise of another scale draws as if the scores were divided by it; without noise all of it is certain.
+            random = self.noise_scale > 0
+            drawn_by = scores / torch.where(random, self.noise_scale, 1)
+            log_probability = ordered_log_probability(drawn_by, indices, mask, valid).sum(-1) * random
         return Observation(scores, mask, indices, valid, log_probability)
 
     def extra_repr(self) -> str:
