@@ -168,6 +168,14 @@ def test_variants_in_a_recipe() -> None:
     [
         (["--estimators", "hrad"], "--estimators: 'hrad' is unknown; did you mean 'hard'?"),
         (["--estimators", "hard+of"], "--estimators: 'hard+of': 'of' is unknown; did you mean 'off'?"),
+        (
+            ["--estimators", "hard,score_function+annealed"],
+            "--estimators: 'score_function+annealed' cannot train a recipe: training.schedules.noise: begins or ends",
+        ),
+        (
+            ["--estimators", "score_function+cooled"],
+            "--estimators: 'score_function+cooled' cannot train a recipe: training.schedules.temperature: the choice",
+        ),
         (["--estimators", ","], "--estimators: nothing given, expected one or more, separated by commas"),
         (["--parts", "tasks"], "--parts: 'tasks' is unknown; did you mean 'task'?"),
         (["--lengths", "4"], "--lengths: 4, expected at least 8: so many tokens carry a code"),

@@ -64,10 +64,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_recipe(settings: EstimatorSettings) -> None:
+    from sampleformer.attention import SamsaAttention
     from sampleformer.bench.estimator_recipe import variant_recipe
+    from sampleformer.training.choice import check_choice
 
     for variant in settings.variants:
         recipe = variant_recipe(variant, settings.recipe, settings.recipe_sampled, 0, settings.recipe_steps)
-        if variant.choice is not None and recipe.model.attention.name != "samsa":
+        if variant.choice is None:
+            continue
+        if recipe.model.attention.name != "samsa":
             found = recipe.model.attention.name
             raise InputError(f"--recipe: the attention of {settings.recipe} is {found!r}, expected one that is 'samsa'")
+        try:  # what `train` would find out hours later
+            check_choice(recipe.training, SamsaAttention(1, 1, choice=variant.choice), "samsa")
+        except InputError as error:
+            raise InputError(f"--estimators: {variant.name!r} cannot train a recipe: {error}") from error

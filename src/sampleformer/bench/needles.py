@@ -1,4 +1,4 @@
-"""The controlled task: a few tokens among many carry the answer, and it takes all of them to know it."""
+"""The controlled task: a few tokens among many carry the answer, and one of them alone does not tell it."""
 
 from dataclasses import dataclass, field
 
@@ -31,9 +31,9 @@ class Needles:
     """Which class do most of the informative tokens carry? They alone have the mark.
 
     Every token is noise. The m informative ones add the mark and the code of a class each: two of them that of the
-    answer, the others one class each, all different, so that who misses one has to guess. Decoys add the code of a
-    class without the mark. The directions of mark and codes are orthogonal; in all other directions the noise is
-    stronger, so that a token's length tells little.
+    answer, the others one class each, all different, so that who misses one of the two has to guess. Decoys add the
+    code of a class without the mark. The directions of mark and codes are orthogonal; in all other directions the noise
+    is stronger, so that a token's length tells little.
 
     Args:
         length: n, tokens of a sample.
