@@ -28,8 +28,9 @@ def counted_attention(
     weight that it would have. The derivative at zero itself has no bound: of a key that matches far better than
     those present, the smallest part changes everything.
 
-    Forward this is torch's fused attention; backward the weights are made anew, a block of queries at a time, so no
-    tensor of n·m numbers is kept. There is no second derivative.
+    Forward this is torch's fused attention; backward the weights are made anew, so no tensor of n·m numbers is kept. On
+    a CPU they are made for a block of queries at a time; elsewhere, and when compiled, for all at once. There is no
+    second derivative.
 
     Args:
         query: of the tokens that attend.

@@ -16,7 +16,8 @@ class Sampler(nn.Module):
     A subclass writes `forward` and, if training is random, `draw_noise`. In training it takes `count` tokens, adds
     `scaled(noise)` to its scores and divides by `annealed(temperature)`, so that schedules can change all three from
     step to step. Evaluation knows nothing of them: there the noise is zero, and k and T are the model's own. A training
-    whose noise ends at zero therefore ends with the model that evaluation runs.
+    whose noise ends at zero, and whose k and T end at the model's, therefore ends with the model that evaluation runs,
+    unless its estimator shows training something else than the tokens chosen.
 
     Args:
         groups: g, how many choices are made; the heads of an attention are dealt out to them in order.
