@@ -15,7 +15,7 @@ from sampleformer.bench.enumeration import (
 )
 from sampleformer.bench.estimator_bias import SIZES, measure_bias
 from sampleformer.bench.estimator_own import own_gradient
-from sampleformer.bench.estimator_problem import Problem
+from sampleformer.bench.estimator_problem import CHUNK, Problem
 from sampleformer.functional.sampling import gumbel_noise, gumbel_topk
 
 ODDS = torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)
@@ -81,6 +81,12 @@ def test_the_score_function_has_no_bias() -> None:
     assert found["exact"]["bias"] < 2 * found["exact"]["chance"]
     assert found["exact"]["cosine"] > 0.98
     assert found["own"] == found["exact"]
+
+
+@pytest.mark.parametrize(("draws", "pairs"), [(7, [3]), (CHUNK + 1, [CHUNK // 2])])
+def test_a_draw_without_a_second_makes_no_estimate(draws: int, pairs: list[int]) -> None:
+    found = Problem(6, 2, seed=0).estimates("score_function", draws, torch.Generator().manual_seed(0))
+    assert [len(gradients) for _, _, gradients in found] == pairs
 
 
 def test_the_pairing_has_one() -> None:

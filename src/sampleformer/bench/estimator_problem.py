@@ -106,12 +106,13 @@ class Problem:
 
         Args:
             choice: the estimator.
-            draws: in all; an estimate that needs several draws is made of as many.
+            draws: in all; an estimate that needs several draws is made of as many, and what is left over of none.
             generator: source of randomness.
         """
         layer, cost = self.layer(choice), estimate_cost(choice)
+        draws -= draws % cost
         for first in range(0, draws, CHUNK):
-            count = min(CHUNK, draws - first) // cost * cost
+            count = min(CHUNK, draws - first)
             scores = self.scores.expand(count, -1).clone().requires_grad_()
             noise = self.noise(layer, count, generator)
             with observed_choices() as observed:
