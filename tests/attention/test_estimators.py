@@ -147,6 +147,19 @@ def test_the_score_function_tells_how_probable_its_choice_was():
     assert observed[0].log_probability is None
 
 
+def test_the_score_function_is_certain_of_a_choice_of_all_tokens():
+    sampler = ImportanceSampler(8, groups=2, sampled=4, choice="score_function")
+    mask = torch.tensor([7, 5, 4, 2, 0])[:, None] > torch.arange(7)
+    tokens = Tokens(torch.randn(5, 7, 8), mask)
+    for given, certain in (
+        (tokens, [False, False, True, True, True]),
+        (Tokens(tokens.features[:, :4]), [True] * 5),
+    ):
+        with observed_choices() as observed:
+            sampler(given, sampler.draw_noise(given))
+        assert (observed[0].log_probability == 0).tolist() == certain
+
+
 @every_estimator
 def test_scores_learn_from_the_loss(name):
     if ESTIMATORS[name].repeats:

@@ -120,10 +120,13 @@ class ImportanceSampler(Sampler):
         valid = None if choice.valid is None else choice.valid[..., :chosen]
         log_probability = None
         if self.training and self.estimator.repeats:
-            # Noise of another scale draws as if the scores were divided by it; without noise all of it is certain.
-            random = self.noise_scale > 0
-            drawn_by = scores / torch.where(random, self.noise_scale, 1)
-            log_probability = ordered_log_probability(drawn_by, indices, mask, valid).sum(-1) * random
+            # Noise of another scale draws as if the scores were divided by it. Without noise the choice is certain, and
+            # so it is where all are chosen: their order, which is random, changes nothing.
+            noisy = self.noise_scale > 0
+            candidates = scores.shape[-1] if mask is None else mask.sum(-1)
+            drawn_by = scores / torch.where(noisy, self.noise_scale, 1)
+            each = ordered_log_probability(drawn_by, indices, mask, valid)
+            log_probability = (each * (noisy & (candidates > self.count))).sum(-1)
         return Observation(scores, mask, indices, valid, log_probability)
 
     def extra_repr(self) -> str:

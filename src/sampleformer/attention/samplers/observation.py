@@ -22,8 +22,8 @@ class Observation:
         mask: False where a candidate is padding, shape ``(b, g, n)``. None: none is.
         indices: of the candidates chosen, shape ``(b, g, k)``.
         valid: False where nothing was chosen, shape ``(b, g, k)``. None: everywhere something was.
-        log_probability: of having chosen this, summed over the groups, with a gradient for the scores, shape ``(b,)``;
-            from samplers that learn by it.
+        log_probability: of having chosen this, in this order, summed over the groups, with a gradient for the scores,
+            shape ``(b,)``; zero of a group that could choose nothing else. From samplers that learn by it.
     """
 
     scores: Float[Tensor, "b g n"]

@@ -9,7 +9,7 @@ from sampleformer.functional.relaxed_topk import relaxed_topk
 
 
 class StraightThrough(Estimator):
-    """Forward, the k best with noise; backward, what `relaxed_topk` would have had as gradient.
+    """Forward, the k best with noise; backward, what `relaxed_topk` of the 2k best would have had as gradient.
 
     The next k are slots too, present zero times: attention says what each of them would have changed, and its score
     hears of it.
