@@ -30,7 +30,8 @@ class Sampler(nn.Module):
             best. A tensor, as the next two are, so that a compiled program need not be compiled anew when it changes.
         temperature_scale: what T is multiplied by in training.
         temperature_floor: the least T in training, if it is lower than the model's.
-        sampled_in_training: k in training; None: as in evaluation. Each new value compiles a program anew.
+        sampled_in_training: k in training; None: as in evaluation. Each new value compiles a program anew, which torch
+            does eight times if its `recompile_limit` is not raised.
 
     Raises:
         ValueError: if groups < 1, sampled < 1 or extra < 0.

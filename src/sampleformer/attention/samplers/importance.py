@@ -24,7 +24,7 @@ class ImportanceSampler(Sampler):
 
     ``s = scorer(x)``, in training ``s ← s + Gumbel noise``; the k best are chosen. The estimator says how the scores
     get a gradient from that, see `ESTIMATORS`: ``"hard"`` and ``"soft"`` are the publication's, which pairs the k best
-    with the next k; others see the next k as slots that count zero times, or need the chosen tokens alone.
+    with the next k; others see the next k as slots that count zero times or in part, or need the chosen tokens alone.
 
     Args:
         width: d, of the tokens.
