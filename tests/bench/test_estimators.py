@@ -125,8 +125,10 @@ def test_means_and_what_is_beyond() -> None:
     assert math.isnan(Mean.of([1.0]).error)
 
 
-def test_only_what_is_beyond_two_standard_errors_is_marked() -> None:
-    settings = EstimatorSettings.read(parse("--quick", "--parts", "task", "--estimators", "hard,soft,gated,full"))
+@pytest.mark.parametrize("order", ["hard soft gated full", "full soft hard gated"])
+def test_only_what_is_beyond_two_standard_errors_is_marked(order: str) -> None:
+    names = order.replace(" ", ",")
+    settings = EstimatorSettings.read(parse("--quick", "--parts", "task", "--estimators", names))
     found = StudyFile()
     for name, values in {"hard": (0.4, 0.6), "soft": (0.7, 0.75), "gated": (0.6, 0.9), "full": (0.1, 0.2)}.items():
         for seed, value in enumerate(values):
@@ -134,8 +136,14 @@ def test_only_what_is_beyond_two_standard_errors_is_marked() -> None:
             key = {"variant": name, "n": 128, "seed": seed, "steps": 40}
             found.cell("task", key, lambda key=key, point=point: {**key, "seconds": 1.0, "curve": [point]})  # type: ignore[misc]
     (table,) = [block for block in study_blocks(settings, found) if isinstance(block, Table)]
-    cells = list(table.columns[1].cells)
-    assert cells == ["0.500 ± 0.100  ", "0.725 ± 0.025 ▲", "0.750 ± 0.150  ", "0.150 ± 0.050  "]
+    cells = dict(zip(table.columns[0].cells, table.columns[1].cells, strict=True))
+    assert list(cells) == order.split()
+    assert cells == {
+        "hard": "0.500 ± 0.100  ",
+        "soft": "0.725 ± 0.025 ▲",
+        "gated": "0.750 ± 0.150  ",
+        "full": "0.150 ± 0.050  ",
+    }
 
 
 def test_every_registered_estimator_is_compared() -> None:

@@ -47,10 +47,10 @@ def _bias(settings: EstimatorSettings, found: StudyFile) -> Iterator[Table | str
             ("bias", "chance", "cosine", "spread", "bias, own\nloss", "training −\nevaluation"),
         )
         table.add_column("training sees")
-        biases = {}
-        for name in names:
-            cells = _cells_of_seeds(settings, found, "bias", estimator=name, n=n, k=k, draws=settings.draws)
-            biases[name] = Mean.of([cell["exact"]["bias"] for cell in cells])
+        same = {"n": n, "k": k, "draws": settings.draws}
+        all_cells = {name: _cells_of_seeds(settings, found, "bias", estimator=name, **same) for name in names}
+        biases = {name: Mean.of([cell["exact"]["bias"] for cell in cells]) for name, cells in all_cells.items()}
+        for name, cells in all_cells.items():
             own = "" if _plain(cells) else str(Mean.of([cell["own"]["bias"] for cell in cells]))
             gaps = [(cell["noisy_loss"] - cell["evaluation_loss"]) / cell["loss_spread"] for cell in cells]
             numbers = [
@@ -77,12 +77,15 @@ def _task(settings: EstimatorSettings, found: StudyFile) -> Iterator[Table | str
             "variant",
             ("accuracy", "least", "found", "with noise −\nwithout", f"step of\n{LEARNED:g}", "seconds"),
         )
-        accuracies = {}
-        for variant in settings.variants:
-            name = variant.name
-            cells = _cells_of_seeds(settings, found, "task", variant=name, n=length, steps=settings.steps)
+        all_cells = {
+            variant.name: _cells_of_seeds(settings, found, "task", variant=variant.name, n=length, steps=settings.steps)
+            for variant in settings.variants
+        }
+        accuracies = {
+            name: Mean.of([cell["curve"][-1]["accuracy"] for cell in cells]) for name, cells in all_cells.items()
+        }
+        for name, cells in all_cells.items():
             last = [cell["curve"][-1] for cell in cells]
-            accuracies[name] = Mean.of([point["accuracy"] for point in last])
             table.add_row(
                 name,
                 f"{accuracies[name]}{_mark(accuracies, name)}",
@@ -101,16 +104,20 @@ def _task(settings: EstimatorSettings, found: StudyFile) -> Iterator[Table | str
 
 def _recipe(settings: EstimatorSettings, found: StudyFile) -> Iterator[Table | str]:
     same = {"recipe": settings.recipe, "sampled": settings.recipe_sampled, "steps": settings.recipe_steps}
-    best, last = {}, {}
+    all_cells = {
+        variant.name: _cells_of_seeds(settings, found, "recipe", variant=variant.name, **same)
+        for variant in settings.variants
+    }
+    best, last = (
+        {name: Mean.of([cell[state] for cell in cells]) for name, cells in all_cells.items()}
+        for state in ("best", "last")
+    )
     table = _table(
         f"{settings.recipe}, k = {settings.recipe_sampled}, {settings.recipe_steps} steps, no window",
         "variant",
         ("test, best on\nvalidation", "test, last", "seconds"),
     )
-    for variant in settings.variants:
-        name = variant.name
-        cells = _cells_of_seeds(settings, found, "recipe", variant=name, **same)
-        best[name], last[name] = (Mean.of([cell[state] for cell in cells]) for state in ("best", "last"))
+    for name, cells in all_cells.items():
         numbers = [f"{means[name]}{_mark(means, name)}" for means in (best, last)]
         table.add_row(name, *numbers, digits(Mean.of([cell["seconds"] for cell in cells]).mean))
     yield f"A packaged recipe: {cells[0]['score'].replace('_', ' ')} on the test part"
@@ -124,7 +131,7 @@ def _cells_of_seeds(
 
 
 def _mark(means: dict[str, Mean], name: str, better: int = 1) -> str:
-    """The mark of what is better than the yardstick, which stands before it; ``better`` is the sign of that."""
+    """The mark of what is better than the yardstick; ``better`` is the sign of that."""
     if YARDSTICK not in means:
         return ""
     return MARK if better * means[name].beyond(means[YARDSTICK]) > BEYOND else NO_MARK
