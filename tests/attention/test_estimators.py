@@ -167,3 +167,14 @@ def test_scores_learn_from_the_loss(name):
     attention = SamsaAttention(8, 2, sampled=2, choice=name)
     attention(Tokens(torch.randn(2, 7, 8))).square().sum().backward()
     assert bool(attention.sampler.scorer.score.weight.grad.any())
+
+
+@with_presence
+def test_less_noise_does_not_make_scores_learn_faster(name):
+    scores, noise = problem(n=7)
+    norms = []
+    for scale in (1.0, 0.01):
+        choice = ESTIMATORS[name].train(scores, None, noise, scale * ONE, 3, TEMPERATURE)
+        pull = torch.linspace(-1, 1, 6, dtype=torch.float64)
+        norms.append(torch.autograd.grad((choice.presence * pull).sum(), scores)[0].norm())
+    assert norms[1] < 3 * norms[0]

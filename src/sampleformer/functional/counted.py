@@ -9,8 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Pairs of a query and a key that the backward pass works on at once: 1 MiB of float32.
+# Pairs of a query and a key that the backward pass works on at once: 1 MiB of float32, which a processor's cache holds,
+# and on other devices enough to keep them busy.
 PAIRS_PER_BLOCK = 2**18
+PAIRS_PER_CALL = 2**26
 _LARGEST_EXPONENT = 30.0
 
 
@@ -28,9 +30,8 @@ def counted_attention(
     weight that it would have. The derivative at zero itself has no bound: of a key that matches far better than
     those present, the smallest part changes everything.
 
-    Forward this is torch's fused attention; backward the weights are made anew, so no tensor of n·m numbers is kept. On
-    a CPU they are made for a block of queries at a time; elsewhere, and when compiled, for all at once. There is no
-    second derivative.
+    Forward this is torch's fused attention; backward the weights are made anew, a block of queries at a time (when
+    compiled, for all at once), so no tensor of n·m numbers is kept. There is no second derivative.
 
     Args:
         query: of the tokens that attend.
@@ -96,9 +97,10 @@ def _in_blocks(
     """Gradients of query, key, value and presence: rows (r, …) at a time, and of those some queries at a time."""
     rows, length, width = query.shape
     keys = key.shape[1]
-    whole = torch.compiler.is_compiling() or query.device.type != "cpu"
-    at_once = length if whole else min(length, max(64, PAIRS_PER_BLOCK // max(1, keys)))
-    together = rows if whole else max(1, PAIRS_PER_BLOCK // max(1, at_once * keys))
+    pairs = PAIRS_PER_BLOCK if query.device.type == "cpu" else PAIRS_PER_CALL
+    whole = torch.compiler.is_compiling()
+    at_once = length if whole else min(length, max(64, pairs // max(1, keys)))
+    together = rows if whole else max(1, pairs // max(1, at_once * keys))
     wide = presence.dtype
     parts = []
     for row in range(0, max(1, rows), together):

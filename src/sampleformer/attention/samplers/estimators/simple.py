@@ -14,8 +14,8 @@ class Simple(Estimator):
 
     As published the subset is drawn from all n tokens, in O(n·k) steps of which n must be taken in turn. Here 2k
     candidates are drawn first, by Gumbel top-k, and the subset and its marginals are those among the candidates: the
-    published form whenever ``n <= 2k``. T is the temperature times the scale of the noise; without noise the k best are
-    taken, with the marginals at T.
+    published form whenever ``n <= 2k``. Noise of another scale draws as if T were multiplied by it, and the k best
+    where it is zero; the marginals stay those at T, or scores would learn the faster the less noise there is.
 
     Source: Ahmed et al. 2023 (arXiv 2210.01941), sections 3 and 4.
     """
@@ -28,9 +28,8 @@ class Simple(Estimator):
         """The subset is present, the other candidates are absent; see `Estimator.train`."""
         indices, valid = best_candidates(scores + noise[0] * scale, 2 * k, mask, kernel=self.kernel)
         noisy = scale > 0
-        temperature = (temperature * torch.where(noisy, scale, 1)).to(scores.dtype)
-        logits = scores.gather(-1, indices) / temperature[:, None]
-        drawn = sample_subset(logits, k, noise[1].gather(-1, indices), valid)
+        logits = scores.gather(-1, indices) / temperature.to(scores.dtype)[:, None]
+        drawn = sample_subset(logits / torch.where(noisy, scale, 1), k, noise[1].gather(-1, indices), valid)
         best = torch.arange(indices.shape[-1], device=indices.device) < k
         # The subset comes first, in the order of the candidates; what is no token stays last.
         first = (torch.where(noisy, drawn, best)).logical_not().to(torch.int8)
