@@ -160,6 +160,12 @@ def test_the_score_function_is_certain_of_a_choice_of_all_tokens():
         assert (observed[0].log_probability == 0).tolist() == certain
 
 
+def test_without_noise_training_is_evaluation():
+    attention = SamsaAttention(8, 2, sampled=2, choice="straight_through", noise=0.0).double()
+    tokens = Tokens(torch.randn(2, 7, 8, dtype=torch.float64))
+    torch.testing.assert_close(attention(tokens), attention.eval()(tokens))
+
+
 @every_estimator
 def test_scores_learn_from_the_loss(name):
     if ESTIMATORS[name].repeats:

@@ -23,6 +23,7 @@ VARIATIONS: dict[str, dict[str, dict[str, object]]] = {
         "hard-extra-tokens": {"sampled": 3, "extra": 2, "learned_temperature": True},
         "soft-more-extra-than-sampled": {"sampled": 2, "choice": "soft", "extra": 5},
         "hard-one-choice-for-all": {"sampled": 3, "groups": 1, "extra": 2},
+        "straight-through-no-noise": {"sampled": 3, "choice": "straight_through", "noise": 0.0},
         "straight-through": {"sampled": 3, "choice": "straight_through", "learned_temperature": True},
         "relaxed-subset": {"sampled": 2, "choice": "relaxed_subset", "extra": 1},
         "simple": {"sampled": 3, "choice": "simple", "groups": 1},

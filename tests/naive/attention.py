@@ -127,7 +127,12 @@ def _choose(
     if not candidates:
         return (torch.zeros(0, 2 * module.width // module.heads, dtype=torch.float64),)
     scores = torch.stack([score for score, _, _ in candidates])
-    noisy = torch.stack([score if noise is None else score + noise[0, index] for score, _, index in candidates])
+    noisy = torch.stack(
+        [
+            score if noise is None else score + noise[0, index] * module.sampler.noise_scale
+            for score, _, index in candidates
+        ]
+    )
     tokens = torch.stack([token for _, token, _ in candidates])
     order = sorted(range(len(candidates)), key=lambda i: (-noisy[i].item(), candidates[i][2]))
     name, k, heads = module.sampler.choice, module.sampler.sampled, module.heads // module.sampler.groups

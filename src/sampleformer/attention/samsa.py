@@ -24,13 +24,16 @@ class SamsaAttention(Attention):
         learned_temperature: whether T is trained, as ``softplus`` of a parameter.
         extra: learned tokens (score, key and value for each head) that join the candidates, so that a head may attend
             to nothing. The publication always has 2k of them.
+        noise: scale of the Gumbel noise in training, 1 as published; 0: training chooses what evaluation chooses, which
+            goes well with ``"straight_through"``.
         norm: applied to the features before the projections, not before the scorer.
         bias: whether the projections have one.
         kernel: that chooses and projects what was chosen: ``"auto"``, ``"plain"`` or ``"triton"``, see
             `kernels.use_triton`.
 
     Raises:
-        ValueError: if sampled < 1, temperature <= 0, extra < 0, or the choice is unknown; and as `Attention`.
+        ValueError: if sampled < 1, temperature <= 0, extra < 0, noise < 0, or the choice is unknown; and as
+            `Attention`.
 
     Source: SAMSA (arXiv 2408.05391), section 3. Unlike the published code, evaluation is without noise and dropout.
 
@@ -54,6 +57,7 @@ class SamsaAttention(Attention):
         temperature: float = 1.0,
         learned_temperature: bool = False,
         extra: int = 0,
+        noise: float = 1.0,
         norm: nn.Module | None = None,
         bias: bool = True,
         kernel: str = "auto",
@@ -67,6 +71,7 @@ class SamsaAttention(Attention):
             temperature=temperature,
             learned_temperature=learned_temperature,
             extra=extra,
+            noise=noise,
             kernel=kernel,
         )
         super().__init__(width, heads, sampler=sampler, norm=norm, bias=bias, kernel=kernel)

@@ -24,33 +24,37 @@ class Sampler(nn.Module):
         sampled: k, how many tokens a group attends to; all of them if there are fewer.
         extra: learned tokens that join the candidates of each group, after the n tokens. The sampler has their scores,
             the attention their keys and values.
+        noise: what the noise of training is multiplied by, unless a schedule says otherwise; 0: training, too, takes
+            the k best.
 
     Attributes:
-        noise_scale: what the noise of training is multiplied by, a number in a tensor; 0: training, too, takes the k
-            best. A tensor, as the next two are, so that a compiled program need not be compiled anew when it changes.
+        noise_scale: the same in this step, a number in a tensor. A tensor, as the next two are, so that a compiled
+            program need not be compiled anew when it changes.
         temperature_scale: what T is multiplied by in training.
         temperature_floor: the least T in training, if it is lower than the model's.
         sampled_in_training: k in training; None: as in evaluation. Each new value compiles a program anew, which torch
             does eight times if its `recompile_limit` is not raised.
 
     Raises:
-        ValueError: if groups < 1, sampled < 1 or extra < 0.
+        ValueError: if groups < 1, sampled < 1, extra < 0 or noise < 0.
     """
 
     noise_scale: Tensor
     temperature_scale: Tensor
     temperature_floor: Tensor
 
-    def __init__(self, groups: int, sampled: int, *, extra: int = 0) -> None:
+    def __init__(self, groups: int, sampled: int, *, extra: int = 0, noise: float = 1.0) -> None:
         super().__init__()
         for argument, number, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
             if number < least:
                 raise ValueError(f"{argument} is {number}, expected at least {least}")
+        if not noise >= 0:
+            raise ValueError(f"noise is {noise}, expected at least 0")
         self.groups = groups
         self.sampled = sampled
         self.extra = extra
         self.sampled_in_training: int | None = None
-        for name, value in (("noise_scale", 1.0), ("temperature_scale", 1.0), ("temperature_floor", 0.0)):
+        for name, value in (("noise_scale", float(noise)), ("temperature_scale", 1.0), ("temperature_floor", 0.0)):
             self.register_buffer(name, torch.tensor(value), persistent=False)  # of a training, not of a model
 
     @property

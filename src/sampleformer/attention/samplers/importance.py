@@ -34,10 +34,12 @@ class ImportanceSampler(Sampler):
         temperature: T > 0 of the estimator, one for each group.
         learned_temperature: whether T is trained, as ``softplus`` of a parameter.
         extra: learned tokens that join the candidates, so that a head may attend to nothing.
+        noise: scale of the noise in training, 1 as published; 0: training chooses what evaluation chooses.
         kernel: of the choice, ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`.
 
     Raises:
-        ValueError: if groups < 1, sampled < 1, temperature <= 0, extra < 0, or the choice or the kernel is unknown.
+        ValueError: if groups < 1, sampled < 1, temperature <= 0, extra < 0, noise < 0 (or 0 where the choice learns by
+            the score function), or the choice or the kernel is unknown.
 
     Source: SAMSA (arXiv 2408.05391), section 3.
 
@@ -57,12 +59,15 @@ class ImportanceSampler(Sampler):
         temperature: float = 1.0,
         learned_temperature: bool = False,
         extra: int = 0,
+        noise: float = 1.0,
         kernel: str = "auto",
     ) -> None:
-        super().__init__(groups, sampled, extra=extra)
+        super().__init__(groups, sampled, extra=extra, noise=noise)
         check_kernel(kernel)
         if choice not in ESTIMATORS:
             raise ValueError(f"choice is {choice!r}; {nearest(choice, ESTIMATORS)}")
+        if noise == 0 and ESTIMATORS[choice].repeats:
+            raise ValueError(f"noise is 0, expected more with choice {choice!r}, which learns from how choices differ")
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}, expected more than 0")
         self.choice = choice
