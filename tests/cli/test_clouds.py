@@ -49,6 +49,11 @@ def test_a_folder_of_classes(tmp_path: Path, recipe: list[str]) -> None:
     (one,) = _rows(tmp_path / "one.csv")
     assert float(one["probability_ball"]) == pytest.approx(float(tested[name]["probability_ball"]), abs=1e-5)
     assert "accuracy" in _run(tmp_path, "evaluate", "run", "shapes", "--quiet")
+    turned = [
+        _run(tmp_path, "evaluate", "run", "--quiet", "--set", f"data.evaluation_rotation={how}")
+        for how in ("none", "so3")
+    ]
+    assert turned[0] == turned[1] or not recipe
     _run(tmp_path, "explain", "run", f"shapes/{name}", "--output", "page", "--quiet")
     assert (tmp_path / "page").exists()
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,25 @@ def test_evaluation_of_a_file(finished: RunFolder, texts: Path) -> None:
     evaluation = evaluate(finished.path, texts)
     assert evaluation["samples"] == 60
     assert evaluation == evaluate(finished.path, texts)
+
+
+def test_evaluation_of_other_settings_of_the_data(finished: RunFolder, caplog: pytest.LogCaptureFixture) -> None:
+    assert evaluate(finished.path, changes=["data.max_length=100"]) == evaluate(finished.path)
+    assert "cut at the maximum length" not in caplog.text
+    assert evaluate(finished.path, changes=["data.max_length=1"])["samples"] == 6
+    assert "6 texts were cut at the maximum length" in caplog.text
+
+
+@pytest.mark.parametrize("change", ["model.width=8", "data.tokens=words", "data.seed=1", "data.colour=red", "data"])
+def test_evaluation_refuses_to_change_what_was_trained_or_tested(finished: RunFolder, change: str) -> None:
+    expected = f"--set {change}: the model is trained and its test part chosen; expected one of data.max_length"
+    with pytest.raises(InputError, match=re.escape(expected)):
+        evaluate(finished.path, changes=[change])
+
+
+def test_evaluation_of_a_file_takes_no_changes(finished: RunFolder, texts: Path) -> None:
+    with pytest.raises(InputError, match="expected no file beside it, got"):
+        evaluate(finished.path, texts, changes=["data.max_length=3"])
 
 
 def test_two_predictions_are_the_same_bytes(finished: RunFolder, texts: Path, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import torch
 from lightning.pytorch import Callback
 
 from sampleformer.errors import InputError
-from sampleformer.recipes.library import change
 from sampleformer.settings import validate
 from sampleformer.training import Recipe, RunFolder, TrainingSettings, train
 from sampleformer.training.choice import samplers_of
+from sampleformer.training.recipe import change
 from sampleformer.training.run_folder import read_checkpoint
 from sampleformer.training.schedule import Schedule
 from sampleformer.training.schedules import SampledSchedule, Schedules, TemperatureSchedule

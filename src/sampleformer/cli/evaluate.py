@@ -10,6 +10,7 @@ from sampleformer.training.summary import evaluation_table
 EXAMPLE = """
 sampleformer evaluate runs/reviews-20260101-120000
 sampleformer evaluate runs/reviews-20260101-120000 more_reviews.csv
+sampleformer evaluate runs/shapes-20260101-120000 --set data.evaluation_rotation=so3
 """
 
 
@@ -18,9 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="a run folder")
     parser.add_argument("file", nargs="?", help="a table with the columns of the training data; else the test part")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the data, for its test part"
+    )
     add_common(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Shows the scores."""
-    show(evaluation_table(evaluate(options.folder, options.file, device=options.device, on_error=options.on_error)))
+    scores = evaluate(
+        options.folder, options.file, changes=options.set, device=options.device, on_error=options.on_error
+    )
+    show(evaluation_table(scores))

@@ -81,6 +81,11 @@ class Encoding:
         return self._inputs.layout
 
     @property
+    def view_settings(self) -> frozenset[str]:
+        """Settings of the data that may be others in an evaluation, see `Inputs.view_settings`."""
+        return self._inputs.view_settings
+
+    @property
     def words(self) -> str:
         """The labels in a few words."""
         return ", ".join(self.labels[:_LABELS_SHOWN]) + (", …" if len(self.labels) > _LABELS_SHOWN else "")

@@ -32,6 +32,8 @@ class Inputs(ABC):
     """Whether `prepare` does anything."""
     unit: ClassVar[str] = "token"
     """What one token is called."""
+    view_settings: ClassVar[frozenset[str]] = frozenset()
+    """Settings that say how much of a sample is seen, or from where: a trained model takes others too."""
 
     def __init_subclass__(cls, kind: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -8,9 +8,9 @@ from typing import Any
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
 from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind, seen_kind
-from sampleformer.recipes.library import change, names, read
+from sampleformer.recipes.library import names, read
 from sampleformer.settings import validate
-from sampleformer.training.recipe import Recipe
+from sampleformer.training.recipe import Recipe, change
 
 
 def request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.samples import Samples
+from sampleformer.errors import InputError
 from sampleformer.files import check_output, write_csv
 from sampleformer.training.answers import Answers
 from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import known_targets, model_outputs
+from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import majority_share, score
 from sampleformer.training.segmentation_scores import restricted
@@ -23,6 +27,7 @@ def evaluate(
     folder: str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
     *,
+    changes: Sequence[str] = (),
     device: str = "cpu",
     on_error: str = "stop",
 ) -> dict[str, Any]:
@@ -31,6 +36,8 @@ def evaluate(
     Args:
         folder: of the run.
         path: a file with the columns of the training data. None: the test part of the run's own data.
+        changes: ``data.name=value`` each, such as ``data.evaluation_rotation=so3``: how the samples of the test part
+            are seen, if not as in the run (`Inputs.view_settings`).
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
 
@@ -38,13 +45,15 @@ def evaluate(
         task, samples (their number), scores, and for classification majority_share.
 
     Raises:
-        InputError: if the folder or the file cannot be used.
+        InputError: if the folder or the file cannot be used, or a setting cannot be changed any more.
     """
+    if path is not None and changes:
+        raise InputError(f"--set {changes[0]}: changes the run's own data; expected no file beside it, got {path}")
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()
     if path is None:
-        samples = recipe.data.build(SOURCES, "data").load().test
+        samples = _test_part(recipe, encoding, changes)
     else:
         samples = encoding.read(path, targets=True, on_error=on_error)
     targets = known_targets(samples)
@@ -57,6 +66,15 @@ def evaluate(
         "scores": score(encoding, answers),
         "majority_share": share,
     }
+
+
+def _test_part(recipe: Recipe, encoding: Encoding, changes: Sequence[str]) -> Samples:
+    allowed = [f"data.{name}" for name in sorted(encoding.view_settings)]
+    for text in changes:
+        if text.partition("=")[0] not in allowed:
+            known = f"expected one of {', '.join(allowed)}" if allowed else "no setting of such data can be changed"
+            raise InputError(f"--set {text}: the model is trained and its test part chosen; {known}")
+    return change(recipe, changes).data.build(SOURCES, "data").load().test
 
 
 def predict(

@@ -1,9 +1,13 @@
 """A recipe: everything that decides what a training gives."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from pydantic import Field
 
+from sampleformer.errors import InputError
 from sampleformer.model import ModelSettings
-from sampleformer.settings import Component, Settings
+from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -28,3 +32,38 @@ class Recipe(Settings):
     data: Component
     model: ModelSettings = ModelSettings()
     training: TrainingSettings
+
+
+def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
+    """A recipe with some of its settings changed.
+
+    Giving ``training.epochs`` takes ``training.steps`` away, and the other way round. Another ``model.attention.name``
+    takes the arguments of the old attention away.
+
+    Args:
+        recipe: stays as it is.
+        changes: ``dotted.name=value`` each, the value in YAML.
+
+    Raises:
+        InputError: if a setting is unknown or wrong.
+    """
+    values = recipe.model_dump()
+    for text_of_change in changes:
+        name, equals, value = text_of_change.partition("=")
+        if not equals or not name:
+            raise InputError(
+                f"--set {text_of_change}: expected a dotted name, an equals sign and a value: model.width=64"
+            )
+        values = _cleared(values, name, value)
+        values = override(values, name, value)
+    return validate(Recipe, values)
+
+
+def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    """The settings without what a change of this one makes void."""
+    other = {"training.epochs": "steps", "training.steps": "epochs"}.get(name)
+    if other:
+        return override(values, f"training.{other}", "null")
+    if name == "model.attention.name" and values["model"]["attention"]["name"] != value:
+        return override(values, "model.attention", "{}")
+    return values

@@ -46,6 +46,7 @@ class CloudInputs(Inputs, kind="cloud"):
 
     unit = "point"
     prepares = True
+    view_settings = frozenset({"points", "stored", "evaluation_rotation", "up"})
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ class TextColumn(Inputs, kind="text"):
         max_length: longer texts are cut to so many tokens and counted. None: a text over 65 536 tokens is wrong.
     """
 
+    view_settings = frozenset({"max_length"})
+
     def __init__(self, column: str, tokenizer: Tokenizer, max_length: int | None = None) -> None:
         self.column = column
         self.tokenizer = tokenizer
