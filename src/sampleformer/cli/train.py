@@ -6,6 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from sampleformer.attention import ATTENTIONS
 from sampleformer.cli.data_options import add_data_options, data_section
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_common
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training part")
     training.add_argument("--steps", type=int, metavar="N", help="optimiser steps, in place of epochs")
     training.add_argument("--seed", type=int, metavar="N", help="of the weights, the order of samples and all noise")
-    training.add_argument("--attention", metavar="NAME", help="samsa or full, or the import path of a class")
+    training.add_argument(
+        "--attention", metavar="NAME", help=f"{', '.join(ATTENTIONS)} or auto, or the import path of a class"
+    )
     training.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting, dotted names")
     training.add_argument("--resume", action="store_true", help="go on from the last checkpoint of --output")
     add_common(parser)
