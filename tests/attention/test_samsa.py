@@ -196,6 +196,7 @@ def test_without_extra_tokens_there_are_no_parameters_for_them():
         pytest.param({"temperature": float("nan")}, "temperature is nan, expected more than 0", id="temperature-nan"),
         pytest.param({"extra": -1}, "extra is -1, expected at least 0", id="extra-negative"),
         pytest.param({"noise": -1.0}, "noise is -1.0, expected at least 0", id="noise"),
+        pytest.param({"noise": float("inf")}, "noise is inf, expected at least 0 and finite", id="noise-inf"),
         pytest.param(
             {"noise": 0.0, "choice": "score_function"}, "noise is 0, expected more with choice", id="no-noise"
         ),

@@ -179,3 +179,15 @@ def test_debug_shows_where(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].endswith("no.csv: no such file")
+
+
+def test_a_training_picked_by_its_loss_ends_with_a_report(tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts.csv")
+    data = ["--data", "texts.csv", "--text", "review", "--label", "sentiment"]
+    small = ["--steps", "2", "--set", "training.warmup_steps=1", "--set", "model.width=8", "--set", "model.heads=2"]
+    done = run_program(
+        tmp_path, ["train", *data, *small, "--set", "training.selected_by=loss", "--output", "run", "--quiet"]
+    )
+    assert done.returncode == 0, done.stderr
+    assert "test accuracy" in done.stdout
+    assert "test accuracy, best on validation" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import TypedDict
 from sampleformer.bench.estimator_variants import Variant
 from sampleformer.recipes import change, load
 from sampleformer.training import Recipe, train
+from sampleformer.training.summary import main_score
 
 
 class RecipeCell(TypedDict):
@@ -60,7 +61,7 @@ def train_recipe(variant: Variant, recipe: str, sampled: int, seed: int, steps: 
     with tempfile.TemporaryDirectory() as folder, _silent():
         run = train(settings, Path(folder) / "run", quiet=True, command=[])
         results = json.loads(run.results.read_text(encoding="utf-8"))
-    score = results["selected_by"]
+    score = main_score(results)
     return {
         "variant": variant.name,
         "recipe": recipe,

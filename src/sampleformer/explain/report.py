@@ -16,6 +16,7 @@ from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
+from sampleformer.training.summary import main_score
 
 _SAMPLES = 4
 _SCORE_NAMES = {
@@ -50,8 +51,8 @@ def write_report(run_folder: RunFolder | str | os.PathLike[str], *, test: Sample
         raise InputError(f"{folder.results}: no such file; the training is not finished, go on with --resume")
     encoding = folder.read_encoding()
     predictions = PredictionsTable.read(folder.test_predictions, encoding.task, encoding.labels)
-    selected = results["selected_by"]
-    score = Score(f"valid_{selected}", _name(selected), results["best"]["step"], _majority(results))
+    shown = main_score(results)
+    score = Score(f"valid_{shown}", _name(shown), results["best"]["step"], _majority(results))
     body = [
         f"<h1>{escape(recipe.name)}</h1>\n",
         f"<p class='lead'>{_lead(recipe)}</p>\n",
@@ -74,13 +75,13 @@ def _lead(recipe: Recipe) -> str:
 
 def _headline(results: dict[str, Any]) -> str:
     """The few numbers that most readers come for."""
-    selected = results["selected_by"]
+    shown = main_score(results)
     boxes = [
-        (number(results["best"]["test"][selected]), f"test {_name(selected)}, best on validation"),
-        (number(results["last"]["test"][selected]), f"test {_name(selected)}, last"),
+        (number(results["best"]["test"][shown]), f"test {_name(shown)}, best on validation"),
+        (number(results["last"]["test"][shown]), f"test {_name(shown)}, last"),
     ]
     if results["majority_share"] is not None:
-        of_what = "" if selected == "accuracy" else "accuracy of "
+        of_what = "" if shown == "accuracy" else "accuracy of "
         boxes.append((number(results["majority_share"]), f"{of_what}always the most frequent class"))
     boxes += [(duration(results["train_seconds"]), "training"), (f"{results['parameters']:,}", "parameters")]
     return "<div class='headline'>" + "".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in boxes) + "</div>\n"
@@ -125,7 +126,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
 
 
 def _majority(results: dict[str, Any]) -> float | None:
-    return results["majority_share"] if results["selected_by"] == "accuracy" else None
+    return results["majority_share"] if main_score(results) == "accuracy" else None
 
 
 def _name(score: str) -> str:

@@ -9,6 +9,19 @@ from sampleformer.training.run_folder import RunFolder
 _LABELS_SHOWN = 20
 
 
+def main_score(results: dict[str, Any]) -> str:
+    """The score of the test part to name first.
+
+    That is the one that picked the weights; if that was the loss, which only the validation part has, the task's own.
+
+    Example:
+        >>> main_score({"selected_by": "loss", "best": {"test": {"accuracy": 0.9, "f1": 0.8}}})
+        'accuracy'
+    """
+    scores = results["best"]["test"]
+    return results["selected_by"] if results["selected_by"] in scores else next(iter(scores))
+
+
 def run_table(results: dict[str, Any]) -> Table:
     """Scores of the best and the last weights of a run, on the validation and the test part."""
     best, last = results["best"], results["last"]
@@ -23,7 +36,7 @@ def run_table(results: dict[str, Any]) -> Table:
 
 def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
     """What else there is to say of a finished run."""
-    name = results["selected_by"]
+    name = main_score(results)
     line = f"test {_words(name)} {_number(results['best']['test'][name])}"
     if results["majority_share"] is not None:
         of_what = "" if name == "accuracy" else "accuracy of "

@@ -1,5 +1,7 @@
 """What every sampler is."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,7 +38,7 @@ class Sampler(nn.Module):
             does eight times if its `recompile_limit` is not raised.
 
     Raises:
-        ValueError: if groups < 1, sampled < 1, extra < 0 or noise < 0.
+        ValueError: if groups < 1, sampled < 1, extra < 0 or noise is negative or not finite.
     """
 
     noise_scale: Tensor
@@ -48,8 +50,8 @@ class Sampler(nn.Module):
         for argument, number, least in (("groups", groups, 1), ("sampled", sampled, 1), ("extra", extra, 0)):
             if number < least:
                 raise ValueError(f"{argument} is {number}, expected at least {least}")
-        if not noise >= 0:
-            raise ValueError(f"noise is {noise}, expected at least 0")
+        if not 0 <= noise < math.inf:
+            raise ValueError(f"noise is {noise}, expected at least 0 and finite")
         self.groups = groups
         self.sampled = sampled
         self.extra = extra
