@@ -1,9 +1,12 @@
 """Errors that a user can act on."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 NAMES_SHOWN = 30
+LONGEST_NAME = 80
+_COMPARED = 2000
 
 
 class InputError(ValueError):
@@ -21,8 +24,45 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
         >>> nearest("smasa", ["full", "samsa"])
         "did you mean 'samsa'? allowed: full, samsa"
     """
-    choices = sorted(allowed)
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
+    choices = sorted(one_line(choice, LONGEST_NAME) for choice in allowed)
+    # Comparing takes the time of the product of both lengths.
+    close = difflib.get_close_matches(name[:LONGEST_NAME], choices[:_COMPARED], n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f", … ({len(choices)} in all)" if len(choices) > NAMES_SHOWN else ""
     return f"{hint}allowed: {', '.join(choices[:NAMES_SHOWN])}{more}"
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    r"""A text for a message: line breaks and runs of blanks become a blank, what cannot be printed is escaped.
+
+    Args:
+        text: any text, such as the message of another package or a name from a file.
+        most: characters that are kept. None: all.
+
+    Example:
+        >>> one_line("found\n  a\x1b[2Jb")
+        'found a\\x1b[2Jb'
+    """
+    if most is not None and len(text) > most:
+        text = text[:most].rstrip() + " …"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: its ``repr``, cut at few values and characters, however large it is.
+
+    Example:
+        >>> shown([[1] * 1000] * 1000)
+        '[[1, 1, 1, ...], [1, 1, 1, ...], [1, 1, 1, ...], ...]'
+    """
+    try:
+        return one_line(_SHORT.repr(value))
+    except ValueError:  # a number of more digits than Python writes
+        return f"a very long {type(value).__name__}"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = _SHORT.maxarray = 3
+_SHORT.maxstring = _SHORT.maxother = 80
+_SHORT.maxlong = 40

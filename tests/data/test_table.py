@@ -74,7 +74,7 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    assert "pip install 'sampleformer[parquet]'" in message(write(tmp_path, "a.parquet", "x"))
+    assert 'pip install "sampleformer[parquet]"' in message(write(tmp_path, "a.parquet", "x"))
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "a.parquet", "a", "a.xlsx"])

@@ -1,12 +1,14 @@
 """The command line: reads the arguments, calls the package, prints what came out."""
 
+import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from sampleformer.allocator import keep_freed_memory
 from sampleformer.cli.parser import parse
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, one_line
 
 __all__ = ["main"]
 
@@ -18,24 +20,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: after the program's name. None: those of this process.
 
     Returns:
-        The exit code: 0, 2 if what the user gave cannot be used, 130 if the user stopped it.
+        The exit code: 0, 2 if what the user gave or the machine has cannot be used, 130 if the user stopped it, 141 if
+        whoever read the output has gone.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _print_anything()
     try:
         options = parse(arguments)
         _set_up_messages(quiet=getattr(options, "quiet", False))
         if not getattr(options, "return_memory", False):
             keep_freed_memory()
         options.run(options)
-    except InputError as error:
+        sys.stdout.flush()  # here, where a full disk still has a message
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+        return 141
+    except (InputError, OSError, MemoryError, RecursionError) as error:
         if "--debug" in arguments:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(_words(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(f"interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
         return 130
     return 0
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "this needs more memory than there is; a smaller batch, fewer tokens or a smaller model need less"
+    if isinstance(error, RecursionError):
+        return "something is nested too deeply; --debug shows where"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    return str(error)
+
+
+def _print_anything() -> None:
+    """Lets a terminal that lacks a character show its escape instead of stopping the program."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - a closed stream is None
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _CurrentError(logging.StreamHandler):  # no [Any]: Python 3.10 cannot subscript it

@@ -1,13 +1,13 @@
 """Files from an archive, or from the folder that it unpacks to."""
 
-import gzip
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from sampleformer.errors import InputError
+from sampleformer.reading import reading
+from sampleformer.unpacking import open_gzip, open_zip
 
 
 def archive_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
@@ -34,14 +34,11 @@ def archive_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _zip_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                parts = PurePosixPath(member.filename).parts
-                if top in parts and not member.is_dir():
-                    yield "/".join(parts[parts.index(top) + 1 :]), archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a whole .zip archive ({error})") from error
+    with open_zip(path) as archive:
+        for member in archive.infolist():
+            parts = PurePosixPath(member.filename).parts
+            if top in parts and not member.is_dir():
+                yield "/".join(parts[parts.index(top) + 1 :]), archive.read(member)
 
 
 def _folder_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
@@ -52,17 +49,13 @@ def _folder_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _tar_files(path: Path, top: str) -> Iterator[tuple[str, bytes]]:
-    try:
-        with gzip.open(path) as content:
-            with tarfile.open(fileobj=content, mode="r|") as archive:
-                for member in archive:
-                    parts = PurePosixPath(member.name).parts
-                    opened = archive.extractfile(member) if member.isfile() and top in parts else None
-                    if opened is not None:
-                        yield "/".join(parts[parts.index(top) + 1 :]), opened.read()
-            while content.read(1 << 20):  # to the end, where the checksum is compared
-                pass
-    except EOFError as error:
-        raise InputError(f"{path}: the archive is cut short") from error
-    except (tarfile.TarError, zlib.error, OSError) as error:
-        raise InputError(f"{path}: not a valid .tar.gz or .zip archive ({error})") from error
+    kind = "a valid .tar.gz or .zip archive"
+    with open_gzip(path, kind) as content, reading(path, kind):
+        with tarfile.open(fileobj=content, mode="r|") as archive:
+            for member in archive:
+                parts = PurePosixPath(member.name).parts
+                opened = archive.extractfile(member) if member.isfile() and top in parts else None
+                if opened is not None:
+                    yield "/".join(parts[parts.index(top) + 1 :]), opened.read()
+        while content.read(1 << 20):  # to the end, where the checksum is compared
+            pass

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sampleformer.errors import InputError
+from sampleformer.reading import reading_row
 
 logger = logging.getLogger("sampleformer")
 
@@ -42,6 +43,23 @@ class RowReport:
         if self.on_error == "stop":
             raise InputError(f"{self.path}: {self.place(row)}: {message}")
         self.wrong.setdefault(row, message)
+
+    def reading(self, row: int, kind: str) -> reading_row:
+        """Guard around what reads one row; what is raised there makes it a wrong row.
+
+        Args:
+            row: its index.
+            kind: what it should hold, with its article.
+
+        Example:
+            >>> report = RowReport("a.csv", lambda row: f"row {row + 1}", on_error="skip")
+            >>> for row, text in enumerate(["1", "one"]):
+            ...     with report.reading(row, "a number"):
+            ...         number = float(text)
+            >>> report.wrong
+            {1: "not a number (could not convert string to float: 'one')"}
+        """
+        return reading_row(self.path, kind, lambda message: self.add(row, message))
 
     def kept(self, rows: int) -> np.ndarray:
         """The numbers of the rows that are not wrong."""

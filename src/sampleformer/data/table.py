@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.table_files import Fields, read_bytes, read_delimited, read_json_lines, read_parquet
+from sampleformer.data.table_files import Fields, read_delimited, read_json_lines, read_parquet
 from sampleformer.errors import InputError, nearest
+from sampleformer.unpacking import read_bytes
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -81,9 +82,11 @@ def read_table(path: str | os.PathLike[str], on_error: str = "stop", *, empty_al
     if suffix == ".parquet":
         fields = read_parquet(file)
     elif suffix in (".csv", ".tsv"):
-        fields = read_delimited(file, read_bytes(file, compressed), "," if suffix == ".csv" else "\t", on_error)
+        fields = read_delimited(
+            file, read_bytes(file, compressed=compressed), "," if suffix == ".csv" else "\t", on_error
+        )
     else:
-        fields = read_json_lines(file, read_bytes(file, compressed), on_error)
+        fields = read_json_lines(file, read_bytes(file, compressed=compressed), on_error)
     return _checked(file, fields, empty_allowed)
 
 

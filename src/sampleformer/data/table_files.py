@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import logging
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sampleformer.errors import InputError
+from sampleformer.extras import require
+from sampleformer.reading import check_file, reading
+from sampleformer.unpacking import check_unpacked
 
 logger = logging.getLogger("sampleformer")
 
@@ -30,30 +31,6 @@ class Fields(NamedTuple):
     rows: list[int]
     lines: list[int] | None
     unreadable: int
-
-
-def read_bytes(path: Path, compressed: bool) -> bytes:
-    """A file's content, decompressed.
-
-    Raises:
-        InputError: if it cannot be read, is cut short or is empty.
-    """
-    try:
-        with gzip.open(path) if compressed else path.open("rb") as file:
-            content = file.read()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path}: found a folder, expected a file") from error
-    except EOFError as error:
-        raise InputError(f"{path}: the gzip file is cut short (it ends before its end marker)") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a valid gzip file ({error})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if not content.strip():
-        raise InputError(f"{path}: the file is empty")
-    return content
 
 
 class _Lines:
@@ -215,18 +192,11 @@ def read_parquet(path: Path) -> Fields:
     Raises:
         InputError: if pyarrow is not installed, or the file cannot be read.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(f"{path}: found a folder, expected a file")
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'sampleformer[parquet]'") from error
-    try:
-        table = pyarrow.parquet.ParquetFile(path).read()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a valid Parquet file ({' '.join(str(error).split())})") from error
-    values = [column.to_pylist() for column in table.columns]
-    return Fields(table.column_names, values, list(range(1, table.num_rows + 1)), None, 0)
+    check_file(path)
+    parquet = require("pyarrow.parquet", "parquet", str(path))
+    with reading(path, "a valid Parquet file"), parquet.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        check_unpacked(path, sum(group.total_byte_size for group in groups))
+        table = file.read()
+        values = [column.to_pylist() for column in table.columns]
+        return Fields(table.column_names, values, list(range(1, table.num_rows + 1)), None, 0)

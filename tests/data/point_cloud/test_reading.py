@@ -144,7 +144,7 @@ def test_what_fails_without_laspy(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         (100, "<I", "too few for 4294967295 records before the points"),
         (243, "<I", "too few for 4294967295 extended records"),
-        (247, "<Q", "too few for 18446744073709551615 points"),
+        (247, "<Q", "(too few for|would unpack to) "),
         (0, "<B", "found no header that starts with LASF"),
     ],
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from sampleformer.errors import InputError
+from sampleformer.unpacking import read_arrays
 
 _KINDS = {"integers": "iu", "finite numbers": "biuf", "numbers": "biuf"}
 
@@ -28,17 +27,7 @@ class ArrayFile:
 
     def __init__(self, path: str | os.PathLike[str], names: Collection[str]) -> None:
         self.path = Path(path)
-        if not self.path.exists():
-            raise InputError(f"{path}: no such file")
-        if not zipfile.is_zipfile(self.path):
-            found = "a folder" if self.path.is_dir() else "no archive, or one that is cut short"
-            raise InputError(f"{path}: found {found}, expected an NPZ archive")
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                self.found = archive.files
-                self._arrays = {name: archive[name] for name in archive.files if name in names}
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-            raise InputError(f"{path}: not a whole NPZ archive of plain arrays ({error})") from error
+        self._arrays, self.found = read_arrays(self.path, names)
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays

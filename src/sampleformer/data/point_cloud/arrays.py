@@ -1,19 +1,17 @@
 """Points from NPY, NPZ and H5 files."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_set import CloudSet
-from sampleformer.data.point_cloud.file_check import check_file, reading
 from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, class_numbers, clouds_of_arrays
-from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
 from sampleformer.extras import require
+from sampleformer.reading import check_file, reading
+from sampleformer.unpacking import check_unpacked, read_array, read_arrays, read_bytes
 
 
 def read_npy(path: Path, columns: Sequence[str] | None = None) -> Cloud:
@@ -26,9 +24,7 @@ def read_npy(path: Path, columns: Sequence[str] | None = None) -> Cloud:
     Raises:
         InputError: if it cannot be read, or holds no such array.
     """
-    values = _load(path)
-    if not isinstance(values, np.ndarray):
-        raise InputError(f"{path}: found a file of several arrays, expected an NPY file with one")
+    values = read_array(read_bytes(path), path)
     if values.ndim != 2:
         raise InputError(f"{path}: found an array of shape {values.shape}, expected (points, columns)")
     return clouds_of_arrays(path, {"points": values}, ["points"], columns).clouds[0]
@@ -103,11 +99,7 @@ def read_array_set(
 
 def _npz_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """The arrays of these names, and the names of all."""
-    archive = _load(path)
-    if isinstance(archive, np.ndarray):
-        raise InputError(f"{path}: found a single array, expected an NPZ file with named arrays")
-    with archive, reading(path, "a valid NPZ file"):
-        return {name: archive[name] for name in archive.files if name in names}, archive.files
+    return read_arrays(path, names)
 
 
 def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -117,6 +109,7 @@ def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray],
     with reading(path, "a valid H5 file"), h5py.File(path, "r") as file:
         found = [str(name) for name in file]
         used = [name for name in found if name in names and isinstance(file[name], h5py.Dataset)]
+        check_unpacked(path, sum(file[name].nbytes for name in used))
         return {name: _texts(np.asarray(file[name][()])) for name in used}, found
 
 
@@ -125,9 +118,3 @@ def _texts(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "S" or (values.dtype.kind == "O" and all(isinstance(each, bytes) for each in values.flat)):
         return np.array([each.decode() for each in values.reshape(-1).tolist()], dtype=str).reshape(values.shape)
     return values
-
-
-def _load(path: Path) -> Any:
-    content = read_bytes(path, compressed=False)
-    with reading(path, f"a valid {path.suffix[1:].upper()} file of numbers"):
-        return np.load(io.BytesIO(content), allow_pickle=False)

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
-from sampleformer.data.point_cloud.file_check import check_file, reading
 from sampleformer.errors import InputError
 from sampleformer.extras import require
+from sampleformer.reading import check_file, reading
+from sampleformer.unpacking import check_unpacked
 
 LARGEST = 65535  # of the 16 bits that intensity and colours have
 COLOURS = ("red", "green", "blue")
-# Scans shrink to a tenth in LAZ; no count of points is believed that would mean to less than this.
-MOST_COMPRESSED = 1000
 _RECORD, _EXTENDED_RECORD = 54, 60  # bytes of the headers of records that are not points
 
 
@@ -67,7 +66,8 @@ def _check_records(path: Path) -> None:
 
 def _check_points(path: Path, header: Any) -> None:
     """Refuses a number of points that the file has no room for: laspy would reserve the memory for it."""
-    size = path.stat().st_size
-    room = size * MOST_COMPRESSED if header.are_points_compressed else size
-    if header.point_count * header.point_format.size > room:
+    size, claimed = path.stat().st_size, header.point_count * header.point_format.size
+    if header.are_points_compressed:
+        check_unpacked(path, claimed)
+    elif claimed > size:
         raise ValueError(f"cut short: found {size} bytes, too few for {header.point_count} points")

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
-from sampleformer.data.point_cloud.file_check import check_file, reading
 from sampleformer.data.point_cloud.mesh import Mesh
 from sampleformer.data.point_cloud.obj import read_obj
 from sampleformer.data.point_cloud.off import read_off
 from sampleformer.errors import InputError
 from sampleformer.extras import require
+from sampleformer.reading import check_file, reading
 
 _LONGEST_HEADER = 2**16
 

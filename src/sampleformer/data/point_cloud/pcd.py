@@ -11,8 +11,8 @@ import numpy as np
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.lzf import decompress_lzf
 from sampleformer.data.point_cloud.text_rows import TextRow, text_rows, to_numbers
-from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
+from sampleformer.unpacking import read_bytes
 
 _NORMALS = ("normal_x", "normal_y", "normal_z")
 _FEATURES = ("intensity",)
@@ -34,7 +34,7 @@ def read_pcd(path: Path) -> Cloud:
 
     Source: Point Cloud Library, "The PCD (Point Cloud Data) file format", version 0.7.
     """
-    content = read_bytes(path, compressed=False)
+    content = read_bytes(path)
     header = _Header.of(path, content)
     fields = header.fields(path)
     data = content[header.end :]

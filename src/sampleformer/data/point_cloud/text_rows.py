@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
+from sampleformer.unpacking import read_bytes
 
 _SEPARATORS = re.compile(r"\s*[,;]\s*")
 
@@ -30,7 +30,7 @@ def text_rows(path: Path, content: bytes | None = None, comments: tuple[str, ...
     Raises:
         InputError: if the file cannot be read, is empty or is no UTF-8 text.
     """
-    content = read_bytes(path, compressed=False) if content is None else content
+    content = read_bytes(path) if content is None else content
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

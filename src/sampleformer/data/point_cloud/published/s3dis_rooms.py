@@ -8,8 +8,8 @@ import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.text_rows import text_rows, to_numbers
-from sampleformer.data.table_files import read_bytes
 from sampleformer.errors import InputError
+from sampleformer.unpacking import read_bytes
 
 CLASSES = (
     *("ceiling", "floor", "wall", "beam", "column", "window", "door"),
@@ -56,7 +56,7 @@ def read_room(path: Path) -> Cloud:
 
 
 def _read_object(path: Path) -> np.ndarray:
-    content = read_bytes(path, compressed=False).translate(_TO_BLANKS)
+    content = read_bytes(path).translate(_TO_BLANKS)
     try:
         values = np.loadtxt(io.BytesIO(content), ndmin=2)
     except ValueError:

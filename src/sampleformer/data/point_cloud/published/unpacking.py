@@ -2,11 +2,11 @@
 
 import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 
 from sampleformer.data.cache import cache_folder, make_folder
 from sampleformer.errors import InputError
+from sampleformer.unpacking import open_zip
 
 
 def unpacked(path: Path, cache: str | None = None) -> Path:
@@ -30,12 +30,11 @@ def unpacked(path: Path, cache: str | None = None) -> Path:
     make_folder(place.parent)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             archive.extractall(part)
         part.rename(place)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise InputError(f"{path}: not a valid .zip archive ({error})") from error
     return place
 
 
