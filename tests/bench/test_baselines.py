@@ -114,7 +114,7 @@ def test_clouds_are_drawn_for_training_as_for_our_models(monkeypatch: pytest.Mon
     assert len(drawn) == 3 * 4
     possible = {
         float(np.random.default_rng([0, step, row]).random()) for step in range(3) for row in range(16)
-    }  # as `training.batches.StepBatch` seeds it
+    }  # as `training.batches.StepChunks` seeds it
     assert set(drawn) <= possible
     assert len(set(drawn)) == 12
     assert found["samples"] == {"train": 16, "valid": 8, "test": 8}

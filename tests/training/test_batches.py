@@ -1,15 +1,17 @@
 """Tests of which samples make which step."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
-from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.batching import RandomBatches, cut_by_length, cut_in_order
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples
 from sampleformer.data.token_sets import TokenSets
-from sampleformer.training.batches import StepBatch, StepsToCheck, evaluation_loader, training_loader
+from sampleformer.training.batches import Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
 from sampleformer.training.outputs import in_order
 
 
@@ -35,12 +37,23 @@ def test_steps_that_begin_between_checks() -> None:
 
 def test_loaders_leave_the_random_numbers_of_training_alone() -> None:
     samples = _samples(12)
-    batches = LengthGroupedBatches(samples.lengths, batch_size=4, seed=0)
+    chunks = StepChunks(samples, RandomBatches(12, batch_size=4, seed=0), max_tokens=6)
     state = torch.get_rng_state()
-    ids = [name for batch in training_loader(samples, batches, StepsToCheck(lambda: 0, 3, 3)) for name in batch.ids]
-    assert sorted(ids, key=int) == [str(i) for i in range(12)]
+    steps = list(training_loader(chunks, StepsToCheck(lambda: 0, 3, 3)))
+    assert [sum(map(len, step)) for step in steps] == [4, 4, 4]
+    assert sorted((name for step in steps for chunk in step for name in chunk.ids), key=int) == samples.ids
     assert sum(len(batch) for batch in evaluation_loader(samples, 5)) == 12
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("cut", [cut_by_length, cut_in_order])
+def test_no_chunk_or_evaluation_batch_has_more_tokens_than_allowed(cut: Cut) -> None:
+    samples = _samples(40)
+    steps = [StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=9, cut=cut)[step] for step in range(4)]
+    for chunk in [*itertools.chain(*steps), *evaluation_loader(samples, 9)]:
+        assert chunk.tokens.features.numel() <= 9
+    whole = StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=50, cut=cut_in_order)[0]
+    assert [len(chunk) for chunk in whole] == [10]
 
 
 def test_outputs_come_back_in_the_order_of_the_samples() -> None:
@@ -56,10 +69,15 @@ def test_the_batch_of_a_step_is_the_same_whenever_it_is_made() -> None:
     offsets = np.concatenate([[0], lengths.cumsum()])
     names = [str(row) for row in range(12)]
     samples = Samples(TokenSets(np.arange(offsets[-1]), offsets), np.arange(12), names, prepare=prepare)
-    steps = StepBatch(samples, LengthGroupedBatches(samples.sizes, batch_size=4, seed=5))
-    later = steps[7].tokens.identifiers
-    first, again = steps[1].tokens.identifiers, StepBatch(samples, LengthGroupedBatches(lengths, 4, seed=5))[1]
-    assert torch.equal(first, again.tokens.identifiers)  # type: ignore[arg-type]
-    other = StepBatch(samples, LengthGroupedBatches(lengths, 4, seed=6))[1].tokens.identifiers
-    assert not torch.equal(first.flatten()[:4], later.flatten()[:4])  # type: ignore[union-attr]
-    assert not torch.equal(first.flatten()[:4], other.flatten()[:4])  # type: ignore[union-attr]
+
+    def drawn(step: int, seed: int = 5, max_tokens: int = 100) -> dict[str, tuple[float, ...]]:
+        """The identifiers of each sample of a step."""
+        chunks = StepChunks(samples, RandomBatches(12, batch_size=4, seed=seed), max_tokens)[step]
+        return {
+            name: tuple(identifiers[: lengths[int(name)]].flatten().tolist())
+            for chunk in chunks
+            for name, identifiers in zip(chunk.ids, chunk.tokens.identifiers, strict=True)  # type: ignore[arg-type]
+        }
+
+    assert drawn(1) == drawn(1) == drawn(1, max_tokens=5)
+    assert len({*drawn(1).values(), *drawn(7).values(), *drawn(1, seed=6).values()}) == 12

@@ -17,25 +17,27 @@ from tests.data.graph.small import write_many
 SETTINGS = ModelSettings(width=8, layers=1, heads=2, feedforward=16, embed=Component(name="graph"))
 
 
-def _checked_loss(splits: Splits, batch_size: int) -> float:
+def _checked_loss(splits: Splits, max_tokens: int, class_weights: str) -> float:
     torch.manual_seed(0)
     encoding = splits.encoding
     model = TokenModel(SETTINGS, encoding.inputs, encoding.outputs, level=encoding.level).eval()
-    module = TrainingModule(model, splits, TrainingSettings(steps=1, batch_size=batch_size), 1)
+    settings = TrainingSettings(steps=1, max_tokens=max_tokens, class_weights=class_weights)  # type: ignore[arg-type]
+    module = TrainingModule(model, splits, settings, 1)
     module.on_validation_epoch_start()
     with torch.no_grad():
-        for number, batch in enumerate(evaluation_loader(splits.valid, batch_size)):
+        for number, batch in enumerate(evaluation_loader(splits.valid, max_tokens)):
             module.validation_step(batch, number)
     module.on_validation_epoch_end()
     return module.valid_scores["loss"]
 
 
-def test_the_loss_is_the_mean_over_known_targets_however_they_are_batched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("class_weights", ["none", "balanced"])
+def test_the_loss_is_the_mean_over_known_targets_however_they_are_batched(tmp_path: Path, class_weights: str) -> None:
     splits = GraphFiles(str(write_many(tmp_path / "many")), "upper", identifiers=0).load()
     sets = TokenSets.of([splits.train[row] for row in range(12)])
     targets = np.arange(sets.offsets[-1]) % 3
     targets[1 : sets.offsets[2]] = -1  # of the first graph one is known, of the second none
     part = Samples(sets, TargetRows(targets, sets.offsets), [str(row) for row in range(12)])
     splits = Splits(part, part, part, splits.encoding)
-    alone, together = (_checked_loss(splits, size) for size in (1, 12))
+    alone, together = (_checked_loss(splits, tokens, class_weights) for tokens in (1, 1000))
     assert alone == pytest.approx(together, rel=1e-5)

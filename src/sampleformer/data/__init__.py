@@ -1,7 +1,7 @@
 """Reads, generates or downloads data, checks it, and batches it."""
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.batching import RandomBatches, cut_by_length
 from sampleformer.data.collate import collate
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.coco_sp import CocoSp
@@ -71,7 +71,6 @@ __all__ = [
     "GraphFiles",
     "GraphList",
     "Imdb",
-    "LengthGroupedBatches",
     "ListOps",
     "ModelNet10",
     "ModelNet40",
@@ -81,6 +80,7 @@ __all__ = [
     "PeptidesFunc",
     "PeptidesStruct",
     "PygDataset",
+    "RandomBatches",
     "S3dis",
     "Sample",
     "Samples",
@@ -94,4 +94,5 @@ __all__ = [
     "TokenSets",
     "TuDataset",
     "collate",
+    "cut_by_length",
 ]

@@ -36,11 +36,11 @@ class Batch:
         return len(self.ids)
 
     @property
-    def known(self) -> int:
-        """Number of targets that are known; of several columns each counts."""
-        if self.target_mask is not None:
-            return int(self.rows(self.target_mask).sum())
-        return 0 if self.targets is None else self.rows(self.targets).numel()
+    def target_rows(self) -> tuple[Tensor, Tensor | None]:
+        """Targets of all samples, tokens or pairs one after the other, and where these are known; None: all are."""
+        if self.targets is None:
+            raise ValueError("the batch has no targets")
+        return self.rows(self.targets), None if self.target_mask is None else self.rows(self.target_mask)
 
     def rows(self, answers: Tensor) -> Tensor:
         """Answers, targets or masks of all samples, tokens or pairs one after the other: ``(rows, …)``."""

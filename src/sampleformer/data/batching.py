@@ -1,40 +1,36 @@
-"""The order in which training sees the samples."""
+"""The order in which training sees the samples, and the chunks that go through the model at once."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
 
-_BATCHES_PER_POOL = 50
+CHUNK_OVERHEAD = 500
+"""Padded tokens that take a CPU as long as what a chunk costs beside its tokens."""
 
 
-class LengthGroupedBatches(Sampler[list[int]]):
-    """Batches of samples of similar length, so that little is padded.
+class RandomBatches(Sampler[list[int]]):
+    """Batches of samples in random order.
 
     Batch t of training is a pure function of (seed, t): pass ``t // batches_per_pass`` over the data has its own
-    random order. Within it, pools of fifty batches are sorted by length and cut into batches, and all batches are
-    shuffled. Every sample occurs once in a pass; the last batch cut may be smaller.
+    permutation, which is split into batches of nearly equal size.
 
     Args:
-        lengths: number of tokens of each sample.
-        batch_size: samples in a batch.
-        seed: seed of the random orders.
-        shuffle: False: all samples sorted by length, the same in every pass.
+        samples: number of samples. At least 1.
+        batch_size: largest number of samples in a batch. At least 1.
+        seed: seed of the permutations.
 
     Example:
-        >>> batches = LengthGroupedBatches([5, 1, 4, 2], batch_size=2, seed=0, shuffle=False)
-        >>> list(batches)
-        [[1, 3], [2, 0]]
+        >>> sorted(len(batch) for batch in RandomBatches(samples=9, batch_size=4, seed=0))
+        [3, 3, 3]
     """
 
-    def __init__(self, lengths: Sequence[int] | np.ndarray, batch_size: int, seed: int, shuffle: bool = True) -> None:
-        self.lengths = np.asarray(lengths, dtype=np.int64)
-        if len(self.lengths) == 0 or batch_size < 1:
-            raise ValueError(f"expected samples and a batch size of at least 1, got {len(lengths)} and {batch_size}")
-        self.batch_size = batch_size
+    def __init__(self, samples: int, batch_size: int, seed: int) -> None:
+        if samples < 1 or batch_size < 1:
+            raise ValueError(f"expected samples and a batch size of at least 1, got {samples} and {batch_size}")
+        self.samples = samples
         self.seed = seed
-        self.shuffle = shuffle
-        self.batches_per_pass = -(-len(self.lengths) // batch_size)
+        self.batches_per_pass = -(-samples // batch_size)
         self._pass: int | None = None
         self._batches: list[list[int]] = []
 
@@ -48,23 +44,70 @@ class LengthGroupedBatches(Sampler[list[int]]):
     def batch(self, step: int) -> list[int]:
         """Indices of the samples of batch `step` of training, counted from 0 over all passes."""
         number, place = divmod(step, self.batches_per_pass)
-        if not self.shuffle:
-            number = 0
         if self._pass != number:
-            self._pass, self._batches = number, self._order(number)
+            order = np.random.default_rng([self.seed, number]).permutation(self.samples)
+            self._pass = number
+            self._batches = [batch.tolist() for batch in np.array_split(order, self.batches_per_pass)]
         return self._batches[place]
 
-    def _order(self, number: int) -> list[list[int]]:
-        """All batches of one pass."""
-        if not self.shuffle:
-            return self._cut(np.arange(len(self.lengths)))
-        random = np.random.default_rng([self.seed, number])
-        order = random.permutation(len(self.lengths))
-        pool = _BATCHES_PER_POOL * self.batch_size
-        batches = [batch for start in range(0, len(order), pool) for batch in self._cut(order[start : start + pool])]
-        return [batches[place] for place in random.permutation(len(batches))]
 
-    def _cut(self, indices: np.ndarray) -> list[list[int]]:
-        """Batches of these samples sorted by length; samples of the same length stay in order."""
-        ranked = indices[np.argsort(self.lengths[indices], kind="stable")].tolist()
-        return [ranked[start : start + self.batch_size] for start in range(0, len(ranked), self.batch_size)]
+def cut_by_length(
+    sizes: Sequence[int] | np.ndarray, max_tokens: int, overhead: int = CHUNK_OVERHEAD
+) -> list[np.ndarray]:
+    """Chunks of samples of similar size, which take the least time.
+
+    A chunk costs its padded tokens, ``samples · longest``, and the overhead. Samples that are sorted by size are cut
+    where the sum of the costs is smallest.
+
+    Args:
+        sizes: tokens of each sample.
+        max_tokens: largest number of padded tokens in a chunk; a sample of more is a chunk by itself.
+        overhead: padded tokens that take as long as what a chunk costs beside them.
+
+    Returns:
+        Indices of the samples of each chunk; the longest samples come first, so that memory for the later chunks is
+        there.
+
+    Example:
+        >>> [chunk.tolist() for chunk in cut_by_length([900, 10, 1000, 12], max_tokens=2000, overhead=100)]
+        [[0, 2], [1, 3]]
+    """
+    order = np.argsort(sizes, kind="stable")
+    ranked = np.maximum(np.asarray(sizes, dtype=np.int64)[order], 1)  # a sample without tokens is padded to one
+    best = np.zeros(len(ranked) + 1, dtype=np.int64)  # cost of the first samples
+    starts = np.zeros(len(ranked) + 1, dtype=np.int64)  # of the chunk that ends there
+    for end in range(1, len(ranked) + 1):
+        longest = int(ranked[end - 1])
+        first = max(0, end - max(1, max_tokens // longest))
+        costs = best[first:end] + longest * np.arange(end - first, 0, -1)
+        at = int(costs.argmin())
+        best[end], starts[end] = costs[at] + overhead, first + at
+    chunks, end = [], len(ranked)
+    while end > 0:
+        chunks.append(order[starts[end] : end])
+        end = int(starts[end])
+    return chunks
+
+
+def cut_in_order(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[np.ndarray]:
+    """The fewest chunks of nearly equal numbers of samples, in the order given, each of at most `max_tokens`.
+
+    Samples of a random order stay a random one: for a model that looks at all samples of a chunk, such as a batch norm.
+
+    Args:
+        sizes: tokens of each sample.
+        max_tokens: largest number of padded tokens in a chunk; a sample of more is a chunk by itself.
+
+    Returns:
+        Indices of the samples of each chunk.
+
+    Example:
+        >>> [chunk.tolist() for chunk in cut_in_order([900, 10, 1000, 12], max_tokens=2000)]
+        [[0, 1], [2, 3]]
+    """
+    sizes = np.maximum(np.asarray(sizes, dtype=np.int64), 1)
+    for count in range(1, len(sizes)):
+        chunks = np.array_split(np.arange(len(sizes)), count)
+        if all(len(chunk) == 1 or len(chunk) * sizes[chunk].max() <= max_tokens for chunk in chunks):
+            return chunks
+    return list(np.arange(len(sizes))[:, None])

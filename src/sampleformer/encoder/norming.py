@@ -11,6 +11,13 @@ def is_tokenwise(norm: nn.Module) -> bool:
     return bool(getattr(norm, "tokenwise", True))
 
 
+def sees_whole_batch(model: nn.Module) -> bool:
+    """Whether a part of a model that trains looks at all samples of a batch, as batch norms do, torch's too."""
+    return any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) or not is_tokenwise(module) for module in model.modules()
+    )
+
+
 def normalised(norm: nn.Module | None, tokens: Tokens) -> Tokens:
     """The tokens after a norm; None: as they are."""
     if norm is None:

@@ -1,36 +1,52 @@
-"""Which samples make which step."""
+"""The batches of training and of checks, for the loaders."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.batching import RandomBatches, cut_by_length
 from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
 from sampleformer.training.outputs import evaluation_batches
 
+Cut = Callable[[np.ndarray, int], Sequence[np.ndarray]]
+"""From the sizes of the samples of a batch and the largest number of padded tokens to the places of each chunk's
+samples in the batch: `cut_by_length`, `cut_in_order`."""
 
-class StepBatch(Dataset[Batch]):
-    """The batch of each step of training, augmentations and random identifiers included.
+
+class StepChunks(Dataset[list[Batch]]):
+    """The batch of each step of training in chunks, augmentations and random identifiers included.
 
     It depends on the seed and the step alone, never on what ran before.
 
     Args:
         samples: the training part.
         batches: which samples make which step.
+        max_tokens: largest number of padded tokens in a chunk.
+        cut: how a batch is cut.
     """
 
-    def __init__(self, samples: Samples, batches: LengthGroupedBatches) -> None:
+    def __init__(self, samples: Samples, batches: RandomBatches, max_tokens: int, cut: Cut = cut_by_length) -> None:
         self._samples = samples
         self._batches = batches
+        self._max_tokens = max_tokens
+        self._cut = cut
+        self._sizes = samples.sizes
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> list[Batch]:
+        return [self._collate(step, rows) for rows in self.rows(step)]
+
+    def rows(self, step: int) -> list[np.ndarray]:
+        """Indices of the samples of each chunk of a step."""
+        batch = np.asarray(self._batches.batch(step))
+        return [batch[places] for places in self._cut(self._sizes[batch], self._max_tokens)]
+
+    def _collate(self, step: int, rows: np.ndarray) -> Batch:
         seed = self._batches.seed
-        rows = self._batches.batch(step)
-        return collate([self._samples.drawn(row, np.random.default_rng([seed, step, row])) for row in rows])
+        return collate([self._samples.drawn(row, np.random.default_rng([seed, step, row])) for row in rows.tolist()])
 
 
 class StepsToCheck:
@@ -58,13 +74,13 @@ class StepsToCheck:
         return iter(self._steps())
 
 
-def training_loader(samples: Samples, batches: LengthGroupedBatches, steps: StepsToCheck) -> "DataLoader[Batch]":
-    """Loads the batches of one virtual epoch."""
+def training_loader(chunks: StepChunks, steps: StepsToCheck) -> "DataLoader[list[Batch]]":
+    """Loads the steps of one virtual epoch."""
     # A loader draws a number from its generator whenever it starts; one of its own keeps torch's stream untouched.
-    return DataLoader(StepBatch(samples, batches), batch_size=None, sampler=steps, generator=torch.Generator())
+    return DataLoader(chunks, batch_size=None, sampler=steps, generator=torch.Generator())
 
 
-def evaluation_loader(samples: Samples, batch_size: int) -> "DataLoader[Batch]":
+def evaluation_loader(samples: Samples, max_tokens: int) -> "DataLoader[Batch]":
     """Loads every sample once, in the order of `evaluation_batches`."""
-    batches = evaluation_batches(samples, batch_size)
+    batches = evaluation_batches(samples, max_tokens)
     return DataLoader(samples, batch_sampler=batches, collate_fn=collate, generator=torch.Generator())  # type: ignore[arg-type]

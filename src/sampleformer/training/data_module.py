@@ -6,9 +6,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.batching import RandomBatches, cut_by_length
 from sampleformer.data.source import Splits
-from sampleformer.training.batches import StepsToCheck, evaluation_loader, training_loader
+from sampleformer.training.batches import Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -19,14 +19,16 @@ class TrainingData(LightningDataModule):
         splits: the data.
         settings: of the training.
         seed: of the order of the samples.
+        cut: chunks of a batch, from the sizes of its samples and the largest number of padded tokens.
     """
 
-    def __init__(self, splits: Splits, settings: TrainingSettings, seed: int) -> None:
+    def __init__(self, splits: Splits, settings: TrainingSettings, seed: int, cut: Cut = cut_by_length) -> None:
         super().__init__()
         self._splits = splits
         self._settings = settings
-        self._batches = LengthGroupedBatches(splits.train.sizes, settings.batch_size, seed)
-        self.batches_per_pass = self._batches.batches_per_pass
+        batches = RandomBatches(len(splits.train), settings.batch_size, seed)
+        self.chunks = StepChunks(splits.train, batches, settings.max_tokens, cut)
+        self.batches_per_pass = batches.batches_per_pass
         self.total_steps = settings.total_steps(self.batches_per_pass)
         self._every = settings.steps_between_checks(self.batches_per_pass)
 
@@ -35,14 +37,14 @@ class TrainingData(LightningDataModule):
         """Number of virtual epochs in the whole training; the last may be shorter."""
         return math.ceil(self.total_steps / self._every)
 
-    def train_dataloader(self) -> "DataLoader[Batch]":
-        """Batches of the steps from the current one to the next check."""
+    def train_dataloader(self) -> "DataLoader[list[Batch]]":
+        """Chunks of the steps from the current one to the next check."""
         steps = StepsToCheck(self._current_step, self._every, self.total_steps)
-        return training_loader(self._splits.train, self._batches, steps)
+        return training_loader(self.chunks, steps)
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Every sample of the validation part."""
-        return evaluation_loader(self._splits.valid, self._settings.batch_size)
+        return evaluation_loader(self._splits.valid, self._settings.max_tokens)
 
     def _current_step(self) -> int:
         return self.trainer.global_step if self.trainer else 0

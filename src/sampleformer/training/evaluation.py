@@ -57,7 +57,7 @@ def evaluate(
     else:
         samples = encoding.read(path, targets=True, on_error=on_error)
     targets = known_targets(samples)
-    outputs = model_outputs(model, samples, recipe.training.batch_size)
+    outputs = model_outputs(model, samples, recipe.training.max_tokens)
     answers = Answers.of(samples, outputs, encoding.task)
     share = majority_share(targets) if encoding.task == "classification" else None
     return {
@@ -107,7 +107,7 @@ def predict(
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()
     samples = encoding.read(path, targets=False, on_error=on_error)
-    outputs = model_outputs(model, samples, recipe.training.batch_size, "predicting")
+    outputs = model_outputs(model, samples, recipe.training.max_tokens, "predicting")
     answers = Answers.of(samples, outputs, encoding.task)
     write_predictions(output, encoding, answers, targets=False)
     return len(answers.outputs)

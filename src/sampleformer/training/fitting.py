@@ -12,7 +12,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from sampleformer.data.batching import cut_by_length, cut_in_order
 from sampleformer.data.source import Splits
+from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.model import TokenModel
 from sampleformer.training.callbacks.checkpoints import Checkpoints
 from sampleformer.training.callbacks.memory import ReturnMemory
@@ -70,7 +72,9 @@ def fit(
         KeyboardInterrupt: if the user stopped it.
         InputError: if the training loss stops being a number.
     """
-    data = TrainingData(splits, recipe.training, recipe.seed)
+    # A batch norm that saw samples of one length at a time would never meet the statistics of all.
+    cut = cut_in_order if sees_whole_batch(model) else cut_by_length
+    data = TrainingData(splits, recipe.training, recipe.seed, cut)
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
     metrics, checkpoints = MetricsFile(folder.metrics, data.total_steps), Checkpoints(folder.checkpoints)
     around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
@@ -95,7 +99,6 @@ def _make_trainer(recipe: Recipe, folder: RunFolder, checks: int, device: str, c
         devices=1,
         precision=recipe.training.precision,
         max_epochs=checks,
-        gradient_clip_val=recipe.training.gradient_clip,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,

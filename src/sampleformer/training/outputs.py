@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import LengthGroupedBatches
+from sampleformer.data.batching import cut_by_length
 from sampleformer.data.collate import collate
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
 
 
-def evaluation_batches(samples: Samples, batch_size: int) -> list[list[int]]:
-    """Indices of every sample once, in batches of similar sizes, always the same."""
-    return list(LengthGroupedBatches(samples.sizes, batch_size, seed=0, shuffle=False))
+def evaluation_batches(samples: Samples, max_tokens: int) -> list[list[int]]:
+    """Indices of every sample once, in batches of similar sizes, always the same; see `cut_by_length`."""
+    return [batch.tolist() for batch in cut_by_length(samples.sizes, max_tokens)]
 
 
 def known_targets(samples: Samples) -> np.ndarray:
@@ -44,6 +44,11 @@ def answer_model(model: nn.Module, batch: Batch) -> Tensor:
     return model(batch.tokens) if batch.pairs is None else model(batch.tokens, pairs=batch.pairs)
 
 
+def at_least_float32(outputs: Tensor) -> Tensor:
+    """Outputs in the precision in which losses are computed."""
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+
+
 def rows_by_sample(outputs: Tensor, batch: Batch) -> list[np.ndarray]:
     """The answers to each sample of a batch, ``(rows, o)`` float32: one, or one for each of its tokens or pairs."""
     values = outputs.detach().float().cpu()
@@ -68,13 +73,13 @@ def in_order(answers: Sequence[Sequence[np.ndarray]], batches: Sequence[Sequence
 
 
 @torch.inference_mode()
-def model_outputs(model: nn.Module, samples: Samples, batch_size: int, description: str = "evaluating") -> np.ndarray:
+def model_outputs(model: nn.Module, samples: Samples, max_tokens: int, description: str = "evaluating") -> np.ndarray:
     """Raw outputs for every sample, without noise or dropout.
 
     Args:
         model: put into evaluation mode; it stays on its device.
         samples: of the data.
-        batch_size: samples at a time.
+        max_tokens: padded tokens at a time, see `TrainingSettings`.
         description: what the progress bar says.
 
     Returns:
@@ -82,7 +87,7 @@ def model_outputs(model: nn.Module, samples: Samples, batch_size: int, descripti
     """
     model.eval()
     device = next(model.parameters()).device
-    batches = evaluation_batches(samples, batch_size)
+    batches = evaluation_batches(samples, max_tokens)
     answers = []
     with progress_bar(description, len(batches)) as show:
         for number, rows in enumerate(batches, start=1):

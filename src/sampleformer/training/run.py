@@ -193,7 +193,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     }
     for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
         _load_weights(model, folder.checkpoints / f"{name}.ckpt")
-        outputs = model_outputs(model, test, recipe.training.batch_size, f"testing the {name} weights")
+        outputs = model_outputs(model, test, recipe.training.max_tokens, f"testing the {name} weights")
         answers = Answers.of(test, outputs, task)
         scores = score(splits.encoding, answers)
         results[name] = {"step": step, "valid": fitted.valid[step], "test": scores}

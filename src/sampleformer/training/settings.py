@@ -14,7 +14,10 @@ class TrainingSettings(Settings):
     Args:
         epochs: passes over the training part. Either this or ``steps`` is given.
         steps: optimiser steps.
-        batch_size: samples a step.
+        batch_size: samples of a step. The samples of a pass are shared out evenly among its steps.
+        max_tokens: padded tokens (with those of edges) that go through the model at once, in training and evaluation. A
+            step goes through it in chunks of samples of similar length, whose gradients are added up: the result is
+            that of the whole batch, the memory that of the largest chunk. A sample of more is a chunk by itself.
         learning_rate: its highest value, after the warm-up.
         weight_decay: on weight matrices only; norms, biases and scalars are never decayed.
         optimizer: both use betas 0.9 and 0.999; ``adamw`` decouples the decay from the gradient.
@@ -46,6 +49,7 @@ class TrainingSettings(Settings):
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=32, ge=1)
+    max_tokens: int = Field(default=32_768, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     optimizer: Literal["adamw", "adam"] = "adamw"

@@ -11,8 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.errors import InputError
 from sampleformer.files import write_csv
-from sampleformer.training.choice_loss import TERMS
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.step_loss import TERMS
 
 LOG_EVERY = 50
 log = logging.getLogger("sampleformer")
@@ -60,7 +60,7 @@ class MetricsFile(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Adds the loss up without waiting for the device; every 50 steps, reads the sum."""
-        values = {"loss": outputs.get("task_loss", outputs["loss"])}
+        values = {"loss": outputs["task_loss"]}
         values |= {name: outputs[name] for name in TERMS if name in outputs}
         for name, value in values.items():
             zero = torch.zeros((), dtype=torch.float32, device=value.device)

@@ -1,6 +1,6 @@
-"""The loss of a step that looks at which tokens were chosen, and at their scores."""
+"""The loss of a step: that of the task, and what looks at which tokens were chosen and at their scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,8 @@ from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
 from sampleformer.model import TokenModel
 from sampleformer.training.choice import learns_by_score_function
-from sampleformer.training.outputs import answer_model
+from sampleformer.training.objective import Objective, positive
+from sampleformer.training.outputs import answer_model, at_least_float32
 from sampleformer.training.settings import TrainingSettings
 
 TERMS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"score_entropy": score_entropy, "score_load": score_load}
@@ -21,63 +22,62 @@ TERMS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"score_entropy": 
 _SIGNS = {"score_entropy": -1, "score_load": 1}
 
 
-class ChoiceLoss:
-    """The loss of the task, terms of the scores, and what a choice without a gradient learns by.
+class StepLoss:
+    """The loss of a step, whose batch goes through the model in chunks.
 
     ``L = mean_r loss_r - w_entropy H + w_load CV² + leave_one_out``: H and CV² are means over layers, groups and
     samples, see `functional.collapse`. The last term is there where the choice learns by the score function: then the
-    model answers each batch r times, with choices of their own.
+    model answers each chunk r times, with choices of their own. Without weights and such a choice, L is the loss of the
+    task.
 
     Args:
         settings: of the training.
         model: that is trained.
-        loss: of a batch, ``()``, from the model's answers.
-        shares: what each row of the answers adds to it, ``(rows,)``.
+        objective: the loss of the task.
     """
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        model: TokenModel,
-        loss: Callable[[Tensor, Batch], Tensor],
-        shares: Callable[[Tensor, Batch], Tensor],
-    ) -> None:
+    def __init__(self, settings: TrainingSettings, model: TokenModel, objective: Objective) -> None:
         self._weights = {name: weight for name in TERMS if (weight := getattr(settings, name))}
         self._by_score_function = learns_by_score_function(model)
         self._passes = settings.choice_samples if self._by_score_function else 1
-        self._model, self._loss, self._shares = model, loss, shares
+        self._model, self._objective = model, objective
 
-    @property
-    def needed(self) -> bool:
-        """Whether there is anything beside the loss of the task."""
-        return bool(self._weights) or self._by_score_function
+    def __call__(self, chunks: Sequence[Batch]) -> Iterator[dict[str, Tensor]]:
+        """What each chunk adds to the loss of the batch; its graph is made when it is asked for.
 
-    def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of a batch.
-
-        Returns:
+        Yields:
             ``loss``, which is to be minimised; beside it, for the record, ``task_loss`` and each term that has a
-            weight.
+            weight. The sums over the chunks are those of the whole batch.
 
         Raises:
             InputError: if no sampler of the model shows what it chose, see `observed_choices`.
         """
-        passes = [self._answer(batch) for _ in range(self._passes)]
+        weights = [self._objective.weights(*chunk.target_rows).sum() for chunk in chunks]
+        weight, samples = positive(torch.stack(weights).sum()), sum(len(chunk) for chunk in chunks)
+        for chunk in chunks:
+            if self._weights or self._by_score_function:
+                yield self._with_terms(chunk, weight, samples)
+            else:
+                loss = self._losses(answer_model(self._model, chunk), chunk).sum() / weight
+                yield {"loss": loss, "task_loss": loss.detach()}
+
+    def _with_terms(self, chunk: Batch, weight: Tensor, samples: int) -> dict[str, Tensor]:
+        passes = [self._answer(chunk) for _ in range(self._passes)]
+        losses = torch.stack([self._losses_of_samples(each.outputs, chunk) / weight for each in passes])
+        loss = task = losses.sum(1).mean()
+        share = len(chunk) / samples  # of what is a mean over samples
         if self._by_score_function:
-            losses = torch.stack([self._loss_of_samples(each.outputs, batch) for each in passes])
-            task = losses.mean()
-            loss = task + leave_one_out(losses, torch.stack([each.log_probability for each in passes]))
-        else:
-            loss = task = self._loss(passes[0].outputs, batch)
+            log_probabilities = torch.stack([each.log_probability for each in passes])
+            loss = task + share * leave_one_out(samples * losses, log_probabilities)
         choices = [choice for each in passes for choice in each.choices]
-        terms = {name: _mean(TERMS[name], choices) for name in self._weights}
+        terms = {name: share * _mean(TERMS[name], choices) for name in self._weights}
         for name, value in terms.items():
             loss = loss + _SIGNS[name] * self._weights[name] * value
         return {"loss": loss} | {name: value.detach() for name, value in {"task_loss": task, **terms}.items()}
 
-    def _answer(self, batch: Batch) -> "_Pass":
+    def _answer(self, chunk: Batch) -> "_Pass":
         with observed_choices() as choices:
-            outputs = answer_model(self._model, batch)
+            outputs = answer_model(self._model, chunk)
         if not choices:
             name = next(iter(self._weights), "choice_samples")
             raise InputError(
@@ -86,18 +86,20 @@ class ChoiceLoss:
             )
         return _Pass(outputs, choices)
 
-    def _loss_of_samples(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The loss of each sample, ``(b,)``, whose mean is the loss of the batch."""
-        shares = self._shares(outputs, batch)
-        if batch.answered is not None:
-            everywhere = shares.new_zeros(batch.answered.shape)
-            shares = everywhere.masked_scatter(batch.answered, shares).sum(1)
-        return shares * len(batch)
+    def _losses(self, outputs: Tensor, chunk: Batch) -> Tensor:
+        return self._objective.losses(chunk.rows(at_least_float32(outputs)), *chunk.target_rows)
+
+    def _losses_of_samples(self, outputs: Tensor, chunk: Batch) -> Tensor:
+        """The summed losses of each sample's rows, ``(b,)``."""
+        losses = self._losses(outputs, chunk)
+        if chunk.answered is None:
+            return losses
+        return losses.new_zeros(chunk.answered.shape).masked_scatter(chunk.answered, losses).sum(1)
 
 
 @dataclass(frozen=True)
 class _Pass:
-    """One answer to a batch, and the choices that led to it."""
+    """One answer to a chunk, and the choices that led to it."""
 
     outputs: Tensor
     choices: list[Observation]

@@ -1,60 +1,28 @@
-"""The loss of a step that looks at the choices."""
+"""The loss of a step, with the terms that look at the choices."""
 
 import csv
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from sampleformer.attention import Choice, PairSampler, observed_choices
-from sampleformer.data import GraphFiles, TextTable
+from sampleformer.data import TextTable, collate
+from sampleformer.data.batch import Batch
 from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
-from sampleformer.model import ModelSettings, TokenModel
-from sampleformer.settings import Component
+from sampleformer.model import TokenModel
 from sampleformer.tokens import Tokens
 from sampleformer.training import TrainingSettings, train
-from sampleformer.training.batches import evaluation_loader
 from sampleformer.training.module import TrainingModule
-from sampleformer.training.objective import make_objective, make_shares
 from sampleformer.training.run_folder import read_checkpoint
-from tests.data.graph.small import write_many
 from tests.training.small import text_recipe, write_texts
 from tests.training.test_run import StopAt
 
 SFT = {"attention": {"name": "sft", "sampled": 3}, "dropout": 0.0}
 SCORE_FUNCTION = {"attention": {"name": "samsa", "sampled": 2, "choice": "score_function"}, "dropout": 0.0}
-
-
-@pytest.mark.parametrize("weights", ["none", "balanced"])
-@pytest.mark.parametrize("known", ["all", "some", "none"])
-@pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
-def test_shares_of_the_rows_add_up_to_the_loss(task: str, known: str, weights: str) -> None:
-    random = np.random.default_rng(0)
-    if task == "classification":
-        targets = torch.from_numpy(random.integers(0, 3, size=7))
-        mask = torch.from_numpy(random.random(7) < 0.5)
-        given = torch.where(mask, targets, -1) if known != "all" else targets
-    else:
-        targets = torch.from_numpy(random.integers(0, 2, size=(7, 3))).float()
-        mask = torch.from_numpy(random.random((7, 3)) < 0.5)
-        given = torch.where(mask, targets, torch.nan) if known != "all" else targets
-    mask = mask & (known == "some")
-    outputs = torch.randn(7, 3, requires_grad=True)
-    loss, shares = (
-        make(task, targets.numpy(), 3, class_weights=weights)(outputs, given, None if known == "all" else mask)
-        for make in (make_objective, make_shares)
-    )
-    assert shares.shape == (7,)
-    torch.testing.assert_close(shares.sum(), loss)
-    gradients = [torch.autograd.grad(value, outputs)[0] for value in (shares.sum(), loss)]
-    torch.testing.assert_close(*gradients)
-    if known == "some":
-        alone = mask if mask.ndim == 1 else mask.any(1)
-        assert torch.equal(shares != 0, alone)
 
 
 def _module(path: Path, model: dict[str, Any] = SFT, **training: Any) -> tuple[TrainingModule, Any]:
@@ -63,13 +31,19 @@ def _module(path: Path, model: dict[str, Any] = SFT, **training: Any) -> tuple[T
     encoding = splits.encoding
     model = TokenModel(recipe.model, encoding.inputs, encoding.outputs).train()
     module = TrainingModule(model, splits, recipe.training, 6)
-    return module, next(iter(evaluation_loader(splits.train, 8)))
+    return module, collate([splits.train[row] for row in range(8)])
+
+
+def _step(module: TrainingModule, batch: Batch) -> dict[str, Tensor]:
+    """The loss of a batch in one chunk."""
+    (parts,) = module._step_loss([batch])
+    return parts
 
 
 def test_terms_are_weighed_and_recorded(tmp_path: Path) -> None:
     module, batch = _module(write_texts(tmp_path / "texts.csv"), score_entropy=0.5, score_load=0.25)
     torch.manual_seed(3)
-    found = module.training_step(batch, 0)
+    found = _step(module, batch)
     torch.manual_seed(3)
     with observed_choices() as choices:
         outputs = module.model(batch.tokens)
@@ -84,9 +58,11 @@ def test_terms_are_weighed_and_recorded(tmp_path: Path) -> None:
     assert not any(found[name].requires_grad for name in ("task_loss", "score_entropy", "score_load"))
 
 
-def test_without_weights_the_step_is_what_it_was(tmp_path: Path) -> None:
+def test_without_weights_the_loss_is_that_of_the_task(tmp_path: Path) -> None:
     module, batch = _module(write_texts(tmp_path / "texts.csv"))
-    assert isinstance(module.training_step(batch, 0), torch.Tensor)
+    found = _step(module, batch)
+    assert found.keys() == {"loss", "task_loss"}
+    assert torch.equal(found["loss"].detach(), found["task_loss"])
 
 
 def test_the_terms_have_columns_and_the_loss_is_that_of_the_task(tmp_path: Path) -> None:
@@ -110,10 +86,8 @@ def test_a_weight_works_against_collapse(tmp_path: Path, setting: str) -> None:
                 layer.attention.sampler.score.weight *= 10
         optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
         for _ in range(20):
-            step = module.training_step(batch, 0)
-            loss = step["loss"] if isinstance(step, dict) else step
             optimizer.zero_grad()
-            loss.backward()
+            _step(module, batch)["loss"].backward()
             optimizer.step()
         with observed_choices() as choices:
             module.model(batch.tokens)
@@ -127,7 +101,7 @@ def test_the_score_function_learns_from_several_draws(tmp_path: Path, samples: i
     module, batch = _module(write_texts(tmp_path / "texts.csv"), SCORE_FUNCTION, choice_samples=samples)
     learning = {name: each for name, each in module.model.named_parameters() if each.requires_grad}
     torch.manual_seed(3)
-    found = module.training_step(batch, 0)
+    found = _step(module, batch)
     found["loss"].backward()
     torch.manual_seed(3)
     losses, log_probabilities = [], []
@@ -149,27 +123,6 @@ def test_the_score_function_learns_from_several_draws(tmp_path: Path, samples: i
     for name, parameter in learning.items():
         torch.testing.assert_close(gradients[name], parameter.grad)
     assert [bool(each.any()) for name, each in gradients.items() if name.endswith("scorer.score.weight")] == [True] * 2
-
-
-def test_losses_of_samples_are_those_of_their_nodes(tmp_path: Path) -> None:
-    splits = GraphFiles(str(write_many(tmp_path / "many")), "upper", identifiers=0).load()
-    encoding = splits.encoding
-    attention = Component(name="samsa", sampled=2, choice="score_function")
-    settings = ModelSettings(
-        width=8, layers=1, heads=2, feedforward=16, embed=Component(name="graph"), attention=attention
-    )
-    model = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level).eval()
-    module = TrainingModule(model, splits, TrainingSettings(steps=1), 1)
-    batch = next(iter(evaluation_loader(splits.train, 5)))
-    assert batch.answered is not None
-    outputs = model(batch.tokens)
-    found = module._choice_loss._loss_of_samples(outputs, batch)
-    torch.testing.assert_close(found.mean(), module._loss(outputs, batch))
-    nodes = int(batch.answered.sum())
-    for row in range(len(batch)):
-        of_row = batch.answered[row]
-        losses = torch.nn.functional.cross_entropy(outputs[row][of_row], batch.targets[row][of_row], reduction="sum")
-        torch.testing.assert_close(found[row], losses * len(batch) / nodes)
 
 
 def test_a_training_by_the_score_function_goes_on_bit_for_bit(tmp_path: Path) -> None:
@@ -195,7 +148,7 @@ def test_a_sampler_that_shows_no_scores_is_told_so(tmp_path: Path) -> None:
     for layer in module.model.encoder.layers:
         layer.attention.sampler = Silent(8, sampled=3)
     with pytest.raises(InputError, match=r"^training.score_load: needs the scores of the choice, but no sampler"):
-        module.training_step(batch, 0)
+        _step(module, batch)
 
 
 def test_settings_are_checked() -> None:
