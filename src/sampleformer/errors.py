@@ -1,12 +1,14 @@
 """Errors that a user can act on."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 
 NAMES_SHOWN = 30
 LONGEST_NAME = 80
 _COMPARED = 2000
+_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")  # an escaped surrogate, which stands for a byte that is not UTF-8
 
 
 class InputError(ValueError):
@@ -42,10 +44,13 @@ def one_line(text: str, most: int | None = None) -> str:
     Example:
         >>> one_line("found\n  a\x1b[2Jb")
         'found a\\x1b[2Jb'
+        >>> one_line("ma\udce9")
+        'ma\\xe9'
     """
     if most is not None and len(text) > most:
         text = text[:most].rstrip() + " …"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
+    return _BYTE.sub(r"\\x\1", line)
 
 
 def shown(value: object) -> str:

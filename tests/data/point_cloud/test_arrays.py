@@ -134,7 +134,7 @@ def test_bad_npy_files(tmp_path: Path, array: np.ndarray, message: str) -> None:
         ({"points": POINTS, "normals": NORMALS[:, :2]}, r"normals: found shape \(5, 2\), expected \(points, 3\)"),
         ({"points": POINTS, "labels": np.full(5, 0.5)}, "labels: found 0.5, expected whole numbers"),
         ({"points": POINTS, "labels": np.zeros((5, 2), int)}, r"labels: found int64 of shape \(5, 2\), expected"),
-        ({"points": np.array([[None, 1, 2]])}, "not a valid NPZ file"),
+        ({"points": np.array([[None, 1, 2]])}, "array 'points': not a valid NPY file of numbers"),
         ({"points": NAN}, "points: row 4 is .*nan.*, expected finite numbers"),
     ],
 )
@@ -157,7 +157,7 @@ def test_bad_npz_files(tmp_path: Path, arrays: dict, message: str) -> None:
             {"data": np.zeros((2, 5, 3)), "label": np.zeros(3, int)},
             "label: found 3 clouds, expected 2, as there",
         ),
-        ({"data": np.zeros((2, 5, 3)), "label": np.zeros(2)}, "label: found float64, expected whole numbers"),
+        ({"data": np.zeros((2, 5, 3)), "label": np.zeros(2)}, "label: found float64, expected whole numbers or texts"),
         ({"data": np.zeros((2, 5, 3)), "pid": np.zeros((2, 4), int)}, "cloud 1 of 2: labels: found 4 rows, expected 5"),
         ({"data": np.stack([POINTS, NAN])}, "cloud 2 of 2: points: row 4 is .*nan.*, expected finite numbers"),
     ],
@@ -209,3 +209,105 @@ def test_what_fails_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(InputError, match=r'pip install "sampleformer\[points\]"'):
         read_h5(path)
+
+
+MANY = RANDOM.standard_normal((3, 20, 3))
+
+
+@pytest.mark.parametrize("kind", ["npz", "h5"])
+@pytest.mark.parametrize("columns", [3, 6])
+def test_channels_before_points_are_moved_behind_them(tmp_path: Path, kind: str, columns: int) -> None:
+    points = RANDOM.standard_normal((4, 20, columns))
+    normals = np.broadcast_to([0, 0, 1], (4, 20, 3))
+    arrays = {
+        "points": np.swapaxes(points, 1, 2),
+        "normals": np.swapaxes(normals, 1, 2),
+        "labels": np.zeros((4, 20), int),
+    }
+    path = tmp_path / f"a.{kind}"
+    np.savez(path, **arrays) if kind == "npz" else save_h5(path, **arrays)
+    found = (read_npz if kind == "npz" else read_h5)(path)
+    for cloud, expected in zip(found.clouds, points, strict=True):
+        np.testing.assert_allclose(cloud.points, expected[:, :3], rtol=1e-6)
+        assert cloud.normals.tolist() == [[0, 0, 1]] * 20
+        assert cloud.remarks == ("channels come before points and were moved behind them",)
+
+
+def test_one_cloud_with_channels_before_points(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", MANY[0].T)
+    np.testing.assert_allclose(read_npy(tmp_path / "a.npy").points, MANY[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (
+            {"points": MANY[:, :8].swapaxes(1, 2)},
+            r"shape \(3, 3, 8\), clouds of three points with 8 columns",
+        ),
+        (
+            {"points": MANY.swapaxes(0, 1), "label": np.arange(3)},
+            r"label: found 3 clouds, as many as there are points",
+        ),
+        ({"points": MANY, "label": np.eye(40, dtype=int)[:3]}, "labels: found 40 rows, expected 20, one a point"),
+        ({"points": MANY, "label": np.zeros(3)}, "label: found float64, expected whole numbers or texts"),
+        ({"points": MANY, "label": np.array([2**63, 0, 0], np.uint64)}, "label: found 9223372036854775808, expected"),
+        ({"points": MANY, "labels": np.full((3, 20), 2**63, np.uint64)}, "labels: found 9223372036854775808, expected"),
+        ({"points": MANY, "labels": np.full((3, 20), 1e300)}, r"labels: found 1e\+300, expected whole numbers"),
+        ({"points": MANY, "labels": np.zeros((3, 20, 2), int)}, r"labels: found int64 of shape \(20, 2\), expected"),
+        ({"points": MANY * 1e39}, r"points: row 1, column 1 is .*e\+3., expected at most 3.4.*single precision"),
+        ({"points": MANY, "features": MANY * 1e39}, r"features: row 1, column 1 is .*, expected at most 3.4"),
+        ({"points": np.full((3, 5, 3), 2**60)}, "points: found a whole number beyond 9007199254740992"),
+    ],
+)
+def test_arrays_of_another_meaning_are_refused(tmp_path: Path, arrays: dict, message: str) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("kind", ["npz", "h5"])
+def test_colours_and_intensity_are_features_and_other_arrays_are_named(tmp_path: Path, kind: str) -> None:
+    arrays = {
+        "points": np.concatenate([MANY, np.full((3, 20, 1), 7.0)], axis=2),
+        "colors": np.full((3, 20, 3), 51, np.uint8),
+        "intensity": np.full((3, 20), 0.5),
+        "faceId": np.zeros((3, 20), int),
+        "seg": np.zeros((3, 20), int),
+        "pid": np.ones((3, 20), int),
+    }
+    path = tmp_path / f"a.{kind}"
+    np.savez(path, **arrays) if kind == "npz" else save_h5(path, **arrays)
+    for cloud in (read_npz if kind == "npz" else read_h5)(path).clouds:
+        np.testing.assert_allclose(cloud.features, [[7, 0.2, 0.2, 0.2, 0.5]] * 20, rtol=1e-6)
+        assert cloud.labels.tolist() == [1] * 20
+        assert cloud.remarks == ("not used: array faceId, array seg",)
+
+
+def test_texts_are_classes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", points=MANY, label=["chair", "lamp", "chair"])
+    assert read_npz(tmp_path / "a.npz").classes.tolist() == ["chair", "lamp", "chair"]
+    path = save_h5(tmp_path / "a.h5", data=MANY, label=[b"chair", b"lamp", b"chair"])
+    assert read_h5(path).classes.tolist() == ["chair", "lamp", "chair"]
+
+
+def test_an_array_behind_the_array_of_an_npy_file(tmp_path: Path) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.save(file, POINTS)
+        np.save(file, POINTS)
+    with pytest.raises(InputError, match="found 248 bytes of values, expected 60"):
+        read_npy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "h5"])
+def test_every_cut_is_noticed(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "h5":
+        save_h5(path, data=POINTS)
+    else:
+        (np.save if kind == "npy" else lambda path, x: np.savez(path, points=x))(path, POINTS)
+    whole, read = path.read_bytes(), {"npy": read_npy, "npz": read_npz, "h5": read_h5}[kind]
+    for keep in range(0, len(whole), 1 if kind != "h5" else 7):
+        path.write_bytes(whole[:keep])
+        with pytest.raises(InputError, match=f"a.{kind}: "):
+            read(path)

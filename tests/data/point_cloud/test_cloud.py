@@ -82,3 +82,41 @@ def test_complex_numbers_are_not_cast(part: str) -> None:
     given = {"points": np.zeros((2, 3))} | {part: np.ones((2, 3)) * 1j}
     with pytest.raises(ValueError, match=rf"{part}: found complex128, expected real numbers"):
         Cloud.measured(**given)
+
+
+@pytest.mark.parametrize("extent", [1.0, 100.0, 5_000.0, 50_000.0])
+@pytest.mark.parametrize("corner", [(500_000.0, 5_400_000.0, 120.0), (0.0, 0.0, 0.0), (-2e7, 1e6, 8000.0)])
+def test_coordinates_are_moved_before_they_are_rounded(extent, corner):
+    points = np.random.default_rng(0).random((200, 3)) * extent + np.array(corner)
+    cloud = Cloud.measured(points)
+    error = np.abs(cloud.points.astype(np.float64) + cloud.origin - points).max()
+    assert error <= 2e-6 * extent
+
+
+def test_features_such_as_times_keep_their_digits():
+    times = 1.3e9 + np.arange(4)[:, None] * 1e-3
+    cloud = Cloud.measured(POINTS, features=np.hstack([times, np.ones((4, 1))]))
+    assert cloud.features.dtype == np.float64
+    assert cloud.features[:, 0].tolist() == times[:, 0].tolist()
+    assert Cloud.measured(POINTS, features=np.arange(4.0)[:, None] * 0.1).features.dtype == np.float32
+
+
+@pytest.mark.parametrize("length", [1e-300, 1e-30, 1.0, 1e38])
+def test_normals_of_any_length_become_unit(length):
+    assert Cloud.measured(POINTS, [[0, length, 0]] * 4).normals.tolist() == [[0, 1, 0]] * 4
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number"), [(np.float32, 1e20), (np.float64, 2.0**60), (np.float64, np.inf), (np.uint64, 2**63)]
+)
+def test_labels_that_would_be_wrapped_or_rounded(dtype, number):
+    with pytest.raises(ValueError, match="labels: found .*, expected whole numbers"):
+        Cloud.measured(POINTS, labels=np.full(4, number, dtype))
+
+
+@pytest.mark.parametrize("part", ["points", "normals", "features"])
+def test_numbers_beyond_single_precision_are_named(part):
+    values = np.ones((4, 3))
+    values[2, 1] = -1e39
+    with pytest.raises(ValueError, match=rf"{part}: row 3, column 2 is -1e\+39, expected at most 3.40282e\+38"):
+        Cloud.measured(**{"points": POINTS, part: values})

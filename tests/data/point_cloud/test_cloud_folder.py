@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from sampleformer.data.point_cloud import cloud_parsing
+from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
 from sampleformer.data.point_cloud.cloud_folders import holds_clouds, read_folder
+from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.errors import InputError
 from tests.data.point_cloud.small import BOX, TRIANGLE, cloud, write_meshes, write_parts, write_points, write_shapes
 
@@ -195,3 +197,46 @@ def test_clouds_whose_points_have_no_labels_or_unseen_ones(tmp_path: Path) -> No
     assert known == {"unseen.txt": False, "well.txt": True}
     with pytest.raises(InputError, match=r"names: found 'a' twice"):
         CloudFolder(str(tmp_path / "parts"), "labels", names=["a", "b", "a"])
+
+
+NAMES = [("ma\udce9", r"ma\\xe9', which is not UTF-8"), ("a\nb", r"a\\nb', which is with a control character")]
+
+
+@pytest.mark.parametrize(("name", "message"), NAMES)
+@pytest.mark.parametrize("kind", ["class", "file", "folder"])
+def test_names_that_cannot_be_written_are_refused_before_files_are_read(
+    tmp_path: Path, kind: str, name: str, message: str
+) -> None:
+    folder = write_shapes(tmp_path / "shapes", each=3)
+    changed = {"class": folder / "disc", "file": folder / "disc" / "0.xyz", "folder": folder}[kind]
+    changed.rename(changed.parent / f"{name}{changed.suffix}")
+    path = changed.parent / name if kind == "folder" else folder
+    with pytest.raises(InputError, match=message.replace("'", rf"{changed.suffix}'", 1)) as caught:
+        read_folder(path, classes=True)
+    assert str(caught.value).isprintable()
+
+
+def test_a_single_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    path = write_points(tmp_path / "ma\udce9.xyz", cloud(0))
+    with pytest.raises(InputError, match=r"found the name 'ma\\xe9.xyz', which is not UTF-8; rename it"):
+        read_cloud_rows(path, None, "stop", CloudView())
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_not_used_is_said_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setenv("SAMPLEFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cloud_parsing, "_WORTH_KEEPING", 1)
+    header = "ply\nformat ascii 1.0\nelement vertex 3\n" + "".join(f"property float {axis}\n" for axis in "xyzw")
+    for name in "ab":
+        (tmp_path / "shapes" / name).mkdir(parents=True)
+        for number in range(10):
+            text = f"{header}end_header\n{number} 0 0 1\n0 1 0 1\n0 0 1 1\n"
+            (tmp_path / "shapes" / name / f"{number}.ply").write_text(text)
+    for _ in range(times):
+        caplog.clear()
+        with caplog.at_level("INFO", logger="sampleformer"):
+            CloudFolder(str(tmp_path / "shapes")).load()
+        said = [record.getMessage() for record in caplog.records if "not used" in record.getMessage()]
+        assert said == [f"{tmp_path / 'shapes'}: not used: w of vertex (20 of 20 clouds)"]

@@ -1,5 +1,6 @@
 """Tests of tables that list clouds."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,15 @@ def test_clouds_of_the_same_name_are_not_taken_for_one(tmp_path: Path) -> None:
     splits.encoding.id_column = None
     with pytest.raises(InputError, match=wrong):
         splits.encoding.read(path, targets=False)
+
+
+@pytest.mark.parametrize("value", [["a.xyz"], {"a": 1}, 7, None, "", " ", "a\0b.xyz"])
+def test_what_is_no_path_is_a_wrong_row(tmp_path: Path, value: object) -> None:
+    write_shapes(tmp_path / "shapes")
+    names = [f"shapes/{name}/{number}.xyz" for name in ("ball", "disc") for number in range(10)]
+    rows = [{"file": name, "weight": number + 0.5} for number, name in enumerate([*names[:3], value, *names[3:]])]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=r"row 4 \(line 4\): column 'file': found .*, expected the path of a file"):
+        CloudTable(str(path), "file", "weight").load()
+    assert CloudTable(str(path), "file", "weight", on_error="skip").load().skipped == 1

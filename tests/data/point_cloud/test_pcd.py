@@ -114,7 +114,11 @@ def test_coordinates_alone(tmp_path: Path) -> None:
         ("DATA ascii", "DATUM ascii", "found no line DATA in the header, expected a PCD file"),
         ("POINTS 3\n", "", "found no POINTS in the header, expected a PCD file"),
         ("POINTS 3", "POINTS many", "POINTS: found 'many', expected a number"),
-        ("POINTS 3", "POINTS 4", "found 3 lines of points, expected 4 as in the header"),
+        ("POINTS 3", "POINTS 4", "POINTS: found 4, expected 3, which is WIDTH 3 times HEIGHT 1"),
+        ("WIDTH 3\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS 3", "POINTS 4", "found 3 lines of points, expected 4"),
+        ("WIDTH 3\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS 3", "POINTS 2", "found 3 lines of points, expected 2"),
+        ("POINTS 3", "POINTS " + 5000 * "3", "POINTS: found '3+.*3+', expected a number"),
+        ("POINTS 3", "POINTS ٣", "POINTS: found .*, expected a number"),
         ("DATA ascii", "DATA zip", "DATA: found 'zip', expected ascii, binary or binary_compressed"),
         ("SIZE 4 1", "SIZE 4", "found FIELDS, SIZE, TYPE and COUNT of different lengths, expected one a field"),
         ("TYPE F", "TYPE Q", "found the field x of type Q, size 4, count 1, expected types F, U, I of 1 to 8 bytes"),
@@ -126,7 +130,7 @@ def test_coordinates_alone(tmp_path: Path) -> None:
         ),
         ("\n1 9", "\nnan 9", "line 12: found 'nan' in column 1, expected a finite number"),
         ("\n4 9 9 9 5", "\n4 9 9 9 five", "line 13: found 'five' in column 5, expected a finite number"),
-        ("9 9 9 8 9 3 0 0 9 0\n", "9 9 9 8\n", "line 14: found 5 columns, expected at least 6"),
+        ("9 9 9 8 9 3 0 0 9 0\n", "9 9 9 8\n", "line 14: found 5 columns, expected 11 as in the header"),
     ],
 )
 def test_bad_files(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -201,3 +205,42 @@ def test_a_field_that_is_there_twice(tmp_path: Path) -> None:
     path.write_text("FIELDS x y z x\nSIZE 4 4 4 4\nTYPE F F F F\nPOINTS 1\nDATA ascii\n1 2 3 4\n")
     with pytest.raises(InputError, match=r"x.pcd: FIELDS: found x y z x, expected x once"):
         read_pcd(path)
+
+
+PACKED = 0x00FF8000  # red 255, green 128, blue 0
+
+
+@pytest.mark.parametrize("type", ["U", "F"])
+@pytest.mark.parametrize("kind", ["ascii", "binary"])
+@pytest.mark.parametrize("name", ["rgb", "rgba"])
+def test_packed_colours_are_features(tmp_path: Path, type: str, kind: str, name: str) -> None:
+    head = f"FIELDS x y z {name} curvature\nSIZE 4 4 4 4 4\nTYPE F F F {type} F\nPOINTS 1\nDATA {kind}\n".encode()
+    number = struct.unpack("<f", struct.pack("<I", PACKED))[0] if type == "F" else PACKED
+    row = f"1 2 3 {number!r} 0\n".encode() if kind == "ascii" else struct.pack("<fffIf", 1, 2, 3, PACKED, 0)
+    (tmp_path / "a.pcd").write_bytes(head + row)
+    cloud = read_pcd(tmp_path / "a.pcd")
+    np.testing.assert_allclose(cloud.features, [[1, 128 / 255, 0]], atol=1e-6)
+    assert cloud.remarks == ("not used: curvature",)
+
+
+def test_packed_colours_as_whole_numbers_in_a_float_field(tmp_path: Path) -> None:
+    text = f"FIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F F\nPOINTS 1\nDATA ascii\n1 2 3 {PACKED}\n"
+    (tmp_path / "a.pcd").write_text(text)
+    np.testing.assert_allclose(read_pcd(tmp_path / "a.pcd").features, [[1, 128 / 255, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_points_behind_those_of_the_header(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.pcd").write_bytes(contents(kind) + b"7 8 9\n")
+    with pytest.raises(InputError, match="found 4 lines of points|found 6 bytes behind all points"):
+        read_pcd(tmp_path / "a.pcd")
+    (tmp_path / "a.pcd").write_bytes(contents(kind) + bytes(16) * (kind != "ascii") + b"\n")
+    assert len(read_pcd(tmp_path / "a.pcd")) == 3
+
+
+@pytest.mark.parametrize("label", [1e20, 0.5, np.nan, -np.inf])
+def test_labels_that_no_whole_number_holds(tmp_path: Path, label: float) -> None:
+    head = b"FIELDS x y z label\nSIZE 4 4 4 4\nTYPE F F F F\nPOINTS 1\nDATA binary\n"
+    (tmp_path / "a.pcd").write_bytes(head + struct.pack("<ffff", 1, 2, 3, label))
+    with pytest.raises(InputError, match="a.pcd: labels: found .*, expected whole numbers"):
+        read_pcd(tmp_path / "a.pcd")

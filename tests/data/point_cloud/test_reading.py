@@ -156,3 +156,42 @@ def test_counts_that_a_scan_has_no_room_for(tmp_path: Path, kind: str, place: in
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_cloud(path, 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("kind", ["las", "laz"])
+def test_what_scans_hold_beside_is_named(tmp_path: Path, kind: str) -> None:
+    header = laspy.LasHeader(point_format=3)
+    header.add_extra_dim(laspy.ExtraBytesParams("reflectance", "f4"))
+    data = laspy.LasData(header)
+    data.xyz = POINTS
+    data.gps_time = np.arange(4.0)
+    data["reflectance"] = np.array([0, 1, 2, 3], np.float32)
+    data.write(tmp_path / f"a.{kind}")
+    cloud = read_cloud(tmp_path / f"a.{kind}", 10, np.random.default_rng(0))
+    assert cloud.remarks == ("not used: gps_time, reflectance",)
+
+
+@pytest.mark.parametrize(
+    "kind", [".xyz", ".csv", ".off", ".ply", ".stl", ".npy", ".npz", ".h5", ".pcd", ".las", ".laz"]
+)
+def test_a_file_cut_short_is_refused_or_gives_the_same(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a{kind}"
+    write(path)
+    whole, expected = path.read_bytes(), read_cloud(path, 10, np.random.default_rng(0)).points
+    text = kind in (".xyz", ".csv")
+    # Nothing in a table says how many rows there were, and two numbers say little about how others are written.
+    first = whole.replace(b"\n", b"|", 2).index(b"\n") + 2 if text else 0
+    for keep in np.linspace(first, len(whole) - 1, 60).astype(int).tolist():
+        path.write_bytes(whole[:keep])
+        try:
+            found = read_cloud(path, 10, np.random.default_rng(0)).points
+        except InputError:
+            continue
+        assert np.array_equal(found, expected)
+
+
+def test_the_class_in_a_file_of_one_cloud_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", points=POINTS, label=3)
+    assert read_cloud(tmp_path / "a.npz", 10, np.random.default_rng(0)).remarks == (
+        "the class in the file is not used",
+    )

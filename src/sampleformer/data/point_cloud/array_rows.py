@@ -10,8 +10,10 @@ import numpy as np
 
 from sampleformer.data.point_cloud.arrays import read_array_set
 from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud_folders import check_name
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.image_clouds import image_clouds
+from sampleformer.data.point_cloud.named_arrays import POINTS
 from sampleformer.errors import InputError
 
 LABEL = "label"
@@ -34,7 +36,7 @@ def holds_cloud_arrays(path: str) -> bool:
         return False
     with zipfile.ZipFile(place) as archive:
         held = {name.removesuffix(".npy") for name in archive.namelist()}
-    return bool({"points", "xyz", "data", "image"} & held)
+    return bool({*POINTS, "image"} & held)
 
 
 def read_array_rows(
@@ -67,6 +69,8 @@ def read_array_rows(
     short = len({path.name for path in paths}) == len(paths)
     for path in paths:
         name = path.name if short else str(path)
+        if len(paths) > 1:
+            check_name(Path(name))
         found, others = read_array_set(path, columns, _OTHERS, lambda values: image_clouds(values, lift))
         rows = len(found.clouds)
         clouds += found.clouds
@@ -87,14 +91,18 @@ def _together(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{paths[0]} to {paths[-1].name}"
 
 
-def _named(path: Path, numbers: np.ndarray, names: np.ndarray | None) -> list[str]:
-    if names is None:
-        return [str(number) for number in numbers.tolist()]
-    wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
+def _named(path: Path, classes: np.ndarray, names: np.ndarray | None) -> list[str]:
+    """Names of the classes of clouds: the texts themselves, else those that the numbers stand for, else the numbers."""
+    if names is None or classes.dtype.kind == "U":
+        return [str(each) for each in classes.tolist()]
+    if names.ndim != 1 or len(set(names.tolist())) < len(names):
+        found = f"an array of shape {names.shape}" if names.ndim != 1 else "a name twice"
+        raise InputError(f"{path}: classes: found {found}, expected a name for each class")
+    wrong = np.flatnonzero((classes < 0) | (classes >= len(names)))
     if len(wrong):
-        found = f"label: cloud {wrong[0] + 1} has the class {numbers[wrong[0]]}"
+        found = f"label: cloud {wrong[0] + 1} has the class {classes[wrong[0]]}"
         raise InputError(f"{path}: {found}, expected 0 to {len(names) - 1}")
-    return np.asarray(names).astype(str)[numbers].tolist()
+    return names.astype(str)[classes].tolist()
 
 
 def _splits(path: Path, others: dict[str, np.ndarray], rows: int) -> list[str] | None:

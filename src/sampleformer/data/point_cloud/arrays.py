@@ -1,17 +1,20 @@
 """Points from NPY, NPZ and H5 files."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud import Cloud, not_used
 from sampleformer.data.point_cloud.cloud_set import CloudSet
-from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, class_numbers, clouds_of_arrays
+from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, class_labels, clouds_of_arrays
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
 from sampleformer.unpacking import check_unpacked, read_array, read_arrays, read_bytes
+
+_ZIP = b"PK\x03\x04"
 
 
 def read_npy(path: Path, columns: Sequence[str] | None = None) -> Cloud:
@@ -24,7 +27,10 @@ def read_npy(path: Path, columns: Sequence[str] | None = None) -> Cloud:
     Raises:
         InputError: if it cannot be read, or holds no such array.
     """
-    values = read_array(read_bytes(path), path)
+    content = read_bytes(path)
+    if content.startswith(_ZIP):
+        raise InputError(f"{path}: found a file of several arrays, expected an NPY file with one")
+    values = read_array(content, path)
     if values.ndim != 2:
         raise InputError(f"{path}: found an array of shape {values.shape}, expected (points, columns)")
     return clouds_of_arrays(path, {"points": values}, ["points"], columns).clouds[0]
@@ -33,9 +39,11 @@ def read_npy(path: Path, columns: Sequence[str] | None = None) -> Cloud:
 def read_npz(path: Path, columns: Sequence[str] | None = None) -> CloudSet:
     """The clouds of an NPZ file, by the names of its arrays.
 
-    `points` (or `xyz`, `data`, `pos`) is (points, columns) for one cloud or (clouds, points, columns) for many. If they
-    are there: `normals` (or `normal`, `normal_i8`); `features`; `labels` (or `pid`, `seg`, `label`), one a point. A
-    `label` or `labels` with one number for each cloud is its class. Arrays of other names are passed over.
+    `points` (or `xyz`, `data`, `pos`) is (points, columns) for one cloud or (clouds, points, columns) for many; with
+    few columns before many points, these are exchanged. If they are there: `normals` (or `normal`, `normal_i8`);
+    `features` (or `feats`), `colors` (or `rgb`) and `intensity`, which are all features; `labels` (or `pid`, `seg`,
+    `label`), one a point. A `label` or `labels` with one number or text for each cloud is its class. Arrays of other
+    names are not used, which the remarks of the clouds say.
 
     Args:
         path: the file.
@@ -85,16 +93,19 @@ def read_array_set(
     held, found = read(path, (*NAMES, *others))
     further = {name: values for name, values in held.items() if name in others}
     points = {name: values for name, values in held.items() if name in NAMES}
-    if "image" in further and not set(POINTS) & set(points):
-        try:
-            clouds = of_images(further["image"])
-        except ValueError as error:
-            raise InputError(f"{path}: {error}") from error
-        labels = points.get("label")
-        if labels is not None and labels.size != len(clouds):
-            raise InputError(f"{path}: label: found {labels.size}, expected {len(clouds)}, one for each image")
-        return CloudSet(clouds, class_numbers(path, labels)), further
-    return clouds_of_arrays(path, points, found, columns), further
+    if "image" not in further or set(POINTS) & set(points):
+        unused = [name for name in found if name not in others or name == "image"]
+        return clouds_of_arrays(path, points, unused, columns), further
+    try:
+        clouds = of_images(further["image"])
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    labels = points.get("label")
+    if labels is not None and labels.size != len(clouds):
+        raise InputError(f"{path}: label: found {labels.size}, expected {len(clouds)}, one for each image")
+    remarks = not_used([f"array {name}" for name in sorted(found) if name not in ("label", *others)])
+    clouds = [replace(cloud, remarks=remarks) for cloud in clouds]
+    return CloudSet(clouds, None if labels is None else class_labels(path, labels)), further
 
 
 def _npz_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -78,4 +78,4 @@ class Augmentation:
             points += np.clip(noise, -self.jitter_clip, self.jitter_clip)
         if self.shift:
             points += random.uniform(-self.shift, self.shift, 3)
-        return Cloud(points.astype(np.float32), normals, cloud.features, cloud.labels, cloud.origin)
+        return Cloud(points.astype(np.float32), normals, cloud.features, cloud.labels, cloud.origin, cloud.remarks)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-# Coordinates so far away that float32 would blur them by more than this part of the cloud's size are moved first.
-BLUR = 1e-5
+from sampleformer.errors import LONGEST_NAME, NAMES_SHOWN, one_line
+
+BLUR = 1e-6
+"""Coordinates so far away that float32 would blur them by more than this part of the cloud's size are moved first."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Largest number that a model can see."""
+_MOST_WHOLE = 2**53  # whole numbers up to here are what they are in float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,9 +23,10 @@ class Cloud:
     Args:
         points: (n, 3) coordinates, float32, in the source's unit.
         normals: (n, 3) directions of the surface, float32, of unit length (zero: unknown).
-        features: (n, f) anything else that was measured, float32.
+        features: (n, f) anything else that was measured, float32, or float64 where float32 would blur it.
         labels: (n,) class of each point, int64.
         origin: what was taken off the source's coordinates.
+        remarks: What the reader did with the source that a user should know, such as columns that are not used.
 
     Raises:
         ValueError: if there are no points, numbers are not finite, or shapes do not fit.
@@ -34,6 +41,7 @@ class Cloud:
     features: np.ndarray | None = None
     labels: np.ndarray | None = None
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_rows("points", self.points, 3)
@@ -60,6 +68,7 @@ class Cloud:
         normals: np.ndarray | None = None,
         features: np.ndarray | None = None,
         labels: np.ndarray | None = None,
+        remarks: tuple[str, ...] = (),
     ) -> Cloud:
         """A cloud from numbers as a file holds them, in any precision.
 
@@ -69,26 +78,23 @@ class Cloud:
         Args: as for the class, of any number type.
 
         Raises:
-            ValueError: as for the class.
+            ValueError: as for the class, and if a number is too large for float32 or for its type.
 
         Example:
             >>> cloud = Cloud.measured(np.array([[4_500_000.25, 0, 0], [4_500_000.75, 1, 0]]))
             >>> cloud.points[:, 0], cloud.origin
             (array([0.25, 0.75], dtype=float32), (4500000.0, 0.0, 0.0))
         """
-        points = _real("points", points).astype(np.float64)
-        _check_rows("points", points, 3)
+        points = _wide("points", points, 3)
         origin = _origin(points)
-        if normals is not None:
-            normals = _real("normals", normals).astype(np.float64)
-            _check_rows("normals", normals, 3)
-            lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-            normals = (normals / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, which is refused
-            moved = (points - origin).astype(np.float32)
-            others = None if features is None else _real("features", features).astype(np.float32)
-        whole = None if labels is None else _whole(np.asarray(labels))
-        return cls(moved, normals, others, whole, (float(origin[0]), float(origin[1]), float(origin[2])))
+        return cls(
+            (points - origin).astype(np.float32),
+            None if normals is None else _unit(_wide("normals", normals, 3)),
+            None if features is None else _narrow(_wide("features", features, None)),
+            None if labels is None else whole_numbers("labels", labels),
+            (float(origin[0]), float(origin[1]), float(origin[2])),
+            remarks,
+        )
 
     def __len__(self) -> int:
         return len(self.points)
@@ -103,7 +109,59 @@ class Cloud:
         normals, features, labels = (
             None if part is None else part[rows] for part in (self.normals, self.features, self.labels)
         )
-        return Cloud(self.points[rows], normals, features, labels, self.origin)
+        return Cloud(self.points[rows], normals, features, labels, self.origin, self.remarks)
+
+
+def not_used(names: Sequence[str]) -> tuple[str, ...]:
+    """Remark on what a reader left in its source, none if there is nothing.
+
+    Example:
+        >>> not_used(["curvature", "alpha"])
+        ('not used: curvature, alpha',)
+    """
+    if not names:
+        return ()
+    shown = ", ".join(one_line(name, LONGEST_NAME) for name in names[:NAMES_SHOWN])
+    return (f"not used: {shown}" + (f", … ({len(names)} in all)" if len(names) > NAMES_SHOWN else ""),)
+
+
+def check_size(name: str, rows: np.ndarray) -> None:
+    """Refuses numbers that no float32 holds.
+
+    Args:
+        name: Name of the numbers, for messages.
+        rows: Finite numbers, (n, c).
+
+    Raises:
+        ValueError: for the first one.
+    """
+    large = np.abs(rows) > LARGEST
+    if large.any():
+        row, column = (int(index[0]) for index in large.nonzero())
+        found = f"row {row + 1}, column {column + 1} is {rows[row, column]:g}"
+        raise ValueError(f"{name}: {found}, expected at most {LARGEST:g}, the largest number in single precision")
+
+
+def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Whole numbers of any type as int64, none of them rounded or wrapped.
+
+    Raises:
+        ValueError: if one is no whole number, or too large.
+
+    Example:
+        >>> whole_numbers("labels", np.array([1.0, 2.0]))
+        array([1, 2])
+    """
+    values = np.asarray(values)
+    if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
+        raise ValueError(f"{name}: found {values.dtype}, expected whole numbers")
+    if np.issubdtype(values.dtype, np.integer):
+        wrong = values > np.iinfo(np.int64).max if values.dtype == np.uint64 else np.zeros(values.shape, bool)
+    else:
+        wrong = ~(np.abs(values) <= _MOST_WHOLE) | (values != np.round(values))
+    if wrong.any():
+        raise ValueError(f"{name}: found {values[wrong][0]}, expected whole numbers")
+    return values.astype(np.int64)
 
 
 def _real(name: str, values: np.ndarray) -> np.ndarray:
@@ -111,6 +169,17 @@ def _real(name: str, values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
     if not np.issubdtype(values.dtype, np.number) or np.iscomplexobj(values):
         raise ValueError(f"{name}: found {values.dtype}, expected real numbers")
+    return values
+
+
+def _wide(name: str, values: np.ndarray, width: int | None) -> np.ndarray:
+    """Rows of finite numbers that fit into float32, as float64."""
+    values = _real(name, values)
+    _check_rows(name, values, width)
+    if values.dtype.kind in "iu" and values.size and max(-int(values.min()), int(values.max())) > _MOST_WHOLE:
+        raise ValueError(f"{name}: found a whole number beyond {_MOST_WHOLE}, expected no digits to be lost")
+    values = values.astype(np.float64)
+    check_size(name, values)
     return values
 
 
@@ -125,14 +194,22 @@ def _check_rows(name: str, rows: np.ndarray, width: int | None) -> None:
         raise ValueError(f"{name}: row {row + 1} is ({numbers}), expected finite numbers")
 
 
-def _whole(labels: np.ndarray) -> np.ndarray:
-    """Labels as int64."""
-    if not np.issubdtype(labels.dtype, np.number) or np.iscomplexobj(labels):
-        raise ValueError(f"labels: found {labels.dtype}, expected whole numbers")
-    wrong = labels != np.round(labels)
-    if wrong.any():
-        raise ValueError(f"labels: found {labels[wrong][0]:g}, expected whole numbers")
-    return labels.astype(np.int64)
+def _unit(normals: np.ndarray) -> np.ndarray:
+    """Normals of length one, those of length zero as they are; no square of a number overflows or vanishes."""
+    largest = np.abs(normals).max(axis=1, keepdims=True, initial=0.0)
+    normals = normals / np.where(largest > 0, largest, 1)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    return (normals / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def _narrow(features: np.ndarray) -> np.ndarray:
+    """Features as float32, unless the values of a column, such as times, would fall together."""
+    if not features.size:
+        return features.astype(np.float32)
+    largest, extent = np.abs(features).max(axis=0), np.ptp(features, axis=0)
+    narrow = features.astype(np.float32)
+    blurred = (largest * np.finfo(np.float32).eps / 2 > BLUR * extent) & (narrow != features).any(axis=0)
+    return features if blurred.any() else narrow
 
 
 def _origin(points: np.ndarray) -> np.ndarray:

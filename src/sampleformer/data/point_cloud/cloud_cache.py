@@ -16,7 +16,7 @@ from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.errors import InputError
 from sampleformer.files import written_whole
 
-_FORMAT = 1  # counts up when the numbers change, so that older files in the cache are not read
+_FORMAT = 2  # counts up when the numbers change, so that older files in the cache are not read
 _PARTS = ("points", "normals", "features", "labels")
 
 
@@ -47,12 +47,16 @@ class CloudCache:
         try:
             with np.load(self.path) as held:
                 ends = held["ends"].tolist()
+                remarks = [tuple(filter(None, text.split("\n"))) for text in held["remarks"].tolist()]
                 arrays = {name: held[name] for name in (*_PARTS, "index") if name in held.files}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{self.path}: a damaged file of the cache ({error}); delete it") from error
         bounds = list(zip([0, *ends], ends, strict=False))
         parts = [{name: values[start:stop] for name, values in arrays.items()} for start, stop in bounds]
-        return [PlacedCloud(Cloud(**_without(part, "index")), part["index"]) for part in parts]
+        return [
+            PlacedCloud(Cloud(**_without(part, "index"), remarks=said), part["index"])
+            for part, said in zip(parts, remarks, strict=True)
+        ]
 
     def write(self, clouds: Sequence[PlacedCloud]) -> None:
         """Keeps clouds that all have the same fields; others are not kept."""
@@ -64,6 +68,7 @@ class CloudCache:
                 return
             if values:
                 arrays[name] = np.concatenate(values)
+        arrays["remarks"] = np.array(["\n".join(each.cloud.remarks) for each in clouds], str)
         arrays["index"] = np.concatenate([each.index for each in clouds]).astype(np.int32)
         make_folder(self.path.parent)
         with written_whole(self.path) as part, part.open("wb") as file:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sampleformer.data.point_cloud.array_rows import read_array_rows
-from sampleformer.data.point_cloud.cloud_folders import FOLDER, read_folder
+from sampleformer.data.point_cloud.cloud_folders import FOLDER, check_name, read_folder
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.reading import SET_SUFFIXES, SUFFIXES
 from sampleformer.data.point_cloud.view import CloudView
+from sampleformer.data.report import RowReport
 from sampleformer.data.table import SUFFIXES as TABLE_SUFFIXES
 from sampleformer.data.table import read_table
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 
 
 def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudView) -> CloudRows:
@@ -36,6 +38,7 @@ def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudVi
         return read_array_rows([path], view.columns, classes=view.classes, lift=view.lift)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: found a name that ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    check_name(Path(path.parent.name, path.name), path.parent)
     return CloudRows(str(path), {"id": [path.name], FOLDER: [path.parent.name]}, [1], clouds=[path], files=[path])
 
 
@@ -46,6 +49,18 @@ def read_path_table(path: Path, column: str, on_error: str) -> CloudRows:
         InputError: if it cannot be read, or has no such column.
     """
     table = read_table(path, on_error)
-    clouds = [path.parent / str("" if value is None else value) for value in table.column(column)]
-    columns = dict(table.columns)
-    return CloudRows(table.path, columns, table.rows, table.lines, table.unreadable, clouds=clouds, files=clouds)
+    report = RowReport(table.path, table.place, on_error)
+    clouds: list[Path] = []
+    for row, value in enumerate(table.column(column)):
+        usable = isinstance(value, str) and value.strip() and "\0" not in value
+        if not usable:
+            report.add(row, f"column {column!r}: found {shown(str(value))}, expected the path of a file of points")
+        clouds.append(path.parent / (value if usable else ""))
+    report.log()
+    rows = CloudRows(
+        table.path, dict(table.columns), table.rows, table.lines, table.unreadable, clouds=clouds, files=clouds
+    )
+    if not report.wrong:
+        return rows
+    kept = report.kept(len(rows))
+    return replace(rows.take(kept), unreadable=report.skipped + table.unreadable, files=[clouds[row] for row in kept])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.reading import SUFFIXES
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 
 FOLDER = "folder"
 """The column that holds the class folder of each cloud."""
@@ -14,6 +15,7 @@ SPLIT = "split"
 """The column that holds the split folder of each cloud, if there are such folders."""
 _SPLITS = {"train": "train", "test": "test", "val": "valid", "valid": "valid", "validation": "valid"}
 _NO_CLOUDS = ("readme", "license", "licence")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _SHOWN = ".off, .ply, .xyz, .npy, …"
 
 
@@ -44,13 +46,16 @@ def read_folder(path: Path, *, classes: bool, suffixes: tuple[str, ...] = SUFFIX
         A table with the columns id (the path below the folder), `FOLDER` and, if there are split folders, `SPLIT`.
 
     Raises:
-        InputError: if there are no files, or classes are wanted and missing.
+        InputError: if there are no files, classes are wanted and missing, or a name on the way of a file is not UTF-8.
     """
     if not path.is_dir():
         raise InputError(f"{path}: {'found a file' if path.exists() else 'no such folder'}, expected a folder")
     files = sorted(file for file in path.rglob("*") if _is_cloud(file, suffixes))
     if not files:
         raise InputError(f"{path}: found no file of points ({_SHOWN}) in the folder or below it, expected at least one")
+    check_name(path)
+    for file in files:
+        check_name(file.relative_to(path), path)
     outer = _splits_are_outside(path, files) if classes else False
     folders, splits = [], []
     for file in files:
@@ -71,6 +76,25 @@ def read_folder(path: Path, *, classes: bool, suffixes: tuple[str, ...] = SUFFIX
     if classes:
         _check_class_folders(path, files, outer)
     return CloudRows(str(path), columns, range(1, len(files) + 1), clouds=files, files=files)
+
+
+def check_name(name: PurePath, folder: Path | None = None) -> None:
+    """Refuses the name of a file or class that no text file can hold, before anything is computed for it.
+
+    Args:
+        name: Path whose parts are checked.
+        folder: Folder that it is in, for the message.
+
+    Raises:
+        InputError: if a part of the path is not UTF-8, or has a line break or another control character.
+    """
+    found = _UNWRITABLE.search(str(name))
+    if found is None:
+        return
+    wrong = next(part for part in name.parts if _UNWRITABLE.search(part))
+    problem = "not UTF-8" if found[0] >= "\ud800" else "with a control character"
+    where = "" if folder is None else f"{folder}: "
+    raise InputError(f"{where}found the name {shown(wrong)}, which is {problem}; rename it to use it")
 
 
 def _is_cloud(file: Path, suffixes: tuple[str, ...] = SUFFIXES) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,10 @@ from sampleformer.data.progress import progress_bar
 from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
 
+logger = logging.getLogger("sampleformer")
+
 _AT_ONCE = 32
+_REMARKS_SHOWN = 5
 _WORTH_KEEPING = 200  # fewer clouds are read again as fast as from the cache
 _NOTHING = PlacedCloud.whole(Cloud(np.zeros((1, 3), np.float32)))
 
@@ -46,10 +52,25 @@ def parse_clouds(rows: CloudRows, view: CloudView, report: RowReport, *, whole: 
         found = _parse(rows, view, report, whole)
         if cache and len(report.wrong) == wrong:
             cache.write(found)
+    _say(rows, found)
     values = np.empty(len(found), dtype=object)
     for row, cloud in enumerate(found):
         values[row] = cloud
     return values
+
+
+def _say(rows: CloudRows, found: Sequence[PlacedCloud]) -> None:
+    """Logs what readers remarked, in one line; what was cut out of clouds has been said when these were read."""
+    remarks = Counter(
+        remark
+        for value, placed in zip(rows.clouds, found, strict=True)
+        if not isinstance(value, PlacedCloud)
+        for remark in placed.cloud.remarks
+    )
+    if remarks:
+        first = [f"{remark} ({count} of {len(found)} clouds)" for remark, count in remarks.most_common(_REMARKS_SHOWN)]
+        more = [f"… ({len(remarks)} remarks in all)"] if len(remarks) > _REMARKS_SHOWN else []
+        logger.info("%s: %s", rows.path, "; ".join([*first, *more]))
 
 
 def _parse(rows: CloudRows, view: CloudView, report: RowReport, whole: bool) -> list[PlacedCloud]:

@@ -13,7 +13,7 @@ class CloudSet:
 
     Args:
         clouds: at least one.
-        classes: (clouds,) class of each, int64; None: the file does not say.
+        classes: Class of each, (clouds,), int64 or texts. None: the file does not say.
     """
 
     clouds: list[Cloud]

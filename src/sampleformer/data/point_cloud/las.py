@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud import Cloud, not_used
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
@@ -14,6 +14,7 @@ from sampleformer.unpacking import check_unpacked
 
 LARGEST = 65535  # of the 16 bits that intensity and colours have
 COLOURS = ("red", "green", "blue")
+_USED = ("X", "Y", "Z", "classification")
 _RECORD, _EXTENDED_RECORD = 54, 60  # bytes of the headers of records that are not points
 
 
@@ -21,7 +22,7 @@ def read_las(path: Path) -> Cloud:
     """The points of a LAS or LAZ file, with intensity, colours if the file has them, and classes.
 
     Features are the intensity, then red, green and blue, each from 0 to 1; labels are the classification codes, 0 for a
-    point that was never classified.
+    point that was never classified. The remarks name what else differs between the points and is not used.
 
     Args:
         path: the file.
@@ -38,12 +39,15 @@ def read_las(path: Path) -> Cloud:
         with laspy.open(path) as reader:
             _check_points(path, reader.header)
             scan = reader.read()
-        names = ["intensity", *(name for name in COLOURS if name in set(scan.point_format.dimension_names))]
+        held = list(scan.point_format.dimension_names)
+        names = ["intensity", *(name for name in COLOURS if name in held)]
         points = np.asarray(scan.xyz, np.float64)
         features = np.stack([np.asarray(scan[name], np.float64) / LARGEST for name in names], axis=1)
         labels = np.asarray(scan.classification, np.int64)
+        others = [name for name in held if name not in (*_USED, *names)]
+        unused = [name for name in others if len(points) and np.ptp(np.asarray(scan[name]), axis=0).any()]
     try:
-        return Cloud.measured(points, features=features, labels=labels)
+        return Cloud.measured(points, features=features, labels=labels, remarks=not_used(unused))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 

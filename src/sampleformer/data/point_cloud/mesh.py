@@ -1,10 +1,11 @@
 """Surfaces made of triangles, and points drawn from them."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud import Cloud, check_size
 
 # A flat triangle at the origin whose corners are rounded to float32 has up to this part of its squared extent as area:
 # each corner moves by up to √3 · 2⁻²⁴ extents, across a side of up to √3 extents, and half of it is area, three times.
@@ -18,10 +19,11 @@ class Mesh:
     Args:
         vertices: (v, 3) float64.
         faces: (f, 3) int64, the corners of each triangle, counter-clockwise seen from outside.
+        remarks: Remarks of the clouds that are drawn, see `Cloud`.
 
     Raises:
-        ValueError: if a vertex is not finite, a face names a vertex that does not exist, or the surface has no faces or
-            no area.
+        ValueError: if a vertex is not finite or too large for float32, a face names a vertex that does not exist, or
+            the surface has no faces or no area.
 
     Example:
         >>> mesh = Mesh(np.eye(3), np.array([[0, 1, 2]]))
@@ -31,6 +33,7 @@ class Mesh:
 
     vertices: np.ndarray
     faces: np.ndarray
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.vertices.ndim != 2 or self.vertices.shape[1] != 3:
@@ -49,6 +52,7 @@ class Mesh:
             vertex = int(np.argmin(finite))
             numbers = ", ".join(f"{number:g}" for number in self.vertices[vertex])
             raise ValueError(f"vertex {vertex + 1} is ({numbers}), expected finite numbers")
+        check_size("vertices", self.vertices)
         extent = float(np.ptp(self.vertices[self.faces].reshape(-1, 3), axis=0).max())
         area = float(np.linalg.norm(self._crosses(), axis=1).sum()) / 2
         if not area > LEAST_AREA * extent**2:
@@ -80,7 +84,7 @@ class Mesh:
         root, share = np.sqrt(random.random((count, 1))), random.random((count, 1))
         first, second, third = (self.vertices[self.faces[drawn, corner]] for corner in range(3))
         points = (1 - root) * first + root * (1 - share) * second + root * share * third
-        return Cloud.measured(points, crosses[drawn] / lengths[drawn, None])
+        return Cloud.measured(points, crosses[drawn] / lengths[drawn, None], remarks=self.remarks)
 
 
 def fan(polygons: np.ndarray) -> np.ndarray:
@@ -96,6 +100,39 @@ def fan(polygons: np.ndarray) -> np.ndarray:
         >>> fan(np.array([[0, 1, 2, 3]])).tolist()
         [[0, 1, 2], [0, 2, 3]]
     """
-    corners = polygons.shape[1]
-    triangles = [polygons[:, [0, corner, corner + 1]] for corner in range(1, corners - 1)]
-    return np.stack(triangles, axis=1).reshape(-1, 3)
+    first = np.broadcast_to(polygons[:, :1], (len(polygons), max(0, polygons.shape[1] - 2)))
+    return np.stack([first, polygons[:, 1:-1], polygons[:, 2:]], axis=2).reshape(-1, 3)
+
+
+def rows_by_size(sizes: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each size that occurs, and the rows that have it, in their order.
+
+    Example:
+        >>> [(size, rows.tolist()) for size, rows in rows_by_size(np.array([4, 3, 4]))]
+        [(3, [1]), (4, [0, 2])]
+    """
+    order = np.argsort(sizes, kind="stable")
+    different, starts = np.unique(sizes[order], return_index=True)
+    yield from zip(different.tolist(), np.split(order, starts[1:]), strict=False)
+
+
+def polygons_to_triangles(sizes: np.ndarray, polygons: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Triangles of polygons of several sizes, in the order of the polygons.
+
+    Args:
+        sizes: Number of corners of each polygon, (f,), at least 3.
+        polygons: Corners of the polygons of each size, in their order.
+
+    Returns:
+        Corners of the triangles, (triangles, 3) int64, see `fan`.
+
+    Example:
+        >>> polygons_to_triangles(np.array([4, 3]), {3: np.array([[4, 5, 6]]), 4: np.array([[0, 1, 2, 3]])}).tolist()
+        [[0, 1, 2], [0, 2, 3], [4, 5, 6]]
+    """
+    triangles, origins = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
+    for size, rows in rows_by_size(sizes):
+        triangles.append(fan(polygons[size]))
+        origins.append(np.repeat(rows, size - 2))
+    order = np.argsort(np.concatenate(origins), kind="stable")
+    return np.concatenate(triangles)[order]

@@ -1,102 +1,105 @@
-"""Meshes from OFF, OBJ, PLY and STL files."""
+"""Meshes from OFF, OBJ, PLY and STL files, or the points in those that have no faces."""
 
-import re
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud import Cloud, not_used
 from sampleformer.data.point_cloud.mesh import Mesh
 from sampleformer.data.point_cloud.obj import read_obj
 from sampleformer.data.point_cloud.off import read_off
+from sampleformer.data.point_cloud.ply import Ply, read_ply
+from sampleformer.data.point_cloud.stl import read_stl
 from sampleformer.errors import InputError
-from sampleformer.extras import require
-from sampleformer.reading import check_file, reading
-
-_LONGEST_HEADER = 2**16
 
 MESH_SUFFIXES = (".off", ".obj", ".ply", ".stl")
 """What the names of mesh files end in."""
+_AXES = ("x", "y", "z")
+_NORMALS = ("nx", "ny", "nz")
+_COLOURS = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+_INTENSITIES = ("intensity", "reflectance")
+_LABELS = ("label", "labels", "class", "classification")
 
 
 def read_mesh(path: Path) -> Mesh | Cloud:
     """The surface in a file; the points of a PLY or OBJ file that has no faces.
 
-    OFF and OBJ are read here; PLY and STL need the package trimesh. Vertices stay as they are in the file: none are
-    merged or left out.
+    Vertices stay as they are in the file: none are merged or left out. Points keep their normals, their colours and
+    intensity as features, and their labels. What is in the file and not used is in the remarks.
 
     Args:
-        path: a file whose name ends in one of `MESH_SUFFIXES`.
-
-    Returns:
-        A mesh, or a cloud with the normals that the file holds.
+        path: Path of a file whose name ends in one of `MESH_SUFFIXES`.
 
     Raises:
-        InputError: if the file cannot be read, the mesh is empty or has no area, a vertex is not finite, a face names a
-            vertex that does not exist, or trimesh is missing.
+        InputError: if the file cannot be read, the mesh is empty or has no area, a vertex is not finite, or a face
+            names a vertex that does not exist.
     """
     kind = path.suffix.lower()
-    normals: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    if kind == ".off":
-        vertices, faces = read_off(path)
-    elif kind == ".obj":
-        vertices, faces, normals = read_obj(path)
-    elif kind in (".ply", ".stl"):
-        vertices, faces, normals, labels = _read_with_trimesh(path, kind)
-    else:
+    if kind not in MESH_SUFFIXES:
         raise InputError(f"{path}: found {kind!r}, expected one of {', '.join(MESH_SUFFIXES)}")
+    read = {".off": _off, ".obj": _obj, ".ply": _ply, ".stl": _stl}[kind]
     try:
-        if not len(faces) and len(vertices) and kind in (".ply", ".obj"):
-            return Cloud.measured(vertices, normals, labels=labels)
-        return Mesh(vertices, faces)
+        return read(path)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
 
 
-def _read_with_trimesh(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Vertices and faces; if there are no faces, the normals and the labels of the points."""
-    name = kind[1:].upper()
-    check_file(path)
-    trimesh = require("trimesh", "points")
-    with reading(path, f"a valid {name} file"):
-        scene = trimesh.load_scene(str(path), file_type=kind[1:], process=False, skip_materials=True)
-    found = list(scene.geometry.values())
-    if not found:
-        raise InputError(f"{path}: found no geometry, expected a valid {name} file with a mesh")
-    surfaces = [part for part in found if hasattr(part, "faces")]
-    if any(not len(part.faces) for part in surfaces):
-        raise InputError(f"{path}: the mesh is empty: found no faces, expected at least one")
-    if kind == ".ply":
-        _check_counts(path, sum(len(part.vertices) for part in found), sum(len(part.faces) for part in surfaces))
-    if not surfaces:
-        return np.asarray(found[0].vertices, np.float64), np.zeros((0, 3), np.int64), *_of_points(found[0])
-    starts = np.cumsum([0, *(len(part.vertices) for part in surfaces)])
-    vertices = np.concatenate([np.asarray(part.vertices, np.float64) for part in surfaces])
-    faces = [np.asarray(part.faces, np.int64) + start for part, start in zip(surfaces, starts, strict=False)]
-    return vertices, np.concatenate(faces), None, None
+def _off(path: Path) -> Mesh:
+    vertices, faces, unused = read_off(path)
+    return Mesh(vertices, faces, not_used(["colours, normals or textures"] if unused else []))
 
 
-def _check_counts(path: Path, vertices: int, faces: int) -> None:
-    """Refuses a PLY file of fewer vertices or faces than its header says: trimesh takes those that are there."""
-    with path.open("rb") as file:
-        header = file.read(_LONGEST_HEADER).partition(b"end_header")[0].decode("latin-1")
-    for name, count in (("vertex", vertices), ("face", faces)):
-        said = re.search(rf"^\s*element\s+{name}\s+(\d+)", header, re.MULTILINE)
-        if said is not None and count < int(said[1]):
-            found = f"found {count} of the element {name}, expected {said[1]} as in the header"
-            raise InputError(f"{path}: cut short: {found}")
+def _stl(path: Path) -> Mesh:
+    corners, attributes = read_stl(path)
+    faces = np.arange(3 * len(corners)).reshape(-1, 3)
+    return Mesh(corners.reshape(-1, 3), faces, not_used(["attributes of triangles"] if attributes else []))
 
 
-def _of_points(part: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Normals and labels of the points of a PLY file, from where trimesh keeps what it does not use."""
-    held = part.metadata.get("_ply_raw", {}).get("vertex", {}).get("data")
-    if held is None:
-        return None, None
-    names = held.dtype.names if isinstance(held, np.ndarray) else tuple(held)
-    normals = None
-    if {"nx", "ny", "nz"} <= set(names or ()):
-        normals = np.stack([np.asarray(held[axis], np.float64).reshape(-1) for axis in ("nx", "ny", "nz")], axis=1)
-    labels = np.asarray(held["label"]).reshape(-1) if "label" in (names or ()) else None
-    return normals, labels if labels is not None and np.issubdtype(labels.dtype, np.integer) else None
+def _obj(path: Path) -> Mesh | Cloud:
+    found = read_obj(path)
+    unused = [f"lines {kind}" for kind in found.unused]
+    if len(found.triangles) or not len(found.vertices):
+        unused += ["normals"] * (found.normals is not None) + ["colours"] * (found.colours is not None)
+        return Mesh(found.vertices, found.triangles, not_used(unused))
+    return Cloud.measured(found.vertices, found.normals, found.colours, remarks=not_used(unused))
+
+
+def _ply(path: Path) -> Mesh | Cloud:
+    found = read_ply(path)
+    missing = [axis for axis in _AXES if axis not in found.vertices]
+    if missing:
+        raise ValueError(f"vertex: found no property {missing[0]!r}, expected x, y and z")
+    points = _stacked(found, _AXES)
+    if len(found.triangles) or not len(points):
+        others = [f"{name} of vertex" for name in found.vertices if name not in _AXES]
+        return Mesh(points.astype(np.float64), found.triangles, not_used([*found.unused, *others]))
+    names = {name.lower().removeprefix("scalar_"): name for name in found.vertices}
+    colours = next((each for each in _COLOURS if set(each) <= set(names)), ())
+    intensities = [names[each] for each in _INTENSITIES if each in names]
+    label = next((names[each] for each in _LABELS if each in names), None)
+    normals = _NORMALS if set(_NORMALS) <= set(found.vertices) else ()
+    columns = [_scaled(found.vertices[names[each]]) for each in colours]
+    columns += [found.vertices[each].astype(np.float64) for each in intensities]
+    used = {*_AXES, *normals, *(names[each] for each in colours), *intensities, label}
+    unused = [*found.unused, *(f"{name} of vertex" for name in found.vertices if name not in used)]
+    return Cloud.measured(
+        points,
+        _stacked(found, normals) if normals else None,
+        np.stack(columns, axis=1) if columns else None,
+        None if label is None else found.vertices[label],
+        not_used(unused),
+    )
+
+
+def _stacked(found: Ply, names: Sequence[str]) -> np.ndarray:
+    return np.stack([found.vertices[name] for name in names], axis=1)
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """A colour from 0 to 1: in whole numbers it goes up to the largest one of its type."""
+    return values / np.iinfo(values.dtype).max if values.dtype.kind in "ui" else values.astype(np.float64)

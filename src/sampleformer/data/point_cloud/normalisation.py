@@ -24,4 +24,4 @@ def unit_sphere(cloud: Cloud) -> Cloud:
     else:
         points -= points.mean(axis=0)
         points /= np.linalg.norm(points, axis=1).max()
-    return Cloud(points.astype(np.float32), cloud.normals, cloud.features, cloud.labels, cloud.origin)
+    return Cloud(points.astype(np.float32), cloud.normals, cloud.features, cloud.labels, cloud.origin, cloud.remarks)

@@ -1,6 +1,7 @@
 """One cloud from one file, of any kind that is known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,11 @@ def read_cloud(path: Path, points: int, random: np.random.Generator, columns: Se
     if kind == ".npy":
         return read_npy(path, columns)
     if kind in SET_SUFFIXES:
-        clouds = read_cloud_set(path, columns).clouds
+        clouds, classes = (several := read_cloud_set(path, columns)).clouds, several.classes
         if len(clouds) != 1:
             raise InputError(f"{path}: found {len(clouds)} clouds, expected a file with one")
-        return clouds[0]
+        remark = () if classes is None else ("the class in the file is not used",)
+        return replace(clouds[0], remarks=(*clouds[0].remarks, *remark))
     if kind == ".pcd":
         return read_pcd(path)
     if kind in (".las", ".laz"):
