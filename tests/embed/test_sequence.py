@@ -53,6 +53,21 @@ def test_without_a_layer_between_numbers_go_through_one_map():
     torch.testing.assert_close(embed(Tokens(raw)).features, raw @ embed.enter.weight.T + embed.enter.bias)
 
 
+def test_sinusoids_are_as_large_as_the_vectors_of_codes_beside_them():
+    plain, hidden, numbers = (
+        SequenceEmbed(64, positions="sinusoidal", **given)
+        for given in ({"vocabulary": 999}, {"vocabulary": 999, "hidden": 16}, {"features": 1})
+    )
+    words = float(plain.enter.weight.detach().square().mean().sqrt())
+    places = Tokens(torch.zeros(1, 200, dtype=torch.int64))
+    sizes = [float(embed._positions(places).square().mean().sqrt()) for embed in (plain, hidden, numbers)]
+    assert sizes == pytest.approx([words, math.sqrt(0.5), math.sqrt(0.5)], rel=0.02)
+    plain.enter.weight.data.zero_()
+    torch.testing.assert_close(
+        plain(places).features, sinusoidal_positions(torch.arange(200)[None], 64) * math.sqrt(2) * 0.02
+    )
+
+
 def test_more_tokens_than_learned_positions_are_refused():
     embed = SequenceEmbed(WIDTH, vocabulary=7, length=4)
     with pytest.raises(ValueError, match="there are 5 tokens, but the model learned 4 positions"):

@@ -15,14 +15,15 @@ TEXT = {"path": "reviews.csv.gz", "text": "review", "label": "sentiment"}
 def test_a_table_of_texts() -> None:
     recipe = request(None, data=TEXT | {"tokens": None, "numbers": None})
     assert recipe.name == "reviews"
-    assert recipe.data.model_dump() == {"name": "text", **TEXT}
-    assert recipe.model == load("defaults").model
+    assert recipe.data.model_dump() == {"name": "text", "tokens": "words", "max_vocabulary": 50000, **TEXT}
+    assert recipe.model == load("texts").model
 
 
 def test_a_table_of_numbers() -> None:
     recipe = request(None, data={"path": "a/houses.csv", "numbers": True, "label": "price"})
     assert recipe.name == "houses"
     assert recipe.data.model_dump() == {"name": "numbers", "path": "a/houses.csv", "label": "price"}
+    assert recipe.model == load("numbers").model
     columns = request(None, data={"path": "houses.csv", "columns": ["a", "b"], "label": "price"}).data
     assert columns.model_dump() == {"name": "numbers", "path": "houses.csv", "label": "price", "columns": ["a", "b"]}
 
@@ -51,7 +52,8 @@ def test_graphs_are_named() -> None:
 
 def test_names_are_taken_as_they_are() -> None:
     recipe = request(None, data={"path": "2024", "text": "yes", "label": "1e3"})
-    assert recipe.data.model_dump() == {"name": "text", "path": "2024", "text": "yes", "label": "1e3"}
+    asked = {"path": "2024", "text": "yes", "label": "1e3"}
+    assert recipe.data.model_dump() == {"name": "text", "tokens": "words", "max_vocabulary": 50000, **asked}
 
 
 def test_a_path_for_a_recipe_with_data_of_its_own() -> None:

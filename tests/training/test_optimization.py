@@ -26,9 +26,9 @@ def test_linear_and_constant() -> None:
     assert [constant(step) for step in (0, 1, 9)] == [0.5, 1.0, 1.0]
 
 
-def test_warm_up_longer_than_the_training() -> None:
-    factor = rate_factor(TrainingSettings(steps=5, warmup_steps=20), 5)
-    assert [factor(step) for step in range(5)] == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.25])
+def test_a_warm_up_takes_a_fifth_of_a_short_training() -> None:
+    factor = rate_factor(TrainingSettings(steps=10, warmup_steps=100, schedule="linear"), 10)
+    assert [factor(step) for step in range(10)] == pytest.approx([0.5, 1, *(step / 8 for step in range(8, 0, -1))])
 
 
 def test_only_matrices_are_decayed() -> None:

@@ -30,7 +30,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="the column or columns to predict; of graphs also: link; of clouds: folder",
     )
-    data.add_argument("--tokens", metavar="KIND", help="how a text is cut: bytes, characters or words")
+    data.add_argument(
+        "--tokens", metavar="KIND", help="how a text is cut: words (if not given), characters, whitespace or bytes"
+    )
     data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
     data.add_argument("--task", metavar="TASK", help="classification, multilabel or regression; else inferred")
     data.add_argument("--valid", metavar="FILE|COLUMN", help="validation rows; else a tenth is split off")

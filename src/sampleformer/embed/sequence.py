@@ -16,19 +16,20 @@ PLAIN_SCALE = 0.02
 
 
 class SequenceEmbed(nn.Module):
-    """One-hot codes or vectors of numbers → hidden → GELU → width, or straight to the width; plus the position.
+    """A vector for each code, or a linear map of the numbers; or, as published, through a hidden layer. Plus positions.
 
-    For codes the two layers run once for each word of the vocabulary and the tokens look their row up: the same
-    numbers as running them for each token, at a fraction of the cost.
+    With a hidden layer, one-hot codes or numbers → hidden → GELU → width; for codes it runs once for each word of the
+    vocabulary and the tokens look their row up: the same numbers as running it for each token, at a fraction of the
+    cost. A vocabulary of words then has ``hidden`` parameters a word, which few texts can train.
 
     Args:
         width: d, of the model.
         vocabulary: number of codes; give this or features.
         features: numbers that each token carries.
         length: number of tokens, if the data has a fixed one: columns of a table, pixels of an image.
-        hidden: width between the two layers. None: no layer between, one vector for each code or one linear map of the
-            numbers. Vectors of codes, and of learned positions beside them, then start at a scale of 0.02, as BERT's
-            do: small steps of the optimizer change them quickly.
+        hidden: width of the hidden layer, 1024 as published. None, the default: no layer between. Vectors of codes, and
+            positions beside them, then start at a scale of 0.02, as BERT's do: small steps of the optimizer change
+            them quickly, and sinusoids are scaled down to them, since those of amplitude 1 would drown them.
         positions: ``"sinusoidal"``; ``"learned"``, one vector for each place, which needs a length; ``"none"``; or
             ``"auto"``: learned where there is a length, because there each place has a meaning of its own.
 
@@ -53,7 +54,7 @@ class SequenceEmbed(nn.Module):
         vocabulary: int | None = None,
         features: int | None = None,
         length: int | None = None,
-        hidden: int | None = 1024,
+        hidden: int | None = None,
         positions: str = "auto",
     ) -> None:
         super().__init__()
@@ -71,6 +72,8 @@ class SequenceEmbed(nn.Module):
         self.width = width
         self.vocabulary = vocabulary
         self.positions = positions
+        # As large as the vectors of codes beside them: the root mean square of a sinusoid is √½.
+        self.position_scale = math.sqrt(2) * PLAIN_SCALE if vocabulary is not None and hidden is None else 1.0
         first = width if hidden is None else hidden
         self.enter = nn.Embedding(vocabulary, first) if vocabulary is not None else nn.Linear(features or 0, first)
         self.project = None if hidden is None else nn.Linear(hidden, width)
@@ -107,7 +110,7 @@ class SequenceEmbed(nn.Module):
                 )
             return self.places(places)
         if self.positions == "sinusoidal":
-            return sinusoidal_positions(places, self.width)
+            return sinusoidal_positions(places, self.width) * self.position_scale
         return places.new_zeros(())
 
     def extra_repr(self) -> str:

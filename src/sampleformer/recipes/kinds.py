@@ -36,7 +36,7 @@ class Kind:
 
 # What options say goes before what lies at the path, and of several that are seen the first is taken.
 KINDS = [
-    Kind("text", "defaults", "--text COLUMN", "a table of texts", lambda asked: "text" in asked),
+    Kind("text", "texts", "--text COLUMN", "a table of texts", lambda asked: "text" in asked),
     Kind("smiles", "molecules", "--smiles COLUMN", "a table of molecules", lambda asked: "smiles" in asked),
     Kind(
         "cloud_table", "clouds", "--cloud COLUMN", "a table of point clouds or meshes", lambda asked: "cloud" in asked
@@ -65,7 +65,7 @@ KINDS = [
         lambda asked: asked.get("label") == FOLDER and not str(asked.get("path", "")).endswith(TABLES),
         holds_clouds,
     ),
-    Kind("numbers", "defaults", "--numbers", "a table of numbers", lambda asked: bool(asked.get("numbers"))),
+    Kind("numbers", "numbers", "--numbers", "a table of numbers", lambda asked: bool(asked.get("numbers"))),
 ]
 
 

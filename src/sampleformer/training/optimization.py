@@ -31,7 +31,7 @@ def rate_factor(settings: TrainingSettings, total_steps: int) -> Callable[[int],
         >>> [rate_factor(settings, 10)(step) for step in (0, 1, 2, 6)]
         [0.5, 1.0, 1.0, 0.5]
     """
-    warmup = settings.warmup_steps
+    warmup = min(settings.warmup_steps, total_steps // 5)  # a small table's training would end in its warm-up
     falling = max(1, total_steps - warmup)
 
     def factor(step: int) -> float:

@@ -37,8 +37,8 @@ class Recipe(Settings):
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """A recipe with some of its settings changed.
 
-    Giving ``training.epochs`` takes ``training.steps`` away, and the other way round. Another ``model.attention.name``
-    takes the arguments of the old attention away.
+    Changing ``training.epochs`` takes ``training.steps`` away, and the other way round. Another
+    ``model.attention.name`` takes the arguments of the old attention away.
 
     Args:
         recipe: stays as it is.

@@ -12,8 +12,8 @@ class TrainingSettings(Settings):
     """How a model is trained.
 
     Args:
-        epochs: passes over the training part. Either this or ``steps`` is given.
-        steps: optimiser steps.
+        epochs: passes over the training part.
+        steps: optimiser steps. Where both are given, the training ends at whichever comes first.
         batch_size: samples of a step. The samples of a pass are shared out evenly among its steps.
         max_tokens: padded tokens (with those of edges) that go through the model at once, in training and evaluation. A
             step goes through it in chunks of samples of similar length, whose gradients are added up: the result is
@@ -23,7 +23,7 @@ class TrainingSettings(Settings):
         optimizer: both use betas 0.9 and 0.999; ``adamw`` decouples the decay from the gradient.
         schedule: how the learning rate goes down after the warm-up: along a cosine to zero, along a line to zero, or
             not at all.
-        warmup_steps: steps over which the learning rate rises along a line from zero.
+        warmup_steps: steps over which the learning rate rises along a line from zero; at most a fifth of all steps.
         gradient_clip: largest norm of the whole gradient; None leaves it as it is.
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
@@ -44,6 +44,8 @@ class TrainingSettings(Settings):
         10
         >>> TrainingSettings(epochs=3).total_steps(batches_per_pass=4)
         12
+        >>> TrainingSettings(epochs=3, steps=10).total_steps(batches_per_pass=4)
+        10
     """
 
     epochs: int | None = Field(default=None, ge=1)
@@ -67,14 +69,15 @@ class TrainingSettings(Settings):
     choice_samples: int = Field(default=2, ge=2)
 
     @model_validator(mode="after")
-    def _one_length(self) -> "TrainingSettings":
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("exactly one of epochs and steps must be given")
+    def _some_length(self) -> "TrainingSettings":
+        if self.epochs is None and self.steps is None:
+            raise ValueError("epochs or steps must be given")
         return self
 
     def total_steps(self, batches_per_pass: int) -> int:
         """Optimiser steps of the whole training."""
-        return self.steps if self.steps is not None else self.epochs * batches_per_pass  # type: ignore[operator]
+        lengths = (self.steps, None if self.epochs is None else self.epochs * batches_per_pass)
+        return min(length for length in lengths if length is not None)
 
     def steps_between_checks(self, batches_per_pass: int) -> int:
         """Steps from one check to the next."""

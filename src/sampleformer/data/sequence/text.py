@@ -13,7 +13,7 @@ from sampleformer.errors import InputError, nearest
 
 
 class TextTable(TableSource):
-    """A table with a column of texts, read as bytes, characters or words.
+    """A table with a column of texts, read as words, characters or bytes.
 
     Args:
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
@@ -38,7 +38,7 @@ class TextTable(TableSource):
         path: str | os.PathLike[str],
         text: str,
         label: str | list[str],
-        tokens: str = "bytes",
+        tokens: str = "words",
         max_length: int | None = None,
         min_count: int = 2,
         max_vocabulary: int | None = None,
