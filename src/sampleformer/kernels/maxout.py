@@ -137,7 +137,15 @@ def _(
     return value.new_empty(*shape, value.shape[3]), query.new_empty(shape, dtype=torch.float32)
 
 
-@torch.library.custom_op("sampleformer::maxout_attention_backward", mutates_args=())
+@torch.library.custom_op(
+    "sampleformer::maxout_attention_backward",
+    mutates_args=(),
+    # Spelled out, because torch 2.6 does not read ``list[Tensor]`` from the annotation.
+    schema=(
+        "(Tensor query, Tensor key, Tensor value, Tensor? valid, Tensor escape, Tensor? multiplicative, "
+        "Tensor? additive, bool relu, Tensor result, Tensor statistic, Tensor gradient) -> Tensor[]"
+    ),
+)
 def _maxout_attention_backward(
     query: Tensor,
     key: Tensor,
