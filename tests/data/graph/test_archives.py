@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from sampleformer.data.graph.archives import read_graph_archive
+from sampleformer.data.graph.graph_format import GraphFormat
+from sampleformer.data.graph.graph_reading import read_graphs
 from sampleformer.errors import InputError
 
 COUNTS = {"num_nodes": np.array([3, 1, 2], np.int32), "num_edges": np.array([2, 0, 1], np.int32)}
@@ -70,12 +72,75 @@ def test_numbers_as_features_and_unknown_targets(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.targets, [1.5, np.nan, 2.0])
 
 
+NODE_ARRAYS: dict[str, dict[str, np.ndarray]] = {
+    "nothing": {},
+    "codes": {"node_label": np.array([5, 4, 3, 2, 1, 0])},
+    "several codes": {"node_feat": np.arange(12).reshape(6, 2)},
+    "a number": {"node_feat": np.arange(6) + 0.5},
+    "numbers": {"node_feat": np.arange(12).reshape(6, 2) + 0.5},
+    "both": {"node_label": np.array([5, 4, 3, 2, 1, 0]), "node_feat": np.arange(12).reshape(6, 2) + 0.5},
+}
+EDGE_ARRAYS: dict[str, dict[str, np.ndarray]] = {
+    "nothing": {},
+    "codes": {"edge_label": np.array([2, 3, 4])},
+    "numbers": {"edge_feat": np.array([[0.5], [1.5], [2.5]])},
+    "weights": {"edge_weight": np.array([0.5, 1.5, 2.5])},
+    "all": {
+        "edge_label": np.array([2, 3, 4]),
+        "edge_feat": np.array([[0.5], [1.5], [2.5]]),
+        "edge_weight": np.array([7.5, 8.5, 9.5]),
+    },
+}
+ENDS: dict[str, dict[str, np.ndarray]] = {
+    "sides": {"src": np.array([0, 1, 0]), "dst": np.array([1, 2, 0])},
+    "index": {"edge_index": np.array([[0, 1], [1, 2], [0, 0]])},
+}
+
+
+@pytest.mark.parametrize("ends", ENDS)
+@pytest.mark.parametrize("of_edges", EDGE_ARRAYS)
+@pytest.mark.parametrize("of_nodes", NODE_ARRAYS)
+def test_every_array_is_used_in_every_layout(tmp_path: Path, ends: str, of_nodes: str, of_edges: str) -> None:
+    nodes, edges = NODE_ARRAYS[of_nodes], EDGE_ARRAYS[of_edges]
+    path = write(tmp_path, COUNTS | ENDS[ends] | nodes | edges)
+    found = read_graphs(path, GraphFormat())
+    first = found.graphs[0]
+    assert first.ends.tolist() == [[0, 1], [1, 2]]
+    for arrays, numbers, categories in (
+        (nodes or {"nothing": np.zeros(6, int)}, first.numbers, first.categories),
+        (edges, first.edge_numbers, first.edge_categories),
+    ):
+        columns = [array[: len(numbers)].reshape(len(numbers), -1) for array in arrays.values()]
+        whole = [column for column in columns if column.dtype.kind == "i"]
+        others = [column for column in columns if column.dtype.kind == "f"]
+        np.testing.assert_array_equal(categories, np.concatenate([np.zeros((len(numbers), 0)), *whole], axis=1))
+        np.testing.assert_array_equal(numbers, np.concatenate([np.zeros((len(numbers), 0)), *others], axis=1))
+        assert categories.dtype.kind in "iu"
+    words = [f"{of}: {', '.join(arrays) or 'nothing'}" for of, arrays in (("nodes", nodes), ("edges", edges))]
+    assert found.used == [f"{path}: {'; '.join(words)}"]
+
+
+def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, LABELS | {"pos": np.zeros((6, 3)), "edge_index": np.zeros((3, 2), int)})
+    assert read_graph_archive(path).used == "nodes: node_label; edges: nothing; not used: pos, edge_index"
+
+
+def test_floats_in_the_place_of_codes_are_refused(tmp_path: Path) -> None:
+    codes = read_graphs(write(tmp_path, LABELS), GraphFormat()).format
+    for labels in (np.full(6, 2.0), np.full(6, 2.5)):
+        path = write(tmp_path, LABELS | {"node_label": labels})
+        if labels[0] == 2:
+            assert read_graphs(path, codes).graphs[0].categories.tolist() == [[2], [2], [2]]
+        else:
+            with pytest.raises(InputError, match=r"node 0 of graph 0 carries 2.5, expected an integer: a code"):
+                read_graphs(path, codes)
+
+
 @pytest.mark.parametrize(
     ("arrays", "change", "message"),
     [
         (FEATURES, {"num_nodes": None}, "array 'num_nodes' is missing; found num_edges, node_feat, edge_index, edge_"),
         (FEATURES, {"edge_index": None}, "array 'edge_index' is missing; found num_nodes, num_edges, node_feat"),
-        (FEATURES, {"node_feat": None}, "array 'node_feat' is missing; found"),
         (LABELS, {"dst": None}, "array 'dst' is missing; found num_nodes, num_edges, src, node_label"),
         (LABELS, {"src": None}, "array 'src' is missing; found num_nodes, num_edges, dst, node_label"),
         (FEATURES, {"num_edges": np.array([2, 1])}, "array 'num_edges' has shape (2,), expected (3,)"),
@@ -95,12 +160,23 @@ def test_numbers_as_features_and_unknown_targets(tmp_path: Path) -> None:
         (LABELS, {"src": np.array([0, -1, 0])}, "edge 1 joins the nodes -1 and 2 of graph 0, expected 0 to 2"),
         (FEATURES, {"edge_index": np.zeros((2, 3), int)}, "array 'edge_index' has 2 rows, expected 3, the sum of num"),
         (FEATURES, {"edge_index": np.zeros((3, 3), int)}, "array 'edge_index' has shape (3, 3), expected (3, 2)"),
-        (FEATURES, {"edge_feat": np.zeros(3, int)}, "array 'edge_feat' has shape (3,), expected (3, features)"),
-        (FEATURES, {"node_feat": np.full(6, 0.5)}, "array 'node_feat' has dtype float64, expected integers"),
+        (FEATURES, {"edge_feat": np.zeros((1, 3))}, "array 'edge_feat' has 1 rows, expected 3, the sum of num_edges"),
+        (FEATURES, {"node_feat": np.zeros((2, 6))}, "array 'node_feat' has 2 rows, expected 6, the sum of num_nodes"),
+        (FEATURES, {"node_feat": np.zeros((6, 2, 2))}, "array 'node_feat' has shape (6, 2, 2), expected (6, features)"),
+        (FEATURES, {"node_feat": np.full((6, 1), 1e39)}, "array 'node_feat' is 1e+39 at [0, 0], expected finite num"),
+        (
+            FEATURES,
+            {"node_label": np.full(6, 2**60), "node_feat": np.full(6, 0.5)},
+            "node_label has an integer beyond 2^53",
+        ),
+        (FEATURES, {"num_nodes": np.array([3, 1, 2**63], np.uint64)}, "num_nodes: graph 2 has 9223372036854775808, e"),
+        (FEATURES, {"split": np.array([0, 1, 3])}, "array 'split' holds 3, expected 0 (train), 1 (valid) or 2 (test)"),
+        (LABELS, {"fold": np.array([0, 9, 12])}, "array 'fold' holds 12, expected 0 to 9, or 255 for none"),
+        (LABELS, {"fold": np.array([0, 9, -1])}, "array 'fold' holds -1, expected 0 to 9, or 255 for none"),
         (
             FEATURES,
             {"node_feat": np.array([[0.0]] * 5 + [[np.nan]])},
-            "array 'node_feat' is nan at [5, 0], expected finite numbers",
+            "array 'node_feat' is nan at [5, 0], expected finite numbers up to 3.4e+38",
         ),
         (FEATURES, {"y": np.array([0, 1])}, "array 'y' has shape (2,), expected (3,)"),
         (FEATURES, {"y": np.array(["a", "b", "c"])}, "array 'y' has dtype <U1, expected numbers"),

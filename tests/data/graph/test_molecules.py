@@ -87,8 +87,20 @@ def test_molecules_without_bonds(smiles: str, atoms: int) -> None:
     assert (graph.ends.shape, graph.edge_features.shape) == ((0, 2), (0, sum(BOND_SIZES)))
 
 
-def test_blanks_around_and_a_name_behind_do_not_matter() -> None:
-    assert molecule_graph("  CCO ethanol\n").order == 3
+def test_blanks_around_do_not_matter() -> None:
+    assert molecule_graph("  CCO\r\n").order == 3
+
+
+@pytest.mark.parametrize("behind", ["ethane", "|$a;b$|", "C", "1", "# comment", "CCO"])
+@pytest.mark.parametrize(
+    "between", [" ", "\t", "\n", "\r\n", "\v", "\f", "\x00", "\x1f", "\xa0", "ü", "\u2028", "\ud800"]
+)
+def test_text_behind_a_smiles_is_refused(between: str, behind: str) -> None:
+    for text in (f"CC{between}{behind}", f"CC{between}{between}{behind}", f"[CH3:1]{between}{behind}"):
+        with pytest.raises(MoleculeError, match=r"at character \d+, which is no SMILES: expected nothing behind it"):
+            molecule_graph(text)
+    with pytest.raises(MoleculeError):
+        molecule_graph(f"CC{behind[:0]}|{behind}|")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +109,10 @@ def test_blanks_around_and_a_name_behind_do_not_matter() -> None:
         ("", "the SMILES is empty"),
         (" \t", "the SMILES is empty"),
         ("C1CC", "'C1CC' is not a valid SMILES (it cannot be read)"),
-        ("not a molecule", "'not a molecule' is not a valid SMILES (it cannot be read)"),
+        ("molecule", "'molecule' is not a valid SMILES (it cannot be read)"),
+        ("CC ethane", "'CC ethane' has a blank at character 3, which is no SMILES: expected nothing behind it"),
+        ("CCü", "'CCü' has '\\xfc' at character 3, which is no SMILES: expected nothing behind it"),
+        ("C" * 300 + "(", f"{'C' * 200!r} … (301 characters) is not a valid SMILES (it cannot be read)"),
         (
             "CC(C)(C)(C)C",
             "'CC(C)(C)(C)C' is not a valid SMILES (Explicit valence for atom # 1 C, 5, is greater than permitted)",

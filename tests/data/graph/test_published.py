@@ -74,6 +74,10 @@ def test_peptides_that_lack_something(tmp_path: Path) -> None:
     for content, message in (
         (SPLIT | {"test": [11]}, "1 of 12 rows of the table are in no part"),
         (SPLIT | {"test": [12]}, "test has row 12, expected 0 to 11"),
+        (SPLIT | {"test": [-1]}, "test has row -1, expected 0 to 11"),
+        (SPLIT | {"test": [10.5, 11.0]}, "test holds float64, expected row numbers"),
+        (SPLIT | {"test": [[1, 2], [3]]}, "test holds no row numbers"),
+        (SPLIT | {"test": [0, 10, 11]}, "row 0 is listed 2 times, expected each row in one part"),
         ([1], "found a list, expected row numbers of train, val, test"),
     ):
         pickled.write_bytes(pickle.dumps(content))
@@ -126,6 +130,28 @@ def test_classes_of_coco_sp_are_numbered_without_gaps(tmp_path: Path) -> None:
     assert set(splits.train.targets.tolist()) == {12, 80}
     with pytest.raises(InputError, match=r"train.pickle: graph 0: found 4 classes for 4 nodes, expected known ones"):
         CocoSp(str(_superpixels(tmp_path / "wrong.zip", folder, [12]))).load()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, torch.full((4, 14), 1e39, dtype=torch.float64), "feature 0 of node 0 is 1e\\+39, expected a number up to"),
+        (1, torch.rand(5, 2), "edge features have shape"),
+        (2, torch.zeros(2, 6), "the edge index holds float32, expected integers"),
+        (2, torch.full((2, 6), 9), "edge 0 joins 9 and 9, expected nodes from 0 to 3"),
+        (3, [0.0, 7.5, 20.0, 7.0], "the classes holds float64, expected integers"),
+        (3, [0, 7, 20], "found 3 classes for 4 nodes"),
+    ],
+)
+def test_wrong_superpixels(tmp_path: Path, place: int, value: object, message: str) -> None:
+    folder = "voc_superpixels_edge_wt_region_boundary"
+    with zipfile.ZipFile(_superpixels(tmp_path / "voc.zip", folder, [0, 7, 20])) as archive:
+        archive.extractall(tmp_path)
+    graphs = pickle.loads((tmp_path / folder / "train.pickle").read_bytes())
+    graphs[1] = tuple(value if number == place else part for number, part in enumerate(graphs[1]))
+    (tmp_path / folder / "train.pickle").write_bytes(pickle.dumps(graphs))
+    with pytest.raises(InputError, match=f"train.pickle: graph 1: {message}"):
+        PascalVocSp(str(tmp_path / folder)).load()
 
 
 def test_superpixels_that_lack_something(tmp_path: Path) -> None:
@@ -210,7 +236,17 @@ def test_folds() -> None:
         ("A", "1, 9999\n", r"SMALL_A.txt: expected two nodes from 1 to \d+ in each line"),
         ("A", "1, 4\n", "SMALL_A.txt: line 1 joins nodes of two graphs, expected one"),
         ("node_labels", "1\n", r"SMALL_node_labels.txt has 1 lines, expected \d+"),
-        ("graph_labels", "one\n", "SMALL_graph_labels.txt: expected a line of as many numbers for each"),
+        ("graph_labels", "one\n", "SMALL_graph_labels.txt: line 1: found 'one', expected numbers"),
+        ("graph_labels", "1\n1, 0\n", "SMALL_graph_labels.txt: line 2: found '1, 0', expected 1 numbers, as in the"),
+        ("graph_labels", "0.5\n" * 40, "SMALL_graph_labels.txt: line 1: found '0.5', expected integers"),
+        ("graph_labels", "1, 0\n" * 40, "SMALL_graph_labels.txt has 2 numbers in each line, expected one"),
+        ("graph_indicator", "1.5\n", "SMALL_graph_indicator.txt: line 1: found '1.5', expected integers"),
+        ("node_labels", "1\n2.5\n", "SMALL_node_labels.txt: line 2: found '2.5', expected integers"),
+        ("node_labels", "1\n1e300\n", "SMALL_node_labels.txt: line 2: found '1e300', expected 1 numbers"),
+        ("edge_attributes", "0.5\nnan\n", "SMALL_edge_attributes.txt: line 2: found 'nan', expected 1 numbers"),
+        ("edge_attributes", "0.5\n", r"SMALL_edge_attributes.txt has 1 lines, expected \d+"),
+        ("A", "1, 1.5\n", "SMALL_A.txt: line 1: found '1, 1.5', expected integers"),
+        ("A", "1, 2, 1\n", r"SMALL_A.txt: expected two nodes from 1 to \d+ in each line"),
         ("graph_indicator", None, "found no SMALL_graph_indicator.txt, expected it in SMALL.zip or its folder"),
     ],
 )
@@ -227,6 +263,22 @@ def test_wrong_tu_files(tmp_path: Path, file: str, lines: str | None, message: s
             (tmp_path / "SMALL" / name).unlink()
     with pytest.raises(InputError, match=message):
         TuDataset("SMALL", str(tmp_path / "SMALL")).load()
+
+
+def test_edges_of_tu_datasets_that_lack_their_other_direction_are_said(tmp_path: Path) -> None:
+    with zipfile.ZipFile(_tu(tmp_path)) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / "SMALL"
+    assert TuDataset("SMALL", str(folder)).read().used == [
+        f"{folder}: nodes: node_labels; edges: edge_attributes; target: graph_labels"
+    ]
+    attributes = (folder / "SMALL_edge_attributes.txt").read_text().splitlines()
+    (folder / "SMALL_edge_attributes.txt").write_text("\n".join(["99", *attributes[1:-1]]) + "\n")
+    edges = (folder / "SMALL_A.txt").read_text().splitlines()
+    (folder / "SMALL_A.txt").write_text("\n".join(edges[:-1]) + "\n")
+    (folder / "SMALL_graph_attributes.txt").write_text("1\n" * 40)
+    (words,) = TuDataset("SMALL", str(folder)).read().used
+    assert "; not used: graph_attributes; 2 edges are listed in one direction alone, or with other features" in words
 
 
 def test_moleculenet(tmp_path: Path) -> None:

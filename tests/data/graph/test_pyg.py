@@ -16,6 +16,7 @@ from torch_geometric.utils import contains_self_loops, is_undirected
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.pyg import data_of_graph, graph_of_data, graphs_of_dataset
 from sampleformer.data.graph.pyg_files import read_pyg_file
+from sampleformer.data.graph.pyg_rows import rows_of_pyg
 from sampleformer.errors import InputError
 
 
@@ -120,6 +121,79 @@ def test_a_graph_without_edges(empty: torch.Tensor) -> None:
     assert (found.order, found.ends.shape, found.directed) == (3, (0, 2), False)
 
 
+OF_NODES = {
+    "x": torch.arange(6.0).reshape(3, 2),
+    "codes": torch.tensor([[4], [2], [7]]),
+    "pos": torch.arange(9.0).reshape(3, 3) + 0.5,
+}
+OF_EDGES = {"edge_attr": torch.tensor([3, 3, 4, 4]), "edge_weight": torch.tensor([0.5, 0.5, 1.5, 1.5])}
+
+
+@pytest.mark.parametrize("edges", [(), ("edge_attr",), ("edge_weight",), ("edge_attr", "edge_weight")])
+@pytest.mark.parametrize("nodes", [(), ("x",), ("codes",), ("pos",), ("x", "pos"), ("codes", "pos")])
+def test_every_attribute_is_used_or_named(nodes: tuple[str, ...], edges: tuple[str, ...]) -> None:
+    held = {"x" if name == "codes" else name: OF_NODES[name] for name in nodes} | {
+        name: OF_EDGES[name] for name in edges
+    }
+    made = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3, z=torch.ones(3), name="a", **held)
+    found = graph_of_data(made)
+    assert (found.nodes, found.edges) == (tuple("x" if name == "codes" else name for name in nodes), edges)
+    rows = rows_of_pyg("graphs", [found])
+    words = [f"{of}: {', '.join(names) or 'nothing'}" for of, names in (("nodes", found.nodes), ("edges", edges))]
+    assert rows.used == [f"graphs: {'; '.join(words)}; not used: name, z"]
+    (raw,) = rows.graphs
+    codes = [[4], [2], [7]] if "codes" in nodes else [[]] * 3 if nodes else [[0]] * 3
+    numbers = np.concatenate([np.zeros((3, 0)), *(OF_NODES[name].numpy() for name in nodes if name != "codes")], axis=1)
+    np.testing.assert_array_equal(raw.categories, codes)
+    np.testing.assert_array_equal(raw.numbers, numbers)
+    np.testing.assert_array_equal(raw.edge_categories, [[3], [4]] if "edge_attr" in edges else [[], []])
+    np.testing.assert_array_equal(raw.edge_numbers, [[0.5], [1.5]] if "edge_weight" in edges else [[], []])
+    assert not raw.directed
+
+
+def test_weights_that_differ_by_direction_make_a_directed_graph() -> None:
+    found = graph_of_data(data([(0, 1), (1, 0)], edge_weight=torch.tensor([0.5, 0.75]))).graph
+    assert (found.directed, found.edge_features.tolist()) == (True, [[0.5], [0.75]])
+
+
+def test_graphs_with_other_attributes_are_refused() -> None:
+    graphs = graphs_of_dataset([data([(0, 1)]), data([(0, 1)], pos=torch.ones(3, 2))])
+    with pytest.raises(InputError, match="the nodes of graph 0 carry x, those of graph 1 x, pos, expected the same"):
+        rows_of_pyg("graphs", graphs)
+
+
+@pytest.mark.parametrize(
+    ("targets", "columns", "level"),
+    [
+        ([torch.tensor([1]), torch.tensor([0])], {"y": [1, 0]}, "set"),
+        ([torch.tensor(1), None], {"y": [1, None]}, "set"),
+        ([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])], {"y0": [1, 3], "y1": [2, 4]}, "set"),
+        ([torch.tensor([1, 2, 0]), None], {"y": [1, 2, 0, None, None, None]}, "token"),
+        ([torch.tensor([[1], [2], [0]]), torch.tensor([[3], [4], [5]])], {"y": [1, 2, 0, 3, 4, 5]}, "token"),
+    ],
+)
+def test_targets_of_graphs_and_of_nodes(targets: list, columns: dict[str, list], level: str) -> None:
+    rows = rows_of_pyg("graphs", graphs_of_dataset([data([(0, 1)], y=y) for y in targets]))
+    table = rows if level == "set" else rows.nodes
+    assert table is not None
+    assert {name: list(table.columns[name]) for name in columns} == columns
+
+
+@pytest.mark.parametrize("y", [torch.zeros(2, 2), torch.zeros(2, 3), torch.zeros(3, 2, 2), torch.zeros(1, 1, 2)])
+def test_targets_in_another_order_of_axes_are_refused(y: torch.Tensor) -> None:
+    graphs = graphs_of_dataset([data([(0, 1)], y=y)])
+    with pytest.raises(InputError, match=r"y of graph 0 has shape \(.*\), expected \(nodes,\), \(nodes, targets\)"):
+        rows_of_pyg("graphs", graphs)
+
+
+def test_masks_that_are_not_used_are_said() -> None:
+    masks = {f"{name}_mask": torch.eye(3)[:, :2].bool() for name in ("train", "val", "test")}
+    several = rows_of_pyg("g", graphs_of_dataset([data([(0, 1)], y=torch.arange(3), **masks)]))
+    assert several.used == ["g: nodes: x; edges: nothing; of 2 splits the first"]
+    of_graph = rows_of_pyg("g", graphs_of_dataset([data([(0, 1)], y=torch.tensor([1]), **masks)]))
+    assert of_graph.used[0].endswith("not used: masks of test nodes, masks of train nodes, masks of valid nodes")
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [
@@ -134,6 +208,13 @@ def test_a_graph_without_edges(empty: torch.Tensor) -> None:
         (data([(0, 3)]), "edge 0 joins 0 and 3, expected nodes from 0 to 2"),
         (data([(0, 1)], edge_attr=torch.ones(2, 1)), "edge_attr has shape (2, 1), expected (1, features)"),
         (data([], x=torch.ones(2, 2, 2)), "x has shape (2, 2, 2), expected (nodes, features)"),
+        (
+            data([], x=torch.full((3, 1), 1e300, dtype=torch.float64)),
+            "feature 0 of node 0 is 1e+300, expected a number",
+        ),
+        (data([(0, 1)], edge_weight=torch.ones(2)), "edge_weight has shape (2,), expected (1, features)"),
+        (data([], pos=torch.ones(3, 4).T), "pos has shape (4, 3), expected (3, features)"),
+        (data([], x=torch.tensor([[2**60]] * 3), pos=torch.ones(3, 1)), "x has an integer beyond 2^53, expected"),
         (data([], x=torch.tensor([[float("nan")]])), "feature 0 of node 0 is nan, expected a finite number"),
         (data([], x=torch.eye(3).to_sparse()), "x is a torch.sparse_coo tensor, expected a dense tensor"),
         (data([], train_mask=torch.tensor([True])), "train_mask has shape (1,) and dtype bool, expected (3,) booleans"),
@@ -187,6 +268,37 @@ def test_the_file_of_a_dataset(tmp_path: Path) -> None:
     assert [None if graph.target is None else graph.target.tolist() for graph in found] == [[1], [0]]
 
 
+@pytest.mark.parametrize("change", ["fewer entries", "more entries", "fewer graphs", "falling", "missing"])
+def test_the_file_of_a_dataset_with_wrong_counts(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "data.pt"
+    InMemoryDataset.save([data([(0, 1), (1, 0)], y=torch.tensor([k])) for k in range(4)], str(path))
+    whole, starts, *others = torch.load(path, weights_only=False)
+    if change == "fewer entries":
+        whole["x"] = whole["x"][:-1]
+    elif change == "more entries":
+        whole["edge_index"] = torch.cat([whole["edge_index"]] * 2, dim=1)
+    elif change == "fewer graphs":
+        starts["y"], whole["y"] = starts["y"][:-1], whole["y"][:-1]
+    elif change == "falling":
+        starts["x"] = torch.tensor([0, 6, 3, 9, 12])
+    else:
+        del whole["x"]
+    torch.save((whole, starts, *others), path)
+    with pytest.raises(InputError, match="data.pt: .*expected|data.pt: the places where 'x' of each graph begins"):
+        read_pyg_file(path)
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "graphs.pt"
+    torch.save([data([(0, 1)], x=torch.full((3, 100), 1.5))], path)
+    content = bytearray(path.read_bytes())
+    place = content.index(np.float32(1.5).tobytes() * 20) + 42
+    content[place] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="is damaged: its checksum is another one"):
+        read_pyg_file(path)
+
+
 class Trap:
     """Runs code when it is read, as any pickle may."""
 
@@ -237,7 +349,7 @@ def test_damaged_files(tmp_path: Path, what: str) -> None:
     words = {
         "missing": "no such file",
         "folder": "found a folder, expected a file that torch.save wrote",
-        "damaged": "cannot be read",
+        "damaged": "data.pkl is damaged: its checksum is another one",
     }
     with pytest.raises(InputError, match=words.get(what, "found no file that torch.save wrote, or one that is cut")):
         read_pyg_file(path)

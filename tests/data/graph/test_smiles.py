@@ -35,6 +35,14 @@ def test_no_scaffold_is_in_two_parts(tmp_path: Path) -> None:
     assert not parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]
 
 
+@pytest.mark.parametrize("cell", ["CC ethane", "CC\tethane", '"CC\n(ethane)"', "CCü", "CC |$a;b$|"])
+def test_text_behind_a_smiles_is_an_error_of_its_row(tmp_path: Path, cell: str) -> None:
+    path = table(tmp_path / "m.csv", ["C" * size + "O" for size in range(1, 20)] + [cell])
+    with pytest.raises(InputError, match=r"m.csv: row 20 \(line 21\): column 'smiles': 'CC.* at character 3"):
+        SmilesTable(path, "smiles", "active").load()
+    assert SmilesTable(path, "smiles", "active", on_error="skip").load().skipped == 1
+
+
 def test_too_few_scaffolds_to_split_are_said(tmp_path: Path) -> None:
     path = table(tmp_path / "m.csv", ["C" * size + "O" for size in range(1, 21)])
     with pytest.raises(InputError, match=r"m.csv: split: found 1 different scaffolds among 20 molecules, which leave"):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from sampleformer.data.graph.array_features import LARGEST
 from sampleformer.errors import InputError
 from sampleformer.unpacking import read_arrays
 
-_KINDS = {"integers": "iu", "finite numbers": "biuf", "numbers": "biuf"}
+_KINDS = {"integers": "iu", "float32 numbers": "biuf", "numbers": "biuf"}
 
 
 class ArrayFile:
@@ -38,7 +39,7 @@ class ArrayFile:
         Args:
             name: of the array.
             shape: its expected size in each dimension; a word stands for any.
-            kind: "integers", "finite numbers" or "numbers".
+            kind: "integers", "float32 numbers": finite ones that float32 can hold, or "numbers".
 
         Raises:
             InputError: if it is missing, or its shape, type or values are not as expected.
@@ -52,9 +53,10 @@ class ArrayFile:
             raise InputError(f"{self.path}: array {name!r} has shape {array.shape}, expected ({expected})")
         if array.dtype.kind not in _KINDS[kind]:
             raise InputError(f"{self.path}: array {name!r} has dtype {array.dtype}, expected {kind}")
-        if kind == "finite numbers" and not np.isfinite(array).all():
-            place = np.argwhere(~np.isfinite(array))[0].tolist()
-            raise InputError(f"{self.path}: array {name!r} is {array[tuple(place)]} at {place}, expected {kind}")
+        if kind == "float32 numbers" and array.dtype.kind == "f" and not (np.abs(array) <= LARGEST).all():
+            place = np.argwhere(~(np.abs(array) <= LARGEST))[0].tolist()
+            expected = f"finite numbers up to {LARGEST:.3g}"
+            raise InputError(f"{self.path}: array {name!r} is {array[tuple(place)]} at {place}, expected {expected}")
         return array
 
     def shape(self, name: str) -> tuple[int, ...] | None:

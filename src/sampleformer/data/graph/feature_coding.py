@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from sampleformer.data.graph.array_features import LARGEST
+
+logger = logging.getLogger("sampleformer")
 
 Category = str | int
 _MOST_CATEGORIES = 1000  # of one column; rarer ones are unknown
@@ -34,16 +40,20 @@ class FeatureCoding:
     categories: tuple[tuple[Category, ...], ...]
 
     @classmethod
-    def learn(cls, numbers: Sequence[np.ndarray], categories: Sequence[np.ndarray]) -> FeatureCoding:
-        """What some graphs teach.
+    def learn(
+        cls, numbers: Sequence[np.ndarray], categories: Sequence[np.ndarray], names: Sequence[str] = ()
+    ) -> FeatureCoding:
+        """What some graphs teach; says which columns have more categories than are kept apart.
 
         Args:
             numbers: of the nodes or edges of each graph, ``(n, f)``.
             categories: the same, ``(n, c)``.
+            names: of the columns of categories, for messages.
         """
         mean, deviation = _moments(numbers)
-        columns = zip(*(list(values.T) for values in categories), strict=True)
-        return cls(mean, deviation, tuple(_frequent(parts) for parts in columns))
+        columns = list(zip(*(list(values.T) for values in categories), strict=True))
+        names = names if len(names) == len(columns) else [f"code {place}" for place in range(len(columns))]
+        return cls(mean, deviation, tuple(_frequent(parts, name) for parts, name in zip(columns, names, strict=True)))
 
     @property
     def all_codes(self) -> bool:
@@ -69,11 +79,23 @@ class FeatureCoding:
         return codes
 
     def vectors(self, numbers: np.ndarray, categories: np.ndarray) -> np.ndarray:
-        """Standardised numbers, then each category one-hot (zeros if unknown), ``(n, width)`` float32."""
+        """Standardised numbers, then each category one-hot (zeros if unknown), ``(n, width)`` float32.
+
+        Raises:
+            ValueError: if a number is so far from those of the training part that float32 cannot hold its distance.
+        """
         vectors = np.zeros((len(numbers), self.width), dtype=np.float32)
         first = len(self.mean)
         if first:
-            vectors[:, :first] = (numbers - np.array(self.mean)) / np.array(self.deviation)
+            distances = (numbers.astype(np.float64) - np.array(self.mean)) / np.array(self.deviation)
+            wrong = np.argwhere(~(np.abs(distances) <= LARGEST))
+            if len(wrong):
+                row, column = wrong[0].tolist()
+                raise ValueError(
+                    f"number {column} of {row} is {numbers[row, column]:g}, too far from those of the training data "
+                    f"(mean {self.mean[column]:g}, deviation {self.deviation[column]:g})"
+                )
+            vectors[:, :first] = distances
         for place, known in enumerate(self.categories):
             codes = _places(categories[:, place], known)
             rows = np.flatnonzero(codes)
@@ -105,16 +127,29 @@ def _moments(numbers: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[fl
     square = sum(((values - mean) ** 2).sum(axis=0, dtype=np.float64) for values in numbers) / count
     flags = np.all([np.isin(values, _FLAGS).all(axis=0) for values in numbers], axis=0)
     deviation = np.sqrt(square)
-    deviation = np.where(flags | (deviation < 1e-12), 1.0, deviation)
+    rounding = 1e-12 * np.abs(mean)  # what a constant column may deviate by
+    deviation = np.where(flags | (deviation <= rounding), 1.0, deviation)
     return tuple(np.where(flags, 0.0, mean).tolist()), tuple(deviation.tolist())
 
 
-def _frequent(parts: Sequence[np.ndarray]) -> tuple[Category, ...]:
-    """The different values of a column, sorted; the most frequent ones if there are too many."""
-    values = np.concatenate(parts)
-    known, counts = np.unique(values.astype(str) if values.dtype == object else values, return_counts=True)
-    frequent = np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES]
-    return tuple(known[np.sort(frequent)].tolist())
+def _frequent(parts: Sequence[np.ndarray], name: str) -> tuple[Category, ...]:
+    """The different values of a column, sorted; the most frequent ones if there are too many, which is said."""
+    counts: Counter[Category] = Counter()
+    for values in parts:
+        if values.dtype == object:
+            counts.update(map(str, values.tolist()))
+        else:
+            counts.update(dict(zip(*(found.tolist() for found in np.unique(values, return_counts=True)), strict=True)))
+    known = sorted(counts)
+    if len(known) > _MOST_CATEGORIES:
+        logger.warning(
+            "%s has %s different categories: the %s most frequent are told apart, the others are one",
+            name,
+            f"{len(known):,}",
+            f"{_MOST_CATEGORIES:,}",
+        )
+        known = sorted(sorted(known, key=lambda value: -counts[value])[:_MOST_CATEGORIES])
+    return tuple(known)
 
 
 def _places(values: np.ndarray, known: tuple[Category, ...]) -> np.ndarray:
@@ -122,10 +157,8 @@ def _places(values: np.ndarray, known: tuple[Category, ...]) -> np.ndarray:
     if not known or not len(values):
         return np.zeros(len(values), dtype=np.int64)
     if isinstance(known[0], str) or values.dtype == object:
-        values, sorted_known = values.astype(str), np.array([str(each) for each in known])
-        order = np.argsort(sorted_known, kind="stable")
-    else:
-        sorted_known, order = np.array(known), np.arange(len(known))
-    ranked = sorted_known[order]
+        places = {str(each): place for place, each in enumerate(known, start=1)}
+        return np.array([places.get(str(value), 0) for value in values.tolist()], dtype=np.int64)
+    ranked = np.array(known)
     found = np.searchsorted(ranked, values).clip(max=len(known) - 1)
-    return np.where(ranked[found] == values, order[found] + 1, 0)
+    return np.where(ranked[found] == values, found + 1, 0)

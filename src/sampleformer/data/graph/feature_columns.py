@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from sampleformer.data.column_values import as_float, label_text, parse_numbers
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
+from sampleformer.errors import NAMES_SHOWN
 
 _MOST = 0.9  # of the fields of a column of numbers
 
@@ -38,8 +39,10 @@ class FeatureColumns:
         What is none among so many numbers is a mistake, and found when the column is parsed.
         """
         names = [name for name in table.columns if name not in left_out]
-        numbers = [name for name in names if _holds_numbers(table, name)]
-        return cls(tuple(numbers), tuple(name for name in names if name not in numbers))
+        numbers = {name for name in names if _holds_numbers(table, name)}
+        return cls(
+            tuple(name for name in names if name in numbers), tuple(name for name in names if name not in numbers)
+        )
 
     def parse(self, table: Table, report: RowReport) -> tuple[np.ndarray, np.ndarray]:
         """The values of the columns.
@@ -56,8 +59,29 @@ class FeatureColumns:
         """
         categories = np.empty((len(table), len(self.categories)), dtype=object)
         for place, name in enumerate(self.categories):
-            categories[:, place] = [label_text(value) or "" for value in table.column(name)]
+            values = table.column(name)
+            for row, value in enumerate(values):
+                if isinstance(value, dict | list):
+                    report.add(row, f"column {name!r}: found a list or an object, expected a text or a number")
+            categories[:, place] = [label_text(value) or "" for value in values]
         return parse_numbers(table, list(self.numbers), report), categories
+
+    @property
+    def words(self) -> str:
+        """The columns in words; empty if there are none."""
+        kinds = {"numbers": self.numbers, "categories": self.categories}
+        return "; ".join(f"{kind} {listed(names)}" for kind, names in kinds.items() if names)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in words, the first ones if they are many.
+
+    Example:
+        >>> listed(["a", "b"])
+        'a, b'
+    """
+    more = f", … ({len(names)} in all)" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(" ".join(name.split()) or repr(name) for name in names[:NAMES_SHOWN]) + more
 
 
 def _holds_numbers(table: Table, name: str) -> bool:

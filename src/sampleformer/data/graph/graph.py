@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sampleformer.data.graph.array_features import check_numbers
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -22,7 +24,7 @@ class Graph:
         directed: whether an edge leads from its source to its target only.
 
     Raises:
-        ValueError: if the shapes do not fit together, an end is no node, or a feature is not finite.
+        ValueError: if the shapes do not fit together, an end is no node, or a feature is no number that float32 holds.
 
     Example:
         >>> graph = Graph(np.array([6, 6, 8]), np.array([[0, 1], [1, 2]]), np.ones((2, 1)))
@@ -47,8 +49,8 @@ class Graph:
         if self.edge_features.ndim != 2 or len(self.edge_features) != len(self.ends):
             raise ValueError(f"edge features have shape {self.edge_features.shape}, expected ({len(self.ends)}, f)")
         self._check_ends()
-        _check_features("node", self.nodes)
-        _check_features("edge", self.edge_features)
+        check_numbers("node", self.nodes)
+        check_numbers("edge", self.edge_features)
 
     def _check_ends(self) -> None:
         wrong = np.flatnonzero(((self.ends < 0) | (self.ends >= self.order)).any(axis=1))
@@ -80,12 +82,3 @@ class Graph:
             return self
         both = np.stack([self.ends, self.ends[:, ::-1]], axis=1).reshape(-1, 2)
         return Graph(self.nodes, both, np.repeat(self.edge_features, 2, axis=0), directed=True)
-
-
-def _check_features(of: str, features: np.ndarray) -> None:
-    if features.dtype.kind not in "biuf":
-        raise ValueError(f"{of} features have dtype {features.dtype}, expected numbers")
-    if features.dtype.kind != "f" or np.isfinite(features).all():
-        return
-    place, column = np.argwhere(~np.isfinite(features))[0].tolist()
-    raise ValueError(f"feature {column} of {of} {place} is {features[place, column]}, expected a finite number")

@@ -29,19 +29,6 @@ class GraphFormat:
     left_out: tuple[str, ...] = ()
     codes: Codes | None = None
 
-    @property
-    def words(self) -> str:
-        """The columns that are read, in words."""
-        parts = []
-        for of, columns in (("nodes", self.node_columns), ("edges", self.edge_columns)):
-            for kind, names in (
-                ("numbers", columns and columns.numbers),
-                ("categories", columns and columns.categories),
-            ):
-                if names:
-                    parts.append(f"{kind} of {of}: {', '.join(names)}")
-        return "; ".join(parts)
-
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments as plain values."""
         return asdict(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,15 @@ class GraphInputs(Inputs, kind="graph"):
         cls, graphs: Sequence[RawGraph], places: Places, format: GraphFormat | None = None, *, directed: bool = False
     ) -> GraphInputs:
         """What the graphs of the training part teach."""
-        nodes = FeatureCoding.learn([each.numbers for each in graphs], [each.categories for each in graphs])
-        edges = FeatureCoding.learn([each.edge_numbers for each in graphs], [each.edge_categories for each in graphs])
+        known = format or GraphFormat()
+        names = [
+            [] if columns is None else [f"column {name!r} of {of}" for name in columns.categories]
+            for of, columns in (("nodes", known.node_columns), ("edges", known.edge_columns))
+        ]
+        nodes = FeatureCoding.learn([each.numbers for each in graphs], [each.categories for each in graphs], names[0])
+        edges = FeatureCoding.learn(
+            [each.edge_numbers for each in graphs], [each.edge_categories for each in graphs], names[1]
+        )
         return cls(nodes, edges, places, format, directed)
 
     @property
@@ -104,11 +111,13 @@ class GraphInputs(Inputs, kind="graph"):
         return table.graphs
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
+        graphs = []
         for row, graph in enumerate(values):
-            problem = self._misfit(graph)
-            if problem:
-                report.add(row, problem)
-        graphs = [self._encoded(graph) for graph in values]
+            try:
+                graphs.append(self._encoded(graph))
+            except ValueError as error:
+                report.add(row, str(error))
+                graphs.append(self._encoded(self._empty()))
         names = [graph.names for graph in values]
         known = np.concatenate(names) if names and all(each is not None for each in names) else None
         return pack_graphs(graphs, self.places.encodings(graphs), names=known)
@@ -121,14 +130,19 @@ class GraphInputs(Inputs, kind="graph"):
         return f"each edge carries {edges}" if edges is not None and len(graph.ends) else None
 
     def _encoded(self, graph: RawGraph) -> Graph:
-        if self._misfit(graph):  # it is reported, and left out
-            graph = RawGraph(*_nothing(self.nodes), np.zeros((0, 2), np.int64), *_nothing(self.edges))
-        if self.nodes.all_codes:
-            nodes = self.nodes.codes(graph.categories)
-        else:
-            nodes = self.nodes.vectors(graph.numbers, graph.categories)
+        problem = self._misfit(graph)
+        if problem:
+            raise ValueError(problem)
         edges = (graph.edge_numbers, graph.edge_categories) if len(graph.ends) else _nothing(self.edges)
-        return Graph(nodes, graph.ends, self.edges.vectors(*edges), self.directed)
+        nodes = _described("node", self._node_features, graph.numbers, graph.categories)
+        return Graph(nodes, graph.ends, _described("edge", self.edges.vectors, *edges), self.directed)
+
+    def _node_features(self, numbers: np.ndarray, categories: np.ndarray) -> np.ndarray:
+        return self.nodes.codes(categories) if self.nodes.all_codes else self.nodes.vectors(numbers, categories)
+
+    def _empty(self) -> RawGraph:
+        """In the place of a graph that is reported, and left out."""
+        return RawGraph(*_nothing(self.nodes), np.zeros((0, 2), np.int64), *_nothing(self.edges))
 
     def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
         if training and sample.level == "pair":
@@ -165,6 +179,18 @@ class GraphInputs(Inputs, kind="graph"):
             values["directed"],
             values["link_share"],
         )
+
+
+def _described(
+    of: str,
+    features: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    numbers: np.ndarray,
+    categories: np.ndarray,
+) -> np.ndarray:
+    try:
+        return features(numbers, categories)
+    except ValueError as error:
+        raise ValueError(f"{of}s: {error}") from error
 
 
 def _nothing(coding: FeatureCoding) -> tuple[np.ndarray, np.ndarray]:

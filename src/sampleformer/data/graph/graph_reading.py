@@ -8,22 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.graph.archives import read_graph_archive
-from sampleformer.data.graph.feature_columns import FeatureColumns
+from sampleformer.data.graph.archives import SPLITS, read_graph_archive
+from sampleformer.data.graph.feature_columns import FeatureColumns, listed
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.graph_tables import parse_graph_tables
+from sampleformer.data.graph.key_columns import EDGES, GRAPHS, NODES, PAIRS, KeyColumns
 from sampleformer.data.graph.pyg_files import read_pyg_file
 from sampleformer.data.graph.pyg_rows import rows_of_pyg, target_columns
 from sampleformer.data.graph.raw_graph import RawGraph, raw_graphs
-from sampleformer.data.graph.table_graph import TableGraph
 from sampleformer.data.table import SUFFIXES, Table, read_table
 from sampleformer.errors import InputError
 
-TABLES = ("nodes", "edges", "graphs", "pairs")
+TABLES = (NODES, EDGES, GRAPHS, PAIRS)
 _ENDINGS = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
-_NODE_KEYS = ("node", "graph")
-_EDGE_KEYS = ("source", "target", "graph")
 
 
 @dataclass(frozen=True)
@@ -110,45 +108,60 @@ def read_like_others(path: str | os.PathLike[str], format: GraphFormat, on_error
     return rows
 
 
-def _completed(format: GraphFormat, nodes: Table | None, edges: Table | None, asked: Asked) -> GraphFormat:
+def _completed(format: GraphFormat, tables: dict[str, Table], keys: KeyColumns, asked: Asked) -> GraphFormat:
     """The format with the columns that describe nodes and edges."""
     found = []
-    for table, keys, given, wanted in (
-        (nodes, _NODE_KEYS, format.node_columns, asked[0]),
-        (edges, _EDGE_KEYS, format.edge_columns, asked[1]),
+    for name, given, wanted in (
+        (NODES, format.node_columns, asked[0]),
+        (EDGES, format.edge_columns, asked[1]),
     ):
+        table = tables.get(name)
         if given is None and table is not None:
-            for name in wanted or ():
-                table.column(name)  # or an error that names the nearest
-            others = {name for name in table.columns if wanted is not None and name not in wanted}
-            given = FeatureColumns.of(table, {*keys, *format.left_out, *others})
+            left_out = {*keys.taken(name), *format.left_out}
+            if wanted is not None:
+                _check_asked(table, wanted, format.left_out)
+                left_out = set(table.columns) - set(wanted)
+            given = FeatureColumns.of(table, left_out)
         found.append(given or FeatureColumns())
     return replace(format, node_columns=found[0], edge_columns=found[1])
+
+
+def _check_asked(table: Table, columns: list[str], left_out: tuple[str, ...]) -> None:
+    for name in columns:
+        table.column(name)  # or an error that names the nearest
+        if name in left_out:
+            raise InputError(f"{table.path}: column {name!r} is both input and label or split, expected one of them")
 
 
 def _rows_of_archive(path: str, format: GraphFormat) -> GraphRows:
     archive = read_graph_archive(path)
     columns = {} if archive.targets is None else target_columns(archive.targets)
     if archive.splits is not None:
-        wrong = archive.splits[~np.isin(archive.splits, (0, 1, 2))]
-        if len(wrong):
-            raise InputError(f"{path}: array 'split' holds {wrong[0]}, expected 0 (train), 1 (valid) or 2 (test)")
-        columns["split"] = [("train", "valid", "test")[number] for number in archive.splits.tolist()]
+        columns["split"] = [SPLITS[number] for number in archive.splits.tolist()]
     if archive.folds is not None:
         columns["fold"] = archive.folds.tolist()
-    raw, codes = raw_graphs(archive.graphs, format.codes)
-    return graph_rows(path, raw, columns, format=replace(format, codes=codes))
+    try:
+        raw, codes = raw_graphs(archive.graphs, format.codes, integers=archive.integers)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    return graph_rows(path, raw, columns, format=replace(format, codes=codes), used=[f"{path}: {archive.used}"])
 
 
 def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, asked: Asked) -> GraphRows:
     # Graphs may have no edges, but then their nodes must be listed.
-    nodes, edges, graphs, pairs = (
-        read_table(paths[name], empty_allowed=name == "edges" and "nodes" in paths) if name in paths else None
-        for name in TABLES
-    )
-    format = _completed(format, nodes, edges, asked)
+    tables = {name: read_table(path, empty_allowed=name == EDGES and NODES in paths) for name, path in paths.items()}
+    pairs = tables.pop(PAIRS, None)
+    nodes, edges, graphs = (tables.get(name) for name in (NODES, EDGES, GRAPHS))
+    keys = KeyColumns.of(tables, format.left_out)
+    format = _completed(format, tables, keys, asked)
     parsed = parse_graph_tables(
-        nodes, edges, graphs, node_columns=format.node_columns, edge_columns=format.edge_columns, on_error=on_error
+        nodes,
+        edges,
+        graphs,
+        keys=keys,
+        node_columns=format.node_columns,
+        edge_columns=format.edge_columns,
+        on_error=on_error,
     )
     where = paths.get("graphs") or paths.get("nodes") or paths["edges"]
     if not parsed:
@@ -156,22 +169,55 @@ def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, a
     raw = np.empty(len(parsed), dtype=object)
     raw[:] = [RawGraph.of_table_graph(graph, format.directed) for graph in parsed]
     names = [graph.name for graph in parsed]
-    if graphs is None:
-        return GraphRows(
-            where, {"id": names}, range(1, len(raw) + 1), graphs=raw, nodes=nodes, pairs=pairs, format=format
-        )
-    return _listed(graphs, parsed, raw, GraphRows("", {}, [], nodes=nodes, pairs=pairs, format=format))
+    rows = GraphRows(
+        where,
+        {"id": names},
+        range(1, len(raw) + 1),
+        graphs=raw,
+        nodes=nodes,
+        pairs=pairs,
+        format=format,
+        graph_names=names,
+        used=_used(tables, keys, format),
+    )
+    return rows if graphs is None else _listed(graphs, [graph.row for graph in parsed], rows)
 
 
-def _listed(table: Table, parsed: list[TableGraph], raw: np.ndarray, others: GraphRows) -> GraphRows:
+def _used(tables: dict[str, Table], keys: KeyColumns, format: GraphFormat) -> list[str]:
+    """A line for each table that says what its columns are used for."""
+    lines = []
+    for name, columns in ((NODES, format.node_columns), (EDGES, format.edge_columns), (GRAPHS, None)):
+        if name not in tables:
+            continue
+        named = {
+            NODES: f"named by {keys.node!r}" if keys.node is not None else "counted from 0, as no column names them",
+            EDGES: f"from {keys.source!r} to {keys.target!r}",
+            GRAPHS: "",
+        }[name]
+        graph = keys.graph.get(name)
+        used = {*keys.taken(name).difference(keys.repeated.get(name, ())), *format.left_out}
+        used |= {*columns.numbers, *columns.categories} if columns is not None else set()
+        unused = [column for column in tables[name].columns if column not in used]
+        parts = [
+            named,
+            f"graph {graph!r}" if graph is not None else "",
+            columns.words if columns is not None else "",
+            f"not used: {listed(unused)}" if unused else "",
+        ]
+        lines.append(f"{tables[name].path}: {name}: " + "; ".join(part for part in parts if part))
+    return lines
+
+
+def _listed(table: Table, kept: list[int], rows: GraphRows) -> GraphRows:
     """The rows of the table of graphs whose graphs can be used."""
-    kept = [graph.row for graph in parsed]
-    columns = {name: [values[row] for row in kept] for name, values in table.columns.items()}
-    columns = {"id": [graph.name for graph in parsed]} | columns
-    lines = None if table.lines is None else [table.lines[row] for row in kept]
-    rows = [table.rows[row] for row in kept]
-    wrong = len(table) - len(kept)
-    return replace(others, path=table.path, columns=columns, rows=rows, lines=lines, graphs=raw, unreadable=wrong)
+    return replace(
+        rows,
+        path=table.path,
+        columns=dict(rows.columns) | {name: [values[row] for row in kept] for name, values in table.columns.items()},
+        rows=[table.rows[row] for row in kept],
+        lines=None if table.lines is None else [table.lines[row] for row in kept],
+        unreadable=len(table) - len(kept),
+    )
 
 
 def _tables_at(path: str | os.PathLike[str] | None) -> dict[str, str]:

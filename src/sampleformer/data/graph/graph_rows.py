@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sampleformer.data.column_values import label_text
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.table import Table
 
@@ -20,22 +20,21 @@ class GraphRows(Table):
         nodes: table of the nodes of all graphs, to which `RawGraph.rows` leads; None: there is none.
         pairs: table of the pairs of nodes that are asked about; None: there is none.
         format: with the columns that were read.
+        graph_names: what tables call each graph, even if a column "id" of the graphs says more. Empty: their places.
+        used: lines that say what was read of the files, and what not.
     """
 
     graphs: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=object))
     nodes: Table | None = None
     pairs: Table | None = None
     format: GraphFormat = field(default_factory=GraphFormat)
+    graph_names: Sequence[str] = ()
+    used: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
         """What predictions call each graph."""
         return [str(name) for name in self.columns["id"]]
-
-    @property
-    def graph_names(self) -> list[str]:
-        """What tables call each graph: their column "graph", even if a column "id" of the graphs says more."""
-        return [label_text(name) or "" for name in self.columns.get("graph", self.columns["id"])]
 
     def place(self, index: int) -> str:
         """Words for where a graph is: its row in the table of graphs, or else its name."""
@@ -54,8 +53,17 @@ def graph_rows(
     columns: dict[str, list],
     nodes: Table | None = None,
     format: GraphFormat | None = None,
+    used: Sequence[str] = (),
 ) -> GraphRows:
     """Graphs that no table lists: their names are their places from 0 on."""
-    names = {"id": [str(place) for place in range(len(graphs))]}
-    numbers = range(1, len(graphs) + 1)
-    return GraphRows(path, names | columns, numbers, graphs=graphs, nodes=nodes, format=format or GraphFormat())
+    names = [str(place) for place in range(len(graphs))]
+    return GraphRows(
+        path,
+        {"id": names} | columns,
+        range(1, len(graphs) + 1),
+        graphs=graphs,
+        nodes=nodes,
+        format=format or GraphFormat(),
+        graph_names=names,
+        used=used,
+    )

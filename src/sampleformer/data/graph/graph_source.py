@@ -85,6 +85,8 @@ class GraphSource(TableSource):
 
     def load(self) -> Splits:
         rows = self.read()
+        for line in rows.used:
+            logger.info(line)
         self.format = replace(rows.format, directed=bool(rows.graphs[0].directed))
         level = self._level(rows)
         if level != "pair" and self.valid is None and self.test is None:
@@ -93,8 +95,6 @@ class GraphSource(TableSource):
             splits = LinkLoading(self, rows).splits()
         else:
             splits = (NodeLoading(self, rows) if level == "token" else TableLoading(self, rows)).splits()
-        if rows.format.words:
-            logger.info("%s: %s", rows.path, rows.format.words)
         return splits
 
     def _split_by_column(self, rows: GraphRows) -> None:

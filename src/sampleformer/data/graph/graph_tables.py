@@ -7,6 +7,7 @@ import logging
 import numpy as np
 
 from sampleformer.data.graph.feature_columns import FeatureColumns
+from sampleformer.data.graph.key_columns import EDGES, GRAPHS, NODES, KeyColumns
 from sampleformer.data.graph.table_edges import EdgeList
 from sampleformer.data.graph.table_graph import TableGraph
 from sampleformer.data.graph.table_nodes import NodeList
@@ -21,17 +22,20 @@ def parse_graph_tables(
     edges: Table | None,
     graphs: Table | None = None,
     *,
+    keys: KeyColumns | None = None,
     node_columns: FeatureColumns | None = None,
     edge_columns: FeatureColumns | None = None,
     on_error: str = "stop",
 ) -> list[TableGraph]:
     """The graphs that up to three tables describe.
 
-    * Nodes: `node`, the id (without this column the place among the nodes of its graph, from 0); `graph`, the name of
+    * Nodes: `node`, the id (without such a column the place among the nodes of its graph, from 0); `graph`, the name of
       its graph (without it, all are one graph, named like the file); columns that describe nodes.
     * Edges: `source` and `target`, ids of nodes; `graph` (not needed if no two graphs share an id); columns that
       describe edges. Self-loops and double edges are kept.
     * Graphs: `graph`. It gives their order; its other columns are not read here.
+
+    These columns may have other usual names, see `KeyColumns`.
 
     Without a table of nodes, the nodes are those that the edges join, in the order in which they occur. Ids and names
     are texts; the number 1.0 is the text "1". A wrong row stops the reading or, if it is to be skipped, leaves out the
@@ -41,6 +45,7 @@ def parse_graph_tables(
         nodes: table of nodes, or None.
         edges: table of edges, or None: graphs without edges.
         graphs: table of graphs, or None.
+        keys: which columns name what. None: they are found by their names.
         node_columns: the columns that describe nodes; None: none.
         edge_columns: the columns that describe edges; None: none.
         on_error: "stop" or "skip".
@@ -59,7 +64,8 @@ def parse_graph_tables(
         >>> graph.nodes, graph.ends.tolist()
         (['a', 'b', 'c'], [[0, 1], [1, 2]])
     """
-    reading = TableReading(nodes, edges, graphs, on_error)
+    tables = {NODES: nodes, EDGES: edges, GRAPHS: graphs}
+    reading = TableReading({name: table for name, table in tables.items() if table is not None}, keys, on_error)
     listed = reading.listed()
     node_list, node_values = reading.nodes(node_columns or FeatureColumns(), listed)
     edge_list, edge_values = reading.edges(edge_columns or FeatureColumns(), node_list)

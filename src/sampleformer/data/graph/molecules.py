@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -19,6 +20,8 @@ _HYBRIDIZATIONS = ("SP", "SP2", "SP3", "SP3D", "SP3D2")
 _BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
 _STEREO = ("STEREONONE", "STEREOZ", "STEREOE", "STEREOCIS", "STEREOTRANS")
 _LOWEST_CHARGE = -5
+_NOT_SMILES = re.compile(r"[^!-~]")
+_SHOWN = 200
 
 
 class MoleculeError(ValueError):
@@ -31,7 +34,7 @@ def molecule_graph(smiles: str) -> Graph:
     Several fragments, as in a salt, are one graph. A molecule may have a single atom and no bond.
 
     Args:
-        smiles: the molecule as SMILES, possibly with a name after a blank.
+        smiles: the molecule as SMILES and nothing else; blanks around it do not count.
 
     Returns:
         A graph with the codes of 9 atom features as ``nodes``, ``(n, 9)`` uint8: atomic number, chirality, degree,
@@ -78,12 +81,19 @@ def parse_molecule(smiles: str) -> Any:
     text = smiles.strip()
     if not text:
         raise MoleculeError("the SMILES is empty")
+    behind = _NOT_SMILES.search(text)
+    if behind:  # RDKit reads what stands before it and drops the rest
+        found = "a blank" if behind.group() == " " else ascii(behind.group())
+        raise MoleculeError(
+            f"{_shortened(smiles)} has {found} at character {behind.start() + 1}, which is no SMILES: expected nothing "
+            "behind it"
+        )
     with require("rdkit.rdBase", "graph").BlockLogs():
         molecule = chem.MolFromSmiles(text)
         if molecule is None:
-            raise MoleculeError(f"{smiles!r} is not a valid SMILES ({_reason(chem, text)})")
+            raise MoleculeError(f"{_shortened(smiles)} is not a valid SMILES ({_reason(chem, text)})")
     if molecule.GetNumAtoms() == 0:
-        raise MoleculeError(f"{smiles!r} has no atoms")
+        raise MoleculeError(f"{_shortened(smiles)} has no atoms")
     return molecule
 
 
@@ -106,6 +116,11 @@ def one_hot(codes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     starts = np.cumsum([0, *sizes[:-1]])
     np.put_along_axis(result, codes.astype(np.int64) + starts, 1, axis=1)
     return result
+
+
+def _shortened(smiles: str) -> str:
+    """A SMILES as messages show it."""
+    return repr(smiles) if len(smiles) <= _SHOWN else f"{smiles[:_SHOWN]!r} … ({len(smiles):,} characters)"
 
 
 def _reason(chem: Any, text: str) -> str:

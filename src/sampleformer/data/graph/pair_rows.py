@@ -6,8 +6,8 @@ import logging
 
 import numpy as np
 
-from sampleformer.data.column_values import label_text
 from sampleformer.data.graph.graph_rows import GraphRows
+from sampleformer.data.graph.key_columns import EDGES, KeyColumns, read_names
 from sampleformer.data.graph.links import edge_keys
 from sampleformer.data.graph.node_targets import rows_of
 from sampleformer.data.graph.raw_graph import RawGraph
@@ -18,8 +18,6 @@ from sampleformer.data.targets import Targets
 from sampleformer.errors import InputError
 
 logger = logging.getLogger("sampleformer")
-
-_ENDS = ("source", "target")
 
 
 def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> TargetRows:
@@ -38,12 +36,12 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
         raise InputError(f"{rows.path}: found no table of pairs to ask about, expected pairs.csv: source, target")
     table = rows.pairs
     report = RowReport(table.path, table.place, on_error)
-    graphs = _graphs(table, rows, report)
+    keys = KeyColumns.of({EDGES: table}, () if targets is None else targets.columns)
+    graphs = _graphs(table, keys.graph.get(EDGES), rows, report)
     found = np.zeros((len(table), 2), dtype=np.int64)
     places = [_places_of_nodes(rows, number) for number in range(len(rows))]
-    for row, graph in enumerate(graphs):
-        for side, column in enumerate(_ENDS):
-            node = label_text(table.column(column)[row])
+    for side, column in enumerate(keys.ends):
+        for row, (graph, node) in enumerate(zip(graphs, read_names(table, column, "node", report), strict=True)):
             if graph is None:
                 continue
             if node is None or node not in places[graph]:
@@ -73,15 +71,16 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
     return TargetRows(targets.encode(values[order], chosen), offsets, found[order])
 
 
-def _graphs(table: Table, rows: GraphRows, report: RowReport) -> list[int | None]:
+def _graphs(table: Table, column: str | None, rows: GraphRows, report: RowReport) -> list[int | None]:
     """The graph of each row, None if it is wrong."""
-    if "graph" not in table.columns and len(rows) == 1:
+    if column is None and len(rows) == 1:
         return [0] * len(table)
+    column = column or "graph"  # an error says that there is none
     numbers = {name: number for number, name in enumerate(rows.graph_names)}
-    found = [numbers.get(label_text(name) or "") for name in table.column("graph")]
+    found = [numbers.get(name or "") for name in read_names(table, column, "graph", report)]
     for row, number in enumerate(found):
         if number is None:
-            report.add(row, f"column 'graph': found {table.column('graph')[row]!r}, expected the name of a graph")
+            report.add(row, f"column {column!r}: found {table.column(column)[row]!r}, expected the name of a graph")
     return found
 
 

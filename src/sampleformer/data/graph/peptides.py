@@ -110,14 +110,27 @@ def _splits(path: Path, rows: int) -> list[str]:
     if not isinstance(content, dict) or not set(_PARTS) <= set(content):
         raise InputError(f"{path}: found a {type(content).__name__}, expected row numbers of {', '.join(_PARTS)}")
     split = np.full(rows, None, dtype=object)
+    times = np.zeros(rows, dtype=np.int64)
     for theirs, ours in _PARTS.items():
-        places = np.asarray(content[theirs], dtype=np.int64).reshape(-1)
-        if len(places) and (places.min() < 0 or places.max() >= rows):
-            raise InputError(
-                f"{path}: {theirs} has row {places.max()}, expected 0 to {rows - 1}, the rows of the table"
-            )
+        places = _row_numbers(content[theirs], f"{path}: {theirs}")
+        wrong = places[(places < 0) | (places >= rows)]
+        if len(wrong):
+            raise InputError(f"{path}: {theirs} has row {wrong[0]}, expected 0 to {rows - 1}, the rows of the table")
+        times += np.bincount(places, minlength=rows)
         split[places] = ours
-    missing = int(sum(each is None for each in split))
+    if times.max(initial=0) > 1:
+        raise InputError(f"{path}: row {times.argmax()} is listed {times.max()} times, expected each row in one part")
+    missing = int((times == 0).sum())
     if missing:
         raise InputError(f"{path}: {missing} of {rows} rows of the table are in no part, expected all in one")
     return split.tolist()
+
+
+def _row_numbers(values: Any, where: str) -> np.ndarray:
+    try:
+        found = np.asarray(values).reshape(-1)
+    except ValueError as error:  # lists of unequal lengths
+        raise InputError(f"{where} holds no row numbers ({error})") from error
+    if len(found) and found.dtype.kind not in "iu":
+        raise InputError(f"{where} holds {found.dtype}, expected row numbers")
+    return found.astype(np.int64)

@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from sampleformer.data.graph.array_features import ArrayFeatures, check_numbers
 from sampleformer.data.graph.graph import Graph
+from sampleformer.data.graph.graph_format import Codes
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 
+NODES = ("x", "pos")
+EDGES = ("edge_attr", "edge_weight")
+_OTHERS = ("edge_index", "y", "num_nodes")
 _MASKS = {"train_mask": "train", "val_mask": "valid", "test_mask": "test"}
 
 
@@ -25,11 +30,18 @@ class PygGraph:
         target: its ``y`` as it was stored, of the whole graph or of each node; None if there is none.
         masks: for "train", "valid" and "test", where there is such a mask, which nodes belong to it: ``(n,)`` or, of
             several splits, ``(n, s)`` boolean.
+        nodes, edges: names of the attributes that describe them.
+        integers: which features of nodes and of edges are integers.
+        unused: names of the attributes that are not read.
     """
 
     graph: Graph
     target: np.ndarray | None
     masks: dict[str, np.ndarray]
+    nodes: tuple[str, ...] = ()
+    edges: tuple[str, ...] = ()
+    integers: Codes = ((), ())
+    unused: tuple[str, ...] = ()
 
 
 def graphs_of_dataset(dataset: Iterable[Any]) -> list[PygGraph]:
@@ -52,11 +64,13 @@ def graph_of_data(data: Any) -> PygGraph:
 
     If every edge is listed in both directions with the same features, as often one way as the other, the graph is
     undirected and has each edge once; a self-loop has no other direction, each listing is one. Otherwise the graph is
-    directed. Floating-point features become float32, integer ones stay codes; without ``x`` every node has the code 0.
+    directed. Floating-point features become float32, integer ones stay codes; without ``x`` and ``pos`` every node has
+    the code 0.
 
     Args:
-        data: with ``edge_index`` ``(2, E)`` and, if there are any, ``x`` ``(n, f)`` or ``(n,)``, ``edge_attr``
-            ``(E, f)`` or ``(E,)``, ``y``, ``train_mask``, ``val_mask`` and ``test_mask``.
+        data: with ``edge_index`` ``(2, E)`` and, if there are any, ``x`` and ``pos`` ``(n, f)`` or ``(n,)``,
+            ``edge_attr`` and ``edge_weight`` ``(E, f)`` or ``(E,)``, ``y``, ``train_mask``, ``val_mask`` and
+            ``test_mask``.
 
     Raises:
         ValueError: if it is no graph: what is missing or does not fit.
@@ -72,18 +86,28 @@ def graph_of_data(data: Any) -> PygGraph:
     if not isinstance(data, kind):
         raise ValueError(f"found {type(data).__name__}, expected torch_geometric.data.Data")
     ends = _edge_index(data)
-    features = _features(data, "edge_attr", len(ends))
-    features = np.zeros((len(ends), 0), dtype=np.uint8) if features is None else features
-    nodes = _features(data, "x", None)
-    nodes = np.zeros(data.num_nodes or 0, dtype=np.uint8) if nodes is None else nodes
-    both = Graph(nodes, ends, _rows(features), directed=True)  # checks what follows relies on
+    of_nodes = _features(data, NODES, "nodes", None)
+    of_edges = _features(data, EDGES, "edges", len(ends))
+    if of_nodes is None:
+        of_nodes = ArrayFeatures(np.zeros(data.num_nodes or 0, dtype=np.uint8), (True,))
+    if of_edges is None:
+        of_edges = ArrayFeatures(np.zeros((len(ends), 0), dtype=np.uint8), ())
+    both = Graph(of_nodes.values, ends, _rows(of_edges.values), directed=True)  # checks what follows relies on
     once = listed_once(both)
-    graph = both if once is None else Graph(nodes, ends[once], both.edge_features[once])
+    graph = both if once is None else Graph(both.nodes, ends[once], both.edge_features[once])
     masks = {
         ours: _mask(data, theirs, graph.order) for theirs, ours in _MASKS.items() if _value(data, theirs) is not None
     }
     target = _value(data, "y")
-    return PygGraph(graph, None if target is None else _plain(target, "y"), masks)
+    return PygGraph(
+        graph,
+        None if target is None else _plain(target, "y"),
+        masks,
+        of_nodes.names,
+        of_edges.names,
+        (of_nodes.integers, of_edges.integers),
+        tuple(sorted({*data.keys()} - {*_OTHERS, *of_nodes.names, *of_edges.names, *_MASKS})),
+    )
 
 
 def data_of_graph(graph: Graph, target: np.ndarray | None = None) -> Any:
@@ -139,17 +163,19 @@ def _edge_index(data: Any) -> np.ndarray:
     return np.ascontiguousarray(index.T, dtype=np.int64)
 
 
-def _features(data: Any, name: str, rows: int | None) -> np.ndarray | None:
-    """Features as float32 or as codes, ``(rows,)`` only if they are codes; None if there are none."""
-    if _value(data, name) is None:
-        return None
-    values = _plain(_value(data, name), name)
-    if values.ndim not in (1, 2) or (rows is not None and len(values) != rows):
-        raise ValueError(f"{name} has shape {values.shape}, expected ({'nodes' if rows is None else rows}, features)")
-    if values.dtype.kind == "f":
-        values = values.astype(np.float32)
-        return _rows(values)
-    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+def _features(data: Any, names: tuple[str, ...], of: str, rows: int | None) -> ArrayFeatures | None:
+    """Features as float32 or as codes; None if there are none."""
+    arrays: dict[str, np.ndarray] = {}
+    for name in names:
+        if _value(data, name) is None:
+            continue
+        values = _plain(_value(data, name), name)
+        if values.ndim not in (1, 2) or (rows is not None and len(values) != rows):
+            raise ValueError(f"{name} has shape {values.shape}, expected ({of if rows is None else rows}, features)")
+        check_numbers(of.removesuffix("s"), values)
+        arrays[name] = values.astype(np.float32) if values.dtype.kind == "f" else values
+        rows = len(values)
+    return ArrayFeatures.of(arrays, rows or 0) if arrays else None
 
 
 def _mask(data: Any, name: str, nodes: int) -> np.ndarray:

@@ -30,7 +30,7 @@ def read_pyg_file(path: str | os.PathLike[str]) -> list[PygGraph]:
     if isinstance(content, kind):
         content = [content]
     elif _is_collated(content):
-        content = _separated(content)
+        content = _separated(path, content)
     if not isinstance(content, list | tuple) or not content or not all(isinstance(item, kind) for item in content):
         raise InputError(f"{path}: found {_words(content)}, expected a list of torch_geometric.data.Data")
     try:
@@ -50,11 +50,17 @@ def _load(path: Path) -> Any:
     storage = require("torch_geometric.data.storage", "graph")
     safe = [data.Data, data.DataEdgeAttr, data.DataTensorAttr, storage.GlobalStorage]
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at its checksums
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise InputError(f"{path}: {damaged} is damaged: its checksum is another one")
         with torch.serialization.safe_globals(safe):
             others = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             if not others:
                 return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+    except InputError:
+        raise
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         first = str(error).strip().partition("\n")[0]
         raise InputError(f"{path}: cannot be read ({first})") from error
     raise InputError(f"{path}: found objects of {', '.join(sorted(others))}, expected nothing but Data and tensors")
@@ -65,14 +71,32 @@ def _is_collated(content: Any) -> bool:
     return isinstance(content, tuple) and len(content) in (2, 3) and isinstance(content[1], dict)
 
 
-def _separated(content: tuple[Any, ...]) -> list[Any]:
+def _separated(path: str | os.PathLike[str], content: tuple[Any, ...]) -> list[Any]:
     """The graphs of an `InMemoryDataset`."""
     kind = require("torch_geometric.data", "graph").Data
     separate = require("torch_geometric.data.separate", "graph").separate
     whole, starts = content[:2]
     whole = kind.from_dict(whole) if isinstance(whole, dict) else whole
-    number = len(next(iter(starts.values()))) - 1
+    number = _check_starts(path, whole, starts) - 1
     return [separate(kind, whole, index, starts, decrement=False) for index in range(number)]
+
+
+def _check_starts(path: str | os.PathLike[str], whole: Any, starts: dict[str, Any]) -> int:
+    """How many places of beginnings each attribute has; they rise, and the last is the attribute's size."""
+    counts = set()
+    for name, places in starts.items():
+        places = torch.as_tensor(places)
+        value = getattr(whole, name, None)
+        size = value.size(whole.__cat_dim__(name, value)) if isinstance(value, torch.Tensor) and value.dim() else None
+        counts.add(len(places) if places.dim() else 0)
+        if places.dim() != 1 or not len(places) or places[0] != 0 or (places.diff() < 0).any():
+            raise InputError(f"{path}: the places where {name!r} of each graph begins do not rise from 0")
+        if value is None or (size is not None and size != int(places[-1])):
+            found = "missing" if value is None else f"{size} long"
+            raise InputError(f"{path}: {name!r} is {found}, expected {int(places[-1])} entries, those of all graphs")
+    if len(counts) != 1:
+        raise InputError(f"{path}: the attributes are of {sorted(counts)} graphs, expected as many of each")
+    return counts.pop()
 
 
 def _words(content: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sampleformer.data.graph.feature_columns import listed
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.pyg import PygGraph
@@ -26,28 +27,74 @@ def rows_of_pyg(path: str, graphs: list[PygGraph], format: GraphFormat | None = 
         InputError: if the graphs do not carry the same features, or ``y`` fits neither graphs nor nodes.
     """
     format = format or GraphFormat()
+    _check_alike(path, graphs)
+    integers = tuple(tuple(map(all, zip(*(each.integers[of] for each in graphs), strict=True))) for of in (0, 1))
     try:
-        raw, codes = raw_graphs([each.graph for each in graphs], format.codes, directed=format.directed)
+        raw, codes = raw_graphs(
+            [each.graph for each in graphs], format.codes, directed=format.directed, integers=(integers[0], integers[1])
+        )
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     format = replace(format, codes=codes)
-    targets = [each.target for each in graphs if each.target is not None]
-    if len(targets) < len(graphs):
-        return graph_rows(path, raw, {}, format=format)
-    of_nodes = all(np.ndim(y) > 0 and len(y) == graph.order for y, graph in zip(targets, raw, strict=True))
-    several_nodes = any(graph.order > 1 for graph in raw)
-    if of_nodes and several_nodes:
-        columns = target_columns(np.concatenate([np.asarray(target) for target in targets]))
+    level, columns = _targets(path, graphs)
+    nodes = None
+    if level == "token":
         columns |= _split_of_masks(graphs, columns)
-        nodes = Table(path, columns, range(1, len(columns["y" if "y" in columns else "y0"]) + 1))
-        return graph_rows(path, raw, {}, nodes, format)
-    try:
-        values = np.stack([np.asarray(target).reshape(-1) for target in targets])
-    except ValueError as error:
-        raise InputError(
-            f"{path}: y has different lengths in different graphs, expected one a graph or a node"
-        ) from error
-    return graph_rows(path, raw, target_columns(values), format=format)
+        nodes = Table(path, columns, range(1, sum(graph.order for graph in raw) + 1))
+    used = [f"{path}: {_words(graphs, masks_used=level == 'token')}"]
+    return graph_rows(path, raw, {} if nodes is not None else columns, nodes, format, used)
+
+
+def _check_alike(path: str, graphs: list[PygGraph]) -> None:
+    """That all graphs have the same attributes."""
+    for of in ("nodes", "edges"):
+        kinds: dict[tuple[str, ...], int] = {}
+        for number, graph in enumerate(graphs):
+            kinds.setdefault(getattr(graph, of), number)
+        if len(kinds) > 1:
+            (one, first), (other, second) = list(kinds.items())[:2]
+            raise InputError(
+                f"{path}: the {of} of graph {first} carry {listed(one) or 'nothing'}, those of graph {second} "
+                f"{listed(other) or 'nothing'}, expected the same of all"
+            )
+
+
+def _words(graphs: list[PygGraph], *, masks_used: bool) -> str:
+    unused = {name for graph in graphs for name in graph.unused}
+    splits = max((mask.shape[1] for graph in graphs for mask in graph.masks.values() if mask.ndim == 2), default=0)
+    words = f"nodes: {listed(graphs[0].nodes) or 'nothing'}; edges: {listed(graphs[0].edges) or 'nothing'}"
+    if not masks_used and any(graph.masks for graph in graphs):
+        unused |= {f"masks of {name} nodes" for graph in graphs for name in graph.masks}
+    elif splits > 1:
+        words += f"; of {splits} splits the first"
+    return words + (f"; not used: {listed(sorted(unused))}" if unused else "")
+
+
+def _targets(path: str, graphs: list[PygGraph]) -> tuple[str, dict[str, list]]:
+    """Whether ``y`` is of graphs, "set", or of nodes, "token"; and its columns, None where a graph has none."""
+    orders = [graph.graph.order for graph in graphs]
+    known = [(graph.target, order) for graph, order in zip(graphs, orders, strict=True) if graph.target is not None]
+    if not known:
+        return "set", {}
+    of_nodes = all(y.ndim > 0 and len(y) == order for y, order in known) and max(orders) > 1
+    blocks: list[np.ndarray | None] = []
+    for number, graph in enumerate(graphs):
+        y = graph.target
+        shape = () if y is None else y.shape
+        if y is not None and (y.ndim > 2 or (y.ndim == 2 and not of_nodes and 1 not in shape)):
+            expected = "(nodes,), (nodes, targets) or (1, targets)"
+            raise InputError(f"{path}: y of graph {number} has shape {shape}, expected {expected}")
+        if y is not None:
+            y = y.reshape(1, y.size) if not of_nodes else y[:, None] if y.ndim == 1 else y
+        blocks.append(y)
+    widths = {block.shape[1] for block in blocks if block is not None}
+    if len(widths) > 1:
+        raise InputError(f"{path}: y has different lengths in different graphs, expected one a graph or a node")
+    columns: list[list] = [[] for _ in range(widths.pop())]
+    for block, order in zip(blocks, orders, strict=True):
+        for place, column in enumerate(columns):
+            column += [None] * (order if of_nodes else 1) if block is None else block[:, place].tolist()
+    return "token" if of_nodes else "set", _named(columns)
 
 
 def _split_of_masks(graphs: list[PygGraph], columns: dict[str, list]) -> dict[str, list]:
@@ -65,7 +112,11 @@ def _split_of_masks(graphs: list[PygGraph], columns: dict[str, list]) -> dict[st
 
 
 def target_columns(values: np.ndarray) -> dict[str, list]:
-    """Columns y, or y0, y1, … of several targets."""
-    if values.ndim == 1 or values.shape[1] == 1:
-        return {"y": values.reshape(-1).tolist()}
-    return {f"y{place}": column.tolist() for place, column in enumerate(values.T)}
+    """Columns y, or y0, y1, … of several targets: of an array ``(rows,)`` or ``(rows, t)``."""
+    return _named(values.reshape(len(values), -1).T.tolist())
+
+
+def _named(columns: list[list]) -> dict[str, list]:
+    if len(columns) == 1:
+        return {"y": columns[0]}
+    return {f"y{place}": column for place, column in enumerate(columns)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,9 @@ class RawGraph:
         )
 
 
-def raw_graphs(graphs: list[Graph], codes: Codes | None = None, *, directed: bool = False) -> tuple[np.ndarray, Codes]:
+def raw_graphs(
+    graphs: Sequence[Graph], codes: Codes | None = None, *, directed: bool = False, integers: Codes | None = None
+) -> tuple[np.ndarray, Codes]:
     """Graphs whose integer features are codes and whose others are numbers.
 
     Integer features that are nothing but 0 and 1 are flags, and so numbers; so are those with more than 1 000 different
@@ -66,12 +69,13 @@ def raw_graphs(graphs: list[Graph], codes: Codes | None = None, *, directed: boo
         graphs: at least one.
         codes: which features are codes, if other graphs, which these are like, have shown it.
         directed: whether all are to be directed.
+        integers: which features of nodes and of edges are integers. None: the type of the arrays tells.
 
     Returns:
         ``(graphs,)`` of `RawGraph`, and which features are codes.
 
     Raises:
-        ValueError: if the graphs do not carry the same features, or there are no graphs.
+        ValueError: if the graphs do not carry the same features, a code is no integer, or there are no graphs.
     """
     if not graphs:
         raise ValueError("found no graphs, expected at least one")
@@ -79,7 +83,8 @@ def raw_graphs(graphs: list[Graph], codes: Codes | None = None, *, directed: boo
         graphs = [graph.mirrored() for graph in graphs]
     nodes = [graph.nodes[:, None] if graph.nodes.ndim == 1 else graph.nodes for graph in graphs]
     edges = [graph.edge_features for graph in graphs]
-    found = _code_columns(nodes, "nodes"), _code_columns(edges, "edges")
+    whole = (None, None) if integers is None else integers
+    found = _code_columns(nodes, "nodes", whole[0]), _code_columns(edges, "edges", whole[1])
     if codes is None or tuple(map(len, codes)) != tuple(map(len, found)):  # others do not fit, which is reported later
         codes = found
     node_codes, edge_codes = (np.array(columns, dtype=bool) for columns in codes)
@@ -88,10 +93,10 @@ def raw_graphs(graphs: list[Graph], codes: Codes | None = None, *, directed: boo
     for place, graph in enumerate(graphs):
         raw[place] = RawGraph(
             nodes[place][:, ~node_codes],
-            nodes[place][:, node_codes],
+            _whole(nodes[place][:, node_codes], "node", place),
             graph.ends,
             edges[place][:, ~edge_codes],
-            edges[place][:, edge_codes],
+            _whole(edges[place][:, edge_codes], "edge", place),
             graph.directed,
             rows=np.arange(first, first + graph.order),
         )
@@ -99,17 +104,30 @@ def raw_graphs(graphs: list[Graph], codes: Codes | None = None, *, directed: boo
     return raw, codes
 
 
-def _code_columns(features: list[np.ndarray], of: str) -> tuple[bool, ...]:
+def _code_columns(features: list[np.ndarray], of: str, integers: tuple[bool, ...] | None) -> tuple[bool, ...]:
     """Which features are codes."""
     widths = {values.shape[1] for values in features}
     if len(widths) > 1:
         raise ValueError(f"the {of} of some graphs carry {min(widths)} features and of others {max(widths)}")
-    if any(values.dtype.kind not in "iu" for values in features):
-        return (False,) * widths.pop()
-    different: list[set[int]] = [set() for _ in range(widths.pop())]
+    width = widths.pop()
+    if integers is None:
+        integers = (all(values.dtype.kind in "iu" for values in features),) * width
+    different: dict[int, set[int]] = {column: set() for column in range(width) if integers[column]}
     for values in features:
-        for found, column in zip(different, values.T, strict=True):
+        for column, found in different.items():
             if len(found) <= _MOST_CODES:
-                found.update(np.unique(column).tolist())
-    flags = all(found <= {0, 1} for found in different) and len(different) > 1
-    return tuple(not flags and len(found) <= _MOST_CODES for found in different)
+                found.update(np.unique(values[:, column]).tolist())
+    flags = all(found <= {0, 1} for found in different.values()) and len(different) > 1
+    return tuple(column in different and not flags and len(different[column]) <= _MOST_CODES for column in range(width))
+
+
+def _whole(codes: np.ndarray, of: str, graph: int) -> np.ndarray:
+    """Codes as integers."""
+    if codes.dtype.kind != "f":
+        return codes
+    whole = codes.astype(np.int64)
+    wrong = np.argwhere(whole != codes)
+    if len(wrong):
+        found = codes[tuple(wrong[0])]
+        raise ValueError(f"{of} {wrong[0][0]} of graph {graph} carries {found}, expected an integer: a code")
+    return whole

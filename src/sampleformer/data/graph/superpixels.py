@@ -13,6 +13,7 @@ import torch
 from sampleformer.data.archive import archive_files
 from sampleformer.data.download import Download
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.graph.array_features import check_numbers
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.graph_inputs import GraphInputs
 from sampleformer.data.graph.places import Places
@@ -109,6 +110,11 @@ class Superpixels(Source):
 
     def _graph(self, item: Any) -> tuple[RawGraph, np.ndarray]:
         nodes, carried, index, classes = (_array(part) for part in item)
+        for name, values in (("edge index", index), ("classes", classes)):
+            if values.size and values.dtype.kind not in "iu":
+                raise ValueError(f"the {name} holds {values.dtype}, expected integers")
+        check_numbers("node", nodes)
+        check_numbers("edge", carried)
         both = Graph(nodes.astype(np.float32), index.T.astype(np.int64), carried.astype(np.float32), directed=True)
         once = listed_once(both)
         if once is None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from sampleformer.data.column_values import label_text
-from sampleformer.data.graph.table_nodes import NodeList
+from sampleformer.data.graph.table_nodes import Ends, NodeList
 from sampleformer.data.report import RowReport
-from sampleformer.data.table import Table
-
-Owners = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -27,65 +24,87 @@ class EdgeList:
     rows: np.ndarray
 
 
-def edges_of_table(table: Table, nodes: NodeList, graphs: list[str | None] | None, report: RowReport) -> EdgeList:
+def edges_of_table(
+    columns: tuple[str, str], ends: Ends, nodes: NodeList, graphs: list[str | None] | None, report: RowReport
+) -> EdgeList:
     """The edges that a table lists; an end that is no node, and an edge between graphs, are reported.
 
     Args:
-        table: the table, with the columns "source" and "target".
+        columns: names of the columns of source and target.
+        ends: what they hold.
         nodes: the nodes of all graphs.
         graphs: the graph of each row, None where it is not known. None: the one graph that has nodes of these ids.
         report: is told of wrong rows.
 
     Raises:
-        InputError: if a column is missing, or a row is wrong and the report stops at the first.
+        InputError: if a row is wrong and the report stops at the first.
     """
-    owners = nodes.graphs_of()
-    ends: list[tuple[int, int]] = []
+    checked = _Ends(columns, nodes)
+    found: list[tuple[int, int]] = []
     rows: list[int] = []
-    for row, (source, target) in enumerate(zip(table.column("source"), table.column("target"), strict=True)):
+    for row, (source, target) in enumerate(zip(*ends, strict=True)):
         graph = None if graphs is None else graphs[row]
         if graphs is not None and graph is None:
             continue
-        found = _ends(graph, label_text(source), label_text(target), nodes, owners)
-        if isinstance(found, str):
-            report.add(row, found)
+        joined = checked.places(graph, source, target)
+        if isinstance(joined, str):
+            report.add(row, joined)
         else:
-            ends.append(found)
+            found.append(joined)
             rows.append(row)
-    return EdgeList(np.array(ends, dtype=np.int64).reshape(-1, 2), np.array(rows, dtype=np.int64))
+    return EdgeList(np.array(found, dtype=np.int64).reshape(-1, 2), np.array(rows, dtype=np.int64))
 
 
-def _ends(
-    graph: str | None, source: str | None, target: str | None, nodes: NodeList, owners: Owners
-) -> tuple[int, int] | str:
-    """The places of both ends of an edge, or what is wrong with it; a graph of None is that of its source."""
-    problem = _unknown("source", source, owners) or _unknown("target", target, owners)
-    if problem is not None or source is None or target is None:
-        return problem or "the id is missing"
-    if graph is None:
-        problem = _shared("source", source, owners) or _shared("target", target, owners)
-        graph = owners[source][0]
-    problem = problem or _apart(graph, source, target, nodes, owners)
-    return problem or (nodes.places[graph, source], nodes.places[graph, target])
+class _Ends:
+    """Finds the nodes that edges join.
 
+    Args:
+        columns: names of the columns of source and target, for messages.
+        nodes: the nodes of all graphs.
+    """
 
-def _unknown(column: str, node: str | None, owners: Owners) -> str | None:
-    if node is None:
-        return f"column {column!r}: the id is missing"
-    return None if node in owners else f"column {column!r}: found {node!r}, expected the id of a node"
+    def __init__(self, columns: tuple[str, str], nodes: NodeList) -> None:
+        self.columns = columns
+        self.nodes = nodes
+        self.owners = nodes.graphs_of()
 
+    def places(self, graph: str | None, source: str | None, target: str | None) -> tuple[int, int] | str:
+        """The places of both ends of an edge, or what is wrong with it; a graph of None is that of its source."""
+        ends = (source, target)
+        problem = self._first_problem(ends, self._unknown)
+        if problem is not None or source is None or target is None:
+            return problem or "the id is missing"
+        if graph is None:
+            problem = self._first_problem(ends, self._shared)
+            graph = self.owners[source][0]
+        problem = problem or self._apart(graph, source, target)
+        return problem or (self.nodes.places[graph, source], self.nodes.places[graph, target])
 
-def _shared(column: str, node: str, owners: Owners) -> str | None:
-    number = len(owners[node])
-    if number == 1:
+    def _first_problem(
+        self, ends: tuple[str | None, str | None], problem_of: Callable[[str, str | None], str | None]
+    ) -> str | None:
+        source, target = (problem_of(column, node) for column, node in zip(self.columns, ends, strict=True))
+        return source or target
+
+    def _unknown(self, column: str, node: str | None) -> str | None:
+        if node is None:
+            return f"column {column!r}: the id is missing"
+        return None if node in self.owners else f"column {column!r}: found {node!r}, expected {self.nodes.expected}"
+
+    def _shared(self, column: str, node: str | None) -> str | None:
+        number = 1 if node is None else len(self.owners[node])
+        if number == 1:
+            return None
+        return f"column {column!r}: {node!r} is a node of {number} graphs, expected a column 'graph' that says which"
+
+    def _apart(self, graph: str, source: str, target: str) -> str | None:
+        """What is wrong with an edge whose ends are not both in its graph."""
+        for column, node in zip(self.columns, (source, target), strict=True):
+            if (graph, node) not in self.nodes.places:
+                owners = self.owners[node]
+                where = repr(owners[0]) + (f" and {len(owners) - 1} more" if len(owners) > 1 else "")
+                return (
+                    f"column {column!r}: {node!r} is a node of graph {where}, expected one of the edge's graph "
+                    f"{graph!r}"
+                )
         return None
-    return f"column {column!r}: {node!r} is a node of {number} graphs, expected a column 'graph' that says which"
-
-
-def _apart(graph: str, source: str, target: str, nodes: NodeList, owners: Owners) -> str | None:
-    """What is wrong with an edge whose ends are not both in its graph."""
-    for column, node in (("source", source), ("target", target)):
-        if (graph, node) not in nodes.places:
-            where = repr(owners[node][0]) + (f" and {len(owners[node]) - 1} more" if len(owners[node]) > 1 else "")
-            return f"column {column!r}: {node!r} is a node of graph {where}, expected one of the edge's graph {graph!r}"
-    return None

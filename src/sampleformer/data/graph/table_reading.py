@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.column_values import label_text
 from sampleformer.data.graph.feature_columns import FeatureColumns
+from sampleformer.data.graph.key_columns import EDGES, GRAPHS, NODES, KeyColumns, read_names
 from sampleformer.data.graph.table_edges import EdgeList, edges_of_table
-from sampleformer.data.graph.table_nodes import NodeList, graph_names, nodes_of_edges, nodes_of_table
+from sampleformer.data.graph.table_nodes import Ends, NodeList, graph_names, nodes_of_edges, nodes_of_table
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
 from sampleformer.errors import InputError
@@ -22,92 +22,118 @@ class TableReading:
     """Reads the tables one after the other and collects the graphs that have wrong rows.
 
     Args:
-        nodes: table of nodes, or None.
-        edges: table of edges, or None.
-        graphs: table of graphs, or None.
+        tables: those of "nodes", "edges" and "graphs" that there are.
+        keys: which columns name what. None: they are found by their names.
         on_error: "stop" or "skip".
 
     Raises:
         InputError: if there are neither nodes nor edges.
     """
 
-    def __init__(self, nodes: Table | None, edges: Table | None, graphs: Table | None, on_error: str) -> None:
-        main = nodes if nodes is not None else edges
-        if main is None:
+    def __init__(self, tables: dict[str, Table], keys: KeyColumns | None, on_error: str) -> None:
+        main = NODES if NODES in tables else EDGES
+        if main not in tables:
             raise InputError("graphs from tables: found neither nodes nor edges, expected at least one of the two")
-        self._nodes, self._edges, self._graphs, self._main = nodes, edges, graphs, main
+        self._tables, self._main = tables, main
+        self._keys = KeyColumns.of(tables) if keys is None else keys
         self._on_error = on_error
-        several = graphs is not None or any("graph" in t.columns for t in (nodes, edges) if t is not None)
-        self._single = None if several else Path(main.path).name
-        self.path = main.path
+        self.path = tables[main].path
+        self._single = None if GRAPHS in tables or self._keys.graph else Path(self.path).name
+        self._ends: Ends | None = None
         self.wrong: set[str] = set()
 
     def listed(self) -> dict[str, int] | None:
         """The row of each graph in the table of graphs; None if there is no such table."""
-        if self._graphs is None:
+        table = self._tables.get(GRAPHS)
+        if table is None:
             return None
-        report = self._report(self._graphs)
-        names = graph_names(self._graphs, None, report)
-        used = {label_text(value) for value in self._main.column("graph")}
+        report = self._report(table)
+        column = self._graph_column(GRAPHS)
+        names = graph_names(table, column, report)
+        main = self._tables[self._main]
+        used = set(read_names(main, self._graph_column(self._main), "graph", self._silent(main)))
         rows: dict[str, int] = {}
         for row, name in enumerate(names):
             if name is None:
                 continue
             if name in rows:
-                first = self._graphs.place(rows[name])
-                report.add(row, f"column 'graph': found {name!r} again (first in {first}), expected each graph once")
+                first = table.place(rows[name])
+                report.add(row, f"column {column!r}: found {name!r} again (first in {first}), expected each graph once")
             elif name not in used:
-                report.add(row, f"column 'graph': {name!r} has no nodes in {self.path}, expected at least one")
+                report.add(row, f"column {column!r}: {name!r} has no nodes in {self.path}, expected at least one")
             rows.setdefault(name, row)
         self._finish(report, lambda row: [names[row]])
         return rows
 
     def nodes(self, columns: FeatureColumns, listed: dict[str, int] | None) -> tuple[NodeList, Values]:
         """The nodes of all graphs, and the numbers and categories of each."""
-        report = self._report(self._main)
-        names = self._names = graph_names(self._main, self._single, report)
+        table = self._tables[self._main]
+        report = self._report(table)
+        names = self._names = self._graphs_of(self._main, report)
         for row, name in enumerate(names):
-            if listed is not None and self._graphs is not None and name is not None and name not in listed:
-                report.add(row, f"column 'graph': found {name!r}, expected a graph that {self._graphs.path} lists")
-        if self._nodes is None:
-            found = nodes_of_edges(self._main, names)
+            if listed is not None and name is not None and name not in listed:
+                report.add(
+                    row,
+                    f"column {self._graph_column(self._main)!r}: found {name!r}, expected a graph that "
+                    f"{self._tables[GRAPHS].path} lists",
+                )
+        if self._main == EDGES:
+            self._ends = self._read_ends(table, report)
+            found = nodes_of_edges(self._ends, names)
             numbers, categories = _no_values(len(found.keys))
         else:
-            found = nodes_of_table(self._nodes, names, report)
-            numbers, categories = (values[found.rows] for values in columns.parse(self._nodes, report))
+            found = nodes_of_table(table, self._keys.node, names, report)
+            numbers, categories = (values[found.rows] for values in columns.parse(table, report))
         self._finish(report, lambda row: [names[row]])
         return found, (numbers, categories)
 
     def edges(self, columns: FeatureColumns, nodes: NodeList) -> tuple[EdgeList, Values]:
         """The edges of all graphs, and the numbers and categories of each."""
-        table = self._edges
+        table = self._tables.get(EDGES)
         if table is None:
             return EdgeList(np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.int64)), _no_values(0)
         report = self._report(table)
-        names = self._names_of_edges(table, report)
-        found = edges_of_table(table, nodes, names, report)
+        names = self._names_of_edges(report)
+        ends = self._read_ends(table, report) if self._ends is None else self._ends
+        found = edges_of_table(self._keys.ends, ends, nodes, names, report)
         numbers, categories = columns.parse(table, report)
         owners = nodes.graphs_of()
 
         def graphs_of(row: int) -> Iterable[str | None]:
             if names is not None:
                 return [names[row]]
-            ends = (label_text(table.column(column)[row]) for column in ("source", "target"))
-            return [graph for end in ends if end is not None for graph in owners.get(end, [])]
+            return [graph for side in ends if (end := side[row]) is not None for graph in owners.get(end, [])]
 
         self._finish(report, graphs_of)
         return found, (numbers[found.rows], categories[found.rows])
 
-    def _names_of_edges(self, table: Table, report: RowReport) -> list[str | None] | None:
+    def _names_of_edges(self, report: RowReport) -> list[str | None] | None:
         """The graph of each edge; None if the nodes tell."""
-        if table is self._main:
+        if self._main == EDGES:
             return self._names  # wrong ones are reported already
-        if self._single is None and "graph" not in table.columns:
+        if self._single is None and EDGES not in self._keys.graph:
             return None
-        return graph_names(table, self._single, report)
+        return self._graphs_of(EDGES, report)
+
+    def _graphs_of(self, name: str, report: RowReport) -> list[str | None]:
+        table = self._tables[name]
+        if self._single is not None:
+            return [self._single] * len(table)
+        return graph_names(table, self._graph_column(name), report)
+
+    def _graph_column(self, name: str) -> str:
+        return self._keys.graph.get(name, "graph")  # an error says that there is none
+
+    def _read_ends(self, table: Table, report: RowReport) -> Ends:
+        source, target = (read_names(table, column, "node", report) for column in self._keys.ends)
+        return source, target
 
     def _report(self, table: Table) -> RowReport:
         return RowReport(table.path, table.place, self._on_error)
+
+    def _silent(self, table: Table) -> RowReport:
+        """For a column that is read once more, where what is wrong is reported."""
+        return RowReport(table.path, table.place, "skip")
 
     def _finish(self, report: RowReport, graphs_of: Callable[[int], Iterable[str | None]]) -> None:
         report.log()

@@ -14,6 +14,7 @@ from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.graph_source import SPLIT, GraphSource
 from sampleformer.data.graph.places import Places
+from sampleformer.data.graph.pyg_rows import target_columns
 from sampleformer.data.graph.raw_graph import raw_graphs
 from sampleformer.data.graph.tu_files import read_tu_files
 from sampleformer.data.split import strata_of
@@ -86,10 +87,9 @@ class TuDataset(GraphSource):
         if path.suffix.lower() == ".npz":
             return self._of_archive(path)
         files = read_tu_files(path, self.dataset)
-        targets = files.targets
         self.task = "classification" if files.classes else "regression"
-        folds = stratified_folds(strata_of(targets), self.seed)
-        return self._rows(path, files.graphs, targets, folds)
+        folds = stratified_folds(strata_of(files.targets), self.seed)
+        return self._rows(path, files.graphs, files.targets, folds, f"{path}: {files.used}")
 
     def _of_archive(self, path: Path) -> GraphRows:
         archive = read_graph_archive(path)
@@ -98,11 +98,13 @@ class TuDataset(GraphSource):
         folds = archive.folds
         if folds is None:
             folds = stratified_folds(strata_of(archive.targets), self.seed)
-        graphs, codes = raw_graphs(archive.graphs)
-        return replace(self._rows(path, graphs, archive.targets, folds), format=GraphFormat(codes=codes))
+        try:
+            graphs, codes = raw_graphs(archive.graphs, integers=archive.integers)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from error
+        rows = self._rows(path, graphs, archive.targets, folds, f"{path}: {archive.used}")
+        return replace(rows, format=GraphFormat(codes=codes))
 
-    def _rows(self, path: Path, graphs: np.ndarray, targets: np.ndarray, folds: np.ndarray) -> GraphRows:
-        columns = (
-            {"y": targets.tolist()} if targets.ndim == 1 else {f"y{p}": c.tolist() for p, c in enumerate(targets.T)}
-        )
-        return graph_rows(str(path), graphs, columns | {SPLIT: split_of_fold(folds, self.fold)})
+    def _rows(self, path: Path, graphs: np.ndarray, targets: np.ndarray, folds: np.ndarray, used: str) -> GraphRows:
+        columns = target_columns(targets) | {SPLIT: split_of_fold(folds, self.fold)}
+        return graph_rows(str(path), graphs, columns, used=[used])
