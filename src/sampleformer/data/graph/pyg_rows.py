@@ -28,21 +28,22 @@ def rows_of_pyg(path: str, graphs: list[PygGraph], format: GraphFormat | None = 
     """
     format = format or GraphFormat()
     _check_alike(path, graphs)
-    integers = tuple(tuple(map(all, zip(*(each.integers[of] for each in graphs), strict=True))) for of in (0, 1))
+    # Graphs with different numbers of features are found where they are put together.
+    nodes, edges = (tuple(map(all, zip(*(each.integers[of] for each in graphs), strict=False))) for of in (0, 1))
     try:
         raw, codes = raw_graphs(
-            [each.graph for each in graphs], format.codes, directed=format.directed, integers=(integers[0], integers[1])
+            [each.graph for each in graphs], format.codes, directed=format.directed, integers=(nodes, edges)
         )
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     format = replace(format, codes=codes)
     level, columns = _targets(path, graphs)
-    nodes = None
+    table = None
     if level == "token":
         columns |= _split_of_masks(graphs, columns)
-        nodes = Table(path, columns, range(1, sum(graph.order for graph in raw) + 1))
+        table = Table(path, columns, range(1, sum(graph.order for graph in raw) + 1))
     used = [f"{path}: {_words(graphs, masks_used=level == 'token')}"]
-    return graph_rows(path, raw, {} if nodes is not None else columns, nodes, format, used)
+    return graph_rows(path, raw, {} if table is not None else columns, table, format, used)
 
 
 def _check_alike(path: str, graphs: list[PygGraph]) -> None:
