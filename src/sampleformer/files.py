@@ -1,70 +1,261 @@
 """Files that are whole or absent."""
 
 import csv
-import io
+import hashlib
 import json
 import math
 import os
+import re
+import shutil
+import socket
+import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, one_line
+
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_PART = re.compile(r"\.sampleformer-[0-9a-f]{8}-([0-9a-f]{8})-(\d+)\.part")
+_parts: set[Path] = set()  # those that this process is writing
 
 
-def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
-    """A path that may be written to.
+def check_output(
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    option: str = "",
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Path:
+    """The path of a file that can be written, which is found out before anything is done for it.
+
+    A link is followed, and a device or a pipe is written to: neither is replaced.
 
     Args:
-        path: of a file to be made.
+        path: of the file to be made.
         force: whether it may exist already.
+        option: that names it, for the messages.
+        inputs: files and folders that are read for it, which it may not be.
 
     Raises:
-        InputError: if it exists, or its folder does not.
+        InputError: if it exists, is an input, or cannot be written where it is.
     """
+    where = f"{option}: {path}" if option else f"{path}"
     path = Path(path)
-    if path.is_dir() or (path.exists() and not force):
-        raise InputError(f"{path}: exists already and is not overwritten; give another name")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent} to write it in")
+    with _output_errors(where):
+        for read in inputs:
+            if _is_read(path, Path(read)):
+                raise InputError(f"{where}: is what is read ({read}); give another name")
+        if not _is_stream(path) and (path.is_dir() or (path.exists() and not force)):
+            raise InputError(f"{where}: exists already and is not overwritten; give another name")
+        _check_writable(path, where)
     return path
 
 
 def check_writable(path: Path, option: str) -> None:
-    """Raises InputError if a file cannot be written, before anything is done for it.
+    """Raises InputError if a file, which may exist, cannot be written, before anything is done for it.
 
     Args:
-        path: of the file, which may exist.
+        path: of the file.
         option: that names it, for the message.
     """
-    if path.is_dir():
-        raise InputError(f"{option}: {path} is a folder, expected the name of a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{option}: {path}: there is no folder {path.parent}, expected a file in a folder that exists")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise InputError(f"{option}: {path} cannot be written: {error.strerror}") from error
+    check_output(path, force=True, option=option)
+
+
+def check_new_folder(path: Path) -> None:
+    """Raises InputError if a folder that is not there cannot be made, before anything is done for it."""
+    with _output_errors(str(path)):
+        place = Path(os.path.abspath(path))
+        above = next(folder for folder in place.parents if folder.exists())
+        if not above.is_dir():
+            raise InputError(f"{path}: cannot be made, since {above} is a file")
+        with tempfile.TemporaryDirectory(dir=above) as tried:
+            Path(tried, place.relative_to(above)).mkdir(parents=True)
+
+
+def _check_writable(path: Path, where: str) -> None:
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise InputError(f"{where}: cannot be written (permission denied)")
+        return
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise InputError(f"{where}: found a folder, expected the name of a file")
+    if not place.parent.is_dir():
+        raise InputError(f"{where}: there is no folder {place.parent}, expected a file in a folder that exists")
+    with suppress(FileNotFoundError):
+        os.lstat(place)  # a name may be too long for the file system
+    with tempfile.TemporaryFile(dir=place.parent):
+        pass
+
+
+def _is_read(path: Path, read: Path) -> bool:
+    """Whether writing a file would change what is read."""
+    if not path.exists() or not read.exists() or _is_stream(path):
+        return False
+    return os.path.samefile(path, read) or (read.is_dir() and path.resolve().is_relative_to(read.resolve()))
+
+
+def is_standard_output(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of this process's standard output, such as ``/dev/stdout``."""
+    return _stream_number(path) == 1
+
+
+def _stream_number(path: str | os.PathLike[str]) -> int | None:
+    """1 or 2 if a path is that of standard output or of standard error."""
+    with suppress(OSError, ValueError):
+        found = os.stat(path)
+        for number in (1, 2):
+            with suppress(OSError):
+                if os.path.samestat(found, os.fstat(number)):
+                    return number
+    return None
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is that of a device, a pipe or standard output, to be written to, and not of a file to replace."""
+    if not path.exists() or path.is_dir():
+        return False
+    return not stat.S_ISREG(path.stat().st_mode) or _stream_number(path) is not None
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def _output_errors(where: str) -> Iterator[None]:
+    """Raises InputError for whatever hinders a file from being written."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_writing(error):
+            raise
+        reason = getattr(error, "strerror", None) or one_line(str(error), 200)
+        raise InputError(f"{where}: cannot be written ({reason})") from error
+
+
+def _is_of_writing(error: Exception) -> bool:
+    if isinstance(error, RuntimeError):  # of torch, where a disk is full
+        return "inline_container" in str(error)
+    if isinstance(error, ValueError):  # a NUL in a path
+        return "embedded null" in str(error)
+    return isinstance(error, OSError) or type(error).__module__.startswith("safetensors")
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside a file's own, which takes its name when the block ends well, so that no reader sees half of it.
+
+    The content is on the disk before it takes the name. What a killed process left beside it is removed. A link is
+    followed; into a device or a pipe the content is copied at the end.
 
     Raises:
         InputError: if it cannot be written; what was there before is then still there.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = Path(path)
+    with _output_errors(str(path)):
+        if _is_stream(path):
+            with tempfile.TemporaryDirectory() as folder:
+                part = Path(folder, "part")
+                yield part
+                _copy_into(part, path)
+            return
+        place = Path(os.path.realpath(path))
+        part = _part_of(place)
+        try:
+            yield part
+            _sync(part)
+            os.replace(part, place)
+            _sync(place.parent)
+        finally:
+            _forget(part)
+
+
+@contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """A new folder beside a folder's place, which takes its name when the block ends well.
+
+    If another process has made the folder meanwhile, that one stays and this one is dropped.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    with _output_errors(str(folder)):
+        part = _part_of(folder)
+        part.mkdir()
+        try:
+            yield part
+            if hasattr(os, "sync"):
+                os.sync()  # thousands of files, one by one, take minutes
+            try:
+                part.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+            _sync(folder.parent)
+        finally:
+            _forget(part)
+
+
+def _part_of(place: Path) -> Path:
+    """The name that a file or folder has while it is made; what killed processes left beside it is removed."""
+    _sweep(place.parent)
+    name = hashlib.sha256(os.fsencode(place.name)).hexdigest()[:8]  # the place's own may have no room for more
+    part = place.with_name(f".sampleformer-{name}-{_HOST}-{os.getpid()}.part")
+    _parts.add(part)
+    return part
+
+
+def _forget(part: Path) -> None:
+    """Removes a part; that it cannot be removed hides no other error."""
+    _parts.discard(part)
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    with suppress(OSError):
+        for part in folder.iterdir():
+            found = _PART.fullmatch(part.name)
+            if found and found[1] == _HOST and part not in _parts and not _is_running(int(found[2])):
+                _forget(part)
+
+
+def _is_running(process: int) -> bool:
+    if process == os.getpid():
+        return False  # it would be among the parts of this process
+    if os.name != "posix":
+        return True  # there, asking with a signal would end the process
     try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name != "posix":
+        return  # elsewhere a folder cannot be opened
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
     finally:
-        part.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _copy_into(part: Path, stream: Path) -> None:
+    number = _stream_number(stream)
+    if number is not None:  # opened anew, a file behind it would be cut and written from its start
+        for own in (sys.stdout, sys.stderr):
+            own.flush()
+    with part.open("rb") as content, open(stream if number is None else os.dup(number), "wb") as target:
+        shutil.copyfileobj(content, target)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -74,8 +265,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a whole file, in UTF-8 and with the line ends that the text has."""
-    write_bytes(path, text.encode())
+    """Writes a whole file, in UTF-8 and with the line ends that the text has; half a character becomes its escape."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -84,12 +275,27 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes rows as CSV; what a row lacks is left empty."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    """Writes rows as CSV as they come; what a row lacks is left empty, half a character becomes its escape."""
+    with (
+        written_whole(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        writer = csv.DictWriter(_LineEnds(file), columns, restval="", lineterminator=_LineEnds.WRITTEN)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class _LineEnds:
+    r"""Ends lines with ``\n`` for a csv writer, which quotes ``\r`` only if it thinks that lines end with ``\r\n``."""
+
+    WRITTEN = "\r\n"
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Writes a line."""
+        return self._file.write(line.removesuffix(self.WRITTEN) + "\n")
 
 
 def _plain(value: Any) -> Any:

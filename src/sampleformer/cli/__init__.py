@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: after the program's name. None: those of this process.
 
     Returns:
-        The exit code: 0, 2 if what the user gave or the machine has cannot be used, 130 if the user stopped it, 141 if
+        The exit code: 0, 2 if what the user gave or the machine has cannot be used, 130 if the user stopped it, 1 if
         whoever read the output has gone.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a full disk still has a message
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
-        return 141
+        return 1
     except (InputError, OSError, MemoryError, RecursionError) as error:
         if "--debug" in arguments:
             raise

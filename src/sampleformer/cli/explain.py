@@ -2,6 +2,7 @@
 
 import argparse
 
+from sampleformer.cli.output import say
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page
 from sampleformer.files import check_output
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page."""
-    check_output(options.output, force=options.force)
+    check_output(options.output, force=options.force, inputs=[options.file])
     if options.samples < 1:
         raise InputError(f"--samples: found {options.samples}, expected at least 1")
     write_page(
@@ -35,4 +36,4 @@ def run(options: argparse.Namespace) -> None:
         on_error=options.on_error,
         force=options.force,
     )
-    print(f"explanation: {options.output}")
+    say(f"explanation: {options.output}", options.output)

@@ -3,7 +3,7 @@
 import argparse
 
 from sampleformer.export import export_onnx
-from sampleformer.files import check_output, check_writable
+from sampleformer.files import check_output
 from sampleformer.training import RunFolder
 
 EXAMPLE = """
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the file and says what it takes and gives."""
-    check_writable(check_output(options.file), "FILE")
+    check_output(options.file, option="FILE")
     written = export_onnx(RunFolder(options.folder).read_model(), options.file)
     for kind, values in (("input", written.inputs), ("output", written.outputs)):
         for value in values:

@@ -83,11 +83,17 @@ def _add_verb(verbs: "argparse._SubParsersAction[Parser]", name: str) -> None:
     parser = verbs.add_parser(name, help=VERBS[name], description=VERBS[name].capitalize() + ".", allow_abbrev=False)
     add_example(parser, module.EXAMPLE)
     module.add_arguments(parser)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    for each in (parser, *_inner(parser)):
+        each.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=module.run)
+
+
+def _inner(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parsers of a verb's actions."""
+    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return [choice for action in inner for choice in action.choices.values()]
 
 
 def _long_options(parser: argparse.ArgumentParser) -> list[str]:
     own = [option for option in parser._option_string_actions if option.startswith("--")]
-    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    return own + [option for action in inner for choice in action.choices.values() for option in _long_options(choice)]
+    return own + [option for choice in _inner(parser) for option in _long_options(choice)]

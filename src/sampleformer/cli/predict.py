@@ -2,6 +2,7 @@
 
 import argparse
 
+from sampleformer.cli.output import say
 from sampleformer.cli.parser import add_common
 from sampleformer.training import predict
 
@@ -30,4 +31,4 @@ def run(options: argparse.Namespace) -> None:
         on_error=options.on_error,
         force=options.force,
     )
-    print(f"{rows} predictions: {options.output}")
+    say(f"{rows} predictions: {options.output}", options.output)

@@ -74,5 +74,5 @@ def _progress(counter: "ProgressColumn") -> "Progress":
 
     console = Console(stderr=True)
     hidden = not console.is_terminal or not logger.isEnabledFor(logging.INFO)
-    columns = (TextColumn("{task.description}"), BarColumn(), counter, TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), counter, TimeRemainingColumn())
     return Progress(*columns, console=console, disable=hidden)

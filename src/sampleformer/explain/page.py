@@ -40,7 +40,7 @@ def write_page(
         InputError: if the run, the file or a row of it cannot be used, or the page exists or cannot be written.
     """
     target = Path(output)
-    check_output(target, force=force)
+    check_output(target, force=force, inputs=[path])
     if samples < 1:
         raise InputError(f"samples: found {samples}, expected at least 1")
     run = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)

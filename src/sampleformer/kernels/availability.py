@@ -84,8 +84,8 @@ def use_triton(kernel: str, reason: str | None) -> bool:
     """Whether to run the kernel, or else its plain twin.
 
     Args:
-        kernel: ``"auto"``: the kernel, where it can run and Triton's interpreter is off; that it cannot is logged once
-            a process and reason. ``"plain"``: the plain twin. ``"triton"``: the kernel.
+        kernel: ``"auto"``: the kernel, where it can run and Triton's interpreter is off; that it cannot is logged
+            once a process and reason, where there is a GPU. ``"plain"``: the plain twin. ``"triton"``: the kernel.
         reason: why the kernel cannot run, from `unavailable`; None: it can.
 
     Raises:
@@ -154,6 +154,6 @@ def _say(reason: str) -> None:
     if torch.compiler.is_compiling() or reason in _said:
         return
     _said.add(reason)
-    # On a machine without a GPU, plain functions are what one expects.
-    expected = not torch.cuda.is_available() or reason in (_EXPORTING, _NO_GPU.format(device="cpu"))
-    logger.log(logging.INFO if expected else logging.WARNING, "plain functions in place of Triton kernels: %s", reason)
+    # Without a GPU, or with tensors elsewhere, plain functions are what one expects: no line for what nobody missed.
+    if torch.cuda.is_available() and reason not in (_EXPORTING, _NO_GPU.format(device="cpu")):
+        logger.warning("plain functions in place of Triton kernels: %s", reason)

@@ -102,7 +102,7 @@ def predict(
     Raises:
         InputError: if the folder, the file or the output cannot be used.
     """
-    output = check_output(output, force=force)
+    output = check_output(output, force=force, inputs=[path])
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()

@@ -14,7 +14,7 @@ import yaml
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.errors import InputError
-from sampleformer.files import write_json, write_text
+from sampleformer.files import check_new_folder, write_json, write_text
 from sampleformer.model import TokenModel
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
@@ -53,6 +53,7 @@ class RunFolder:
                 f"{self.path}: exists already and is never overwritten; give another --output, or --resume to go on "
                 "with the training in it"
             )
+        check_new_folder(self.path)
 
     def checked(self) -> RunFolder:
         """The folder itself; raises InputError if it is not that of a run."""

@@ -25,6 +25,7 @@ class _Property:
         file: its name at the addresses.
         labels: target columns; None: all but those of the molecule.
         sha256: of the file; None: not known.
+        md5: of the file, where that is what is known.
         smiles: column of the molecules.
         regression: numbers are predicted, and not classes.
     """
@@ -34,6 +35,7 @@ class _Property:
     sha256: str | None = None
     smiles: str = "smiles"
     regression: bool = False
+    md5: str | None = None
 
 
 PROPERTIES = {
@@ -43,10 +45,10 @@ PROPERTIES = {
     ),
     "hiv": _Property("HIV.csv", ("HIV_active",), "9ffa7fe57dc86c342627ee1d5255e937e2ab812393c73c4d16c697022f6e1d22"),
     "tox21": _Property("tox21.csv.gz", None, "45d09792492ce049039dd24aa27b07fc79ce20c573187d4d90bcd178c0c0d360"),
-    "clintox": _Property("clintox.csv.gz", ("FDA_APPROVED", "CT_TOX")),
-    "sider": _Property("sider.csv.gz", None),
-    "toxcast": _Property("toxcast_data.csv.gz", None),
-    "muv": _Property("muv.csv.gz", None),
+    "clintox": _Property("clintox.csv.gz", ("FDA_APPROVED", "CT_TOX"), md5="db4f2df08be8ae92814e9d6a2d015284"),
+    "sider": _Property("sider.csv.gz", None, md5="77c0ef421f7cc8ce963c5836c8761fd2"),
+    "toxcast": _Property("toxcast_data.csv.gz", None, md5="92911bbf9c1e2ad85231014859388cd6"),
+    "muv": _Property("muv.csv.gz", None, md5="9c40bd41310991efd40f4d4868fa3ddf"),
     "pcba": _Property("pcba.csv.gz", None),
     "esol": _Property(
         "delaney-processed.csv",
@@ -125,8 +127,8 @@ class MoleculeNet(SmilesTable):
         """
         if self.given is not None:
             return Path(self.given)
-        file = self.property.file
-        return Download(file, [address.format(file) for address in _ADDRESSES], self.property.sha256).fetch(self.cache)
+        file, addresses = self.property.file, [address.format(self.property.file) for address in _ADDRESSES]
+        return Download(file, addresses, self.property.sha256, self.property.md5).fetch(self.cache)
 
     def read(self) -> Table:
         table = read_table(self.prepare(), self.on_error)

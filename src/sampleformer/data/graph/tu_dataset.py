@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.download import Download
+from sampleformer.data.download import Download, is_file_name
 from sampleformer.data.graph.archives import read_graph_archive
 from sampleformer.data.graph.folds import split_of_fold, stratified_folds
 from sampleformer.data.graph.graph_format import GraphFormat
@@ -17,6 +17,7 @@ from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.pyg_rows import target_columns
 from sampleformer.data.graph.raw_graph import raw_graphs
 from sampleformer.data.graph.tu_files import read_tu_files
+from sampleformer.data.graph.tu_hashes import TU_HASHES
 from sampleformer.data.split import strata_of
 from sampleformer.errors import InputError
 
@@ -30,7 +31,7 @@ class TuDataset(GraphSource):
     """A set of graphs of the TU Dortmund, such as MUTAG or PROTEINS: one of ten folds is the test, the next validates.
 
     "TUDataset: A collection of benchmark datasets for learning with graphs" (arXiv 2007.08663). The score that is
-    published is the mean of ten trainings, one for each fold. Of the files no hash is published.
+    published is the mean of ten trainings, one for each fold.
 
     Args:
         dataset: its name.
@@ -55,6 +56,8 @@ class TuDataset(GraphSource):
         seed: int = 0,
         cache: str | None = None,
     ) -> None:
+        if not is_file_name(dataset):
+            raise InputError(f"dataset: found {dataset!r}, expected the name of a set such as 'MUTAG'")
         super().__init__(
             path or f"{dataset}.zip",
             "y",
@@ -80,7 +83,8 @@ class TuDataset(GraphSource):
         """
         if self.given is not None:
             return Path(self.given)
-        return Download(f"{self.dataset}.zip", [each.format(self.dataset) for each in _ADDRESSES]).fetch(self.cache)
+        addresses = [each.format(self.dataset) for each in _ADDRESSES]
+        return Download(f"{self.dataset}.zip", addresses, TU_HASHES.get(self.dataset)).fetch(self.cache)
 
     def read(self) -> GraphRows:
         path = self.prepare()

@@ -16,10 +16,7 @@ logger = logging.getLogger("sampleformer")
 
 ARCHIVE = Download(
     "aclImdb_v1.tar.gz",
-    (
-        "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-        "http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-    ),
+    ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
     sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
 )
 _REVIEW = re.compile(r"(train|test)/(neg|pos)/(\d+)_\d+\.txt")

@@ -130,13 +130,18 @@ class ModelNet10(ModelNet):
     archive = Download(
         "ModelNet10.zip",
         (
-            "http://3dvision.princeton.edu/projects/2014/3DShapeNets/ModelNet10.zip",
-            "http://vision.princeton.edu/projects/2014/3DShapeNets/ModelNet10.zip",
+            "https://3dvision.princeton.edu/projects/2014/3DShapeNets/ModelNet10.zip",
+            "https://3dshapenets.cs.princeton.edu/ModelNet10.zip",
         ),
+        sha256="9d8679435fc07d1d26f13009878db164a7aa8ea5e7ea3c8880e42794b7307d51",
     )
 
 
 class ModelNet40(ModelNet):
     """ModelNet40: 12 311 meshes of forty classes; 9 843 to train (a tenth validates), 2 468 to test."""
 
-    archive = Download("ModelNet40.zip", ("http://modelnet.cs.princeton.edu/ModelNet40.zip",))
+    archive = Download(
+        "ModelNet40.zip",
+        ("https://modelnet.cs.princeton.edu/ModelNet40.zip",),
+        sha256="42dc3e656932e387f554e25a4eb2cc0e1a1bd3ab54606e2a9eae444c60e536ac",
+    )

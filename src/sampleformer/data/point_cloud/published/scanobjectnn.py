@@ -12,7 +12,11 @@ from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
 from sampleformer.errors import InputError, nearest
 
-ARCHIVE = Download("scanobjectnn_h5_files.zip", ("https://hkust-vgd.ust.hk/scanobjectnn/h5_files.zip",))
+ARCHIVE = Download(
+    "scanobjectnn_h5_files.zip",
+    ("https://hkust-vgd.ust.hk/scanobjectnn/h5_files.zip",),
+    md5="36876af479f9ad39abad5ebcd89038dd",
+)
 CLASSES = (
     *("bag", "bin", "box", "cabinet", "chair", "desk", "display", "door"),
     *("shelf", "table", "bed", "pillow", "sink", "sofa", "toilet"),

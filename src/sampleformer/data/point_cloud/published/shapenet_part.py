@@ -20,6 +20,7 @@ ARCHIVE = Download(
         "https://huggingface.co/datasets/wangps/shapenet_segmentation/resolve/main/"
         "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
     ),
+    sha256="0e26411700bae2da38ee8ecc719ba4db2e6e0133486e258665952ad5dfced0fe",
 )
 PARTS = {
     "Airplane": 4,

@@ -1,11 +1,10 @@
 """Archives of published sets, unpacked once into the cache."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
 from sampleformer.data.cache import cache_folder, make_folder
 from sampleformer.errors import InputError
+from sampleformer.files import made_whole
 from sampleformer.unpacking import open_zip
 
 
@@ -28,13 +27,8 @@ def unpacked(path: Path, cache: str | None = None) -> Path:
     if place.is_dir():
         return place
     make_folder(place.parent)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=place.parent))
-    try:
-        with open_zip(path) as archive:
-            archive.extractall(part)
-        part.rename(place)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with made_whole(place) as part, open_zip(path) as archive:
+        archive.extractall(part)
     return place
 
 
