@@ -1,8 +1,12 @@
 """The layer and the stack: residuals, their learned scale, stochastic depth, noise and padding."""
 
+import copy
+import functools
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
 from sampleformer.attention import ATTENTIONS, FullAttention, SamsaAttention
 from sampleformer.encoder import NORM_POSITIONS, Encoder, EncoderLayer, FeedForward
@@ -293,3 +297,35 @@ def test_any_norm_can_be_used():
     stack = Encoder([EncoderLayer(FullAttention(WIDTH, HEADS), FeedForward(WIDTH, 17))], norm=nn.LayerNorm(WIDTH))
     assert stack(batch([5], dtype=torch.float32)).features.shape == (1, 5, WIDTH)
     assert isinstance(encoder().norm, RMSNorm)
+
+
+@pytest.mark.parametrize("norm", ["rms", "batch"])
+@pytest.mark.parametrize("part", ["", ".attention", ".feed_forward", ".feed_forward.mlp", ".feed_forward.norm"])
+def test_wrapped_part_draws_its_noise_and_sees_the_mask(norm, part):
+    attention = functools.partial(SamsaAttention, 8, 2, sampled=3)
+    plain = Encoder.of(attention, width=8, layers=2, feedforward=16, norm=norm, residual_scale=0.7).double()
+    wrapped = copy.deepcopy(plain)
+    for number in range(2):
+        name = f"layers.{number}{part}"
+        wrapped.set_submodule(name, checkpoint_wrapper(wrapped.get_submodule(name)))
+    tokens = Tokens(torch.randn(3, 9, 8, dtype=torch.float64), torch.arange(9) < torch.tensor([9, 4, 6])[:, None])
+    noise = wrapped.draw_noise(tokens)
+    assert len(noise) == 2
+    expected = plain(tokens, noise=noise).features
+    torch.testing.assert_close(wrapped(tokens, noise=noise).features, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("gradients", [True, False], ids=["gradients", "no-gradients"])
+def test_what_a_hook_keeps_of_a_branch_stays_as_it_was(gradients):
+    encoder = Encoder.of(functools.partial(SamsaAttention, 8, 2, sampled=3), width=8, layers=2, feedforward=16)
+    kept: list[tuple[Tensor, Tensor]] = []
+    for module in encoder.modules():
+        module.register_forward_hook(
+            lambda _module, _inputs, output: (
+                kept.append((output, output.clone())) if isinstance(output, Tensor) else None
+            )
+        )
+    with torch.set_grad_enabled(gradients):
+        encoder.eval()(Tokens(torch.randn(2, 9, 8)))
+    assert len(kept) > 20
+    assert all(torch.equal(output, copied) for output, copied in kept)

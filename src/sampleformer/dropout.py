@@ -1,12 +1,13 @@
 """The dropout that layers are built with."""
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from sampleformer.functional.dropout import dropout
+from sampleformer.modules import Module
 
 
-class Dropout(nn.Module):
+class Dropout(Module):
     """Sets a random share of the features to zero in training, see `functional.dropout.dropout`.
 
     Args:

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 from sampleformer.errors import nearest
 from sampleformer.functional.gathering import rows_at
+from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
 
-class AttentionPooling(nn.Module):
+class AttentionPooling(Module):
     """Weighted mean of the tokens, the weights a softmax of one learned score a token; nothing gives zeros.
 
     Args:
@@ -37,7 +38,7 @@ class AttentionPooling(nn.Module):
         return scores.softmax(-1).masked_fill(~tokens.mask, 0)
 
 
-class MeanPooling(nn.Module):
+class MeanPooling(Module):
     """Mean of the tokens that are no padding; nothing gives zeros."""
 
     def __init__(self, width: int) -> None:
@@ -51,7 +52,7 @@ class MeanPooling(nn.Module):
         return total / tokens.mask.sum(1, keepdim=True).clamp(min=1)
 
 
-class MaxPooling(nn.Module):
+class MaxPooling(Module):
     """Largest value of each feature over the tokens that are no padding; nothing gives zeros."""
 
     def __init__(self, width: int) -> None:
@@ -68,7 +69,7 @@ class MaxPooling(nn.Module):
 POOLINGS: dict[str, type[nn.Module]] = {"attention": AttentionPooling, "mean": MeanPooling, "max": MaxPooling}
 
 
-class SetHead(nn.Module):
+class SetHead(Module):
     """One answer for a whole set: classes, several labels or values, as the task reads its outputs.
 
     Args:
@@ -94,7 +95,7 @@ class SetHead(nn.Module):
         return self.output(self.pooling(tokens))
 
 
-class TokenHead(nn.Module):
+class TokenHead(Module):
     """One answer for each token; zero at padding.
 
     Args:
@@ -117,7 +118,7 @@ class TokenHead(nn.Module):
         return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)
 
 
-class PairHead(nn.Module):
+class PairHead(Module):
     """One answer for each of the pairs asked about.
 
     ``Linear(GELU(Linear([x_i ⊙ x_j ; |x_i − x_j|])))``, the same for (i, j) and (j, i); for directed pairs

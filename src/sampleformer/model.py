@@ -21,6 +21,7 @@ from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_json, written_whole
 from sampleformer.heads import PairHead, SetHead, TokenHead
+from sampleformer.modules import Module
 from sampleformer.settings import Component, Settings, validate
 from sampleformer.tokens import Tokens
 
@@ -60,7 +61,7 @@ class ModelSettings(Settings):
     norm_position: str = "pre"
 
 
-class TokenModel(nn.Module):
+class TokenModel(Module):
     """Raw tokens in, answers out.
 
     Args:

@@ -8,20 +8,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention.mixings import Mixing, ScoredMixing
+from sampleformer.attention.projection import project_by_group
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
-from sampleformer.functional import gathering
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.kernels import check_kernel
-from sampleformer.kernels.projection import project_chosen
-from sampleformer.norms import RMSNorm
+from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
 """The random numbers of one training pass: the sampler's and the mixing's."""
 
 
-class Attention(nn.Module):
+class Attention(Module):
     """Multi-head attention put together from a sampler, a mixing and, for pairs, relative terms.
 
     The sampler chooses tokens of the context; keys and values are projected of those alone; the mixing combines the
@@ -80,18 +79,16 @@ class Attention(nn.Module):
         self.leak = nn.Linear(width, heads) if self.mixing.leaks else None
         self.output = nn.Linear(width, width, bias=bias)
         if self.mixing.standardised:
-            self._standardise_queries_and_keys()
+            for projection in (self.query, self.key_value):
+                start_with(projection, standardised)
         if self.sampler.extra:
             carried = self._carried * heads // self.sampler.groups
-            self.extra_key_value = nn.Parameter(torch.randn(self.sampler.groups, self.sampler.extra, carried))
+            self.extra_key_value = nn.Parameter(torch.empty(self.sampler.groups, self.sampler.extra, carried))
+        self._reset_own_parameters()
 
-    def _standardise_queries_and_keys(self) -> None:
-        # Torch's linear layers start with a variance of a third, which moves a sum of maxima by several of its standard
-        # deviations: hardly a score would be above zero, and what relu cuts off learns nothing.
-        for projection in (self.query, self.key_value):
-            nn.init.normal_(projection.weight[: self.width], std=self.width**-0.5)
-            if projection.bias is not None:
-                nn.init.zeros_(projection.bias[: self.width])
+    def _reset_own_parameters(self) -> None:
+        if self.sampler.extra:
+            nn.init.normal_(self.extra_key_value)
 
     @property
     def _carried(self) -> int:
@@ -175,42 +172,14 @@ class Attention(nn.Module):
     def _project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
         batch, length, _ = context.features.shape
-        groups = self.sampler.groups
-        weight = self._by_head(self.key_value.weight, None if self.leak is None else self.leak.weight)
-        weight = weight.unflatten(0, (groups, -1)).flatten(1, 2)
-        bias: Tensor | None = self.key_value.bias
-        if bias is None and self.leak is not None:
-            bias = weight.new_zeros(2 * self.width)
-        if bias is not None:
-            bias = self._by_head(bias, None if self.leak is None else self.leak.bias).reshape(groups, -1)
+        layers = (self.key_value, self.leak)
         known = indices.clamp(max=length - 1)
-        candidates = self._projected(norm, context.features, known, weight, bias)
+        candidates = project_by_group(norm, context.features, known, *layers, heads=self.heads, kernel=self.kernel)
         if self.sampler.extra:
             slots = (indices - length).clamp(min=0)[..., None].expand_as(candidates)
             learned = self.extra_key_value.to(candidates.dtype).expand(batch, -1, -1, -1).gather(2, slots)
             candidates = torch.where((indices < length)[..., None], candidates, learned)
         return candidates
-
-    def _projected(
-        self,
-        norm: Callable[[Tensor], Tensor],
-        features: Tensor,
-        indices: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-    ) -> Tensor:
-        """Of each group the projections of the tokens that it chose; the kernel knows no other norm than RMSNorm."""
-        if type(norm) is RMSNorm:
-            scale, epsilon = norm.weight, norm.epsilon
-            return project_chosen(features, indices, weight, bias, scale, epsilon, kernel=self.kernel)
-        if isinstance(norm, nn.Identity):
-            return project_chosen(features, indices, weight, bias, kernel=self.kernel)
-        return gathering.project_chosen(features, indices, weight, bias, norm)
-
-    def _by_head(self, key_value: Tensor, leak: Tensor | None) -> Tensor:
-        """Rows of the projections, first by head, then key, value and leak: (h, carried, …)."""
-        by_head = key_value.unflatten(0, (2, self.heads, -1)).transpose(0, 1).flatten(1, 2)
-        return by_head if leak is None else torch.cat([by_head, leak[:, None]], dim=1)
 
     def _attend(
         self,
@@ -254,6 +223,18 @@ class Attention(nn.Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}"
+
+
+def standardised(projection: nn.Linear) -> None:
+    """Queries and keys of mean 0 and variance 1, from tokens that have these; values as torch has them.
+
+    Torch's linear layers start with a variance of a third, which moves a sum of maxima by several of its standard
+    deviations: hardly a score would be above zero, and what relu cuts off learns nothing.
+    """
+    width = projection.in_features
+    nn.init.normal_(projection.weight[:width], std=width**-0.5)
+    if projection.bias is not None:
+        nn.init.zeros_(projection.bias[:width])
 
 
 def check_heads(width: int, heads: int) -> None:

@@ -1,5 +1,6 @@
 """Graphs: nodes and edges as tokens."""
 
+import functools
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, ClassVar
@@ -13,12 +14,13 @@ from sampleformer.edges import Edges
 from sampleformer.embed.fields import given
 from sampleformer.errors import InputError, nearest
 from sampleformer.functional.gathering import rows_at
+from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens
 
 EDGE_TOKENS = ("each", "pair", "none")
 
 
-class GraphEmbed(nn.Module):
+class GraphEmbed(Module):
     """Nodes, then edges, as tokens; random identifiers let attention match a node with its edges.
 
     With ``f_i`` a linear map of what node i carries (features and encodings) and ``z_i`` its identifiers::
@@ -86,9 +88,14 @@ class GraphEmbed(nn.Module):
         self.node = CodeSum(vocabularies, width) if vocabularies is not None else numbers_to_width(features or 0, width)
         self.encode = nn.Linear(encodings, width, bias=False) if encodings else None
         self.identify = nn.Linear(identifiers, 2 * width, bias=False) if identifiers else None
-        self.scale = nn.Parameter(torch.zeros(2 * width)) if identifiers else None
+        self.scale = nn.Parameter(torch.empty(2 * width)) if identifiers else None
         self.sides = nn.Linear(width, 2 * width, bias=False)
         self.edge = numbers_to_width(edge_features, width)
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        if self.scale is not None:
+            nn.init.zeros_(self.scale)
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Node tokens ``(b, n, d)`` and after them edge tokens; the edges still join the nodes.
@@ -138,7 +145,7 @@ class GraphEmbed(nn.Module):
         return f"width={self.width}, edge_tokens={self.edge_tokens}"
 
 
-class CodeSum(nn.Module):
+class CodeSum(Module):
     """The sum of one learned vector for each code that a token carries.
 
     Args:
@@ -155,17 +162,23 @@ class CodeSum(nn.Module):
         super().__init__()
         if not vocabularies or min(vocabularies) < 1:
             raise ValueError(f"vocabularies is {list(vocabularies)}, expected at least one number of at least 1")
-        self.table = nn.Embedding(sum(vocabularies), width)
-        nn.init.normal_(self.table.weight, std=len(vocabularies) ** -0.5)  # so that the sum has variance 1
-        self.register_buffer("first", torch.tensor([0, *accumulate(vocabularies)][:-1]), persistent=False)
+        self.table = nn.EmbeddingBag(sum(vocabularies), width, mode="sum")
+        start_with(self.table, functools.partial(_normal, deviation=len(vocabularies) ** -0.5))
+        self.register_value("first", [0, *accumulate(vocabularies)][:-1])
 
     def forward(self, codes: Int64[Tensor, "b n c"]) -> Float[Tensor, "b n d"]:
         """One vector a token."""
         rows = (codes + self.first).flatten(0, 1)
-        return F.embedding_bag(rows, self.table.weight, mode="sum").unflatten(0, codes.shape[:2])
+        summed: Tensor = self.table(rows)
+        return summed.unflatten(0, codes.shape[:2])
 
 
-class Alike(nn.Module):
+def _normal(table: nn.EmbeddingBag, deviation: float) -> None:
+    """Vectors whose sum has variance 1 if the deviation is one over the root of their number."""
+    nn.init.normal_(table.weight, std=deviation)
+
+
+class Alike(Module):
     """One learned vector for every token, whatever it carries.
 
     Args:
@@ -174,7 +187,11 @@ class Alike(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.empty(width))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.zeros_(self.bias)
 
     def forward(self, features: Float[Tensor, "b n f"]) -> Float[Tensor, "b n d"]:
         """The vector, once for each token."""

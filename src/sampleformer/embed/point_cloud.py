@@ -10,10 +10,11 @@ from sampleformer.embed.fields import given
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.neighbours import nearest_neighbours
 from sampleformer.functional.point_pairs import centre_pairs, normal_pairs
+from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
 
-class PointCloudEmbed(nn.Module):
+class PointCloudEmbed(Module):
     """One token a point: ``A GELU(B own_i) + C max_j GELU(D GELU(E pair_ij))``, j over its nearest neighbours.
 
     What a point is by itself and what it is to a neighbour::

@@ -9,13 +9,14 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from sampleformer.errors import InputError, nearest
+from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens
 
 POSITIONS = ("learned", "none", "sinusoidal")
 PLAIN_SCALE = 0.02
 
 
-class SequenceEmbed(nn.Module):
+class SequenceEmbed(Module):
     """A vector for each code, or a linear map of the numbers; or, as published, through a hidden layer. Plus positions.
 
     With a hidden layer, one-hot codes or numbers → hidden → GELU → width; for codes it runs once for each word of the
@@ -81,7 +82,7 @@ class SequenceEmbed(nn.Module):
         if hidden is None:
             for table in (self.enter, self.places):
                 if isinstance(table, nn.Embedding):
-                    nn.init.normal_(table.weight, std=PLAIN_SCALE)
+                    start_with(table, small)
 
     def forward(self, tokens: Tokens) -> Tokens:
         """Tokens of the model's width; padding holds zeros."""
@@ -115,6 +116,11 @@ class SequenceEmbed(nn.Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, vocabulary={self.vocabulary}, positions={self.positions}"
+
+
+def small(table: nn.Embedding) -> None:
+    """Vectors as small as BERT's."""
+    nn.init.normal_(table.weight, std=PLAIN_SCALE)
 
 
 def sinusoidal_positions(positions: Num[Tensor, "b n"], width: int) -> Float[Tensor, "b n d"]:

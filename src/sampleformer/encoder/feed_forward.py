@@ -6,9 +6,10 @@ from torch import Tensor, nn
 from sampleformer.dropout import Dropout
 from sampleformer.encoder.norming import is_tokenwise
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.modules import Module
 
 
-class FeedForward(nn.Module):
+class FeedForward(Module):
     """The token-wise branch of a layer: ``Linear(dropout(GELU(Linear(norm(x)))))``.
 
     Args:
@@ -17,6 +18,9 @@ class FeedForward(nn.Module):
         norm: applied first; None: the features are used as they are.
         dropout: share of the hidden features set to zero in training.
     """
+
+    takes_mask = True
+    """Whether `forward` takes the mask beside the features. Asked of a wrapper, too, which says what its part says."""
 
     def __init__(self, width: int, hidden: int, *, norm: nn.Module | None = None, dropout: float = 0.0) -> None:
         super().__init__()

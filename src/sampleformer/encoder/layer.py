@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
-from sampleformer.encoder.feed_forward import FeedForward
 from sampleformer.encoder.norming import normalised
+from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
 
-class EncoderLayer(nn.Module):
+class EncoderLayer(Module):
     """``x ← x + r·(attention(x) + local(x))``, then ``x ← x + r·feed_forward(x)``.
 
     With pre-norm the branches own their norms; with post-norm there are none in them, and each sum is normalised.
@@ -67,7 +67,7 @@ class EncoderLayer(nn.Module):
             attended = attended + self.local(tokens)
         tokens = normalised(self.attention_norm, self._add(tokens, residual_scale, attended))
         # Other modules than ours may be token-wise branches, and take nothing but features.
-        masks = (tokens.mask,) if isinstance(self.feed_forward, FeedForward) else ()
+        masks = (tokens.mask,) if getattr(self.feed_forward, "takes_mask", False) else ()
         fed = self.feed_forward(tokens.features, *masks)
         tokens = normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed))
         return tokens if selection is None else (tokens, selection)
@@ -77,9 +77,5 @@ class EncoderLayer(nn.Module):
         if self.training and self.stochastic_depth:
             keep = 1 - self.stochastic_depth
             branch = branch * branch.new_empty(tokens.batch, 1, 1).bernoulli_(keep).div(keep)
-        scale = residual_scale.to(branch.dtype)
-        # In place where the branch is nobody else's (a branch may return its input) and as wide as the sum.
-        in_place = branch is not tokens.features and branch.dtype == tokens.features.dtype
-        if torch.is_grad_enabled() or not in_place:
-            return tokens.with_features(torch.addcmul(tokens.features, scale, branch))
-        return tokens.with_features(branch.mul_(scale).add_(tokens.features))
+        # Never in place of the branch, which a hook may have kept.
+        return tokens.with_features(torch.addcmul(tokens.features, residual_scale.to(branch.dtype), branch))

@@ -1,6 +1,7 @@
 """The stack of layers."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -10,13 +11,14 @@ from sampleformer.encoder.feed_forward import FeedForward
 from sampleformer.encoder.layer import EncoderLayer
 from sampleformer.encoder.norming import normalised
 from sampleformer.errors import nearest
+from sampleformer.modules import Module
 from sampleformer.norms import NORMS
 from sampleformer.tokens import Tokens
 
 NORM_POSITIONS = ("pre", "post")
 
 
-class Encoder(nn.Module):
+class Encoder(Module):
     """A stack of layers with one learned scale r for all their branches, and perhaps a norm at the end.
 
     Args:
@@ -37,7 +39,12 @@ class Encoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.norm = norm
-        self.residual_scale = nn.Parameter(torch.tensor(float(residual_scale)))
+        self.start = float(residual_scale)
+        self.residual_scale = nn.Parameter(torch.empty(()))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.constant_(self.residual_scale, self.start)
 
     @classmethod
     def of(
@@ -96,7 +103,7 @@ class Encoder(nn.Module):
 
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, one entry a layer."""
-        attentions = [layer.attention for layer in self.layers if isinstance(layer, EncoderLayer)]
+        attentions = [cast(Attention, layer.attention) for layer in self.layers]  # a wrapped layer has one, too
         return [attention.draw_noise(tokens, generator=generator) for attention in attentions]
 
     def forward(

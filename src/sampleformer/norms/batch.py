@@ -5,9 +5,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.functional.batch_norm import batch_norm, normalise_by
+from sampleformer.modules import Module
 
 
-class BatchNorm(nn.Module):
+class BatchNorm(Module):
     """``(x - mean) / sqrt(variance + epsilon) · weight + bias``, the statistics of each feature over the real tokens.
 
     In training they are those of the batch, and running ones follow them: ``running ← (1 - momentum) running +
@@ -37,10 +38,17 @@ class BatchNorm(nn.Module):
         super().__init__()
         self.epsilon = epsilon
         self.momentum = momentum
-        self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
-        self.register_buffer("running_mean", torch.zeros(width))
-        self.register_buffer("running_var", torch.ones(width))
+        self.weight = nn.Parameter(torch.empty(width))
+        self.bias = nn.Parameter(torch.empty(width))
+        self.register_buffer("running_mean", torch.empty(width))
+        self.register_buffer("running_var", torch.empty(width))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        for each in (self.weight, self.running_var):
+            nn.init.ones_(each)
+        for each in (self.bias, self.running_mean):
+            nn.init.zeros_(each)
 
     @property
     def tokenwise(self) -> bool:

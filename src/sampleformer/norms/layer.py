@@ -5,8 +5,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sampleformer.modules import Module
 
-class LayerNorm(nn.Module):
+
+class LayerNorm(Module):
     """``(x - mean(x)) / sqrt(variance(x) + epsilon) · weight + bias`` of each token.
 
     Args:
@@ -26,8 +28,13 @@ class LayerNorm(nn.Module):
     def __init__(self, width: int, epsilon: float = 1e-5) -> None:
         super().__init__()
         self.epsilon = epsilon
-        self.weight = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
+        self.weight = nn.Parameter(torch.empty(width))
+        self.bias = nn.Parameter(torch.empty(width))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
 
     def forward(
         self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None

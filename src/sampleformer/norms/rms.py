@@ -5,9 +5,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.functional.norms import rms_norm
+from sampleformer.modules import Module
 
 
-class RMSNorm(nn.Module):
+class RMSNorm(Module):
     """``x / sqrt(mean(x²) + epsilon) · weight`` of each token.
 
     Args:
@@ -27,7 +28,11 @@ class RMSNorm(nn.Module):
     def __init__(self, width: int, epsilon: float = 1e-6) -> None:
         super().__init__()
         self.epsilon = epsilon
-        self.weight = nn.Parameter(torch.ones(width))
+        self.weight = nn.Parameter(torch.empty(width))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.ones_(self.weight)
 
     def forward(
         self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None

@@ -2,12 +2,13 @@
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
 
-class Mixing(nn.Module):
+class Mixing(Module):
     """Gives each query a combination of the values, by how its vector meets the keys.
 
     A subclass writes `forward` and says with class attributes what it wants.

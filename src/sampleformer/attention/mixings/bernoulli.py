@@ -1,7 +1,6 @@
 """YOSO's mixing: each pair has a weight with the probability that both get the same hash code."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sampleformer.attention.mixings.base import Mixing
@@ -90,6 +89,10 @@ class BernoulliMixing(Mixing):
         if hashes is not None:
             self.register_buffer("random", self._draw(None, None, torch.float32))
 
+    def _reset_own_parameters(self) -> None:
+        if self.hashes is not None:
+            self.random.copy_(self._draw(None, self.random.device, self.random.dtype))
+
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
         """What the planes of one pass are made of, shared by the batch and the heads; None for the expectation."""
         if self.hashes is None:
@@ -147,7 +150,7 @@ class BernoulliMixing(Mixing):
         assert self.hashes is not None
         return hadamard_codes(query, key, random, self.hashes, self.code_length, kernel=self.kernel)
 
-    def _convolved(self, convolution: nn.Conv2d, query: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
+    def _convolved(self, convolution: nn.Module, query: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
         if query.shape[2] != value.shape[2]:
             raise ValueError(
                 f"context has {value.shape[2]} tokens for {query.shape[2]} queries: the convolution over values needs "
@@ -155,7 +158,8 @@ class BernoulliMixing(Mixing):
             )
         if valid is not None:
             value = value.masked_fill(~valid[..., None], 0)
-        return F.conv2d(value, convolution.weight, padding=convolution.padding, groups=convolution.groups)
+        convolved: Tensor = convolution(value)
+        return convolved
 
     def extra_repr(self) -> str:
         how = f"kernel={self.kernel}" if self.deterministic else f"kernel={self.kernel}, deterministic=False"

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from sampleformer.attention.samplers.choice import Choice
+from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
 CARRIERS = {"coordinates": "point clouds", "normals": "point clouds with normals", "edges": "graphs"}
@@ -30,7 +31,7 @@ class PairTerms:
     make: Callable[..., tuple[Tensor, Tensor]]
 
 
-class Relative(nn.Module):
+class Relative(Module):
     """Two learned linear maps, for each head, of the features ``r_ij`` that relate a query i to a chosen token j.
 
     The terms are ``w_h · r_ij``, which multiplies the score of the pair (through a softplus, which is the caller's to
@@ -64,6 +65,9 @@ class Relative(nn.Module):
         self.heads = heads
         self.multiplicative = nn.Parameter(torch.empty(heads, features))
         self.additive = nn.Parameter(torch.empty(heads, features))
+        Relative._reset_own_parameters(self)  # a subclass has nothing to start yet
+
+    def _reset_own_parameters(self) -> None:
         for weight in (self.multiplicative, self.additive):
             nn.init.kaiming_uniform_(weight, a=math.sqrt(5))  # as nn.Linear does
 

@@ -1,5 +1,7 @@
 """Point clouds: how far apart two points are, seen over three learned lengths."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -38,8 +40,17 @@ class DistanceFieldRelative(PointRelative):
         super().__init__(heads, FIELDS)
         if not scale > 0:
             raise ValueError(f"scale is {scale}, expected more than 0")
-        rates = torch.full((FIELDS,), 1 / scale)
-        self.raw_rates = nn.Parameter(rates + torch.log(-torch.expm1(-rates)))  # the inverse of softplus
+        self.scale = scale
+        self.raw_rates = nn.Parameter(torch.empty(FIELDS))
+        self._start_rates()
+
+    def _reset_own_parameters(self) -> None:
+        super()._reset_own_parameters()
+        self._start_rates()
+
+    def _start_rates(self) -> None:
+        rate = 1 / self.scale
+        nn.init.constant_(self.raw_rates, rate + math.log(-math.expm1(-rate)))  # the inverse of softplus
 
     @property
     def rates(self) -> Tensor:

@@ -4,15 +4,16 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.tracing import is_exporting
 from sampleformer.kernels.top_k import gumbel_topk
+from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
 
-class Sampler(nn.Module):
+class Sampler(Module):
     """Chooses the tokens that each group of heads attends to.
 
     A subclass writes `forward` and, if training is random, `draw_noise`. In training it takes `count` tokens, adds
@@ -57,7 +58,7 @@ class Sampler(nn.Module):
         self.extra = extra
         self.sampled_in_training: int | None = None
         for name, value in (("noise_scale", float(noise)), ("temperature_scale", 1.0), ("temperature_floor", 0.0)):
-            self.register_buffer(name, torch.tensor(value), persistent=False)  # of a training, not of a model
+            self.register_value(name, value)  # of a training, not of a model
 
     @property
     def count(self) -> int:

@@ -73,10 +73,17 @@ class ImportanceSampler(Sampler):
         self.choice = choice
         self.estimator = ESTIMATORS[choice].on(kernel)
         self.scorer = ImportanceScorer(width, groups)
-        inverse_softplus = temperature + math.log(-math.expm1(-temperature))
-        self.raw_temperature = nn.Parameter(torch.full((groups,), inverse_softplus), requires_grad=learned_temperature)
+        self.first_temperature = temperature
+        self.raw_temperature = nn.Parameter(torch.empty(groups), requires_grad=learned_temperature)
         if extra:
-            self.extra_score = nn.Parameter(torch.zeros(groups, extra))
+            self.extra_score = nn.Parameter(torch.empty(groups, extra))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        first = self.first_temperature
+        nn.init.constant_(self.raw_temperature, first + math.log(-math.expm1(-first)))  # the inverse of softplus
+        if self.extra:
+            nn.init.zeros_(self.extra_score)
 
     @property
     def temperature(self) -> Tensor:

@@ -12,6 +12,7 @@ from sampleformer.attention.samplers.observation import Observation, observe, ob
 from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise
 from sampleformer.kernels import check_kernel
+from sampleformer.modules import linear_in_precision_of
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
 
@@ -96,8 +97,7 @@ class PairSampler(Sampler):
     def _scores(self, features: Tensor) -> Tensor:
         wide = torch.promote_types(features.dtype, torch.float32)
         with torch.autocast(features.device.type, enabled=False):
-            normal = self.norm(features).to(wide)
-            scores = nn.functional.linear(normal, self.score.weight.to(wide), self.score.bias.to(wide))
+            scores = linear_in_precision_of(self.norm(features).to(wide), self.score)
         return scores.transpose(1, 2) / math.sqrt(2)
 
     def _without_dropped(self, mask: Tensor | None, dropout: Tensor) -> Tensor | None:

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.functional.norms import inverse_rms
+from sampleformer.modules import Module, is_plain, linear_in_precision_of
 from sampleformer.norms import RMSNorm
 
 
-class ImportanceScorer(nn.Module):
+class ImportanceScorer(Module):
     """One score for each token and head: ``s = Linear(x + RMSNorm(MLP(x)))``.
 
     The scores are float32 or wider, whatever the precision of the features: half precision would make ties.
@@ -37,10 +38,13 @@ class ImportanceScorer(nn.Module):
         # Under autocast the MLP's result is narrower than the features.
         wide = torch.promote_types(features.dtype, torch.float32)
         features, mixed = features.to(wide), mixed.to(wide)
-        inverse = inverse_rms(mixed, self.norm.epsilon)
-        scale, weight = self.norm.weight.to(wide), self.score.weight.to(wide)
         with torch.autocast(features.device.type, enabled=False):
+            if not (is_plain(self.norm, RMSNorm) and is_plain(self.score, nn.Linear)):
+                return linear_in_precision_of(features + self.norm(mixed), self.score)
+            inverse = inverse_rms(mixed, self.norm.epsilon)
+            scale, weight = self.norm.weight.to(wide), self.score.weight.to(wide)
             if torch.is_grad_enabled():
                 # RMSNorm divides a token by one number, so it may divide the h scores instead of the d features.
                 return F.linear(features, weight) + F.linear(mixed, weight * scale) * inverse
-            return F.linear(mixed.mul_(inverse).mul_(scale).add_(features), weight)
+            # Not in place of the MLP's result, which a hook may have kept.
+            return F.linear((mixed * inverse).mul_(scale).add_(features), weight)

@@ -1,5 +1,6 @@
 """A BERT encoder whose attention is YOSO, with the weights of Hugging Face's."""
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +19,12 @@ from sampleformer.integrations.huggingface.config import YosoBertConfig
 from sampleformer.integrations.huggingface.embedding import BertEmbedding
 from sampleformer.integrations.huggingface.layout import names, to_ours, to_theirs
 from sampleformer.integrations.huggingface.reading import check_fit, read_config, read_weights
+from sampleformer.modules import Module, start_with
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
 
 
-class YosoBert(nn.Module):
+class YosoBert(Module):
     """BERT with YOSO attention: the hidden states of transformers' ``YosoModel``, and right with padding, too.
 
     ``x ← LayerNorm(x + attention(x))``, ``x ← LayerNorm(x + Linear(GELU(Linear(x))))`` in each layer. transformers is
@@ -47,7 +49,9 @@ class YosoBert(nn.Module):
         self.encoder = Encoder([_layer(config) for _ in range(config.num_hidden_layers)], norm=None, residual_scale=1.0)
         # The layout has no place for a scale of the branches.
         self.encoder.residual_scale.requires_grad_(False)
-        _start(self, config.initializer_range)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding | nn.Conv2d):
+                start_with(module, functools.partial(_start, deviation=config.initializer_range))
 
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The hashes of one training pass, for `forward`; None for each layer if the attention is the expectation."""
@@ -155,12 +159,10 @@ def _layer(config: YosoBertConfig) -> EncoderLayer:
 
 
 @torch.no_grad()
-def _start(model: nn.Module, deviation: float) -> None:
+def _start(layer: nn.Linear | nn.Embedding | nn.Conv2d, deviation: float) -> None:
     """New weights as BERT's start: normal with a small deviation, biases and the vector of padding zero."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Embedding | nn.Conv2d):
-            module.weight.normal_(std=deviation)
-        if isinstance(module, nn.Linear):
-            module.bias.zero_()
-        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            module.weight[module.padding_idx].zero_()
+    layer.weight.normal_(std=deviation)
+    if isinstance(layer, nn.Linear):
+        layer.bias.zero_()
+    if isinstance(layer, nn.Embedding) and layer.padding_idx is not None:
+        layer.weight[layer.padding_idx].zero_()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from sampleformer.dropout import Dropout
 from sampleformer.errors import InputError
 from sampleformer.integrations.huggingface.config import YosoBertConfig
+from sampleformer.modules import Module
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
 
@@ -14,7 +15,7 @@ FIRST_PLACE = 2
 """Row of the first position. The rows before it are part of the layout, and no position reads them."""
 
 
-class BertEmbedding(nn.Module):
+class BertEmbedding(Module):
     """``LayerNorm(word[code] + place[position + 2] + type[token type])``.
 
     Args:
