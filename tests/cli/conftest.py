@@ -16,7 +16,7 @@ SMALL = [
     *("--set", "model.embed.hidden=8"),
     *("--set", "training.batch_size=8"),
 ]
-TEXTS = ["--data", "texts.csv", "--text", "review", "--label", "sentiment"]
+TEXTS = ["--data", "texts.csv", "--text", "review", "--label", "sentiment", "--tokens", "bytes"]
 
 
 @pytest.fixture(scope="package")
