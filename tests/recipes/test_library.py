@@ -114,6 +114,15 @@ def test_changes() -> None:
     assert recipes.change(recipe, ["training.epochs=2"]).training.steps is None
 
 
+def test_the_length_that_is_asked_for_goes_before_that_of_the_recipe() -> None:
+    lengths = [
+        recipes.load("texts", changes).training.total_steps(batches_per_pass=10)
+        for changes in ([], ["training.epochs=2"], ["training.steps=3"])
+    ]
+    assert lengths == [300, 20, 3]
+    assert recipes.load("texts").training.total_steps(batches_per_pass=1000) == 2000
+
+
 def test_another_attention_drops_the_arguments_of_the_old_one() -> None:
     assert recipes.load("digits", ["model.attention.name=full"]).model.attention.model_dump() == {"name": "full"}
     kept = recipes.load("digits", ["model.attention.name=samsa"]).model.attention

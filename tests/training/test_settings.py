@@ -27,6 +27,7 @@ def test_length_is_counted_in_steps(values: dict[str, int], total: int, every: i
     ("values", "message"),
     [
         ({}, "settings: epochs or steps must be given"),
+        ({"steps": 9, "min_steps": 10}, "settings: min_steps is 10, expected at most steps, which is 9"),
         ({"steps": 0}, "steps: input should be greater than or equal to 1, got 0"),
         ({"steps": 1, "learning_rate": 0}, "learning_rate: input should be greater than 0, got 0"),
         ({"steps": 1, "optimizer": "sgd"}, "optimizer: input should be 'adamw' or 'adam', got 'sgd'"),
@@ -37,3 +38,13 @@ def test_wrong_settings_are_named(values: dict[str, int], message: str) -> None:
     with pytest.raises(InputError) as raised:
         validate(TrainingSettings, values)
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("given", "batches_per_pass", "expected"),
+    [({}, 20, 20), ({}, 3, 6), ({}, 1, 6), ({"check_every": 7}, 3, 7), ({}, 1000, 300)],
+)
+def test_a_check_follows_each_pass_or_as_many_as_make_fifty(
+    given: dict[str, int], batches_per_pass: int, expected: int
+) -> None:
+    assert TrainingSettings(steps=300, **given).steps_between_checks(batches_per_pass) == expected

@@ -37,8 +37,8 @@ class Recipe(Settings):
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """A recipe with some of its settings changed.
 
-    Changing ``training.epochs`` takes ``training.steps`` away, and the other way round. Another
-    ``model.attention.name`` takes the arguments of the old attention away.
+    Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, and the other way round.
+    Another ``model.attention.name`` takes the arguments of the old attention away.
 
     Args:
         recipe: stays as it is.
@@ -63,7 +63,7 @@ def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     """The settings without what a change of this one makes void."""
     other = {"training.epochs": "steps", "training.steps": "epochs"}.get(name)
     if other:
-        return override(values, f"training.{other}", "null")
+        return override(override(values, f"training.{other}", "null"), "training.min_steps", "0")
     if name == "model.attention.name" and values["model"]["attention"]["name"] != value:
         return override(values, "model.attention", "{}")
     return values

@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from sampleformer.settings import Settings
 from sampleformer.training.schedules import Schedules
 
+MOST_CHECKS = 50
+"""A small table has short passes, and of many checks on few rows the best would be the luckiest one."""
+
 
 class TrainingSettings(Settings):
     """How a model is trained.
@@ -14,6 +17,7 @@ class TrainingSettings(Settings):
     Args:
         epochs: passes over the training part.
         steps: optimiser steps. Where both are given, the training ends at whichever comes first.
+        min_steps: fewest optimiser steps where ``epochs`` of a small table would be fewer.
         batch_size: samples of a step. The samples of a pass are shared out evenly among its steps.
         max_tokens: padded tokens (with those of edges) that go through the model at once, in training and evaluation. A
             step goes through it in chunks of samples of similar length, whose gradients are added up: the result is
@@ -25,7 +29,8 @@ class TrainingSettings(Settings):
             not at all.
         warmup_steps: steps over which the learning rate rises along a line from zero; at most a fifth of all steps.
         gradient_clip: largest norm of the whole gradient; None leaves it as it is.
-        check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass.
+        check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass, or as
+            many passes apart as make fifty checks.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
         class_weights: ``balanced`` weighs each class by the inverse of its frequency in the training part.
         regression_loss: of standardised targets: the ``squared`` error; ``huber``, half of it up to 1 and linear
@@ -46,10 +51,13 @@ class TrainingSettings(Settings):
         12
         >>> TrainingSettings(epochs=3, steps=10).total_steps(batches_per_pass=4)
         10
+        >>> TrainingSettings(epochs=3, steps=100, min_steps=20).total_steps(batches_per_pass=4)
+        20
     """
 
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
+    min_steps: int = Field(default=0, ge=0)
     batch_size: int = Field(default=32, ge=1)
     max_tokens: int = Field(default=32_768, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -72,13 +80,17 @@ class TrainingSettings(Settings):
     def _some_length(self) -> "TrainingSettings":
         if self.epochs is None and self.steps is None:
             raise ValueError("epochs or steps must be given")
+        if self.steps is not None and self.min_steps > self.steps:
+            raise ValueError(f"min_steps is {self.min_steps}, expected at most steps, which is {self.steps}")
         return self
 
     def total_steps(self, batches_per_pass: int) -> int:
         """Optimiser steps of the whole training."""
         lengths = (self.steps, None if self.epochs is None else self.epochs * batches_per_pass)
-        return min(length for length in lengths if length is not None)
+        return max(self.min_steps, min(length for length in lengths if length is not None))
 
     def steps_between_checks(self, batches_per_pass: int) -> int:
         """Steps from one check to the next."""
-        return min(self.check_every or batches_per_pass, self.total_steps(batches_per_pass))
+        total = self.total_steps(batches_per_pass)
+        passes = -(-total // (MOST_CHECKS * batches_per_pass))
+        return min(self.check_every or passes * batches_per_pass, total)
