@@ -28,7 +28,7 @@ def naive(query, key, value, presence, valid):
     return softmax(scaled_dot(query, key), None, valid, presence) @ value
 
 
-@pytest.mark.parametrize("block", [2**18, 4], ids=["one-block", "many-blocks"])
+@pytest.mark.parametrize("block", [2**17, 4], ids=["one-block", "many-blocks"])
 @pytest.mark.parametrize("validity", ["all", "shared", "of-heads"])
 @pytest.mark.parametrize("absent", [False, True])
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -45,9 +45,37 @@ def test_value_and_every_gradient_equal_the_twin(size, absent, validity, block, 
         )
 
 
+@pytest.mark.parametrize("block", [2**17, 4], ids=["one-block", "many-blocks"])
+@pytest.mark.parametrize("validity", ["all", "shared", "of-heads"])
+@pytest.mark.parametrize("present", [1, 4, 9])
+def test_keys_known_to_be_absent_change_nothing_but_what_is_computed(present, validity, block, monkeypatch):
+    monkeypatch.setattr(counted, "PAIRS_PER_BLOCK", block)
+    (query, key, value, presence), valid = problem(2, 3, 7, 9, 4, False, validity)
+    presence = (presence.detach() * (torch.arange(9) < present)).requires_grad_()
+    inputs = (query, key, value, presence)
+    results = []
+    for out in (counted_attention(*inputs, valid, present=present), naive(*inputs, valid)):
+        results.append((out, *torch.autograd.grad(out.sin().sum(), inputs, materialize_grads=True)))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("present", [None, 4])
+def test_queries_that_lie_token_after_token_have_the_same_gradients(present):
+    inputs, _ = problem(3, 2, 70, 4, 5, False, "all")
+    query = inputs[0].detach().transpose(1, 2).contiguous().transpose(1, 2).requires_grad_()
+    results = []
+    for each in (inputs, [query, *inputs[1:]]):
+        out = counted_attention(*each, present=present)
+        results.append(torch.autograd.grad(out.square().sum(), each))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_gradcheck_where_all_count():
     inputs, valid = problem(1, 2, 3, 4, 2, False, "of-heads")
     assert torch.autograd.gradcheck(lambda *each: counted_attention(*each, valid), inputs)
+    assert torch.autograd.gradgradcheck(lambda *each: counted_attention(*each, valid), inputs)
 
 
 def test_presence_shared_by_the_heads():
@@ -65,12 +93,15 @@ def test_presence_shared_by_the_heads():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_nothing_that_counts_gives_zeros_and_zero_gradients(dtype):
     inputs = [torch.randn(1, 2, length, 4, dtype=dtype, requires_grad=True) for length in (3, 5, 5)]
-    for presence, valid in (
-        (torch.zeros(1, 2, 5), None),
-        (torch.ones(1, 2, 5), torch.zeros(1, 1, 5, dtype=torch.bool)),
+    nothing = torch.zeros(1, 1, 5, dtype=torch.bool)
+    for presence, valid, present in (
+        (torch.zeros(1, 2, 5), None, None),
+        (torch.zeros(1, 2, 5), None, 0),
+        (torch.ones(1, 2, 5), nothing, None),
+        (torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0]).expand(1, 2, 5).clone(), nothing, 2),
     ):
-        out = counted_attention(*inputs, presence.requires_grad_(), valid)
-        gradients = torch.autograd.grad(out.sum(), [*inputs, presence])
+        out = counted_attention(*inputs, presence.requires_grad_(), valid, present=present)
+        gradients = torch.autograd.grad(out.sum(), [*inputs, presence], materialize_grads=True)
         assert not any(bool(tensor.any()) for tensor in (out, *gradients))
 
 

@@ -197,7 +197,17 @@ class Attention(Module):
         def mix(features: Tensor, *of_queries: Tensor) -> Tensor:
             query = self._split(self.query(norm(features)))
             pair_terms = None if terms is None else terms.make(*of_queries)
-            mixed = self.mixing(query, key, value, valid, leak=leak, terms=pair_terms, presence=presence, noise=noise)
+            mixed = self.mixing(
+                query,
+                key,
+                value,
+                valid,
+                leak=leak,
+                terms=pair_terms,
+                presence=presence,
+                present=choice.present,
+                noise=noise,
+            )
             return self.output(mixed.transpose(1, 2).flatten(2))
 
         of_queries = () if terms is None else terms.of_queries

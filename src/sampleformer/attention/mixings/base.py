@@ -49,6 +49,7 @@ class Mixing(Module):
         leak: Float[Tensor, "b h k"] | None = None,
         terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
         presence: Float[Tensor, "b #h k"] | None = None,
+        present: int | None = None,
         noise: Tensor | None = None,
     ) -> Float[Tensor, "b h n e"]:
         """Mixes; zeros where a query has no valid key.
@@ -64,6 +65,7 @@ class Mixing(Module):
             presence: how often each key counts: its weight is multiplied by it before weights are made to sum to one. A
                 key that counts zero times changes nothing, but its presence has a gradient: what would change if it
                 were there. None: each counts once.
+            present: how many of the keys, from the first on, count at all. None: presence alone says it.
             noise: of this training pass; None in evaluation.
         """
         raise NotImplementedError

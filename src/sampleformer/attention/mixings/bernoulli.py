@@ -114,6 +114,7 @@ class BernoulliMixing(Mixing):
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
         presence: Tensor | None = None,
+        present: int | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""

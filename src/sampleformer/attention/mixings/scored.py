@@ -69,12 +69,13 @@ class ScoredMixing(Mixing):
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
         presence: Tensor | None = None,
+        present: int | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
         if self._is_fused and terms is None and self.kernel != "triton":
             if presence is not None:
-                return counted_attention(query, key, value, presence, valid)
+                return counted_attention(query, key, value, presence, valid, present=present)
             return _fused(query, key, value, valid)
         return scored_attention(
             query,

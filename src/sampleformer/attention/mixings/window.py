@@ -49,6 +49,7 @@ class WindowMixing(Mixing):
         leak: Tensor | None = None,
         terms: tuple[Tensor, Tensor] | None = None,
         presence: Tensor | None = None,
+        present: int | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""

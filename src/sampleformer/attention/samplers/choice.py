@@ -40,6 +40,8 @@ class Choice:
             chosen, zero where not. Estimators have their gradient through it. None: all count once.
         gate: what the value of each slot is multiplied by, shape ``(b, g, k)``. None: one.
         chosen: how many of the slots, from the first on, hold what was chosen. None: all.
+        present: how many of the slots, from the first on, count at all; presence is zero for the others. None: presence
+            alone says it.
     """
 
     indices: Int64[Tensor, "b g m"]
@@ -50,6 +52,7 @@ class Choice:
     presence: Float[Tensor, "b g k"] | None = None
     gate: Float[Tensor, "b g k"] | None = None
     chosen: int | None = None
+    present: int | None = None
 
     def mixed(self, candidates: Float[Tensor, "b g m c"]) -> Float[Tensor, "b g k c"]:
         """What the slots hold of something that is linear in the candidates: keys, values, terms of pairs."""

@@ -52,10 +52,20 @@ class Estimator:
         return Choice(indices, valid, indices.shape[-1])
 
 
-def all_candidates_as_slots(indices: Tensor, valid: Tensor | None, k: int, presence: Tensor) -> Choice:
-    """A choice whose slots hold all candidates, of which the first k are chosen and the others are absent."""
+def all_candidates_as_slots(
+    indices: Tensor, valid: Tensor | None, k: int, presence: Tensor, *, in_part: bool = False
+) -> Choice:
+    """A choice whose slots hold all candidates, of which the first k are chosen.
+
+    Args:
+        indices, valid, presence: of all candidates, see `Choice`.
+        k: how many are chosen.
+        in_part: whether the others are present too. False: they are absent.
+    """
     candidates = indices.shape[-1]
-    return Choice(indices, valid, candidates, presence=presence, chosen=min(k, candidates))
+    chosen = min(k, candidates)
+    present = None if in_part else chosen
+    return Choice(indices, valid, candidates, presence=presence, chosen=chosen, present=present)
 
 
 def first_present(shares: Tensor, k: int) -> Tensor:

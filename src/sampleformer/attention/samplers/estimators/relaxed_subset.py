@@ -25,4 +25,4 @@ class RelaxedSubset(Estimator):
         scores = scores + noise[0] * scale
         indices, valid = best_candidates(scores, 2 * k, mask, kernel=self.kernel)
         presence = relaxed_subset(scores.gather(-1, indices), k, temperature, valid)
-        return all_candidates_as_slots(indices, valid, k, presence)
+        return all_candidates_as_slots(indices, valid, k, presence, in_part=True)
