@@ -3,9 +3,10 @@
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NAMES_SHOWN = 30
+NAMES_LISTED = 12
 LONGEST_NAME = 80
 _COMPARED = 2000
 _BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")  # an escaped surrogate, which stands for a byte that is not UTF-8
@@ -32,6 +33,17 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f", … ({len(choices)} in all)" if len(choices) > NAMES_SHOWN else ""
     return f"{hint}allowed: {', '.join(choices[:NAMES_SHOWN])}{more}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of some names, and how many there are if these are not all.
+
+    Example:
+        >>> listed(["a", "b"])
+        'a, b'
+    """
+    more = f", … ({len(names):,} in all)" if len(names) > NAMES_LISTED else ""
+    return ", ".join(one_line(name, LONGEST_NAME) or "''" for name in names[:NAMES_LISTED]) + more
 
 
 def one_line(text: str, most: int | None = None) -> str:

@@ -19,7 +19,7 @@ def test_classes(tmp_path: Path) -> None:
     rows: list[list[object]] = [["x" * (n % 5), "rare" if n % 4 == 0 else "often"] for n in range(100)]
     rows.append(["x", ""])
     path = write(tmp_path / "a.csv", ["text", "label"], rows)
-    summary = check(TextTable(path, text="text", label="label", max_length=3, on_error="skip"))
+    summary = check(TextTable(path, text="text", label="label", tokens="bytes", max_length=3, on_error="skip"))
     assert (summary.task, summary.inputs, summary.skipped, summary.truncated) == (
         "classification",
         {"vocabulary": 256},

@@ -31,15 +31,22 @@ def table(**columns: list) -> Table:
     ],
 )
 def test_task_of_one_column(values: list, task: str) -> None:
-    assert infer_task(table(y=values), ["y"]) == task
+    assert infer_task(table(y=values), ["y"]).name == task
 
 
 @pytest.mark.parametrize(
     ("values", "task"),
-    [(["0", "1", ""], "multilabel"), ([1.0, None, 0], "multilabel"), (["0", "1", "2"], "regression")],
+    [
+        (["0", "1", ""], "multilabel"),
+        ([1.0, None, 0], "multilabel"),
+        (["True", "False", ""], "multilabel"),
+        (["yes", "NO", "no"], "multilabel"),
+        ([True, False, None], "multilabel"),
+        (["0", "1", "2"], "regression"),
+    ],
 )
 def test_task_of_several_columns(values: list, task: str) -> None:
-    assert infer_task(table(a=["0", "1", "1"], b=values), ["a", "b"]) == task
+    assert infer_task(table(a=["0", "1", "1"], b=values), ["a", "b"]).name == task
 
 
 def test_unknown_task_names_the_nearest() -> None:
@@ -87,3 +94,35 @@ def test_constant_regression_target_is_only_centred() -> None:
     learnt = learn_targets("regression", ["y"], np.full((3, 1), 7.0), "a.csv")
     assert isinstance(learnt, NumberTarget)
     assert learnt.encode(np.array([[8.0]]), RowReport("a.csv", str)).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "reason"),
+    [
+        ([str(value) for value in range(30)], "regression", "30 different whole numbers; --task classification makes"),
+        (["1", "2", "3"], "classification", "3 different whole numbers; --task regression predicts"),
+        (["0", "1"], "classification", "2 different whole numbers"),
+        (["True", "False"], "classification", "True and False"),
+        ([True, False], "classification", "True and False"),
+        (["2020-01-01", "2020-01-02"], "classification", "dates such as '2020-01-01', taken as names of classes"),
+        (["a", "b", "b"], "classification", "2 different texts"),
+        (["1.5", "2"], "regression", "numbers"),
+    ],
+)
+def test_what_a_task_is_inferred_from(values: list, task: str, reason: str) -> None:
+    found = infer_task(table(y=values), ["y"])
+    assert found.name == task
+    assert found.reason.startswith(reason)
+
+
+def test_decimal_commas_make_no_classes() -> None:
+    with pytest.raises(InputError, match="a.csv: row 2: column 'y': found '1,5'; give --decimal ,"):
+        infer_task(table(y=["3", "1,5", "2,5"]), ["y"])
+    declared = Table("a.csv", {"y": ["3", "1,5", "2,5"]}, [1, 2, 3], decimal=",")
+    assert infer_task(declared, ["y"]).name == "regression"
+
+
+def test_target_beside_which_all_others_vanish() -> None:
+    of = table(y=[*map(str, range(30)), "1e30"])
+    with pytest.raises(InputError, match="row 31: column 'y': found 1e.30, beside which most other values"):
+        parse_targets("regression", of, ["y"], RowReport(of.path, of.place))

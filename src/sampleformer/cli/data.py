@@ -11,7 +11,7 @@ from sampleformer.cli.parser import add_example
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Source
 from sampleformer.data.summary import Summary, check
-from sampleformer.errors import InputError, nearest
+from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line
 from sampleformer.recipes import names, request
 from sampleformer.settings import Component, override
 
@@ -92,13 +92,13 @@ def _summary_table(summary: Summary) -> Table:
     labels = list(summary.parts["train"].counts)
     kind = "class" if summary.task == "classification" else "label"
     for label in labels[:LABELS_SHOWN]:
-        table.add_row(f"{kind} {label}", *(f"{part.counts.get(label, 0):,}" for part in parts))
+        table.add_row(f"{kind} {one_line(label, LONGEST_NAME)}", *(f"{part.counts.get(label, 0):,}" for part in parts))
     if len(labels) > LABELS_SHOWN:
         table.add_row(f"{len(labels) - LABELS_SHOWN} more", *("" for _ in parts))
     if summary.task == "classification":
         table.add_row("most frequent class", *(f"{part.majority_share or 0:.1%}" for part in parts))
     for name in summary.parts["train"].means:
-        table.add_row(f"mean of {name}", *(f"{part.means[name]:.4g}" for part in parts))
+        table.add_row(f"mean of {one_line(name, LONGEST_NAME)}", *(f"{part.means[name]:.4g}" for part in parts))
     return table
 
 

@@ -4,6 +4,8 @@ import argparse
 from typing import Any
 
 from sampleformer.cli.parser import split_names
+from sampleformer.data.table_format import TableFormat
+from sampleformer.settings import validate
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,23 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--valid", metavar="FILE|COLUMN", help="validation rows; else a tenth is split off")
     data.add_argument("--test", metavar="FILE|COLUMN", help="test rows; else a tenth is split off")
     data.add_argument("--on-error", metavar="stop|skip", help="what to do at a wrong row; stop if not given")
+    add_format_options(data)
+
+
+def add_format_options(parser: argparse._ActionsContainer) -> None:
+    """How a table is written, where it does not say so itself."""
+    for name, field in TableFormat.model_fields.items():
+        parser.add_argument(f"--{name}", metavar=name.upper(), help=field.description)
+
+
+def table_format(options: argparse.Namespace) -> TableFormat:
+    """The format that the options say.
+
+    Raises:
+        InputError: if one of them has no meaning.
+    """
+    given = {name: getattr(options, name) for name in TableFormat.model_fields}
+    return validate(TableFormat, given)
 
 
 def data_section(options: argparse.Namespace) -> dict[str, Any]:
@@ -62,4 +81,5 @@ def data_section(options: argparse.Namespace) -> dict[str, Any]:
         "valid": options.valid,
         "test": options.test,
         "on_error": options.on_error,
+        "format": table_format(options).model_dump(exclude_none=True) or None,
     }

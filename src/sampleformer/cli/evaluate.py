@@ -2,6 +2,7 @@
 
 import argparse
 
+from sampleformer.cli.data_options import add_format_options, table_format
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_common
 from sampleformer.training import evaluate
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="a run folder")
     parser.add_argument("file", nargs="?", help="a table with the columns of the training data; else the test part")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
+    add_format_options(parser)
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the data, for its test part"
     )
@@ -28,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Shows the scores."""
     scores = evaluate(
-        options.folder, options.file, changes=options.set, device=options.device, on_error=options.on_error
+        options.folder,
+        options.file,
+        changes=options.set,
+        device=options.device,
+        on_error=options.on_error,
+        format=table_format(options),
     )
     show(evaluation_table(scores))

@@ -2,6 +2,7 @@
 
 import argparse
 
+from sampleformer.cli.data_options import add_format_options, table_format
 from sampleformer.cli.output import say
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=8, metavar="N", help="so many of the first rows (default 8)")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
+    add_format_options(parser)
     parser.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
 
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
         options.output,
         samples=options.samples,
         on_error=options.on_error,
+        format=table_format(options),
         force=options.force,
     )
     say(f"explanation: {options.output}", options.output)

@@ -72,10 +72,10 @@ def split_names(values: list[str] | None) -> list[str] | None:
     """Names given one by one, or several between commas.
 
     Example:
-        >>> split_names(["a,b", "c"])
+        >>> split_names(["a, b", "c"])
         ['a', 'b', 'c']
     """
-    return None if values is None else [name for value in values for name in value.split(",")]
+    return None if values is None else [name.strip() for value in values for name in value.split(",")]
 
 
 def _add_verb(verbs: "argparse._SubParsersAction[Parser]", name: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 
+from sampleformer.cli.data_options import add_format_options, table_format
 from sampleformer.cli.output import say
 from sampleformer.cli.parser import add_common
 from sampleformer.training import predict
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="CSV: the id and the prediction of a row")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
+    add_format_options(parser)
     add_common(parser)
 
 
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> None:
         options.output,
         device=options.device,
         on_error=options.on_error,
+        format=table_format(options),
         force=options.force,
     )
     say(f"{rows} predictions: {options.output}", options.output)

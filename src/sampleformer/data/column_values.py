@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sampleformer.data.report import RowReport
+from sampleformer.errors import shown
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
+
+logger = logging.getLogger("sampleformer")
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Largest number of a model, which computes in 32 bits."""
+EXACT = 2**53
+"""Whole numbers up to here are exact in 64 bits."""
+_FLAGS = {"1": True, "true": True, "yes": True, "t": True, "y": True} | {
+    "0": False,
+    "false": False,
+    "no": False,
+    "f": False,
+    "n": False,
+}
+_WORDS = {"true": 1.0, "false": 0.0}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?|[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}")
+_NESTED = (list, tuple, dict, np.ndarray)
 
 
 def label_text(value: Any) -> str | None:
@@ -26,27 +47,69 @@ def label_text(value: Any) -> str | None:
     return whole.group(1) if whole else text
 
 
-def as_float(value: Any) -> float | None:
-    """A number, NaN and infinity among them; None if the value is none."""
-    if isinstance(value, str) and "_" in value:  # Python's own grouping of digits; in a file it is a mistake
-        return None
+def as_float(value: Any, decimal: str = ".") -> float | None:
+    """A number, NaN and infinity among them; None if the value is none.
+
+    Args:
+        value: what a table holds.
+        decimal: decimal mark of numbers in text, "." or ",". The other one is in no number.
+    """
+    if isinstance(value, str):
+        if "_" in value or (decimal == "," and "." in value):  # Python's own grouping of digits is a mistake in a file
+            return None
+        value = value.replace(decimal, ".")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
+def as_flag(value: Any) -> bool | None:
+    """Yes or no, as 0 and 1, or in the words of pandas, Excel and forms; None if the value is none."""
+    return _FLAGS.get((label_text(value) or "").lower()) if not isinstance(value, _NESTED) else None
+
+
+def has_decimal_comma(value: Any) -> bool:
+    """Whether a text looks like a number with a decimal comma."""
+    return isinstance(value, str) and "," in value and _DECIMAL_COMMA.fullmatch(value.strip()) is not None
+
+
+def is_date(value: Any) -> bool:
+    """Whether a text looks like a date."""
+    return isinstance(value, str) and _DATE.fullmatch(value.strip()) is not None
+
+
+def value_words(value: Any) -> str:
+    """A value in a message, by its kind if it is none that a table of texts and numbers holds."""
+    if value is None or (isinstance(value, str) and not value):
+        return "an empty field"
+    if isinstance(value, dict):
+        return f"an object of {len(value)} names"
+    if isinstance(value, _NESTED):
+        return f"a list of {len(value)} values"
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes that are no text"
+    return f"the date {shown(value)}" if is_date(value) else shown(value)
+
+
 def parse_labels(table: Table, column: str, report: RowReport) -> np.ndarray:
-    """Class names of a column, ``(rows,)``; a missing one is reported.
+    """Class names of a column, ``(rows,)``; a missing one is reported, and so are lists and objects.
 
     "nan" is a missing label among numbers, and a name among names.
     """
+    values = table.column(column)
     labels = np.empty(len(table), dtype=object)
-    labels[:] = [label_text(value) for value in table.column(column)]
+    labels[:] = [None if isinstance(value, _NESTED) else label_text(value) for value in values]
     numbers = [None if label is None else as_float(label) for label in labels]
     numeric = all(found is not None or label is None for found, label in zip(numbers, labels, strict=True))
     for row, found in enumerate(numbers):
-        if labels[row] is None:
+        if isinstance(values[row], (*_NESTED, bytes)):
+            report.add(
+                row,
+                f"column {column!r}: found {value_words(values[row])}, expected a class; several labels of one row "
+                "are columns of 0 and 1",
+            )
+        elif labels[row] is None:
             report.add(row, f"column {column!r}: the label is missing")
         elif numeric and found is not None and not math.isfinite(found):
             report.add(row, f"column {column!r}: found {labels[row]!r} among numbers, expected a class")
@@ -55,6 +118,8 @@ def parse_labels(table: Table, column: str, report: RowReport) -> np.ndarray:
 
 def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_allowed: bool = False) -> np.ndarray:
     """Numbers of some columns, ``(rows, columns)`` float64; anything else is reported.
+
+    A column of nothing but True and False is one of 1 and 0.
 
     Args:
         table: the table.
@@ -65,37 +130,90 @@ def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_a
     values = np.empty((len(table), len(columns)), dtype=np.float64)
     for place, name in enumerate(columns):
         column = table.column(name)
-        converted = _all_numbers(column)
-        if converted is not None:
-            values[:, place] = converted
-            continue
-        for row, value in enumerate(column):
-            found = as_float(value)
-            if found is None or not math.isfinite(found):
-                if not (missing_allowed and label_text(value) is None):
-                    shown = "an empty field" if value is None or value == "" else repr(value)
-                    report.add(row, f"column {name!r}: found {shown}, expected a finite number")
-                found = math.nan
-            values[row, place] = found
+        converted = _all_numbers(column, table.decimal)
+        values[:, place] = _each_number(table, name, report, missing_allowed) if converted is None else converted
+    _log_rounded(table, columns, values)
     return values
 
 
-def _all_numbers(column: Any) -> np.ndarray | None:
-    """A column of nothing but finite numbers, converted at once; None if it holds anything else."""
+def _each_number(table: Table, name: str, report: RowReport, missing_allowed: bool) -> list[float]:
+    column = table.column(name)
+    known = [str(value).strip().lower() for value in column if label_text(value) is not None]
+    words = _WORDS if known and all(each in _WORDS for each in known) else {}
+    values = []
+    for row, value in enumerate(column):
+        found = words.get(str(value).strip().lower()) if words else as_float(value, table.decimal)
+        if found is None or not abs(found) <= LARGEST:
+            if not (missing_allowed and label_text(value) is None):
+                report.add(
+                    row, f"column {name!r}: found {value_words(value)}, expected {_expected(value, found, table)}"
+                )
+            found = math.nan
+        values.append(found)
+    return values
+
+
+def _expected(value: Any, found: float | None, table: Table) -> str:
+    if found is not None and math.isfinite(found):
+        return f"a number of at most {LARGEST:.2g} in size, as 32 bits hold it"
+    if has_decimal_comma(value) and table.decimal == ".":
+        return "a finite number; give --decimal , if its comma is the decimal mark"
+    return "a finite number" + (" with a decimal comma" if table.decimal == "," and isinstance(value, str) else "")
+
+
+def _all_numbers(column: Any, decimal: str) -> np.ndarray | None:
+    """A column of nothing but numbers that a model can hold, converted at once; None if it holds anything else."""
+    if decimal == "," and any(isinstance(value, str) for value in column):
+        return None
     try:
         converted = np.array(column, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         return None
-    grouped = any(isinstance(value, str) and "_" in value for value in column)
-    return converted if np.isfinite(converted).all() and not grouped else None
+    if converted.shape != (len(column),) or not (np.abs(converted) <= LARGEST).all():
+        return None
+    return None if any(isinstance(value, str) and "_" in value for value in column) else converted
+
+
+def _log_rounded(table: Table, columns: Sequence[str], values: np.ndarray) -> None:
+    """Logs one line if whole numbers of a column lose their last digits."""
+    for place in np.flatnonzero((np.abs(values) >= EXACT).any(axis=0)).tolist():
+        for row in np.flatnonzero(np.abs(values[:, place]) >= EXACT).tolist():
+            text = str(table.column(columns[place])[row]).strip()
+            if re.fullmatch(r"[+-]?\d{1,400}", text) and int(text) != int(values[row, place]):
+                logger.warning(
+                    "%s: %s: column %r: found %s, of which the last digits are lost: numbers have 53 bits; names and "
+                    "codes of so many digits are no numbers",
+                    table.path,
+                    table.place(row),
+                    columns[place],
+                    shown(text),
+                )
+                return
 
 
 def parse_flags(table: Table, columns: list[str], report: RowReport) -> np.ndarray:
-    """Columns of 0 and 1, ``(rows, columns)`` float64, NaN where the field is empty; anything else is reported."""
-    values = parse_numbers(table, columns, report, missing_allowed=True)
-    for row, place in np.argwhere(~(np.isnan(values) | (values == 0) | (values == 1))):
-        report.add(
-            int(row),
-            f"column {columns[place]!r}: found {values[row, place]:g}, expected 0, 1 or an empty field",
-        )
+    """Columns of yes and no, ``(rows, columns)`` float64 of 1 and 0, NaN where the field is empty; see `as_flag`."""
+    values = np.full((len(table), len(columns)), math.nan, dtype=np.float64)
+    for place, name in enumerate(columns):
+        column = table.column(name)
+        flags = {value: as_flag(value) for value in {each for each in column if isinstance(each, Hashable)}}
+        for row, value in enumerate(column):
+            found = flags[value] if isinstance(value, Hashable) else None
+            if found is not None:
+                values[row, place] = found
+            elif isinstance(value, _NESTED) or label_text(value) is not None:
+                report.add(
+                    row,
+                    f"column {name!r}: found {value_words(value)}, expected 0 or 1, true or false, yes or no, or an "
+                    "empty field",
+                )
+    return values
+
+
+def parse_number_targets(table: Table, columns: list[str], report: RowReport) -> np.ndarray:
+    """Targets of a regression, ``(rows, columns)`` float64; of several, some of a row may be missing and are NaN."""
+    values = parse_numbers(table, columns, report, missing_allowed=len(columns) > 1)
+    if len(columns) > 1:
+        for row in np.flatnonzero(np.isnan(values).all(axis=1)):
+            report.add(int(row), f"columns {', '.join(map(repr, columns[:5]))}: all targets are missing")
     return values

@@ -13,12 +13,11 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.sample import LEVELS, Sample
 from sampleformer.data.samples import Samples, TargetRows
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
-from sampleformer.errors import InputError, nearest
+from sampleformer.errors import InputError, listed, nearest
 from sampleformer.files import write_text
-
-_LABELS_SHOWN = 8
 
 
 class Encoding:
@@ -29,18 +28,27 @@ class Encoding:
         targets: turns the target columns into numbers.
         id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
         level: what a target is for: "set", "token" or "pair".
+        format: how the tables of the training are written, and new ones if nothing else is said.
 
     Raises:
         ValueError: if the level is unknown.
     """
 
-    def __init__(self, inputs: Inputs, targets: Targets, id_column: str | None = None, level: str = "set") -> None:
+    def __init__(
+        self,
+        inputs: Inputs,
+        targets: Targets,
+        id_column: str | None = None,
+        level: str = "set",
+        format: TableFormat | None = None,
+    ) -> None:
         if level not in LEVELS:
             raise ValueError(f"level is {level!r}; {nearest(level, LEVELS)}")
         self._inputs = inputs
         self.targets = targets
         self.id_column = id_column
         self.level = level
+        self.format = format or TableFormat()
 
     @property
     def task(self) -> str:
@@ -88,7 +96,7 @@ class Encoding:
     @property
     def words(self) -> str:
         """The labels in a few words."""
-        return ", ".join(self.labels[:_LABELS_SHOWN]) + (", …" if len(self.labels) > _LABELS_SHOWN else "")
+        return listed(self.labels)
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         """The tokens of parsed values; wrong ones are reported."""
@@ -120,18 +128,26 @@ class Encoding:
         prepare = self._inputs.prepare if self._inputs.prepares else None
         return Samples(sets, targets, ids, prepare=prepare, size_of=self._inputs.size_of)
 
-    def read(self, path: str | os.PathLike[str], *, targets: bool, on_error: str = "stop") -> Samples:
+    def read(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        targets: bool,
+        on_error: str = "stop",
+        format: TableFormat | None = None,
+    ) -> Samples:
         """Reads a new file or folder like those of the training.
 
         Args:
             path: the file or folder.
             targets: False: the target columns are not read, and need not be there.
             on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+            format: how the file is written, in place of what is said of those of the training.
 
         Raises:
             InputError: if something is wrong with the file, a column or a row.
         """
-        table = self._inputs.read(path, on_error)
+        table = self._inputs.read(path, on_error, self.format.changed(format))
         report = RowReport(table.path, table.place, on_error)
         values = self._inputs.parse(table, report)
         ids = row_ids(table, self.id_column)
@@ -171,6 +187,7 @@ class Encoding:
             "targets": self.targets.to_json(),
             "id": self.id_column,
             "level": self.level,
+            "format": self.format.model_dump(exclude_none=True),
         }
         write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
@@ -186,8 +203,8 @@ class Encoding:
             inputs = dict(content["inputs"])
             kind = Inputs.kinds[inputs.pop("kind")]
             targets = targets_from_json(content["targets"])
-            # Earlier releases, which knew no other level, did not write it.
-            return cls(kind.from_json(inputs), targets, content["id"], content.get("level", "set"))
+            format = TableFormat(**content["format"])
+            return cls(kind.from_json(inputs), targets, content["id"], content["level"], format)
         except OSError as error:
             raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:

@@ -12,6 +12,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.table import Table, read_table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
@@ -45,17 +46,18 @@ class Inputs(ABC):
     def model_inputs(self) -> dict[str, Any]:
         """What the embedding must know: the vocabulary's size, the number of features and the like."""
 
-    def read(self, path: str | os.PathLike[str], on_error: str) -> Table:
+    def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> Table:
         """A new file, of which `parse` takes what it needs: a table with one row for each sample.
 
         Args:
             path: the file or folder.
             on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
+            format: how tables are written, where they do not say.
 
         Raises:
             InputError: if it cannot be read.
         """
-        return read_table(path, on_error)
+        return read_table(path, on_error, format)
 
     def target_rows(
         self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str

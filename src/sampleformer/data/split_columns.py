@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.column_values import label_text
+from sampleformer.data.column_values import as_flag, label_text, value_words
 from sampleformer.data.table import Table
 from sampleformer.errors import InputError
 
@@ -19,7 +19,6 @@ _NAMES = {
     "test": "test",
     "testing": "test",
 }
-_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 
 
 def rows_of_splits(table: Table, index: np.ndarray, columns: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -46,7 +45,7 @@ def rows_of_splits(table: Table, index: np.ndarray, columns: Mapping[str, str]) 
             found = _split_of(values[row], split)
             if found is None or (found != "train" and splits[place] not in ("train", found)):
                 problem = (
-                    f"column {column!r}: found {values[row]!r}, expected train, valid or test, or 0 or 1"
+                    f"column {column!r}: found {value_words(values[row])}, expected train, valid or test, or 0 or 1"
                     if found is None
                     else f"column {column!r} says {found}, but another column says {splits[place]}"
                 )
@@ -70,6 +69,5 @@ def _split_of(value: Any, split: str) -> str | None:
     text = (label_text(value) or "").lower()
     if text in _NAMES:
         return _NAMES[text]
-    if text in _FLAGS:
-        return split if _FLAGS[text] else "train"
-    return None
+    flag = as_flag(value) if text else False
+    return None if flag is None else split if flag else "train"

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sampleformer.data.table_files import Fields, read_delimited, read_json_lines, read_parquet
-from sampleformer.errors import InputError, nearest
-from sampleformer.unpacking import read_bytes
+from sampleformer.data.table_files.delimited import read_delimited
+from sampleformer.data.table_files.fields import Fields, UnreadableRows
+from sampleformer.data.table_files.json_lines import read_json_lines
+from sampleformer.data.table_files.kinds import PARQUET, other_kind
+from sampleformer.data.table_files.parquet import read_parquet
+from sampleformer.data.table_files.text import TextFile
+from sampleformer.data.table_format import TableFormat
+from sampleformer.errors import InputError, nearest, shown
+from sampleformer.reading import open_file, reading
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_USUAL = {".csv": ",", ".tsv": "\t"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Table:
         rows: number of each row in the file, from 1, the header not counted.
         lines: line of the file on which each row begins, from 1; None if the file has no lines.
         unreadable: rows left out because they could not be read.
+        decimal: decimal mark of numbers in text.
     """
 
     path: str
@@ -34,6 +42,7 @@ class Table:
     rows: Sequence[int]
     lines: Sequence[int] | None = None
     unreadable: int = 0
+    decimal: str = field(default=".", kw_only=True)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -50,53 +59,85 @@ class Table:
             InputError: if there is no such column; it names the nearest.
         """
         if name not in self.columns:
-            raise InputError(f"{self.path}: column {name!r} is missing; {self.nearest_column(name)}")
+            raise InputError(f"{self.path}: column {shown(name)} is missing; {self.nearest_column(name)}")
         return self.columns[name]
 
     def nearest_column(self, name: str) -> str:
-        """Words that help with a misspelt column, on one line whatever the header holds."""
-        return nearest(name, [" ".join(column.split()) for column in self.columns])
+        """Words that help with a misspelt column."""
+        return nearest(name, self.columns)
 
 
-def read_table(path: str | os.PathLike[str], on_error: str = "stop", *, empty_allowed: bool = False) -> Table:
+def read_table(
+    path: str | os.PathLike[str],
+    on_error: str = "stop",
+    format: TableFormat | None = None,
+    *,
+    empty_allowed: bool = False,
+) -> Table:
     """Reads a table; the file's name says how: .csv, .tsv, .jsonl (each also .gz), .parquet.
+
+    Columns without a name and without a value are left out.
 
     Args:
         path: the file.
         on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
+        format: how it is written, where the file does not say.
         empty_allowed: there may be nothing but a header.
 
     Raises:
         InputError: if the file is missing, empty, of an unknown kind, cut short, or a row cannot be read.
     """
-    file = Path(path)
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    compressed = suffixes[-1:] == [".gz"]
-    suffix = "".join(suffixes[-2:-1] if compressed else suffixes[-1:])
-    if suffix not in SUFFIXES or (compressed and suffix == ".parquet"):
-        if not file.exists():
-            raise InputError(f"{path}: no such file")
-        ending = "".join(file.suffixes[-2:])
-        found = "a folder" if file.is_dir() else f"the ending {ending!r}" if ending else "a name without ending"
-        raise InputError(f"{path}: found {found}, expected a file .csv, .tsv or .jsonl (each also .gz), or .parquet")
-    if suffix == ".parquet":
-        fields = read_parquet(file)
-    elif suffix in (".csv", ".tsv"):
-        fields = read_delimited(
-            file, read_bytes(file, compressed=compressed), "," if suffix == ".csv" else "\t", on_error
-        )
-    else:
-        fields = read_json_lines(file, read_bytes(file, compressed=compressed), on_error)
-    return _checked(file, fields, empty_allowed)
+    (table,) = table_pieces(path, on_error, format)
+    if not len(table) and not empty_allowed:
+        skipped = f" ({table.unreadable} wrong rows were skipped)" if table.unreadable else ""
+        raise InputError(f"{path}: found no rows below the header{skipped}, expected at least one")
+    nameless = [name for name in table.columns if name.startswith("Unnamed: ")]
+    unused = {name for name in nameless if not any(value not in (None, "") for value in table.columns[name])}
+    if not unused:
+        return table
+    return replace(table, columns={name: table.columns[name] for name in table.columns if name not in unused})
 
 
-def _checked(file: Path, fields: Fields, empty_allowed: bool) -> Table:
-    names = list(fields.names)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise InputError(f"{file}: column {repeated[0]!r} occurs twice in the header, expected different names")
-    if not fields.rows and not empty_allowed:
-        skipped = f" ({fields.unreadable} wrong rows were skipped)" if fields.unreadable else ""
-        raise InputError(f"{file}: found no rows below the header{skipped}, expected at least one")
-    columns = dict(zip(names, fields.values, strict=True))
-    return Table(str(file), columns, fields.rows, fields.lines, fields.unreadable)
+def table_pieces(
+    path: str | os.PathLike[str], on_error: str = "stop", format: TableFormat | None = None, rows: int | None = None
+) -> Iterator[Table]:
+    """Reads a table in pieces, so that memory does not grow with the file.
+
+    Args:
+        path: the file.
+        on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
+        format: how it is written, where the file does not say.
+        rows: largest number of rows in a piece. None: all.
+
+    Yields:
+        Tables with the columns of the file; one at least, which may have no rows.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    file, format = Path(path), format or TableFormat()
+    wrong = UnreadableRows(file, on_error)
+    counted = 0
+    for fields in _fields(file, format, wrong, rows):
+        unreadable, counted = wrong.count - counted, wrong.count
+        decimal = format.decimal or "."
+        yield Table(str(path), fields.columns, fields.rows, fields.lines, unreadable, decimal=decimal)
+
+
+def _fields(path: Path, format: TableFormat, wrong: UnreadableRows, rows: int | None) -> Iterator[Fields]:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes[-1:] == [".gz"]
+    suffix = "".join(suffixes[-2:-1] if packed else suffixes[-1:])
+    with open_file(path) as file, reading(path, "a file"):
+        head = file.read(1 << 12)
+    if (suffix == ".parquet" and not packed) or (head.startswith(PARQUET) and suffix in SUFFIXES):
+        return read_parquet(path, wrong, rows)
+    if suffix not in SUFFIXES or suffix == ".parquet":
+        ending = "".join(path.suffixes[-2:])
+        found = f"found the ending {ending!r}" if ending else "found a name without ending"
+        found = other_kind(head) or f"{found}, expected a file .csv, .tsv or .jsonl (each also .gz), or .parquet"
+        raise InputError(f"{path}: {found}")
+    text = TextFile.open(path, packed=packed, encoding=format.encoding)
+    if suffix in _USUAL:
+        return read_delimited(text, _USUAL[suffix], format.separator, wrong, rows)
+    return read_json_lines(text, wrong, rows)

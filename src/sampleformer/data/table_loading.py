@@ -11,14 +11,14 @@ import numpy as np
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.report import RowReport
-from sampleformer.data.row_names import row_ids
+from sampleformer.data.row_names import id_column, names_rows, row_ids
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, strata_of
 from sampleformer.data.split_columns import rows_of_splits
 from sampleformer.data.table import SUFFIXES, Table
 from sampleformer.data.tasks import infer_task, learn_targets, parse_targets
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed, shown
 
 if TYPE_CHECKING:
     from sampleformer.data.table_source import TableSource
@@ -63,9 +63,26 @@ class TableLoading:
         for name in source.labels:
             if name in self.columns:
                 raise InputError(f"{table.path}: column {name!r} is both input and label, expected different columns")
-        self.task = source.task or infer_task(table, source.labels)
+        self.id = id_column(table, source.id)
+        self.task, self.reason = (source.task, "") if source.task else infer_task(table, source.labels)
         self.skipped = 0
         self.truncated = 0
+
+    def _column_words(self) -> str:
+        """The columns and what each is for."""
+        files_or_columns = [self.source.valid, self.source.test]
+        splits = [name for name in dict.fromkeys(files_or_columns) if name is not None and name in self.table.columns]
+        roles = {
+            "inputs": self.columns,
+            "predicted": self.source.labels,
+            "rows named by": [] if self.id is None else [self.id],
+            "split by": splits,
+        }
+        used = {name for names in roles.values() for name in names}
+        others = {name: names_rows(self.table, name) for name in self.table.columns if name not in used}
+        left_out = [f"{name} ({reason})" for name, reason in others.items() if reason]
+        roles |= {"left out": left_out, "not used": [name for name, reason in others.items() if not reason]}
+        return "; ".join(f"{role}: {listed(names)}" for role, names in roles.items() if names)
 
     def splits(self) -> Splits:
         """Splits the rows, learns the encoding on the training part, and encodes all."""
@@ -76,7 +93,7 @@ class TableLoading:
         targets = learn_targets(self.task, self.source.labels, parts["train"].targets, self.table.path)
         parts = {name: self._limited(rows) for name, rows in parts.items()}
         inputs = self.source.learn_inputs(self.columns, parts["train"].inputs)
-        encoding = Encoding(inputs, targets, self.source.id)
+        encoding = Encoding(inputs, targets, self.source.id, format=self.source.table_format)
         samples = {name: self._encode(rows, encoding) for name, rows in parts.items()}
         for name, part in samples.items():
             if len(part) == 0:
@@ -85,8 +102,10 @@ class TableLoading:
         return Splits(samples["train"], samples["valid"], samples["test"], encoding, self.skipped, self.truncated)
 
     def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
-        how = "as asked" if self.source.task else "inferred"
+        how = "as asked" if self.source.task else f"inferred from {self.reason}"
         sizes = ", ".join(f"{len(part)} {name}" for name, part in samples.items())
+        if set(self.columns) <= self.table.columns.keys():
+            logger.info("%s: %s", self.table.path, self._column_words())
         logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task, how, encoding.words, sizes)
 
     def _parse(self, table: Table) -> _Rows:
@@ -153,8 +172,8 @@ class TableLoading:
         for label, row in zip(labels[number == 1], first[number == 1], strict=True):
             report.add(
                 int(row),
-                f"column {self.source.labels[0]!r}: label {str(label)!r} occurs once, expected at least 2 rows of each "
-                "class to split off a tenth (or give valid and test as files or columns)",
+                f"column {self.source.labels[0]!r}: label {shown(str(label))} occurs once, expected at least 2 rows of "
+                "each class to split off a tenth (or give valid and test as files or columns)",
             )
         self._count(report)
         return rows.take(report.kept(len(rows)))

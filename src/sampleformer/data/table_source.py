@@ -12,6 +12,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.split import split_tenths, strata_of
 from sampleformer.data.table import Table, read_table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.errors import InputError
 
@@ -29,6 +30,7 @@ class TableSource(Source):
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+        format: separator, encoding and decimal mark of the files, where they do not say them.
 
     Raises:
         InputError: if an argument has no meaning.
@@ -46,6 +48,7 @@ class TableSource(Source):
         limit: int | None,
         seed: int,
         on_error: str,
+        format: TableFormat | None = None,
     ) -> None:
         self.path = path
         self.labels = [label] if isinstance(label, str) else list(label)
@@ -56,6 +59,7 @@ class TableSource(Source):
         self.limit = limit
         self.seed = seed
         self.on_error = on_error
+        self.table_format = format or TableFormat()
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise InputError(f"label: found {self.labels}, expected the name of a column, or different names")
         if limit is not None and limit < 1:
@@ -90,11 +94,11 @@ class TableSource(Source):
 
     def read(self) -> Table:
         """The main table."""
-        return read_table(self.path, self.on_error)
+        return read_table(self.path, self.on_error, self.table_format)
 
     def read_part(self, path: str) -> Table:
         """Another file, for validation or test."""
-        return read_table(path, self.on_error)
+        return read_table(path, self.on_error, self.table_format)
 
     def load(self) -> Splits:
         """Reads the files, splits the rows, learns the encoding on the training part, and encodes all.

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from sampleformer.data.column_values import parse_flags, parse_labels, parse_numbers
+from sampleformer.data.column_values import parse_flags, parse_labels, parse_number_targets
 from sampleformer.data.report import RowReport
+from sampleformer.data.standardisation import mean_and_deviation, standardised
+from sampleformer.errors import listed, shown
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -77,11 +79,10 @@ class ClassTarget(Targets, saved_as="classification"):
     def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
         numbers = np.array([self._numbers.get(value, -1) for value in values], dtype=np.int64)
         for row in np.flatnonzero(numbers < 0):
-            known = ", ".join(self._labels[:20]) + (", …" if len(self._labels) > 20 else "")
             report.add(
                 int(row),
-                f"column {self.columns[0]!r}: label {values[row]!r} does not occur in the training part; "
-                f"expected one of: {known}",
+                f"column {self.columns[0]!r}: label {shown(values[row])} does not occur in the training part; "
+                f"expected one of: {listed(self._labels)}",
             )
         return numbers
 
@@ -149,15 +150,14 @@ class NumberTarget(Targets, saved_as="regression"):
     @classmethod
     def learn(cls, columns: list[str], values: np.ndarray) -> NumberTarget:
         """Takes mean and deviation from the values ``(rows, columns)`` of the training part; NaN is unknown."""
-        known = np.ma.masked_invalid(values)
-        mean, deviation = known.mean(axis=0).filled(0.0), known.std(axis=0).filled(0.0)
-        return cls(columns, mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+        mean, deviation = mean_and_deviation(values)
+        return cls(columns, mean.tolist(), deviation.tolist())
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
-        return parse_numbers(table, self.columns, report)
+        return parse_number_targets(table, self.columns, report)
 
     def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
-        return ((values - self.mean) / self.deviation).astype(np.float32)
+        return standardised(values, self.mean, self.deviation, self.columns, report)
 
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
         """Standardised values ``(b, columns)`` in the columns' units."""

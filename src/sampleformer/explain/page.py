@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
+from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 from sampleformer.explain.explanation import explain
 from sampleformer.explain.gallery import gallery, model_words
@@ -20,6 +21,7 @@ def write_page(
     *,
     samples: int = 10,
     on_error: str = "stop",
+    format: TableFormat | None = None,
     force: bool = False,
 ) -> Path:
     """Writes one self-contained HTML page that shows which tokens each head chose in the first rows of a file.
@@ -31,6 +33,7 @@ def write_page(
         output: the page.
         samples: rows to show.
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
+        format: how the file is written, where it is another way than the training data.
         force: overwrite the output.
 
     Returns:
@@ -45,7 +48,7 @@ def write_page(
         raise InputError(f"samples: found {samples}, expected at least 1")
     run = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)
     model, encoding = run.read_model(), run.read_encoding()
-    rows, note = _read(encoding, path, on_error)
+    rows, note = _read(encoding, path, on_error, format)
     shown = [explain(model, encoding, rows[index]) for index in range(min(samples, len(rows)))]
     title = f"What the model chose in {Path(path).name}"
     part = f"the first {len(shown):,} of {len(rows):,}" if len(shown) < len(rows) else f"all {len(rows):,}"
@@ -57,11 +60,13 @@ def write_page(
     return target
 
 
-def _read(encoding: Encoding, path: str | os.PathLike[str], on_error: str) -> tuple[Samples, str]:
+def _read(
+    encoding: Encoding, path: str | os.PathLike[str], on_error: str, format: TableFormat | None
+) -> tuple[Samples, str]:
     """The samples, with their truth if it can be read; otherwise a note that says why not."""
     try:
-        return encoding.read(path, targets=True, on_error=on_error), ""
+        return encoding.read(path, targets=True, on_error=on_error, format=format), ""
     except InputError as error:
-        rows = encoding.read(path, targets=False, on_error=on_error)
+        rows = encoding.read(path, targets=False, on_error=on_error, format=format)
         reason = str(error).partition(";")[0]
         return rows, f"<p class='note'>The true answers are not shown: {escape(reason)}.</p>\n"

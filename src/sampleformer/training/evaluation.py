@@ -12,6 +12,7 @@ import numpy as np
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
+from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 from sampleformer.files import check_output, write_csv
 from sampleformer.training.answers import Answers
@@ -30,6 +31,7 @@ def evaluate(
     changes: Sequence[str] = (),
     device: str = "cpu",
     on_error: str = "stop",
+    format: TableFormat | None = None,
 ) -> dict[str, Any]:
     """Scores a run's model.
 
@@ -40,6 +42,7 @@ def evaluate(
             are seen, if not as in the run (`Inputs.view_settings`).
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
+        format: how the file is written, where it is another way than the training data.
 
     Returns:
         task, samples (their number), scores, and for classification majority_share.
@@ -55,7 +58,7 @@ def evaluate(
     if path is None:
         samples = _test_part(recipe, encoding, changes)
     else:
-        samples = encoding.read(path, targets=True, on_error=on_error)
+        samples = encoding.read(path, targets=True, on_error=on_error, format=format)
     targets = known_targets(samples)
     outputs = model_outputs(model, samples, recipe.training.max_tokens)
     answers = Answers.of(samples, outputs, encoding.task)
@@ -84,6 +87,7 @@ def predict(
     *,
     device: str = "cpu",
     on_error: str = "stop",
+    format: TableFormat | None = None,
     force: bool = False,
 ) -> int:
     """Writes a run's predictions for the rows of a file.
@@ -94,6 +98,7 @@ def predict(
         output: CSV file: the id of each row, then its prediction.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
+        format: how the file is written, where it is another way than the training data.
         force: overwrite the output.
 
     Returns:
@@ -106,7 +111,7 @@ def predict(
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()
-    samples = encoding.read(path, targets=False, on_error=on_error)
+    samples = encoding.read(path, targets=False, on_error=on_error, format=format)
     outputs = model_outputs(model, samples, recipe.training.max_tokens, "predicting")
     answers = Answers.of(samples, outputs, encoding.task)
     write_predictions(output, encoding, answers, targets=False)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sampleformer.data import Encoding, NumberTable, Splits
+from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 
 
@@ -53,13 +54,107 @@ def test_pieces_show_names_and_values_in_their_unit(tmp_path: Path) -> None:
 
 
 def test_columns_are_all_that_are_not_named_elsewhere(tmp_path: Path) -> None:
-    rows = [[n, n, n, n, ["train", "valid", "test"][n % 3], n % 2] for n in range(30)]
+    rows = [[n, n * n, n / 2, n * n, ["train", "valid", "test"][n % 3], n % 2] for n in range(30)]
     path = write(tmp_path / "a.csv", ["name", "a", "b", "id", "part", "label"], rows)
     splits = NumberTable(path, label="label", test="part", id="name").load()
-    assert splits.train.lengths.tolist() == [3] * 10  # a, b and id, which names nothing here
-    assert NumberTable(path, label="label", test="part").load().train.lengths.tolist() == [3] * 10
+    assert splits.train.lengths.tolist() == [2] * 10
+    assert NumberTable(path, label="label", test="part").load().train.lengths.tolist() == [2] * 10
     chosen = NumberTable(path, label="label", test="part", columns=["b", "a"]).load()
     assert chosen.encoding.pieces(chosen.train[0])[0].startswith("b = ")
+
+
+INDEX_NAMES = ["", "Unnamed: 0", "__index_level_0__", "index", "ID", "Id", "id", "case"]
+
+
+@pytest.mark.parametrize("start", [0, 1, 500])
+@pytest.mark.parametrize("name", INDEX_NAMES)
+@pytest.mark.parametrize("values", ["numbers", "codes"])
+def test_a_column_that_counts_the_rows_is_no_input(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, start: int, values: str
+) -> None:
+    caplog.set_level("INFO")
+    rows = [[start + n, n % 7, (n * n) % 5, "ab"[n >= 20]] for n in range(40)]  # sorted by class
+    splits = NumberTable(write(tmp_path / "a.csv", [name, "x", "y", "state"], rows), "state", values=values).load()
+    assert splits.encoding.inputs["length"] == 2
+    line = next(line for line in caplog.messages if "inputs: " in line)
+    assert "inputs: x, y; predicted: state; " in line
+    assert (name or "Unnamed: 0") in line.partition("; predicted: state; ")[2]
+
+
+@pytest.mark.parametrize("name", INDEX_NAMES[:-1])
+def test_an_index_of_shuffled_rows_is_no_input(tmp_path: Path, name: str) -> None:
+    order = np.random.default_rng(0).permutation(40).tolist()
+    rows = [[place, place % 7, "ab"[place >= 20]] for place in order]
+    splits = NumberTable(write(tmp_path / "a.csv", [name, "x", "state"], rows), "state").load()
+    assert splits.encoding.inputs["length"] == 1
+
+
+@pytest.mark.parametrize(("name", "step"), [("time", 2), ("index", 0.5), ("row", 0)])
+def test_a_column_that_only_looks_like_an_index_is_an_input(tmp_path: Path, name: str, step: float) -> None:
+    rows = [[step * n, n % 7, "ab"[n % 2]] for n in range(40)]
+    splits = NumberTable(write(tmp_path / "a.csv", [name, "x", "state"], rows), "state").load()
+    assert splits.encoding.inputs["length"] == 2
+
+
+def test_an_index_that_is_asked_for_is_an_input(tmp_path: Path) -> None:
+    rows = [[n, n % 7, "ab"[n % 2]] for n in range(40)]
+    path = write(tmp_path / "a.csv", ["index", "x", "state"], rows)
+    assert NumberTable(path, "state", columns=["index", "x"]).load().encoding.inputs["length"] == 2
+
+
+def test_the_columns_used_are_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    rows = [[n, n % 7, n * n, f"k{n}", "ab"[n % 2]] for n in range(40)]
+    path = write(tmp_path / "a.csv", ["index", "x", "y", "Id", "state"], rows)
+    NumberTable(path, "state", columns=["x"]).load()
+    assert (
+        f"{path}: inputs: x; predicted: state; rows named by: Id; left out: index (counts the rows); not used: y"
+        in (caplog.messages)
+    )
+
+
+@pytest.mark.parametrize("large", ["1e39", "1e300", "1e12", "3e38"])
+@pytest.mark.parametrize("where", ["x", "price"])
+def test_numbers_that_no_model_holds_name_row_and_column(tmp_path: Path, large: str, where: str) -> None:
+    rows = [[n % 7, n % 5, 0.5 + n] for n in range(40)]
+    rows[7][0 if where == "x" else 2] = large
+    path = write(tmp_path / "a.csv", ["x", "y", "price"], rows)
+    with pytest.raises(InputError, match=rf"row 8 \(line 9\): column '{where}': found '?{large[:2]}"):
+        NumberTable(path, "price").load()
+    assert NumberTable(path, "price", on_error="skip").load().skipped == 1
+
+
+def test_new_rows_far_from_the_training_are_wrong_rows(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", ["x", "state"], [[(n % 7) * 1e-30, "ab"[n % 2]] for n in range(40)])
+    encoding = NumberTable(path, "state").load().encoding
+    with pytest.raises(InputError, match="row 1 .*column 'x': found 1e.20, too far from the mean of the training part"):
+        encoding.read(write(tmp_path / "b.csv", ["x"], [[1e20]]), targets=False)
+
+
+def test_several_targets_with_gaps(tmp_path: Path) -> None:
+    rows = [[n % 7, n if n % 3 else "", 2 * n if n % 4 else None] for n in range(1, 61)]
+    rows = [row for row in rows if row[1:] != ["", None]]
+    splits = NumberTable(write(tmp_path / "a.csv", ["x", "a", "b"], rows), ["a", "b"]).load()
+    assert splits.encoding.task == "regression"
+    known = [~np.isnan(sample.target) for part in parts(splits) for sample in part if sample.target is not None]
+    counts = [sum(row[1] != "" for row in rows), sum(row[2] is not None for row in rows)]
+    assert np.sum(known, axis=0).tolist() == counts
+
+
+def test_format_is_saved_and_used_for_new_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{n},5;{n};a\n{n},5;0;b\n" for n in range(20))
+    path.write_bytes(f"x;größe;state\n{rows}".encode("cp1252"))
+    format = TableFormat(separator=";", encoding="cp1252", decimal=",")
+    NumberTable(path, "state", columns=["x", "größe"], format=format).load().encoding.save(tmp_path / "encoding.json")
+    encoding = Encoding.load(tmp_path / "encoding.json")
+    assert encoding.format == format
+    samples = encoding.read(path, targets=True)
+    assert encoding.pieces(samples[2]) == ["x = 1.5", "größe = 1"]
+    other = tmp_path / "b.csv"
+    other.write_text("x|größe\n1.5|1\n", encoding="utf-8")
+    changed = TableFormat(separator="|", encoding="utf-8", decimal=".")
+    assert encoding.pieces(encoding.read(other, targets=False, format=changed)[0]) == ["x = 1.5", "größe = 1"]
 
 
 def test_other_files_are_read_by_the_main_tables_columns(signals: Path, tmp_path: Path) -> None:
@@ -76,7 +171,8 @@ def test_what_is_no_number_names_row_column_and_value(signals: Path, value: str,
     signals.write_text("\n".join(lines))
     with pytest.raises(InputError) as caught:
         NumberTable(signals, label="state").load()
-    assert str(caught.value) == f"{signals}: row 4 (line 5): column 'x': found {shown}, expected a finite number"
+    words = f"{signals}: row 4 (line 5): column 'x': found {shown}, expected a finite number"
+    assert str(caught.value).startswith(words)
     assert NumberTable(signals, label="state", on_error="skip").load().skipped == 1
 
 

@@ -24,6 +24,7 @@ from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
 
@@ -88,7 +89,7 @@ class GraphInputs(Inputs, kind="graph"):
         carried = {"vocabularies": self.nodes.vocabularies} if self.nodes.all_codes else {"features": self.nodes.width}
         return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
 
-    def read(self, path: str | os.PathLike[str], on_error: str) -> GraphRows:
+    def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> GraphRows:
         return read_like_others(path, self.format, on_error)
 
     def target_rows(

@@ -49,7 +49,7 @@ class NodeLoading:
             self.graph_of[graph.rows] = place
         self.known = self.known[self.graph_of[self.known] >= 0]
         self.labelled = rows_of(self.nodes, self.known)
-        self.task = source.task or infer_task(self.labelled, source.labels)
+        self.task = source.task or infer_task(self.labelled, source.labels).name
 
     def splits(self) -> Splits:
         """Splits nodes or graphs, learns the encoding on the training part, and encodes all."""

@@ -9,6 +9,7 @@ from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
 
@@ -32,6 +33,7 @@ class SmilesTable(TableSource):
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+        format: separator, encoding and decimal mark of the files, where they do not say them.
     """
 
     def __init__(
@@ -50,9 +52,19 @@ class SmilesTable(TableSource):
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
+        format: TableFormat | None = None,
     ) -> None:
         super().__init__(
-            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+            path,
+            label,
+            valid=valid,
+            test=test,
+            task=task,
+            id=id,
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
+            format=format,
         )
         if split not in SPLITS:
             raise InputError(f"split: found {split!r}; {nearest(split, SPLITS)}")

@@ -13,10 +13,13 @@ from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import SUFFIXES as TABLE_SUFFIXES
 from sampleformer.data.table import read_table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError, shown
 
 
-def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudView) -> CloudRows:
+def read_cloud_rows(
+    path: Path, column: str | None, on_error: str, view: CloudView, format: TableFormat | None = None
+) -> CloudRows:
     """The clouds of a new path, whatever it is.
 
     Args:
@@ -24,6 +27,7 @@ def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudVi
         column: column with the paths, if the training data was a table. None: tables are files of points.
         on_error: "stop" at the first row that cannot be read, or "skip".
         view: says how files of many clouds are read: their columns, the names of their classes, the lift of images.
+        format: how a table is written, where it does not say.
 
     Raises:
         InputError: if there is no such path, or it cannot be read.
@@ -31,7 +35,7 @@ def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudVi
     if path.is_dir():
         return read_folder(path, classes=False)
     if column is not None and path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
-        return read_path_table(path, column, on_error)
+        return read_path_table(path, column, on_error, format)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if path.suffix.lower() in SET_SUFFIXES:
@@ -42,13 +46,13 @@ def read_cloud_rows(path: Path, column: str | None, on_error: str, view: CloudVi
     return CloudRows(str(path), {"id": [path.name], FOLDER: [path.parent.name]}, [1], clouds=[path], files=[path])
 
 
-def read_path_table(path: Path, column: str, on_error: str) -> CloudRows:
+def read_path_table(path: Path, column: str, on_error: str, format: TableFormat | None = None) -> CloudRows:
     """A table with a column of paths, which are taken from the folder of the table.
 
     Raises:
         InputError: if it cannot be read, or has no such column.
     """
-    table = read_table(path, on_error)
+    table = read_table(path, on_error, format)
     report = RowReport(table.path, table.place, on_error)
     clouds: list[Path] = []
     for row, value in enumerate(table.column(column)):
@@ -58,7 +62,14 @@ def read_path_table(path: Path, column: str, on_error: str) -> CloudRows:
         clouds.append(path.parent / (value if usable else ""))
     report.log()
     rows = CloudRows(
-        table.path, dict(table.columns), table.rows, table.lines, table.unreadable, clouds=clouds, files=clouds
+        table.path,
+        dict(table.columns),
+        table.rows,
+        table.lines,
+        table.unreadable,
+        decimal=table.decimal,
+        clouds=clouds,
+        files=clouds,
     )
     if not report.wrong:
         return rows

@@ -25,6 +25,7 @@ from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class CloudInputs(Inputs, kind="cloud"):
     def model_inputs(self) -> dict[str, Any]:
         return {"features": len(self.mean), "normals": self.normals, "identifiers": self.view.identifiers}
 
-    def read(self, path: str | os.PathLike[str], on_error: str) -> CloudRows:
-        rows = read_cloud_rows(Path(path), self.column, on_error, self.view)
+    def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> CloudRows:
+        rows = read_cloud_rows(Path(path), self.column, on_error, self.view, format)
         if self.cutting is None:
             return rows
         report = RowReport(rows.path, rows.place, on_error)

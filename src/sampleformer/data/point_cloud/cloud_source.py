@@ -24,6 +24,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table import Table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError
@@ -49,6 +50,7 @@ class CloudSource(TableSource):
         limit: use at most so many clouds of each split.
         seed: seed of the splits.
         on_error: "stop" at the first wrong cloud, or "skip" and count wrong ones.
+        format: separator, encoding and decimal mark of tables, where they do not say them.
     """
 
     further_settings = tuple(CloudView.model_fields)
@@ -71,9 +73,19 @@ class CloudSource(TableSource):
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
+        format: TableFormat | None = None,
     ) -> None:
         super().__init__(
-            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+            path,
+            label,
+            valid=valid,
+            test=test,
+            task=task,
+            id=id,
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
+            format=format,
         )
         self.view = CloudView.of(view)
         self.column = column
@@ -87,7 +99,7 @@ class CloudSource(TableSource):
         """All clouds, or the files that hold them."""
 
     def read_part(self, path: str | os.PathLike[str]) -> CloudRows:
-        return read_cloud_rows(Path(path), self.column, self.on_error, self.view)
+        return read_cloud_rows(Path(path), self.column, self.on_error, self.view, self.table_format)
 
     def input_columns(self, table: Table) -> list[str]:
         return [] if self.column is None else [self.column]

@@ -7,6 +7,7 @@ from sampleformer.data.point_cloud.cloud_files import read_path_table
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.cutting import Cutting
+from sampleformer.data.table_format import TableFormat
 
 
 class CloudTable(CloudSource):
@@ -25,6 +26,7 @@ class CloudTable(CloudSource):
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+        format: separator, encoding and decimal mark of the table, where it does not say them.
         view: what of a cloud the model sees: points, normals, train_rotation and all other settings of `CloudView`.
     """
 
@@ -44,6 +46,7 @@ class CloudTable(CloudSource):
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
+        format: TableFormat | None = None,
         **view: Any,
     ) -> None:
         super().__init__(
@@ -60,8 +63,9 @@ class CloudTable(CloudSource):
             limit=limit,
             seed=seed,
             on_error=on_error,
+            format=format,
         )
 
     def read(self) -> CloudRows:
         assert self.column is not None
-        return read_path_table(Path(self.path), self.column, self.on_error)
+        return read_path_table(Path(self.path), self.column, self.on_error, self.table_format)

@@ -10,6 +10,7 @@ from sampleformer.data.column_values import parse_numbers
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
+from sampleformer.data.standardisation import mean_and_deviation, standardised
 from sampleformer.data.token_sets import TokenSets
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class NumberColumns(Inputs, kind="numbers"):
     @classmethod
     def learn(cls, columns: list[str], values: np.ndarray) -> NumberColumns:
         """Takes mean and deviation from the values ``(rows, columns)`` of the training part."""
-        deviation = values.std(axis=0)
-        return cls(columns, values.mean(axis=0).tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+        mean, deviation = mean_and_deviation(values)
+        return cls(columns, mean.tolist(), deviation.tolist())
 
     @property
     def model_inputs(self) -> dict[str, Any]:
@@ -43,8 +44,8 @@ class NumberColumns(Inputs, kind="numbers"):
         return parse_numbers(table, self.columns, report)
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
-        standardised = ((values - self.shift) / self.scale).astype(np.float32)
-        return TokenSets(standardised.reshape(-1, 1), row_offsets(values))
+        scaled = standardised(values, self.shift, self.scale, self.columns, report)
+        return TokenSets(scaled.reshape(-1, 1), row_offsets(values))
 
     def pieces(self, sample: Sample) -> list[str]:
         values = sample.features[:, 0] * self.scale + self.shift

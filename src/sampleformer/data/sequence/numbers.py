@@ -7,11 +7,14 @@ import numpy as np
 from sampleformer.data.column_values import parse_numbers
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
+from sampleformer.data.row_names import names_rows
 from sampleformer.data.sequence.number_columns import NumberColumns
 from sampleformer.data.sequence.pixel_columns import PixelColumns, parse_pixels
+from sampleformer.data.standardisation import check_scales
 from sampleformer.data.table import Table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_source import TableSource
-from sampleformer.errors import InputError, nearest
+from sampleformer.errors import InputError, listed, nearest
 
 VALUES = ("numbers", "pixels", "codes")
 
@@ -22,7 +25,8 @@ class NumberTable(TableSource):
     Args:
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
         label: target column, or several.
-        columns: input columns, in the order of the tokens. None: all but those named elsewhere.
+        columns: input columns, in the order of the tokens. None: all but those named elsewhere and those that only
+            name or count the rows, see `names_rows`.
         values: "numbers": any, each column standardised by its mean and deviation in the training part; "pixels": whole
             numbers from 0 to `maximum`, scaled to [0, 1]; "codes": the same as codes, as in the Long Range Arena.
         maximum: the highest level of a pixel.
@@ -34,6 +38,7 @@ class NumberTable(TableSource):
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+        format: separator, encoding and decimal mark of the files, where they do not say them.
     """
 
     def __init__(
@@ -51,9 +56,19 @@ class NumberTable(TableSource):
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
+        format: TableFormat | None = None,
     ) -> None:
         super().__init__(
-            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+            path,
+            label,
+            valid=valid,
+            test=test,
+            task=task,
+            id=id,
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
+            format=format,
         )
         if values not in VALUES:
             raise InputError(f"values: found {values!r}; {nearest(values, VALUES)}")
@@ -67,15 +82,20 @@ class NumberTable(TableSource):
         self.layout = layout
 
     def input_columns(self, table: Table) -> list[str]:
-        elsewhere = {*self.labels, self.valid, self.test, self.id or "id"}
-        names = self.columns if self.columns is not None else [name for name in table.columns if name not in elsewhere]
+        elsewhere = {*self.labels, self.valid, self.test, self.id}
+        names = self.columns
+        if names is None:
+            names = [name for name in table.columns if name not in elsewhere and names_rows(table, name) is None]
         if not names:
-            raise InputError(f"{table.path}: found no column of numbers besides {sorted(table.columns)}, expected one")
+            found = listed(list(table.columns))
+            raise InputError(f"{table.path}: found no column of numbers besides {found}, expected one")
         return names
 
     def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         if self.values == "numbers":
-            return parse_numbers(table, columns, report)
+            values = parse_numbers(table, columns, report)
+            check_scales(values, columns, report)
+            return values
         return parse_pixels(table, columns, self.maximum, report)
 
     def learn_inputs(self, columns: list[str], values: np.ndarray) -> Inputs:

@@ -8,6 +8,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.sequence.text_column import TextColumn, parse_texts
 from sampleformer.data.sequence.tokenizers import TOKENIZERS
 from sampleformer.data.table import Table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
 
@@ -31,6 +32,7 @@ class TextTable(TableSource):
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+        format: separator, encoding and decimal mark of the files, where they do not say them.
     """
 
     def __init__(
@@ -49,9 +51,19 @@ class TextTable(TableSource):
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
+        format: TableFormat | None = None,
     ) -> None:
         super().__init__(
-            path, label, valid=valid, test=test, task=task, id=id, limit=limit, seed=seed, on_error=on_error
+            path,
+            label,
+            valid=valid,
+            test=test,
+            task=task,
+            id=id,
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
+            format=format,
         )
         if tokens not in TOKENIZERS:
             raise InputError(f"tokens: found {tokens!r}; {nearest(tokens, TOKENIZERS)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sampleformer.data.column_values import value_words
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
@@ -79,5 +80,5 @@ def parse_texts(table: Table, column: str, report: RowReport) -> np.ndarray:
     for row, value in enumerate(table.column(column)):
         texts[row] = value if isinstance(value, str) else ""
         if value is not None and not isinstance(value, str):
-            report.add(row, f"column {column!r}: found {value!r}, expected a text")
+            report.add(row, f"column {column!r}: found {value_words(value)}, expected a text")
     return texts

@@ -1,0 +1,75 @@
+"""Rows of a table file, as every reader gives them."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sampleformer.errors import InputError, shown
+
+logger = logging.getLogger("sampleformer")
+
+
+class Fields(NamedTuple):
+    """Some rows of a file: the values of each column, number and line of each row."""
+
+    columns: Mapping[str, Sequence[Any]]
+    rows: Sequence[int]
+    lines: Sequence[int] | None
+
+
+class UnreadableRows:
+    """Stops at the first row that cannot be read, or leaves such rows out and counts them.
+
+    Args:
+        path: File, for messages.
+        on_error: "stop" or "skip".
+    """
+
+    def __init__(self, path: Path, on_error: str) -> None:
+        self.path = path
+        self.on_error = on_error
+        self.count = 0
+        self._first = ""
+
+    def add(self, place: str, message: str) -> None:
+        """Reports a row.
+
+        Raises:
+            InputError: if the first such row is to stop the reading.
+        """
+        if self.on_error == "stop":
+            raise InputError(f"{self.path}: {place}: {message}")
+        self._first = self._first or f"{place}: {message}"
+        self.count += 1
+
+    def log(self) -> None:
+        """Logs one line that counts the rows left out."""
+        if self.count:
+            logger.warning("%s: skipped %d rows that cannot be read, the first: %s", self.path, self.count, self._first)
+
+
+def column_names(path: Path, header: Sequence[str]) -> list[str]:
+    """Names of columns without blanks around them; a column without a name is called as pandas calls it.
+
+    Raises:
+        InputError: if two columns have one name.
+
+    Example:
+        >>> column_names(Path("a.csv"), ["", " review", "label of\\nthe review "])
+        ['Unnamed: 0', 'review', 'label of the review']
+    """
+    names = [clean_name(name) or f"Unnamed: {place}" for place, name in enumerate(header)]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        found = f"column {shown(repeated[0])} occurs twice in the header"
+        raise InputError(f"{path}: {found}, expected different names")
+    return names
+
+
+def clean_name(name: str) -> str:
+    """A name in one line, without a byte order mark and without blanks around it."""
+    return " ".join(name.replace("\ufeff", "").split())
