@@ -127,6 +127,39 @@ def test_what_is_no_molecule(smiles: str, reason: str, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "C" * 100_000,
+        "C1CCCCC1" * 20_000,
+        "[C@@H](C)" * 10_000,
+        ".".join("C" * 3000),
+        "[" * 100_000,
+        "(" * 100_000,
+        "C" + "%10" * 30_000,
+        "=" * 100_000,
+    ],
+    ids=["chain", "rings", "chiral", "fragments", "brackets", "branches", "closures", "bonds"],
+)
+def test_what_is_too_large_is_refused_before_rdkit_reads_it(smiles: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rdkit.Chem.MolFromSmiles", None)
+    with pytest.raises(
+        MoleculeError, match=r"has (more than 2,000 atoms|[\d,]+ characters); set SAMPLEFORMER_ATOM_LIMIT"
+    ):
+        molecule_graph(smiles)
+
+
+def test_the_limit_of_atoms_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert molecule_graph("C" * 2000).order == 2000
+    monkeypatch.setenv("SAMPLEFORMER_ATOM_LIMIT", "5")
+    assert molecule_graph("Cl[Si](Br)([2H])C").order == 5
+    with pytest.raises(MoleculeError, match="'CCCCCC' has more than 5 atoms"):
+        molecule_graph("CCCCCC")
+    monkeypatch.setenv("SAMPLEFORMER_ATOM_LIMIT", "many")
+    with pytest.raises(InputError, match="SAMPLEFORMER_ATOM_LIMIT: found 'many', expected a number of atoms"):
+        molecule_graph("C")
+
+
 def test_without_rdkit_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rdkit", None)
     with pytest.raises(InputError, match=r'needs the package rdkit: pip install "sampleformer\[graph\]"'):

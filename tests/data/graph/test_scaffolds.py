@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rdkit import Chem, RDLogger
+from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from sampleformer.data.graph.molecules import MoleculeError
-from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
+from sampleformer.data.graph.scaffolds import large_scaffold, scaffold, split_by_scaffold
+
+RDLogger.DisableLog("rdApp.*")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,40 @@ def test_scaffolds(smiles: str, expected: str) -> None:
 
 def test_the_scaffold_does_not_depend_on_how_the_smiles_is_written() -> None:
     assert scaffold("n1ccccc1CC") == scaffold("CCc1ccccn1") == "c1ccncc1"
+
+
+RINGS = [
+    "c1ccccc1{}",
+    "C1CC1{}",
+    "c1cc[nH]c1{}",
+    "n1ccccc1{}",
+    "C1CCN({})C1",
+    "O=C1CCC({})C1",
+    "C1CC12CC2{}",
+    "c1ccc2ccccc2c1{}",
+]
+LINKS = ["", "C", "CC", "C(=O)N", "C(C)(C)", "C=C", "[C@@H](F)", "[N+](C)(C)", "S(=O)(=O)", "OP(=O)(O)O", "[C@H](N)(O)"]
+TAILS = ["", "C", "[N+](=O)[O-]", "=O", "C#N", "[nH]", "[13CH3]", "[O-].[Na+]", "C(=O)c1ccccc1"]
+
+
+@pytest.mark.parametrize("first", RINGS)
+def test_the_linear_scaffold_is_that_of_rdkit(first: str) -> None:
+    found = 0
+    for link, second, tail in itertools.product(LINKS, ["", *RINGS], TAILS):
+        molecule = Chem.MolFromSmiles(first.format(link + second.format(tail).replace("()", "")).replace("()", ""))
+        if molecule is not None:
+            expected = MurckoScaffold.MurckoScaffoldSmiles(mol=molecule, includeChirality=False)
+            assert large_scaffold(molecule) == expected, Chem.MolToSmiles(molecule)
+            found += 1
+    assert found > 100
+
+
+def test_large_molecules_have_scaffolds() -> None:
+    assert scaffold("C(C)" * 900) == ""
+    assert scaffold("C1CC1" + "C" * 1900) == "C1CC1"
+    assert Chem.CanonSmiles(scaffold("C1CC1" + "C(C)" * 300 + "C1CC1")) == Chem.CanonSmiles(
+        "C1CC1" + "C" * 300 + "C1CC1"
+    )
 
 
 def test_an_invalid_molecule_has_no_scaffold() -> None:

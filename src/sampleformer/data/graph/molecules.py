@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from sampleformer.data.graph.graph import Graph
+from sampleformer.errors import InputError, one_line
 from sampleformer.extras import require
 
 ATOM_SIZES = (119, 5, 12, 12, 10, 6, 6, 2, 2)
@@ -20,6 +23,10 @@ _HYBRIDIZATIONS = ("SP", "SP2", "SP3", "SP3D", "SP3D2")
 _BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
 _STEREO = ("STEREONONE", "STEREOZ", "STEREOE", "STEREOCIS", "STEREOTRANS")
 _LOWEST_CHARGE = -5
+MOST_ATOMS = 2000
+LIMIT_VARIABLE = "SAMPLEFORMER_ATOM_LIMIT"
+_ATOM = re.compile(r"\[[^\[\]]{1,60}\]|Br|Cl|[BCNOPSFIbcnops*]")
+_CHARACTERS = 20  # for each atom, at most
 _NOT_SMILES = re.compile(r"[^!-~]")
 _SHOWN = 200
 
@@ -85,15 +92,20 @@ def parse_molecule(smiles: str) -> Any:
     if behind:  # RDKit reads what stands before it and drops the rest
         found = "a blank" if behind.group() == " " else ascii(behind.group())
         raise MoleculeError(
-            f"{_shortened(smiles)} has {found} at character {behind.start() + 1}, which is no SMILES: expected nothing "
+            f"{shortened(smiles)} has {found} at character {behind.start() + 1}, which is no SMILES: expected nothing "
             "behind it"
         )
+    _check_size(text)
     with require("rdkit.rdBase", "graph").BlockLogs():
-        molecule = chem.MolFromSmiles(text)
-        if molecule is None:
-            raise MoleculeError(f"{_shortened(smiles)} is not a valid SMILES ({_reason(chem, text)})")
+        try:
+            molecule = chem.MolFromSmiles(text)
+            reason = "" if molecule is not None else _reason(chem, text)
+        except (RuntimeError, ValueError) as error:  # a check of RDKit's own that it does not expect to fail
+            molecule, reason = None, one_line(str(error), _SHOWN)
+    if molecule is None:
+        raise MoleculeError(f"{shortened(smiles)} is not a valid SMILES ({reason})")
     if molecule.GetNumAtoms() == 0:
-        raise MoleculeError(f"{_shortened(smiles)} has no atoms")
+        raise MoleculeError(f"{shortened(smiles)} has no atoms")
     return molecule
 
 
@@ -118,7 +130,28 @@ def one_hot(codes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     return result
 
 
-def _shortened(smiles: str) -> str:
+def _check_size(text: str) -> None:
+    """Refuses what would keep RDKit busy for minutes: it takes the cube of the number of atoms, or of rings."""
+    limit = atom_limit()
+    atoms = sum(1 for _ in islice(_ATOM.finditer(text), limit + 1))
+    if atoms > limit or len(text) > _CHARACTERS * limit:
+        found = f"more than {limit:,} atoms" if atoms > limit else f"{len(text):,} characters"
+        raise MoleculeError(f"{shortened(text)} has {found}; set {LIMIT_VARIABLE} to read larger molecules")
+
+
+def atom_limit() -> int:
+    """Atoms that a molecule may have.
+
+    Raises:
+        InputError: if ``SAMPLEFORMER_ATOM_LIMIT`` is no number.
+    """
+    chosen = os.environ.get(LIMIT_VARIABLE, str(MOST_ATOMS))
+    if not re.fullmatch(r"[1-9]\d{0,8}", chosen.strip()):
+        raise InputError(f"{LIMIT_VARIABLE}: found {chosen!r}, expected a number of atoms")
+    return int(chosen)
+
+
+def shortened(smiles: str) -> str:
     """A SMILES as messages show it."""
     return repr(smiles) if len(smiles) <= _SHOWN else f"{smiles[:_SHOWN]!r} … ({len(smiles):,} characters)"
 

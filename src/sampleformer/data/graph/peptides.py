@@ -14,6 +14,7 @@ from sampleformer.data.graph.restricted_pickle import read_pickle
 from sampleformer.data.graph.smiles import SmilesTable
 from sampleformer.data.table import SUFFIXES, Table, read_table
 from sampleformer.errors import InputError
+from sampleformer.unpacking import read_bytes
 
 SPLIT_ADDRESSES = (  # both sets have the same split
     "https://www.dropbox.com/s/j4zcnx2eipuo0xz/splits_random_stratified_peptide.pickle?dl=1",
@@ -105,8 +106,7 @@ def _splits(path: Path, rows: int) -> list[str]:
             f"{path}: no such file, expected the published split beside the table (or a column 'split' in it: "
             f"{', '.join(SUFFIXES)})"
         )
-    with path.open("rb") as file:
-        content = read_pickle(file, path)
+    content = read_pickle(read_bytes(path), path)
     if not isinstance(content, dict) or not set(_PARTS) <= set(content):
         raise InputError(f"{path}: found a {type(content).__name__}, expected row numbers of {', '.join(_PARTS)}")
     split = np.full(rows, None, dtype=object)

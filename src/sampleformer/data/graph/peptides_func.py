@@ -1,6 +1,6 @@
 """Peptides-func of the Long Range Graph Benchmark."""
 
-import ast
+import re
 from typing import Any
 
 from sampleformer.data.download import Download
@@ -63,13 +63,10 @@ class PeptidesFunc(Peptides):
 
 def _flags(table: Table, row: int, value: Any, number: int) -> list[int]:
     """The labels of one row, which the published table writes as a list."""
-    try:
-        flags = ast.literal_eval(str(value))
-    except (ValueError, SyntaxError):
-        flags = None
-    if not isinstance(flags, list) or len(flags) != number or not set(flags) <= {0, 1}:
+    flags = re.findall(r"[01]", str(value))
+    if len(flags) != number or not re.fullmatch(r"\s*\[\s*[01](?:\s*,\s*[01])*\s*\]\s*", str(value)):
         raise InputError(
             f"{table.path}: {table.place(row)}: column 'labels': found {str(value)[:60]!r}, expected a list of "
             f"{number} times 0 or 1"
         )
-    return flags
+    return [int(flag) for flag in flags]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from sampleformer.data.graph.molecules import parse_molecule
+from sampleformer.data.graph.molecules import MoleculeError, parse_molecule, shortened
+from sampleformer.errors import one_line
 from sampleformer.extras import require
+
+_SMALL = 150  # atoms up to which RDKit's own function is fast
 
 
 def scaffold(smiles: str) -> str:
@@ -16,7 +20,7 @@ def scaffold(smiles: str) -> str:
     A molecule without rings has the empty scaffold.
 
     Raises:
-        MoleculeError: if the text is no valid molecule.
+        MoleculeError: if the text is no valid molecule, or RDKit finds no scaffold.
         InputError: if RDKit is not installed.
 
     "The Properties of Known Drugs. 1. Molecular Frameworks" (Bemis and Murcko, 1996).
@@ -25,8 +29,64 @@ def scaffold(smiles: str) -> str:
         >>> scaffold("Cc1ccccc1CCN")
         'c1ccccc1'
     """
+    molecule = parse_molecule(smiles)
     murcko = require("rdkit.Chem.Scaffolds.MurckoScaffold", "graph")
-    return murcko.MurckoScaffoldSmiles(mol=parse_molecule(smiles), includeChirality=False)
+    try:
+        if molecule.GetNumAtoms() <= _SMALL:
+            return murcko.MurckoScaffoldSmiles(mol=molecule, includeChirality=False)
+        return large_scaffold(molecule)
+    except (ValueError, RuntimeError) as error:
+        raise MoleculeError(f"{shortened(smiles)} has no scaffold ({one_line(str(error), 200)})") from error
+
+
+def large_scaffold(molecule: Any) -> str:
+    """The scaffold of RDKit's molecule in linear time, where RDKit's own takes the cube of the number of atoms.
+
+    The two agree but where RDKit finds no ring in a cycle, as in one closed by a dative bond.
+    """
+    chem = require("rdkit.Chem", "graph")
+    kept = _rings_and_linkers(molecule)
+    core = chem.RWMol(molecule)
+    core.BeginBatchEdit()
+    for atom in core.GetAtoms():
+        if atom.GetIdx() in kept:
+            continue
+        bonds = [bond for bond in atom.GetBonds() if bond.GetOtherAtomIdx(atom.GetIdx()) in kept]
+        if any(bond.GetBondType() == chem.BondType.DOUBLE for bond in bonds):
+            continue
+        for bond in bonds:
+            _saturate(bond.GetOtherAtom(atom), chem)
+        core.RemoveAtom(atom.GetIdx())
+    core.CommitBatchEdit()
+    core.ClearComputedProps()
+    core.UpdatePropertyCache()
+    chem.GetSymmSSSR(core)
+    return chem.MolToSmiles(core, False)
+
+
+def _rings_and_linkers(molecule: Any) -> set[int]:
+    """The atoms that are left when those with one neighbour are removed until there are none."""
+    neighbours = [{each.GetIdx() for each in atom.GetNeighbors()} for atom in molecule.GetAtoms()]
+    waiting = [atom for atom, others in enumerate(neighbours) if len(others) < 2]
+    removed = set(waiting)
+    while waiting:
+        atom = waiting.pop()
+        for other in neighbours[atom]:
+            neighbours[other].discard(atom)
+            if len(neighbours[other]) < 2 and other not in removed:
+                removed.add(other)
+                waiting.append(other)
+    return set(range(len(neighbours))) - removed
+
+
+def _saturate(atom: Any, chem: Any) -> None:
+    """Puts hydrogen in the place of a side chain."""
+    if atom.GetIsAromatic() and (atom.GetAtomicNum() != 6 or atom.GetFormalCharge() == 1):
+        atom.SetNumExplicitHs(1)
+    elif atom.GetNoImplicit() or atom.GetChiralTag() != chem.ChiralType.CHI_UNSPECIFIED:
+        atom.SetNoImplicit(False)
+        atom.SetNumExplicitHs(0)
+        atom.SetChiralTag(chem.ChiralType.CHI_UNSPECIFIED)
 
 
 def split_by_scaffold(

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from sampleformer.data.graph.molecule_column import MoleculeColumn, parse_molecules
+from sampleformer.data.graph.molecules import MoleculeError
 from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
 from sampleformer.data.report import RowReport
@@ -85,7 +86,10 @@ class SmilesTable(TableSource):
         if self.split == "random":
             return super().split_off(inputs, targets, parts)
         shares = (0.8, 0.1, 0.1) if parts == 2 else (0.9, 0.1, 0.0)
-        scaffolds = [scaffold(molecule.smiles) for molecule in inputs]
+        try:
+            scaffolds = [scaffold(molecule.smiles) for molecule in inputs]
+        except MoleculeError as error:
+            raise InputError(f"{self.path}: split: {error}; expected the split 'random'") from error
         train, *others = split_by_scaffold(scaffolds, shares)
         if not all(map(len, [train, *others[:parts]])):
             raise InputError(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from sampleformer.data.archive import archive_files
 from sampleformer.data.download import Download
@@ -25,6 +23,7 @@ from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.targets import ClassTarget
 from sampleformer.errors import InputError
+from sampleformer.unpacking import check_unpacked
 
 logger = logging.getLogger("sampleformer")
 
@@ -95,21 +94,23 @@ class Superpixels(Source):
 
     def _graphs(self, where: str, content: bytes) -> Labelled:
         """The graphs of one pickle: tuples of node features, edge features, edge index and classes."""
-        items = read_pickle(io.BytesIO(content), where)
+        items = read_pickle(content, where)
         if not isinstance(items, list | tuple) or not items:
             raise InputError(f"{where}: found a {type(items).__name__}, expected a list of graphs")
-        graphs, classes = [], []
+        graphs, classes, size = [], [], 0
         for number, item in enumerate(items[: self.limit]):
             try:
                 graph, found = self._graph(item)
             except (ValueError, TypeError, IndexError) as error:
                 raise InputError(f"{where}: graph {number}: {error}") from error
+            size += graph.numbers.nbytes + graph.edge_numbers.nbytes
+            check_unpacked(where, size, len(content))  # a pickle may list one array many times
             graphs.append(graph)
             classes.append(found)
         return graphs, classes
 
     def _graph(self, item: Any) -> tuple[RawGraph, np.ndarray]:
-        nodes, carried, index, classes = (_array(part) for part in item)
+        nodes, carried, index, classes = map(np.asarray, item)
         for name, values in (("edge index", index), ("classes", classes)):
             if values.size and values.dtype.kind not in "iu":
                 raise ValueError(f"the {name} holds {values.dtype}, expected integers")
@@ -126,7 +127,3 @@ class Superpixels(Source):
         no_nodes, no_edges = np.zeros((both.order, 0), np.int64), np.zeros((len(once), 0), np.int64)
         ends = both.ends[once].astype(np.uint16 if both.order < 1 << 16 else np.int64)
         return RawGraph(both.nodes, no_nodes, ends, both.edge_features[once], no_edges), places.astype(np.int64)
-
-
-def _array(part: Any) -> np.ndarray:
-    return part.numpy() if isinstance(part, torch.Tensor) else np.asarray(part)
