@@ -15,6 +15,13 @@ from jaxtyping import config
 
 from tests.annotations import check_modules
 
+# What only says where the tests were started: a terminal's wishes, a proxy, the repository of a commit hook.
+for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+for name in [name for name in os.environ if name.startswith("GIT_")]:
+    del os.environ[name]
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+
 CHECKED = (
     "edges",
     "tokens",

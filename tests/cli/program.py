@@ -1,27 +1,55 @@
 """The real program, run in a process of its own."""
 
+import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+PROGRAM = ("-m", "sampleformer")
+INTERRUPTED = (
+    "-c",
+    """
+import os
+import signal
+import sys
 
-def start_program(folder: Path, arguments: Sequence[str | Path]) -> "subprocess.Popen[str]":
-    """Starts ``sampleformer`` in a folder."""
+from sampleformer.cli import main
+from sampleformer.training.callbacks.checkpoints import Checkpoints
+
+write = Checkpoints.on_train_epoch_end
+
+def write_and_interrupt(*arguments):
+    write(*arguments)
+    os.kill(os.getpid(), signal.SIGINT)
+
+Checkpoints.on_train_epoch_end = write_and_interrupt
+sys.exit(main())
+""",
+)
+"""The program, in which the user presses Ctrl-C as soon as the first check is written."""
+
+
+def run_program(
+    folder: Path, arguments: Sequence[str | Path], code: Sequence[str] = PROGRAM
+) -> "subprocess.CompletedProcess[str]":
+    """Runs ``sampleformer`` in a folder to its end."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SAMPLEFORMER_CACHE": str(folder / ".cache")}
     environment |= {"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     environment |= {"TRITON_INTERPRET": "0"}  # that is for tests of kernels, not for users
-    command = [sys.executable, "-m", "sampleformer", *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, encoding="utf-8")
-
-
-def run_program(folder: Path, arguments: Sequence[str | Path]) -> "subprocess.CompletedProcess[str]":
-    """Runs ``sampleformer`` in a folder to its end."""
-    with start_program(folder, arguments) as process:
-        out, messages = process.communicate(timeout=240)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, messages)
+    # A process that a script starts in the background ignores Ctrl-C, and so do its children unless told otherwise.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL) if os.name == "posix" else None
+    return subprocess.run(
+        [sys.executable, *code, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        preexec_fn=heed,
+        check=False,
+    )
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

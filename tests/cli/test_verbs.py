@@ -1,16 +1,14 @@
 """The verbs, run as the real program, on real input."""
 
 import json
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import SMALL, TEXTS
-from tests.cli.program import files_in, run_program, start_program
+from tests.cli.program import INTERRUPTED, files_in, run_program
 from tests.training.small import write_csv, write_texts
 
 
@@ -93,24 +91,17 @@ def test_interrupted_then_resumed_is_as_if_nothing_had_happened(trained: Path) -
     folder = trained / "again"
     folder.mkdir()
     write_texts(folder / "texts.csv")
-    arguments = ["train", *TEXTS, "--steps", "400", "--set", "training.check_every=20", "--output", "run", *SMALL]
-    process = start_program(folder, arguments)
-    deadline = time.monotonic() + 200
-    while not (folder / "run" / "checkpoints" / "last.ckpt").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    out, messages = process.communicate(timeout=100)
-    assert process.returncode == 130, messages
-    assert out == ""
-    assert messages.splitlines()[-1] == "interrupted; go on with: sampleformer train --resume --output run"
-    assert "Traceback" not in messages
+    arguments = ["train", *TEXTS, "--steps", "9", "--set", "training.check_every=3", "--output", "run", *SMALL]
+    stopped = run_program(folder, arguments, INTERRUPTED)
+    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.stdout == ""
+    assert stopped.stderr.splitlines()[-1] == "interrupted; go on with: sampleformer train --resume --output run"
+    assert "Traceback" not in stopped.stderr
     assert not (folder / "run" / "results.json").exists()
     resumed = run_program(folder, ["train", "--resume", "--output", "run", "--quiet"])
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stderr == ""
-    assert json.loads((folder / "run" / "results.json").read_text())["last"]["step"] == 400
+    assert json.loads((folder / "run" / "results.json").read_text())["last"]["step"] == 9
 
 
 @pytest.mark.parametrize(

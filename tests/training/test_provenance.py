@@ -22,7 +22,7 @@ def test_description() -> None:
 
 def test_git_revision(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "commit.gpgsign=false", "-c", "user.email=a@b"]
     (tmp_path / "file").write_text("1")
     for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
         subprocess.run([*git, *command], check=True, capture_output=True)

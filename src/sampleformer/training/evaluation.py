@@ -11,6 +11,7 @@ import numpy as np
 
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.progress import announced
 from sampleformer.data.samples import Samples
 from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
@@ -55,10 +56,11 @@ def evaluate(
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()
-    if path is None:
-        samples = _test_part(recipe, encoding, changes)
-    else:
-        samples = encoding.read(path, targets=True, on_error=on_error, format=format)
+    with announced("reading the data"):
+        if path is None:
+            samples = _test_part(recipe, encoding, changes)
+        else:
+            samples = encoding.read(path, targets=True, on_error=on_error, format=format)
     targets = known_targets(samples)
     outputs = model_outputs(model, samples, recipe.training.max_tokens)
     answers = Answers.of(samples, outputs, encoding.task)
@@ -111,7 +113,8 @@ def predict(
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_model().to(device), run.read_encoding()
-    samples = encoding.read(path, targets=False, on_error=on_error, format=format)
+    with announced("reading the data"):
+        samples = encoding.read(path, targets=False, on_error=on_error, format=format)
     outputs = model_outputs(model, samples, recipe.training.max_tokens, "predicting")
     answers = Answers.of(samples, outputs, encoding.task)
     write_predictions(output, encoding, answers, targets=False)

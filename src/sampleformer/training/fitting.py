@@ -65,7 +65,7 @@ def fit(
         recipe: of the run.
         folder: of the run, where checkpoints and metrics go.
         device: ``cpu``, ``cuda`` or ``mps``.
-        quiet: without a progress bar.
+        quiet: without a word on how far it has come.
         callbacks: of the user, called before those of this package.
 
     Raises:
@@ -76,13 +76,13 @@ def fit(
     cut = cut_in_order if sees_whole_batch(model) else cut_by_length
     data = TrainingData(splits, recipe.training, recipe.seed, cut)
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
-    metrics, checkpoints = MetricsFile(folder.metrics, data.total_steps), Checkpoints(folder.checkpoints)
+    metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder.checkpoints)
     around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
     schedules = recipe.training.schedules
     if any(schedule is not None for _, schedule in schedules):
         around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
     if not quiet:
-        around.append(TrainingProgress(data.total_steps))
+        around.append(TrainingProgress(data.total_steps, metrics))
     trainer = _make_trainer(recipe, folder, data.checks, device, around)
     _run(trainer, module, data, folder.last_checkpoint if folder.last_checkpoint.exists() else None)
     return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, metrics.valid_scores())

@@ -14,6 +14,7 @@ import torch
 
 from sampleformer.attention.auto import AUTO, choose_attention
 from sampleformer.data import SOURCES
+from sampleformer.data.progress import announced
 from sampleformer.data.source import Source, Splits
 from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
@@ -63,7 +64,7 @@ def train(
         resume: go on from the folder's last checkpoint; a finished run stays as it is.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         command: the program and its arguments, for ``run.json``. None: those of this process.
-        quiet: without progress bars.
+        quiet: without a word on how far it has come.
         callbacks: further Lightning callbacks.
         finished: called at the end with the run folder and the data, which is then still at hand.
         source: data in the place of the recipe's, such as a `GraphList`. The run folder cannot make it again: what
@@ -92,7 +93,8 @@ def train(
         _check_checkpoints(folder)
     source = source or recipe.data.build(SOURCES, "data")
     _check_model(recipe, device)
-    splits = source.load()
+    with announced("reading the data"):
+        splits = source.load()
     _check_splits(splits, recipe)
     seed_everything(recipe.seed, WEIGHTS)
     settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)

@@ -1,6 +1,5 @@
 """The metrics of a run as a table."""
 
-import logging
 import math
 import time
 from pathlib import Path
@@ -15,7 +14,6 @@ from sampleformer.training.module import TrainingModule
 from sampleformer.training.step_loss import TERMS
 
 LOG_EVERY = 50
-log = logging.getLogger("sampleformer")
 
 
 class MetricsFile(Callback):
@@ -27,12 +25,10 @@ class MetricsFile(Callback):
 
     Args:
         path: of the table.
-        total_steps: of the whole training, for messages.
     """
 
-    def __init__(self, path: Path, total_steps: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._total_steps = total_steps
         self._rows: list[dict[str, Any]] = []
         self._sums: dict[str, torch.Tensor] = {}
         self._count = 0
@@ -43,6 +39,11 @@ class MetricsFile(Callback):
     def seconds(self) -> float:
         """Time spent on training and checks, over all sessions."""
         return self._seconds_before + time.perf_counter() - self._started
+
+    @property
+    def last_row(self) -> dict[str, Any]:
+        """The newest row."""
+        return self._rows[-1]
 
     def valid_scores(self) -> dict[int, dict[str, float]]:
         """Scores on the validation part, by the step of the check."""
@@ -75,11 +76,6 @@ class MetricsFile(Callback):
         scores = pl_module.valid_scores
         self._add_row(trainer, {f"valid_{name}": value for name, value in scores.items()})
         write_csv(self._path, _columns(self._rows), self._rows)
-        row, name = self._rows[-1], pl_module.selected_by
-        log.info(
-            f"step {row['step']}/{self._total_steps}, {row['seconds']:.0f} s: train loss {row['train_loss']:.4f}, "
-            f"valid loss {scores['loss']:.4f}, valid {name.replace('_', ' ')} {scores[name]:.4f}"
-        )
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
