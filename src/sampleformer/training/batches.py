@@ -12,6 +12,7 @@ from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
 from sampleformer.training.outputs import evaluation_batches
 
+_STEPS_TO_SEARCH = 1000
 Cut = Callable[[np.ndarray, int], Sequence[np.ndarray]]
 """From the sizes of the samples of a batch and the largest number of padded tokens to the places of each chunk's
 samples in the batch: `cut_by_length`, `cut_in_order`."""
@@ -37,16 +38,23 @@ class StepChunks(Dataset[list[Batch]]):
         self._sizes = samples.sizes
 
     def __getitem__(self, step: int) -> list[Batch]:
-        return [self._collate(step, rows) for rows in self.rows(step)]
+        return [self.collate(step, rows) for rows in self.rows(step)]
 
     def rows(self, step: int) -> list[np.ndarray]:
         """Indices of the samples of each chunk of a step."""
         batch = np.asarray(self._batches.batch(step))
         return [batch[places] for places in self._cut(self._sizes[batch], self._max_tokens)]
 
-    def _collate(self, step: int, rows: np.ndarray) -> Batch:
+    def largest(self) -> tuple[int, np.ndarray, int]:
+        """Step, samples and padded tokens of the chunk with the most of them, in the first pass or a part of it."""
+        steps = range(min(self._batches.batches_per_pass, _STEPS_TO_SEARCH))
+        chunks = [(step, rows, len(rows) * int(self._sizes[rows].max())) for step in steps for rows in self.rows(step)]
+        return max(chunks, key=lambda chunk: chunk[2])
+
+    def collate(self, step: int, rows: Sequence[int] | np.ndarray) -> Batch:
+        """Some of the samples of a step, as the step sees them."""
         seed = self._batches.seed
-        return collate([self._samples.drawn(row, np.random.default_rng([seed, step, row])) for row in rows.tolist()])
+        return collate([self._samples.drawn(row, np.random.default_rng([seed, step, row])) for row in map(int, rows)])
 
 
 class StepsToCheck:

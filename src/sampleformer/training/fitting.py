@@ -17,7 +17,7 @@ from sampleformer.data.source import Splits
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.model import TokenModel
 from sampleformer.training.callbacks.checkpoints import Checkpoints
-from sampleformer.training.callbacks.memory import ReturnMemory
+from sampleformer.training.callbacks.memory import ReturnMemory, SayMemory
 from sampleformer.training.callbacks.metrics_file import MetricsFile
 from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
@@ -82,7 +82,7 @@ def fit(
     if any(schedule is not None for _, schedule in schedules):
         around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
     if not quiet:
-        around.append(TrainingProgress(data.total_steps, metrics))
+        around += [SayMemory(data.chunks), TrainingProgress(data.total_steps, metrics)]
     trainer = _make_trainer(recipe, folder, data.checks, device, around)
     _run(trainer, module, data, folder.last_checkpoint if folder.last_checkpoint.exists() else None)
     return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, metrics.valid_scores())

@@ -56,7 +56,7 @@ class TrainingModule(LightningModule):
             class_weights=settings.class_weights,
             regression_loss=settings.regression_loss,
         )
-        self._step_loss = StepLoss(settings, model, self._objective)
+        self.step_loss = StepLoss(settings, model, self._objective)
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
         self._weights: list[Tensor] = []
@@ -74,7 +74,7 @@ class TrainingModule(LightningModule):
         assert isinstance(rate, LambdaLR)
         optimizer.zero_grad()
         sums: dict[str, Tensor] = {}
-        for part in self._step_loss(chunks):
+        for part in self.step_loss(chunks):
             with torch.autocast(self.device.type, enabled=False):  # Lightning turns it on for the whole step
                 self.manual_backward(part["loss"])
             for name, value in part.items():

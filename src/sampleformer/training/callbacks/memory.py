@@ -1,12 +1,43 @@
-"""Memory that the C library keeps for itself."""
+"""Memory of a training: what it will need, and what the C library keeps for itself."""
 
+import logging
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.allocator import return_freed_memory
+from sampleformer.training.batches import StepChunks
+from sampleformer.training.memory import ExpectedMemory, extrapolated, learning_bytes, present_bytes, saved_bytes
+from sampleformer.training.module import TrainingModule
 
 STEPS_BETWEEN = 50
+log = logging.getLogger("sampleformer")
+
+
+class SayMemory(Callback):
+    """Says before the first step how much memory the training will need at its peak.
+
+    Args:
+        chunks: the chunks of the training's steps, of which the largest needs most.
+    """
+
+    def __init__(self, chunks: StepChunks) -> None:
+        self._chunks = chunks
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sends a few samples of the largest chunk through the model, and leaves no trace."""
+        assert isinstance(pl_module, TrainingModule)
+        module, device = pl_module, pl_module.device
+        present = present_bytes(device)
+        step, rows, tokens = self._chunks.largest()
+
+        def activations(samples: int) -> int:
+            chunk = self._chunks.collate(step, [*rows[:1], *rows[-1:], *rows[1:-1]][:samples]).to(device)
+            with trainer.precision_plugin.train_step_context():
+                return saved_bytes(module.model, lambda: next(module.step_loss([chunk]))["loss"])
+
+        expected = ExpectedMemory(present, learning_bytes(module.model), extrapolated(len(rows), activations), tokens)
+        log.info("%s", expected)
 
 
 class ReturnMemory(Callback):
