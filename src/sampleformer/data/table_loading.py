@@ -104,7 +104,7 @@ class TableLoading:
     def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
         how = "as asked" if self.source.task else f"inferred from {self.reason}"
         sizes = ", ".join(f"{len(part)} {name}" for name, part in samples.items())
-        if set(self.columns) <= self.table.columns.keys():
+        if self.columns and set(self.columns) <= self.table.columns.keys():  # graphs say it themselves
             logger.info("%s: %s", self.table.path, self._column_words())
         logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task, how, encoding.words, sizes)
 

@@ -15,6 +15,7 @@ from sampleformer.data.graph.graph_tables import parse_graph_tables
 from sampleformer.data.graph.key_columns import KeyColumns
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.data.table import Table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 from tests.training.small import write_csv
 
@@ -60,7 +61,7 @@ def test_a_column_of_names_names_the_nodes(tmp_path: Path, name: str, order: str
     assert joined(rows.graphs[0]) == {(text(source), text(target)) for source, target in JOINED}
     ages = dict(zip(rows.graphs[0].names, rows.graphs[0].numbers[:, 0], strict=True))
     assert ages[text(5)] == 20 + list(numbers).index(5)
-    assert rows.used[0] == f"{tmp_path / 'nodes.csv'}: nodes: named by {name!r}; numbers age"
+    assert rows.used[0] == f"{tmp_path / 'nodes.csv'}: nodes: named by {name or 'Unnamed: 0'!r}; numbers age"
 
 
 @pytest.mark.parametrize("sides", SIDES)
@@ -148,9 +149,9 @@ def test_places_are_never_guessed(nodes: dict[str, list], edges: dict[str, list]
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (["a"], "found a list, an object or bytes, expected the name of a node"),
-        ({"a": 1}, "found a list, an object or bytes, expected the name of a node"),
-        (b"a", "found a list, an object or bytes, expected the name of a node"),
+        (["a"], "found a list of 1 values, expected the name of a node"),
+        ({"a": 1}, "found an object of 1 names, expected the name of a node"),
+        (b"a", "found 1 bytes that are no text, expected the name of a node"),
         (2.0**53, "found 9007199254740992.0, a number whose last digits are lost, expected the whole name of a node"),
         ("9.00719925474e+15", "found 9.00719925474e+15, a number whose last digits are lost"),
         ("1.23E+18", "found 1.23E+18, a number whose last digits are lost"),
@@ -191,7 +192,7 @@ def test_each_table_is_said_in_one_line(tmp_path: Path, caplog: pytest.LogCaptur
         GraphFiles(str(tmp_path), "team", identifiers=0).load()
     nodes, edges = (tmp_path / name for name in ("nodes.csv", "edges.csv"))
     assert caplog.messages[:2] == [
-        f"{nodes}: nodes: named by 'id'; numbers age; categories language; not used: Unnamed: 0",
+        f"{nodes}: nodes: named by 'id'; numbers age; categories language; label or split team; not used: Unnamed: 0",
         f"{edges}: edges: from 'src' to 'dst'; numbers hours",
     ]
 
@@ -207,7 +208,8 @@ def test_lists_and_objects_describe_nothing(tmp_path: Path, table_name: str, val
     for name, objects in rows.items():
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in objects))
     with pytest.raises(
-        InputError, match=rf"{table_name}.jsonl: row 3 .*column 'kind': found a list or an object, expected"
+        InputError,
+        match=rf"{table_name}.jsonl: row 3 .*column 'kind': found (a list of 2 values|an object of 1 names), expected",
     ):
         read_graphs(tmp_path, GraphFormat())
 
@@ -238,3 +240,25 @@ def test_numbers_are_the_same_in_any_order_of_rows(tmp_path: Path) -> None:
         ages = dict(zip(graph.names, graph.numbers[:, 0], strict=True))
         found.append({(s, t, ages[s], ages[t]) for s, t in joined(graph)})
     assert found[0] == found[1]
+
+
+def test_a_number_beside_which_all_others_vanish_is_refused(tmp_path: Path) -> None:
+    rows = [[k, k % 7 if k < 29 else 1e30, "ab"[k % 2]] for k in range(30)]
+    write_csv(tmp_path / "nodes.csv", ["id", "age", "team"], rows)
+    write_csv(tmp_path / "edges.csv", ["u", "v"], [[k, (k * 7) % 30] for k in range(30)])
+    with pytest.raises(
+        InputError, match=r"nodes.csv: row 30 \(line 31\): column 'age': found 1e\+30, beside which most"
+    ):
+        GraphFiles(str(tmp_path), "team", identifiers=0).load()
+
+
+def test_tables_of_graphs_are_read_as_other_programs_write_them(tmp_path: Path) -> None:
+    text = "id;größe;team\n" + "".join(f"{k};{k},5;{'ab'[k % 2]}\n" for k in range(30))
+    (tmp_path / "nodes.csv").write_bytes(text.encode("cp1252"))
+    (tmp_path / "edges.csv").write_text("u;v\n" + "".join(f"{k};{(k * 7) % 30}\n" for k in range(30)))
+    written = TableFormat(separator=";", encoding="cp1252", decimal=",")
+    with pytest.raises(InputError, match="found '0,5', expected a finite number; give --decimal , if"):
+        GraphFiles(str(tmp_path), "team", format=TableFormat(separator=";", encoding="cp1252")).load()
+    splits = GraphFiles(str(tmp_path), "team", identifiers=0, format=written).load()
+    assert splits.encoding.inputs["features"] == 1
+    assert len(splits.encoding.read(tmp_path, targets=True)) == 1

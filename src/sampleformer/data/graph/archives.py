@@ -9,11 +9,10 @@ import numpy as np
 
 from sampleformer.data.graph.array_features import ArrayFeatures
 from sampleformer.data.graph.array_file import ArrayFile
-from sampleformer.data.graph.feature_columns import listed
 from sampleformer.data.graph.folds import FOLDS, NEVER
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.graph_format import Codes
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed
 
 COUNTS = ("num_nodes", "num_edges")
 SIDES = ("src", "dst")

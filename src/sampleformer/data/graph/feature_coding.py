@@ -122,14 +122,24 @@ class FeatureCoding:
 
 
 def _moments(numbers: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    count = max(1, sum(len(values) for values in numbers))
-    mean = sum(values.sum(axis=0, dtype=np.float64) for values in numbers) / count
-    square = sum(((values - mean) ** 2).sum(axis=0, dtype=np.float64) for values in numbers) / count
-    flags = np.all([np.isin(values, _FLAGS).all(axis=0) for values in numbers], axis=0)
-    deviation = np.sqrt(square)
-    rounding = 1e-12 * np.abs(mean)  # what a constant column may deviate by
-    deviation = np.where(flags | (deviation <= rounding), 1.0, deviation)
-    return tuple(np.where(flags, 0.0, mean).tolist()), tuple(deviation.tolist())
+    """Mean and deviation of each number, without overflow or underflow; 0 and 1 of flags."""
+    filled = [values for values in numbers if len(values)]
+    width = numbers[0].shape[1]
+    if not filled:
+        return (0.0,) * width, (1.0,) * width
+    count = sum(map(len, filled))
+    least, most = (
+        least_or_most([least_or_most(values, axis=0) for values in filled], axis=0).astype(np.float64)
+        for least_or_most in (np.min, np.max)
+    )
+    differ = most > least
+    middle = np.where(differ, 0.5 * least + 0.5 * most, most)
+    reach = np.where(differ, most - middle, 1.0)
+    mean = sum(((values - middle) / reach).sum(axis=0) for values in filled) / count
+    square = sum((((values - middle) / reach - mean) ** 2).sum(axis=0) for values in filled) / count
+    flags = np.all([np.isin(values, _FLAGS).all(axis=0) for values in filled], axis=0)
+    deviation = np.where(flags | ~differ, 1.0, np.sqrt(square) * reach)
+    return tuple(np.where(flags, 0.0, mean * reach + middle).tolist()), tuple(deviation.tolist())
 
 
 def _frequent(parts: Sequence[np.ndarray], name: str) -> tuple[Category, ...]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from sampleformer.data.column_values import as_float, label_text, parse_numbers
+from sampleformer.data.column_values import as_float, has_decimal_comma, label_text, parse_numbers, value_words
 from sampleformer.data.report import RowReport
+from sampleformer.data.standardisation import check_scales
 from sampleformer.data.table import Table
-from sampleformer.errors import NAMES_SHOWN
+from sampleformer.errors import listed
 
 _MOST = 0.9  # of the fields of a column of numbers
 
@@ -44,12 +45,14 @@ class FeatureColumns:
             tuple(name for name in names if name in numbers), tuple(name for name in names if name not in numbers)
         )
 
-    def parse(self, table: Table, report: RowReport) -> tuple[np.ndarray, np.ndarray]:
+    def parse(self, table: Table, report: RowReport, *, learning: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The values of the columns.
 
         Args:
             table: the table.
             report: is told of rows where a number is missing or not finite.
+            learning: whether the columns are standardised by what these rows hold, so that a number beside which all
+                others vanish is reported too.
 
         Returns:
             ``(rows, numbers)`` float64, and ``(rows, categories)`` texts as objects.
@@ -61,10 +64,13 @@ class FeatureColumns:
         for place, name in enumerate(self.categories):
             values = table.column(name)
             for row, value in enumerate(values):
-                if isinstance(value, dict | list):
-                    report.add(row, f"column {name!r}: found a list or an object, expected a text or a number")
+                if isinstance(value, dict | list | bytes):
+                    report.add(row, f"column {name!r}: found {value_words(value)}, expected a text or a number")
             categories[:, place] = [label_text(value) or "" for value in values]
-        return parse_numbers(table, list(self.numbers), report), categories
+        numbers = parse_numbers(table, list(self.numbers), report)
+        if learning:
+            check_scales(numbers, list(self.numbers), report)
+        return numbers, categories
 
     @property
     def words(self) -> str:
@@ -73,18 +79,8 @@ class FeatureColumns:
         return "; ".join(f"{kind} {listed(names)}" for kind, names in kinds.items() if names)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names in words, the first ones if they are many.
-
-    Example:
-        >>> listed(["a", "b"])
-        'a, b'
-    """
-    more = f", … ({len(names)} in all)" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(" ".join(name.split()) or repr(name) for name in names[:NAMES_SHOWN]) + more
-
-
 def _holds_numbers(table: Table, name: str) -> bool:
     known = [value for value in table.column(name) if label_text(value) is not None]
-    numbers = sum(as_float(value) is not None for value in known)
+    # One with a decimal comma is found wrong where it is parsed, unless the table says that it has such.
+    numbers = sum(as_float(value, table.decimal) is not None or has_decimal_comma(value) for value in known)
     return bool(known) and numbers >= _MOST * len(known)

@@ -9,6 +9,7 @@ from sampleformer.data.graph.graph_reading import GraphPaths, read_graphs, read_
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import GraphSource
 from sampleformer.data.graph.places import Places
+from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 
 
@@ -37,6 +38,7 @@ class GraphFiles(GraphSource):
         limit: use at most so many graphs of each split.
         seed: seed of the splits.
         on_error: "stop" at the first wrong row, or "skip": the graph that it belongs to is left out.
+        format: separator, encoding and decimal mark of tables, where they do not say them.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class GraphFiles(GraphSource):
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
+        format: TableFormat | None = None,
     ) -> None:
         self.paths = GraphPaths(path, nodes, edges, graphs)
         named = path or edges or nodes
@@ -73,14 +76,17 @@ class GraphFiles(GraphSource):
             limit=limit,
             seed=seed,
             on_error=on_error,
+            format=format,
         )
         self.columns = columns
         self.edge_columns = edge_columns
         self.directed = directed
 
     def read(self) -> GraphRows:
-        format = GraphFormat(directed=self.directed, left_out=self.left_out)
-        return read_graphs(self.paths, format, self.on_error, columns=(self.columns, self.edge_columns))
+        read_as = GraphFormat(directed=self.directed, left_out=self.left_out)
+        return read_graphs(
+            self.paths, read_as, self.on_error, columns=(self.columns, self.edge_columns), tables=self.table_format
+        )
 
     def read_part(self, path: str | os.PathLike[str]) -> GraphRows:
-        return read_like_others(path, self.format, self.on_error)
+        return read_like_others(path, self.format, self.on_error, self.table_format)

@@ -90,7 +90,7 @@ class GraphInputs(Inputs, kind="graph"):
         return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
 
     def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> GraphRows:
-        return read_like_others(path, self.format, on_error)
+        return read_like_others(path, self.format, on_error, format)
 
     def target_rows(
         self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str

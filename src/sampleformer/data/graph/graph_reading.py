@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sampleformer.data.graph.archives import SPLITS, read_graph_archive
-from sampleformer.data.graph.feature_columns import FeatureColumns, listed
+from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.graph_tables import parse_graph_tables
@@ -18,7 +18,8 @@ from sampleformer.data.graph.pyg_files import read_pyg_file
 from sampleformer.data.graph.pyg_rows import rows_of_pyg, target_columns
 from sampleformer.data.graph.raw_graph import RawGraph, raw_graphs
 from sampleformer.data.table import SUFFIXES, Table, read_table
-from sampleformer.errors import InputError
+from sampleformer.data.table_format import TableFormat
+from sampleformer.errors import InputError, listed
 
 TABLES = (NODES, EDGES, GRAPHS, PAIRS)
 _ENDINGS = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))
@@ -70,6 +71,7 @@ def read_graphs(
     on_error: str = "stop",
     *,
     columns: Asked = (None, None),
+    tables: TableFormat | None = None,
 ) -> GraphRows:
     """Reads graphs: a folder of tables, a table of edges, or a file .npz or .pt.
 
@@ -79,6 +81,7 @@ def read_graphs(
         on_error: "stop" at the first wrong row, or "skip": the graph that it belongs to is left out.
         columns: names of the columns that describe nodes, and of those that describe edges, where the format does not
             say. None: all that are not for anything else.
+        tables: how files of tables are written, where they do not say.
 
     Raises:
         InputError: if something is wrong with a file, a column or a row.
@@ -89,16 +92,18 @@ def read_graphs(
         return _rows_of_archive(str(paths.path), format)
     if suffix == ".pt":
         return rows_of_pyg(str(paths.path), read_pyg_file(str(paths.path)), format)
-    return _rows_of_tables(paths.tables(), format, on_error, columns)
+    return _rows_of_tables(paths.tables(), format, on_error, columns, tables)
 
 
-def read_like_others(path: str | os.PathLike[str], format: GraphFormat, on_error: str) -> GraphRows:
+def read_like_others(
+    path: str | os.PathLike[str], format: GraphFormat, on_error: str, tables: TableFormat | None = None
+) -> GraphRows:
     """Reads graphs that must be like those that taught their format.
 
     Raises:
         InputError: as `read_graphs`; or if edges lead one way only here or only there.
     """
-    rows = read_graphs(path, format, on_error)
+    rows = read_graphs(path, format, on_error, tables=tables)
     if rows.graphs[0].directed != format.directed:
         words = ("undirected", "directed")
         raise InputError(
@@ -147,12 +152,18 @@ def _rows_of_archive(path: str, format: GraphFormat) -> GraphRows:
     return graph_rows(path, raw, columns, format=replace(format, codes=codes), used=[f"{path}: {archive.used}"])
 
 
-def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, asked: Asked) -> GraphRows:
+def _rows_of_tables(
+    paths: dict[str, str], format: GraphFormat, on_error: str, asked: Asked, written: TableFormat | None
+) -> GraphRows:
     # Graphs may have no edges, but then their nodes must be listed.
-    tables = {name: read_table(path, empty_allowed=name == EDGES and NODES in paths) for name, path in paths.items()}
+    tables = {
+        name: read_table(path, format=written, empty_allowed=name == EDGES and NODES in paths)
+        for name, path in paths.items()
+    }
     pairs = tables.pop(PAIRS, None)
     nodes, edges, graphs = (tables.get(name) for name in (NODES, EDGES, GRAPHS))
     keys = KeyColumns.of(tables, format.left_out)
+    learning = format.node_columns is None and format.edge_columns is None
     format = _completed(format, tables, keys, asked)
     parsed = parse_graph_tables(
         nodes,
@@ -162,6 +173,7 @@ def _rows_of_tables(paths: dict[str, str], format: GraphFormat, on_error: str, a
         node_columns=format.node_columns,
         edge_columns=format.edge_columns,
         on_error=on_error,
+        learning=learning,
     )
     where = paths.get("graphs") or paths.get("nodes") or paths["edges"]
     if not parsed:
@@ -195,13 +207,15 @@ def _used(tables: dict[str, Table], keys: KeyColumns, format: GraphFormat) -> li
             GRAPHS: "",
         }[name]
         graph = keys.graph.get(name)
-        used = {*keys.taken(name).difference(keys.repeated.get(name, ())), *format.left_out}
+        asked = [column for column in tables[name].columns if column in format.left_out]
+        used = {*keys.taken(name).difference(keys.repeated.get(name, ())), *asked}
         used |= {*columns.numbers, *columns.categories} if columns is not None else set()
         unused = [column for column in tables[name].columns if column not in used]
         parts = [
             named,
             f"graph {graph!r}" if graph is not None else "",
             columns.words if columns is not None else "",
+            f"label or split {listed(asked)}" if asked else "",
             f"not used: {listed(unused)}" if unused else "",
         ]
         lines.append(f"{tables[name].path}: {name}: " + "; ".join(part for part in parts if part))
@@ -213,6 +227,7 @@ def _listed(table: Table, kept: list[int], rows: GraphRows) -> GraphRows:
     return replace(
         rows,
         path=table.path,
+        decimal=table.decimal,
         columns=dict(rows.columns) | {name: [values[row] for row in kept] for name, values in table.columns.items()},
         rows=[table.rows[row] for row in kept],
         lines=None if table.lines is None else [table.lines[row] for row in kept],

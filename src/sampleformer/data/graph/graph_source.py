@@ -19,6 +19,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table import Table
+from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
@@ -43,6 +44,7 @@ class GraphSource(TableSource):
         limit: use at most so many graphs of each split.
         seed: seed of the splits.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
+        format: separator, encoding and decimal mark of tables, where they do not say them.
     """
 
     def __init__(
@@ -57,9 +59,19 @@ class GraphSource(TableSource):
         limit: int | None,
         seed: int,
         on_error: str,
+        format: TableFormat | None = None,
     ) -> None:
         super().__init__(
-            path, label, valid=valid, test=test, task=task, id=None, limit=limit, seed=seed, on_error=on_error
+            path,
+            label,
+            valid=valid,
+            test=test,
+            task=task,
+            id=None,
+            limit=limit,
+            seed=seed,
+            on_error=on_error,
+            format=format,
         )
         self.places = places
         self.format = GraphFormat()

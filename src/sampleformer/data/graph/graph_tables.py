@@ -26,6 +26,7 @@ def parse_graph_tables(
     node_columns: FeatureColumns | None = None,
     edge_columns: FeatureColumns | None = None,
     on_error: str = "stop",
+    learning: bool = False,
 ) -> list[TableGraph]:
     """The graphs that up to three tables describe.
 
@@ -49,6 +50,7 @@ def parse_graph_tables(
         node_columns: the columns that describe nodes; None: none.
         edge_columns: the columns that describe edges; None: none.
         on_error: "stop" or "skip".
+        learning: whether columns of numbers are standardised by what these tables hold.
 
     Returns:
         The graphs, in the order of their table, or else in that in which they occur.
@@ -65,7 +67,8 @@ def parse_graph_tables(
         (['a', 'b', 'c'], [[0, 1], [1, 2]])
     """
     tables = {NODES: nodes, EDGES: edges, GRAPHS: graphs}
-    reading = TableReading({name: table for name, table in tables.items() if table is not None}, keys, on_error)
+    given = {name: table for name, table in tables.items() if table is not None}
+    reading = TableReading(given, keys, on_error, learning=learning)
     listed = reading.listed()
     node_list, node_values = reading.nodes(node_columns or FeatureColumns(), listed)
     edge_list, edge_values = reading.edges(edge_columns or FeatureColumns(), node_list)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from sampleformer.data.column_values import label_text
+from sampleformer.data.column_values import label_text, value_words
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
 from sampleformer.errors import InputError
@@ -118,7 +118,7 @@ def read_names(table: Table, column: str, of: str, report: RowReport) -> list[st
     found = []
     for row, value in enumerate(table.column(column)):
         if value is not None and not isinstance(value, _SCALARS):
-            report.add(row, f"column {column!r}: found a list, an object or bytes, expected the name of a {of}")
+            report.add(row, f"column {column!r}: found {value_words(value)}, expected the name of a {of}")
             value = None
         elif _is_rounded(value):
             report.add(

@@ -62,7 +62,7 @@ class LinkLoading:
         for place, graph in enumerate(self.graphs):
             graphs[place] = _without(graph, np.concatenate([found["valid"][place], found["test"][place]]))
         inputs = self.source.learn_inputs([], graphs)
-        encoding = Encoding(inputs, MultiLabelTarget(self.source.labels), level="pair")
+        encoding = Encoding(inputs, MultiLabelTarget(self.source.labels), level="pair", format=self.source.table_format)
         sets = encoding.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
         samples = {}
         for number, name in enumerate(_PARTS):

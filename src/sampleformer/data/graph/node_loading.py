@@ -63,7 +63,7 @@ class NodeLoading:
         targets = learn_targets(self.task, self.source.labels, values[part == 0], self.nodes.path)
         trained = np.unique(self.graph_of[self.known[part == 0]])
         inputs = self.source.learn_inputs([], self.rows.graphs[trained])
-        encoding = Encoding(inputs, targets, level="token")
+        encoding = Encoding(inputs, targets, level="token", format=self.source.table_format)
         numbers = scattered(targets, values, self.known, len(self.nodes), report)
         samples = self._samples(encoding, numbers, part)
         for name, path in self._files().items():

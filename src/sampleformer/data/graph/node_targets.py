@@ -19,12 +19,13 @@ def known_rows(table: Table, columns: list[str]) -> np.ndarray:
     return np.flatnonzero(known)
 
 
-def rows_of(table: Table, rows: np.ndarray) -> Table:
+def rows_of(table: Table, index: np.ndarray) -> Table:
     """Some rows of a table."""
-    chosen = rows.tolist()
+    chosen = index.tolist()
     columns = {name: [values[row] for row in chosen] for name, values in table.columns.items()}
     lines = None if table.lines is None else [table.lines[row] for row in chosen]
-    return Table(table.path, columns, [table.rows[row] for row in chosen], lines)
+    rows = [table.rows[row] for row in chosen]
+    return Table(table.path, columns, rows, lines, decimal=table.decimal)
 
 
 def parse_known(task: str, table: Table, columns: list[str], report: RowReport) -> np.ndarray:

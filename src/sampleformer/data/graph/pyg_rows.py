@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from sampleformer.data.graph.feature_columns import listed
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.pyg import PygGraph
 from sampleformer.data.graph.raw_graph import raw_graphs
 from sampleformer.data.table import Table
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed
 
 
 def rows_of_pyg(path: str, graphs: list[PygGraph], format: GraphFormat | None = None) -> GraphRows:

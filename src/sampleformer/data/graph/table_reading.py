@@ -25,18 +25,20 @@ class TableReading:
         tables: those of "nodes", "edges" and "graphs" that there are.
         keys: which columns name what. None: they are found by their names.
         on_error: "stop" or "skip".
+        learning: whether columns of numbers are standardised by what these tables hold.
 
     Raises:
         InputError: if there are neither nodes nor edges.
     """
 
-    def __init__(self, tables: dict[str, Table], keys: KeyColumns | None, on_error: str) -> None:
+    def __init__(self, tables: dict[str, Table], keys: KeyColumns | None, on_error: str, *, learning: bool) -> None:
         main = NODES if NODES in tables else EDGES
         if main not in tables:
             raise InputError("graphs from tables: found neither nodes nor edges, expected at least one of the two")
         self._tables, self._main = tables, main
         self._keys = KeyColumns.of(tables) if keys is None else keys
         self._on_error = on_error
+        self._learning = learning
         self.path = tables[main].path
         self._single = None if GRAPHS in tables or self._keys.graph else Path(self.path).name
         self._ends: Ends | None = None
@@ -83,7 +85,9 @@ class TableReading:
             numbers, categories = _no_values(len(found.keys))
         else:
             found = nodes_of_table(table, self._keys.node, names, report)
-            numbers, categories = (values[found.rows] for values in columns.parse(table, report))
+            numbers, categories = (
+                values[found.rows] for values in columns.parse(table, report, learning=self._learning)
+            )
         self._finish(report, lambda row: [names[row]])
         return found, (numbers, categories)
 
@@ -96,7 +100,7 @@ class TableReading:
         names = self._names_of_edges(report)
         ends = self._read_ends(table, report) if self._ends is None else self._ends
         found = edges_of_table(self._keys.ends, ends, nodes, names, report)
-        numbers, categories = columns.parse(table, report)
+        numbers, categories = columns.parse(table, report, learning=self._learning)
         owners = nodes.graphs_of()
 
         def graphs_of(row: int) -> Iterable[str | None]:
