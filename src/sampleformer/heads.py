@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from sampleformer.embed.fields import check_indices
 from sampleformer.errors import nearest
 from sampleformer.functional.gathering import rows_at
 from sampleformer.modules import Module
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 
 class AttentionPooling(Module):
@@ -23,13 +24,14 @@ class AttentionPooling(Module):
         super().__init__()
         self.score = nn.Linear(width, 1)
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
+    def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b d"]:
         """One vector a set."""
-        tokens = tokens.without_padding()
+        tokens = as_tokens(tokens).without_padding()
         return (self.weights(tokens)[:, None, :] @ tokens.features).squeeze(1)
 
-    def weights(self, tokens: Tokens) -> Float[Tensor, "b n"]:
+    def weights(self, tokens: Tokens | Tensor) -> Float[Tensor, "b n"]:
         """The weight of each token; they sum to one, or to zero for a set without tokens."""
+        tokens = as_tokens(tokens)
         scores = self.score(tokens.features).squeeze(-1)
         if tokens.mask is None:
             return scores.softmax(-1)
@@ -44,8 +46,9 @@ class MeanPooling(Module):
     def __init__(self, width: int) -> None:
         super().__init__()
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
+    def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b d"]:
         """One vector a set."""
+        tokens = as_tokens(tokens)
         if tokens.mask is None:
             return tokens.features.mean(1)
         total = tokens.features.masked_fill(~tokens.mask[:, :, None], 0).sum(1)
@@ -58,8 +61,9 @@ class MaxPooling(Module):
     def __init__(self, width: int) -> None:
         super().__init__()
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "b d"]:
+    def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b d"]:
         """One vector a set."""
+        tokens = as_tokens(tokens)
         if tokens.mask is None:
             return tokens.features.amax(1)
         largest = tokens.features.masked_fill(~tokens.mask[:, :, None], -torch.inf).amax(1)
@@ -90,7 +94,7 @@ class SetHead(Module):
         self.pooling = POOLINGS[pooling](width)
         self.output = nn.Linear(width, outputs)
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "b outputs"]:
+    def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b outputs"]:
         """One answer a set."""
         return self.output(self.pooling(tokens))
 
@@ -112,8 +116,9 @@ class TokenHead(Module):
             raise ValueError(f"outputs is {outputs}, expected at least 1")
         self.output = nn.Linear(width, outputs)
 
-    def forward(self, tokens: Tokens) -> Float[Tensor, "b n outputs"]:
+    def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b n outputs"]:
         """One answer a token."""
+        tokens = as_tokens(tokens)
         answers = self.output(tokens.without_padding().features)
         return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)
 
@@ -142,13 +147,18 @@ class PairHead(Module):
             nn.Linear((3 if directed else 2) * width, width), nn.GELU(), nn.Linear(width, outputs)
         )
 
-    def forward(self, tokens: Tokens, pairs: Int64[Tensor, "b p 2"]) -> Float[Tensor, "b p outputs"]:
+    def forward(self, tokens: Tokens | Tensor, pairs: Int64[Tensor, "b p 2"]) -> Float[Tensor, "b p outputs"]:
         """One answer a pair.
 
         Args:
             tokens: from the encoder.
             pairs: indices of the two tokens of each.
+
+        Raises:
+            InputError: if an index is that of no token.
         """
+        tokens = as_tokens(tokens)
+        check_indices(pairs, tokens.length, "a pair")
         first, second = (rows_at(tokens.features, pairs[..., place]) for place in (0, 1))
         if self.directed:
             return self.answer(torch.cat([first, second, first * second], dim=-1))

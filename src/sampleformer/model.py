@@ -23,7 +23,7 @@ from sampleformer.files import write_json, written_whole
 from sampleformer.heads import PairHead, SetHead, TokenHead
 from sampleformer.modules import Module
 from sampleformer.settings import Component, Settings, validate
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 
 class ModelSettings(Settings):
@@ -124,7 +124,7 @@ class TokenModel(Module):
         except ValueError as error:
             raise InputError(f"model: {error}") from error
 
-    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
+    def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, for `forward`."""
         return self.encoder.draw_noise(self.embed(tokens), generator)
 
@@ -140,7 +140,7 @@ class TokenModel(Module):
 
     def forward(
         self,
-        tokens: Tokens,
+        tokens: Tokens | Tensor,
         *,
         pairs: Int64[Tensor, "b p 2"] | None = None,
         noise: Sequence[Noise | None] | None = None,
@@ -148,11 +148,16 @@ class TokenModel(Module):
         """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each raw token, or ``(b, p, outputs)`` for each pair.
 
         Args:
-            tokens: raw, as the data has them. The embedding may add others after them (edges), which get no answer.
+            tokens: raw, as the data has them; a tensor stands for tokens of which none is padding. The embedding may
+                add others after them (edges), which get no answer.
             pairs: the two tokens of each pair asked about, for a model of pairs; in the place of padding anything
                 below n.
             noise: from `draw_noise`, used in training only; None: drawn in each layer.
+
+        Raises:
+            InputError: if the tokens are not what the model was made for.
         """
+        tokens = as_tokens(tokens)
         encoded = self.encoder(self.embed(tokens), noise=noise)
         if self.level == "pair":
             return self.head(encoded, pairs)
@@ -160,7 +165,7 @@ class TokenModel(Module):
         return answers[:, : tokens.length] if self.level == "token" else answers
 
     @torch.no_grad()
-    def select(self, tokens: Tokens) -> list[Selection]:
+    def select(self, tokens: Tokens | Tensor) -> list[Selection]:
         """The tokens that each head of each layer attends to, in evaluation mode."""
         training = self.training
         self.eval()

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from sampleformer.edges import Edges
+from sampleformer.errors import InputError
 from sampleformer.trees import tree_node
 
 # What a field holds for each token, for the checks.
@@ -56,6 +57,11 @@ class Tokens:
     def __post_init__(self) -> None:
         if not isinstance(self.features, Tensor) or torch.compiler.is_compiling():
             return  # tree utilities rebuild the structure with placeholders in the place of tensors
+        if self.features.ndim < 2:
+            raise InputError(
+                f"features have shape {tuple(self.features.shape)}, expected (batch, tokens) or (batch, tokens, …); "
+                "of a single set of tokens, give features[None]"
+            )
         for name, dimensions in _PER_TOKEN.items():
             value = getattr(self, name)
             if isinstance(value, Tensor):
@@ -104,6 +110,46 @@ class Tokens:
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
         """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
         return pytree.tree_map_only(Tensor, lambda tensor: tensor.to(device, non_blocking=non_blocking), self)
+
+
+def as_tokens(given: Tokens | Tensor) -> Tokens:
+    """Tokens as they are; a tensor as the features of tokens of which none is padding.
+
+    Raises:
+        InputError: if it is neither.
+
+    Example:
+        >>> as_tokens(torch.zeros(2, 5, 8)).length
+        5
+    """
+    if isinstance(given, Tokens):
+        return given
+    if not isinstance(given, Tensor):
+        raise InputError(f"tokens is a {type(given).__name__}, expected Tokens or a tensor (batch, tokens, width)")
+    return Tokens(given)
+
+
+def vectors_of_width(given: Tokens | Tensor, width: int, name: str = "tokens") -> Tokens:
+    """Tokens that carry vectors of a model's width; a tensor as in `as_tokens`.
+
+    Args:
+        given: Tokens, or their features ``(b, n, d)``.
+        width: d.
+        name: Name of the argument, for the message.
+
+    Raises:
+        InputError: if they do not.
+    """
+    tokens = as_tokens(given)
+    features = tokens.features
+    if features.ndim != 3 or features.shape[2] != width:
+        hint = "; of a single set of tokens, give features[None]" if features.ndim == 2 else ""
+        raise InputError(
+            f"{name} have features of shape {tuple(features.shape)}, expected (batch, tokens, width = {width}){hint}"
+        )
+    if not features.is_floating_point():
+        raise InputError(f"{name} have features of {features.dtype}, expected floating-point; codes need an embedding")
+    return tokens
 
 
 _FIELDS = tuple(each.name for each in fields(Tokens))

@@ -11,10 +11,11 @@ from sampleformer.attention.mixings import Mixing, ScoredMixing
 from sampleformer.attention.projection import project_by_group
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
+from sampleformer.errors import InputError
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import Module, start_with
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens, vectors_of_width
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
 """The random numbers of one training pass: the sampler's and the mixing's."""
@@ -96,7 +97,10 @@ class Attention(Module):
         return 2 * self.width // self.heads + int(self.mixing.leaks)
 
     def draw_noise(
-        self, tokens: Tokens, context: Tokens | None = None, generator: torch.Generator | None = None
+        self,
+        tokens: Tokens | Tensor,
+        context: Tokens | Tensor | None = None,
+        generator: torch.Generator | None = None,
     ) -> Noise | None:
         """The random numbers of one training pass; None if the method needs none.
 
@@ -105,14 +109,15 @@ class Attention(Module):
             context: what will be attended to; None: the tokens themselves.
             generator: source of randomness; None: torch's global one.
         """
-        of_sampler = self.sampler.draw_noise(tokens if context is None else context, generator)
+        tokens = as_tokens(tokens)
+        of_sampler = self.sampler.draw_noise(tokens if context is None else as_tokens(context), generator)
         of_mixing = self.mixing.draw_noise(tokens, generator)
         return None if of_sampler is None and of_mixing is None else (of_sampler, of_mixing)
 
     def forward(
         self,
-        tokens: Tokens,
-        context: Tokens | None = None,
+        tokens: Tokens | Tensor,
+        context: Tokens | Tensor | None = None,
         *,
         noise: Noise | None = None,
         return_selection: bool = False,
@@ -120,7 +125,7 @@ class Attention(Module):
         """Attends.
 
         Args:
-            tokens: the queries, features ``(b, n, d)``.
+            tokens: the queries, features ``(b, n, d)``. A tensor stands for tokens of which none is padding.
             context: what they attend to; None: the tokens themselves.
             noise: from `draw_noise`, used in training only; None: drawn here.
             return_selection: also say which tokens each head attended to.
@@ -129,10 +134,13 @@ class Attention(Module):
             One vector a token, zero at masked tokens and where there is nothing to attend to.
 
         Raises:
+            InputError: if the features are no vectors of the width, or the context is of another batch.
             NonFiniteScores: if the sampler's scores are NaN or infinite.
         """
-        tokens = tokens.without_padding()
-        context = tokens if context is None else context.without_padding()
+        tokens = vectors_of_width(tokens, self.width).without_padding()
+        context = tokens if context is None else vectors_of_width(context, self.width, "context").without_padding()
+        if context.batch != tokens.batch:
+            raise InputError(f"context has {context.batch} sets of tokens, expected {tokens.batch}, as the tokens have")
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
         of_sampler, of_mixing = noise if self.training and noise is not None else (None, None)

@@ -13,7 +13,7 @@ from sampleformer.bench.settings import SpeedSettings
 from sampleformer.encoder import Encoder
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.settings import Component
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 
 class TokenwiseFloor(Attention):
@@ -33,13 +33,14 @@ class TokenwiseFloor(Attention):
 
     def forward(
         self,
-        tokens: Tokens,
-        context: Tokens | None = None,
+        tokens: Tokens | Tensor,
+        context: Tokens | Tensor | None = None,
         *,
         noise: Noise | None = None,
         return_selection: bool = False,
     ) -> Tensor | tuple[Tensor, Selection]:
         """Projects each token by itself; the selection is empty."""
+        tokens = as_tokens(tokens)
         features = tokens.features
         # In blocks as wide as the attentions', so that it pays the same for them.
         result = tokenwise(lambda block: self.output(self.query(self.norm(block))), features, widest=self.width)

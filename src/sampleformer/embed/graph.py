@@ -11,11 +11,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from sampleformer.edges import Edges
-from sampleformer.embed.fields import given
+from sampleformer.embed.fields import check_indices, codes, numbers
 from sampleformer.errors import InputError, nearest
 from sampleformer.functional.gathering import rows_at
+from sampleformer.functional.tracing import is_exporting, is_readable
 from sampleformer.modules import Module, start_with
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 EDGE_TOKENS = ("each", "pair", "none")
 
@@ -84,6 +85,11 @@ class GraphEmbed(Module):
         if directed and edge_tokens == "pair":
             raise ValueError("edge_tokens is 'pair', expected 'each' or 'none' where edges are directed")
         self.width = width
+        self.vocabularies = vocabularies
+        self.features = features
+        self.edge_features = edge_features
+        self.encodings = encodings
+        self.identifiers = identifiers
         self.edge_tokens = edge_tokens
         self.node = CodeSum(vocabularies, width) if vocabularies is not None else numbers_to_width(features or 0, width)
         self.encode = nn.Linear(encodings, width, bias=False) if encodings else None
@@ -97,20 +103,24 @@ class GraphEmbed(Module):
         if self.scale is not None:
             nn.init.zeros_(self.scale)
 
-    def forward(self, tokens: Tokens) -> Tokens:
+    def forward(self, tokens: Tokens | Tensor) -> Tokens:
         """Node tokens ``(b, n, d)`` and after them edge tokens; the edges still join the nodes.
 
         Raises:
-            InputError: if the tokens have no edges, or none of the encodings or identifiers that are expected.
+            InputError: if the tokens have no edges, or none of the encodings or identifiers that are expected, or other
+                codes or numbers than the model was made for.
         """
+        tokens = as_tokens(tokens)
         if tokens.edges is None:
             raise InputError("the tokens have no edges, expected those of graphs")
         tokens = tokens.without_padding()
+        assert tokens.edges is not None
+        check_indices(tokens.edges.source, tokens.length, "the source of an edge")
+        check_indices(tokens.edges.target, tokens.length, "the target of an edge")
         nodes = self._nodes(tokens)
         left, right = self._sides(nodes, tokens)
         parts, masks = [nodes + left + right], [tokens.mask]
         if self.edge_tokens != "none":
-            assert tokens.edges is not None
             made, mask = self._edges(tokens.edges, left, right)
             parts.append(made)
             masks.append(mask)
@@ -122,21 +132,29 @@ class GraphEmbed(Module):
 
     def _nodes(self, tokens: Tokens) -> Tensor:
         features = tokens.features
-        nodes = self.node(features if features.ndim == 3 else features[..., None])
+        if self.vocabularies is not None:
+            features = codes(features if features.ndim == 3 else features[..., None], self.vocabularies)
+        elif self.features:
+            features = numbers(features, "features", self.features)
+        nodes: Tensor = self.node(features)
         if self.encode is not None:
-            nodes = nodes + self.encode(given(tokens.encodings, "encodings"))
+            nodes = nodes + self.encode(numbers(tokens.encodings, "encodings", self.encodings))
         return nodes
 
     def _sides(self, nodes: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """What stands for a node as the source and as the target of an edge."""
         sides = self.sides(nodes)
         if self.identify is not None and self.scale is not None:
-            sides = sides + F.softplus(self.scale) * self.identify(given(tokens.identifiers, "identifiers"))
+            identifiers = numbers(tokens.identifiers, "identifiers", self.identifiers)
+            sides = sides + F.softplus(self.scale) * self.identify(identifiers)
         left, right = sides.chunk(2, dim=-1)
         return left, right
 
     def _edges(self, edges: Edges, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor | None]:
-        made = self.edge(edges.features.to(left.dtype)) + rows_at(left, edges.source) - rows_at(right, edges.target)
+        carried = (
+            numbers(edges.features, "features of edges", self.edge_features) if self.edge_features else edges.features
+        )
+        made = self.edge(carried.to(left.dtype)) + rows_at(left, edges.source) - rows_at(right, edges.target)
         if self.edge_tokens == "each":
             return made, edges.mask
         return made.unflatten(1, (-1, 2)).mean(2), None if edges.mask is None else edges.mask[:, ::2]
@@ -157,19 +175,25 @@ class CodeSum(Module):
     """
 
     first: Tensor
+    sizes: Tensor
 
     def __init__(self, vocabularies: Sequence[int], width: int) -> None:
         super().__init__()
         if not vocabularies or min(vocabularies) < 1:
             raise ValueError(f"vocabularies is {list(vocabularies)}, expected at least one number of at least 1")
-        self.table = nn.EmbeddingBag(sum(vocabularies), width, mode="sum")
+        self.codes = sum(vocabularies)
+        self.table = nn.EmbeddingBag(self.codes, width, mode="sum")
         start_with(self.table, functools.partial(_normal, deviation=len(vocabularies) ** -0.5))
         self.register_value("first", [0, *accumulate(vocabularies)][:-1])
+        self.register_value("sizes", list(vocabularies))
 
     def forward(self, codes: Int64[Tensor, "b n c"]) -> Float[Tensor, "b n d"]:
         """One vector a token."""
-        rows = (codes + self.first).flatten(0, 1)
-        summed: Tensor = self.table(rows)
+        rows = codes + self.first
+        if not is_readable(codes) and not is_exporting():
+            # Nobody has looked at the codes, and one that is too large is another feature's: no row, torch refuses it.
+            rows = torch.where((codes >= 0) & (codes < self.sizes), rows, self.codes)
+        summed: Tensor = self.table(rows.flatten(0, 1))
         return summed.unflatten(0, codes.shape[:2])
 
 

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from sampleformer.embed.fields import given
+from sampleformer.embed.fields import numbers
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.neighbours import nearest_neighbours
 from sampleformer.functional.point_pairs import centre_pairs, normal_pairs
 from sampleformer.modules import Module
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 
 class PointCloudEmbed(Module):
@@ -72,6 +72,8 @@ class PointCloudEmbed(Module):
             if value < least[name]:
                 raise ValueError(f"{name} is {value}, expected at least {least[name]}")
         self.width = width
+        self.features = features
+        self.identifiers = identifiers
         self.normals = normals
         self.invariant = invariant
         self.neighbours = neighbours
@@ -83,23 +85,25 @@ class PointCloudEmbed(Module):
             self.pair = nn.Sequential(nn.Linear(pair, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU())
             self.neighbourhood = nn.Linear(hidden, width)
 
-    def forward(self, tokens: Tokens) -> Tokens:
+    def forward(self, tokens: Tokens | Tensor) -> Tokens:
         """Tokens of the model's width, which keep their coordinates and normals; padding holds zeros.
 
         Raises:
             InputError: if coordinates are missing, or normals or identifiers that the model was made for.
         """
-        given(tokens.coordinates, "coordinates")
+        tokens = as_tokens(tokens)
+        numbers(tokens.coordinates, "coordinates", 3)
         tokens = tokens.without_padding()
         points, normals = tokens.coordinates, None
         assert points is not None
         if self.normals:
-            normals = given(tokens.normals, "normals")
-        features = self.point(torch.cat([*self._own(points, normals), tokens.features.to(points.dtype)], dim=-1))
+            normals = numbers(tokens.normals, "normals", 3)
+        carried = numbers(tokens.features.to(points.dtype), "features", self.features)
+        features: Tensor = self.point(torch.cat([*self._own(points, normals), carried], dim=-1))
         if self.neighbours:
             features = features + self._neighbourhoods(points, normals, tokens.mask)
         if self.identify is not None:
-            features = features + self.identify(given(tokens.identifiers, "identifiers"))
+            features = features + self.identify(numbers(tokens.identifiers, "identifiers", self.identifiers))
         if tokens.mask is not None:
             features = features.masked_fill(~tokens.mask[:, :, None], 0)
         return tokens.with_features(features)

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError, nearest
-from sampleformer.modules import Module, start_with
-from sampleformer.tokens import Tokens
+from sampleformer.modules import Module, is_plain, start_with
+from sampleformer.tokens import Tokens, as_tokens
 
 POSITIONS = ("learned", "none", "sinusoidal")
 PLAIN_SCALE = 0.02
@@ -72,6 +73,8 @@ class SequenceEmbed(Module):
             raise ValueError(f"positions is 'learned' and length is {length}, expected a length of at least 1")
         self.width = width
         self.vocabulary = vocabulary
+        self.features = features or 0
+        self.length = length or 0
         self.positions = positions
         # As large as the vectors of codes beside them: the root mean square of a sinusoid is √½.
         self.position_scale = math.sqrt(2) * PLAIN_SCALE if vocabulary is not None and hidden is None else 1.0
@@ -84,8 +87,14 @@ class SequenceEmbed(Module):
                 if isinstance(table, nn.Embedding):
                     start_with(table, small)
 
-    def forward(self, tokens: Tokens) -> Tokens:
-        """Tokens of the model's width; padding holds zeros."""
+    def forward(self, tokens: Tokens | Tensor) -> Tokens:
+        """Tokens of the model's width; padding holds zeros. A tensor stands for tokens of which none is padding.
+
+        Raises:
+            InputError: if the tokens hold no codes of the vocabulary, another number of features, or places that were
+                not learned.
+        """
+        tokens = as_tokens(tokens)
         features = self._features(tokens.without_padding().features)
         features = features + self._positions(tokens).to(features.dtype)
         if tokens.mask is not None:
@@ -93,9 +102,16 @@ class SequenceEmbed(Module):
         return tokens.with_features(features)
 
     def _features(self, raw: Tensor) -> Tensor:
-        if self.vocabulary is not None:
-            return F.embedding(raw.long(), self._to_width(self.enter.weight))
-        return self._to_width(self.enter(raw))
+        if self.vocabulary is None:
+            return self._to_width(self.enter(numbers(raw, "features", self.features)))
+        looked_up = codes(raw, [self.vocabulary])
+        if self.project is None:
+            return self._to_width(self.enter(looked_up))
+        if is_plain(self.enter, nn.Embedding):
+            entered = self.enter.weight
+        else:
+            entered = self.enter(torch.arange(self.vocabulary, device=raw.device))
+        return F.embedding(looked_up, self._to_width(entered))
 
     def _to_width(self, entered: Tensor) -> Tensor:
         return entered if self.project is None else self.project(F.gelu(entered))
@@ -105,11 +121,9 @@ class SequenceEmbed(Module):
         if places is None:
             places = torch.arange(tokens.length, device=tokens.features.device)[None]
         if self.places is not None:
-            if tokens.positions is None and tokens.length > self.places.num_embeddings:
-                raise InputError(
-                    f"there are {tokens.length} tokens, but the model learned {self.places.num_embeddings} positions"
-                )
-            return self.places(places)
+            if tokens.positions is None and tokens.length > self.length:
+                raise InputError(f"there are {tokens.length} tokens, but the model learned {self.length} positions")
+            return self.places(codes(places, [self.length], "position"))
         if self.positions == "sinusoidal":
             return sinusoidal_positions(places, self.width) * self.position_scale
         return places.new_zeros(())

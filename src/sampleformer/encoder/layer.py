@@ -8,7 +8,7 @@ from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
 from sampleformer.encoder.norming import normalised
 from sampleformer.modules import Module
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 
 class EncoderLayer(Module):
@@ -54,13 +54,14 @@ class EncoderLayer(Module):
 
     def forward(
         self,
-        tokens: Tokens,
+        tokens: Tokens | Tensor,
         residual_scale: Float[Tensor, ""],
         *,
         noise: Noise | None = None,
         return_selection: bool = False,
     ) -> Tokens | tuple[Tokens, Selection]:
         """The tokens after the layer; if asked for, also what each head attended to."""
+        tokens = as_tokens(tokens)
         attended = self.attention(tokens, noise=noise, return_selection=return_selection)
         attended, selection = attended if return_selection else (attended, None)
         if self.local is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.encoder.feed_forward import FeedForward
@@ -13,7 +13,7 @@ from sampleformer.encoder.norming import normalised
 from sampleformer.errors import nearest
 from sampleformer.modules import Module
 from sampleformer.norms import NORMS
-from sampleformer.tokens import Tokens
+from sampleformer.tokens import Tokens, as_tokens
 
 NORM_POSITIONS = ("pre", "post")
 
@@ -101,34 +101,34 @@ class Encoder(Module):
         ]
         return cls(stack, norm=norm_at("pre"), residual_scale=residual_scale)
 
-    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
+    def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, one entry a layer."""
         attentions = [cast(Attention, layer.attention) for layer in self.layers]  # a wrapped layer has one, too
         return [attention.draw_noise(tokens, generator=generator) for attention in attentions]
 
     def forward(
-        self, tokens: Tokens, *, noise: Sequence[Noise | None] | None = None, return_selections: bool = False
+        self, tokens: Tokens | Tensor, *, noise: Sequence[Noise | None] | None = None, return_selections: bool = False
     ) -> Tokens | tuple[Tokens, list[Selection]]:
         """Runs the stack.
 
         Args:
-            tokens: features ``(b, n, d)``.
+            tokens: features ``(b, n, d)``. A tensor stands for tokens of which none is padding.
             noise: from `draw_noise`; None: drawn in each layer.
             return_selections: also return what each layer's heads attended to.
 
         Raises:
             NonFiniteScores: if the scores that choose tokens are NaN or infinite; it names the layer and the heads.
         """
-        tokens = tokens.without_padding()
+        encoded = as_tokens(tokens).without_padding()
         selections: list[Selection] = []
         for number, layer in enumerate(self.layers):
             of_layer = None if noise is None else noise[number]
             try:
-                result = layer(tokens, self.residual_scale, noise=of_layer, return_selection=return_selections)
+                result = layer(encoded, self.residual_scale, noise=of_layer, return_selection=return_selections)
             except NonFiniteScores as error:
                 error.layer = number
                 raise
-            tokens, *selection = result if return_selections else (result,)
+            encoded, *selection = result if return_selections else (result,)
             selections += selection
-        tokens = normalised(self.norm, tokens)
-        return (tokens, selections) if return_selections else tokens
+        encoded = normalised(self.norm, encoded)
+        return (encoded, selections) if return_selections else encoded

@@ -17,8 +17,8 @@ LONGEST_CHOICE = 512
 
 def longest(model: TokenModel) -> int | None:
     """How many tokens a model can take; None: any number."""
-    places = getattr(model.embed, "places", None)
-    return None if places is None else int(places.num_embeddings)
+    learned = getattr(model.embed, "places", None) is not None
+    return int(model.embed.length) if learned else None
 
 
 def random_tokens(model: TokenModel, lengths: list[int], generator: torch.Generator) -> Tokens:

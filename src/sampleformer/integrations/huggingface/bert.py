@@ -53,13 +53,13 @@ class YosoBert(Module):
             if isinstance(module, nn.Linear | nn.Embedding | nn.Conv2d):
                 start_with(module, functools.partial(_start, deviation=config.initializer_range))
 
-    def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> list[Noise | None]:
+    def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The hashes of one training pass, for `forward`; None for each layer if the attention is the expectation."""
         return self.encoder.draw_noise(self.embed(tokens), generator)
 
     def forward(
         self,
-        tokens: Tokens,
+        tokens: Tokens | Tensor,
         token_types: Int[Tensor, "b n"] | None = None,
         *,
         noise: Sequence[Noise | None] | None = None,
