@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 NAMES_SHOWN = 30
 NAMES_LISTED = 12
 LONGEST_NAME = 80
+LONGEST_MESSAGE = 2000
 _COMPARED = 2000
 _BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")  # an escaped surrogate, which stands for a byte that is not UTF-8
 
@@ -16,8 +17,15 @@ class InputError(ValueError):
     """What the user gave cannot be used: a file, a row, a column or a setting.
 
     The message is one line that says where, what was found and what is expected. The command line prints it and exits
-    with code 2.
+    with code 2. What cannot be printed is escaped, and a long message loses its middle: names and values from a file
+    may be anything.
     """
+
+    def __str__(self) -> str:
+        text = printable(super().__str__())
+        if len(text) > LONGEST_MESSAGE:
+            return f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 4 :]}"
+        return text
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -61,8 +69,19 @@ def one_line(text: str, most: int | None = None) -> str:
     """
     if most is not None and len(text) > most:
         text = text[:most].rstrip() + " …"
-    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in " ".join(text.split()))
-    return _BYTE.sub(r"\\x\1", line)
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    r"""A text with escapes for line breaks and whatever else cannot be printed.
+
+    Example:
+        >>> printable("a\nb\udce9")
+        'a\\nb\\xe9'
+    """
+    if text.isprintable():
+        return text
+    return _BYTE.sub(r"\\x\1", "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text))
 
 
 def shown(value: object) -> str:

@@ -10,6 +10,7 @@ import pickle
 import stat
 import struct
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -29,6 +30,7 @@ _FAULTS = (
     OSError,
     RuntimeError,  # RecursionError and NotImplementedError too
     StopIteration,
+    SyntaxError,
     SystemError,
     TypeError,
     ValueError,  # UnicodeError too
@@ -37,6 +39,7 @@ _FAULTS = (
     pickle.PickleError,
     struct.error,
     tarfile.TarError,
+    tokenize.TokenError,  # numpy's headers are Python
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -63,7 +66,7 @@ def fault_words(error: BaseException, kind: str) -> str:
         return "found a folder, expected a file"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"cannot be read ({error.strerror})"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         return f"needs more memory than there is, or is not {kind}"
     if isinstance(error, RecursionError):
         return f"nested too deeply, expected {kind}"

@@ -54,8 +54,9 @@ def test_names_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
         (OSError(28, "No space left on device", "a.csv"), "error: a.csv: No space left on device"),
         (OSError("strange"), "error: strange"),
         (MemoryError(), "error: this needs more memory than there is"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "error: this needs more memory than there is"),
         (RecursionError(), "error: something is nested too deeply"),
-        (InputError("a\nb\x1b[2J\udcff"), "error: a b\\x1b[2J\\udcff"),
+        (InputError("a\nb\x1b[2J\udcff"), "error: a\\nb\\x1b[2J\\xff"),
     ],
     ids=repr,
 )
@@ -74,12 +75,14 @@ def test_what_the_machine_lacks_is_one_line(
 
 
 def test_a_mistake_of_the_program_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(options: object) -> None:
-        raise KeyError("a")
+    for error in (KeyError("a"), RuntimeError("shapes do not fit")):
+        monkeypatch.setattr("sampleformer.cli.recipes.run", lambda options, error=error: _raise(error))
+        with pytest.raises(type(error)):
+            main(["recipes", "ls"])
 
-    monkeypatch.setattr("sampleformer.cli.recipes.run", fail)
-    with pytest.raises(KeyError):
-        main(["recipes", "ls"])
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sampleformer.allocator import keep_freed_memory
 from sampleformer.cli.parser import parse
-from sampleformer.errors import InputError, one_line
+from sampleformer.errors import InputError, printable
 
 __all__ = ["main"]
 
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
         return 1
-    except (InputError, OSError, MemoryError, RecursionError) as error:
-        if "--debug" in arguments:
+    except (InputError, OSError, MemoryError, RuntimeError) as error:
+        if "--debug" in arguments or not _is_of_the_user(error):
             raise
-        print(f"error: {one_line(_words(error))}", file=sys.stderr)
+        print(f"error: {printable(_words(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(f"interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
@@ -46,8 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _is_of_the_user(error: Exception) -> bool:
+    """Whether an error is one that the user or the machine is to blame for, and not this program."""
+    return not isinstance(error, RuntimeError) or isinstance(error, RecursionError) or _is_of_memory(error)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    # torch has a RuntimeError for it: of its own for a GPU, told by its words alone for the rest.
+    words = ("DefaultCPUAllocator", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+
+
 def _words(error: Exception) -> str:
-    if isinstance(error, MemoryError):
+    if _is_of_memory(error):
         return "this needs more memory than there is; a smaller batch, fewer tokens or a smaller model need less"
     if isinstance(error, RecursionError):
         return "something is nested too deeply; --debug shows where"

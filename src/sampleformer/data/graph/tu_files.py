@@ -99,7 +99,9 @@ def _numbers(path: Path, file: str, content: bytes) -> np.ndarray:
         if whole and not all(number.is_integer() and abs(number) < _MOST_EXACT for number in known):
             raise InputError(f"{path}: {file}: line {line}: found {text.strip()[:60]!r}, expected integers")
         rows.append(known)
-    return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+    if not rows:
+        raise InputError(f"{path}: {file}: found no lines, expected at least one")
+    return np.array(rows, dtype=np.float64)
 
 
 def _check(path: Path, name: str, arrays: dict[str, np.ndarray], graph_of: np.ndarray, graphs: int) -> None:
