@@ -159,7 +159,7 @@ def test_original_rooms_of_s3dis(tmp_path: Path) -> None:
     seen = {tuple(each) for row in range(len(splits.test)) for each in splits.test[row].places[:, None].tolist()}
     assert len(seen) == 300
     broken.write_text("1 2 3 4 5\n")
-    with pytest.raises(InputError, match=r"floor_1.txt: line 1: found 5 columns, expected at least 6"):
+    with pytest.raises(InputError, match=r"floor_1.txt: line 1: found 5 columns, expected 6"):
         S3dis(str(tmp_path)).load()
 
 

@@ -1,19 +1,24 @@
 """Points from NPY, NPZ and H5 files."""
 
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud, not_used
 from sampleformer.data.point_cloud.cloud_set import CloudSet
 from sampleformer.data.point_cloud.named_arrays import NAMES, POINTS, class_labels, clouds_of_arrays
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, one_line
 from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
 from sampleformer.unpacking import check_unpacked, read_array, read_arrays, read_bytes
 
+_TEXT_AT_ONCE = 2**27  # bytes
 _ZIP = b"PK\x03\x04"
 
 
@@ -118,14 +123,43 @@ def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray],
     check_file(path)
     h5py = require("h5py", "points")
     with reading(path, "a valid H5 file"), h5py.File(path, "r") as file:
-        found = [str(name) for name in file]
-        used = [name for name in found if name in names and isinstance(file[name], h5py.Dataset)]
-        check_unpacked(path, sum(file[name].nbytes for name in used))
-        return {name: _texts(np.asarray(file[name][()])) for name in used}, found
+        found = [one_line(str(name)) for name in file]
+        used = {name: _own_dataset(path, file, name, h5py) for name in names if name in file}
+        datasets = {name: dataset for name, dataset in used.items() if dataset is not None}
+        check_unpacked(path, sum(dataset.nbytes for dataset in datasets.values()))
+        return {name: _values(path, name, dataset) for name, dataset in datasets.items()}, found
 
 
-def _texts(values: np.ndarray) -> np.ndarray:
-    """An array as it is, or texts for the bytes that h5py gives for them."""
-    if values.dtype.kind == "S" or (values.dtype.kind == "O" and all(isinstance(each, bytes) for each in values.flat)):
-        return np.array([each.decode() for each in values.reshape(-1).tolist()], dtype=str).reshape(values.shape)
-    return values
+def _own_dataset(path: Path, file: Any, name: str, h5py: ModuleType) -> Any:
+    """An array whose numbers lie in this file; None: a group.
+
+    Raises:
+        InputError: if it is elsewhere: what a stranger's file names is not opened.
+    """
+    if isinstance(file.get(name, getlink=True), h5py.HardLink):
+        found = file[name]
+        if not isinstance(found, h5py.Dataset):
+            return None
+        if not found.is_virtual and not found.external:
+            return found
+    raise InputError(f"{path}: array {name!r} is a link or lies in another file, expected it in this file")
+
+
+def _values(path: Path, name: str, dataset: Any) -> np.ndarray:
+    """Numbers, or texts for the bytes that h5py gives for them."""
+    if dataset.dtype.kind not in "OS":
+        return np.asarray(dataset[()])
+    size = math.prod(dataset.shape)
+    # Each text may be as long as the file, however often the file repeats it.
+    together = max(1, _TEXT_AT_ONCE // os.path.getsize(path)) if dataset.ndim == 1 else size
+    texts: list[str] = []
+    length = longest = 0
+    for start in range(0, size, max(1, together)):
+        part = np.asarray(dataset[start : start + together] if dataset.ndim == 1 else dataset[()])
+        for each in part.reshape(-1).tolist():
+            if not isinstance(each, bytes):
+                raise InputError(f"{path}: array {name!r}: found {dataset.dtype}, expected numbers or texts")
+            texts.append(each.decode())
+            length, longest = length + len(each), max(longest, len(each))
+        check_unpacked(path, max(length, 4 * longest * size), place=f"array {name!r}")
+    return np.array(texts, dtype=str).reshape(dataset.shape)

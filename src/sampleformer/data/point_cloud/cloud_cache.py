@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.errors import InputError
 from sampleformer.files import written_whole
+from sampleformer.reading import reading
+from sampleformer.unpacking import read_arrays
 
 _FORMAT = 2  # counts up when the numbers change, so that older files in the cache are not read
 _PARTS = ("points", "normals", "features", "labels")
@@ -45,18 +46,12 @@ class CloudCache:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path) as held:
-                ends = held["ends"].tolist()
-                remarks = [tuple(filter(None, text.split("\n"))) for text in held["remarks"].tolist()]
-                arrays = {name: held[name] for name in (*_PARTS, "index") if name in held.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"{self.path}: a damaged file of the cache ({error}); delete it") from error
-        bounds = list(zip([0, *ends], ends, strict=False))
-        parts = [{name: values[start:stop] for name, values in arrays.items()} for start, stop in bounds]
-        return [
-            PlacedCloud(Cloud(**_without(part, "index"), remarks=said), part["index"])
-            for part, said in zip(parts, remarks, strict=True)
-        ]
+            arrays, _ = read_arrays(self.path)
+            with reading(self.path, "what was written"):
+                return _clouds(arrays)
+        except InputError as error:
+            problem = str(error).removeprefix(f"{self.path}: ")
+            raise InputError(f"{self.path}: a damaged file of the cache ({problem}); delete it") from error
 
     def write(self, clouds: Sequence[PlacedCloud]) -> None:
         """Keeps clouds that all have the same fields; others are not kept."""
@@ -75,5 +70,12 @@ class CloudCache:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != name}
+def _clouds(arrays: dict[str, np.ndarray]) -> list[PlacedCloud]:
+    ends, remarks = arrays.pop("ends").tolist(), arrays.pop("remarks").tolist()
+    index = arrays.pop("index")
+    clouds = []
+    for start, stop, text in zip([0, *ends[:-1]], ends, remarks, strict=True):
+        parts: dict[str, Any] = {name: values[start:stop] for name, values in arrays.items()}
+        cloud = Cloud(**parts, remarks=tuple(filter(None, text.split("\n"))))
+        clouds.append(PlacedCloud(cloud, index[start:stop]))
+    return clouds

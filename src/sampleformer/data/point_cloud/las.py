@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud, not_used
+from sampleformer.data.point_cloud.laz import check_chunks
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
@@ -34,7 +35,8 @@ def read_las(path: Path) -> Cloud:
     """
     check_file(path)
     laspy = require("laspy", "points")
-    with reading(path, f"a valid {path.suffix[1:].upper()} file"):
+    # What overflows becomes infinite, which is refused with its point.
+    with reading(path, f"a valid {path.suffix[1:].upper()} file"), np.errstate(over="ignore", invalid="ignore"):
         _check_records(path)
         with laspy.open(path) as reader:
             _check_points(path, reader.header)
@@ -73,5 +75,7 @@ def _check_points(path: Path, header: Any) -> None:
     size, claimed = path.stat().st_size, header.point_count * header.point_format.size
     if header.are_points_compressed:
         check_unpacked(path, claimed)
+        record = header.vlrs[header.vlrs.index("LasZipVlr")].record_data
+        check_chunks(path, record, header.offset_to_point_data, header.point_count, header.point_format.size)
     elif claimed > size:
         raise ValueError(f"cut short: found {size} bytes, too few for {header.point_count} points")

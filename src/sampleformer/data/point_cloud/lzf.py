@@ -40,8 +40,13 @@ def decompress_lzf(data: bytes, size: int) -> bytes:
             place += 1
             if start < 0:
                 raise ValueError("damaged LZF data: a reference before the start")
-            for offset in range(length + 2):  # the reference may reach into what it makes
-                result.append(result[start + offset])
+            length += 2
+            found = result[start : start + length]
+            while len(found) < length:  # the reference reaches into what it makes
+                found += found[: length - len(found)]
+            result += found
+            if len(result) > size:
+                break
     except IndexError as error:
         raise ValueError("damaged LZF data: cut short") from error
     if len(result) != size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import numpy as np
 from sampleformer.data.point_cloud.cloud import Cloud, not_used
 from sampleformer.data.point_cloud.lzf import decompress_lzf
 from sampleformer.data.point_cloud.text_rows import text_rows, to_numbers
-from sampleformer.errors import InputError, shown
-from sampleformer.unpacking import read_bytes
+from sampleformer.errors import InputError, one_line, shown
+from sampleformer.unpacking import check_unpacked, read_bytes
 
 _NORMALS = ("normal_x", "normal_y", "normal_z")
 _FEATURES = ("intensity", "rgb", "rgba", "r", "g", "b")
@@ -47,7 +48,7 @@ def read_pcd(path: Path) -> Cloud:
         elif header.kind == "binary":
             columns = _binary(data, header.points, fields)
         elif header.kind == "binary_compressed":
-            columns = _compressed(data, header.points, fields)
+            columns = _compressed(path, data, header.points, fields)
         else:
             raise ValueError(f"DATA: found {header.kind!r}, expected ascii, binary or binary_compressed")
         return _cloud(columns, [name for name, _, _ in fields if name != "_" and not _is_used(name)])
@@ -101,15 +102,16 @@ class _Header:
                 if int(size) > _LARGEST or int(count) < (1 if _is_used(name) else 0):
                     raise ValueError("out of range")
             except (KeyError, TypeError, ValueError) as error:
-                found = f"{name} of type {letter}, size {size}, count {count}"
+                found = one_line(f"{name} of type {letter}, size {size}, count {count}", 200)
                 expected = f"types F, U, I of 1 to {_LARGEST} bytes, and a count of at least 1"
                 raise InputError(f"{path}: found the field {found}, expected {expected}") from error
-        twice = [name for name in names if _is_used(name) and names.count(name) > 1]
+        found = one_line(" ".join(names), 200)
+        twice = [name for name, count in Counter(names).items() if count > 1 and _is_used(name)]
         if twice:
-            raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {twice[0]} once")
+            raise InputError(f"{path}: FIELDS: found {found}, expected {twice[0]} once")
         missing = [name for name in ("x", "y", "z") if name not in names]
         if missing:
-            raise InputError(f"{path}: FIELDS: found {' '.join(names)}, expected {missing[0]} among them")
+            raise InputError(f"{path}: FIELDS: found {found}, expected {missing[0]} among them")
         return result
 
 
@@ -149,16 +151,17 @@ def _packed(values: np.ndarray) -> np.ndarray:
 
 
 def _binary(data: bytes, points: int, fields: Fields) -> Columns:
+    size = points * sum(kind.itemsize * count for _, kind, count in fields)
+    if len(data) < size:
+        raise ValueError(f"cut short: found {len(data)} bytes of data, expected {size}")
     # Fields that only fill up all have the same name, so places stand for names.
     dtype = np.dtype([(str(place), kind, (count,)) for place, (_, kind, count) in enumerate(fields)])
-    if len(data) < points * dtype.itemsize:
-        raise ValueError(f"cut short: found {len(data)} bytes of data, expected {points * dtype.itemsize}")
-    _check_end(data[points * dtype.itemsize :])
+    _check_end(data[size:])
     values = np.frombuffer(data, dtype, points)
     return {name: values[str(place)][:, 0] for place, (name, _, _) in enumerate(fields) if _is_used(name)}
 
 
-def _compressed(data: bytes, points: int, fields: Fields) -> Columns:
+def _compressed(path: Path, data: bytes, points: int, fields: Fields) -> Columns:
     """Fields one after the other, each of all points."""
     expected = points * sum(kind.itemsize * count for _, kind, count in fields)
     if len(data) < 8:
@@ -168,6 +171,7 @@ def _compressed(data: bytes, points: int, fields: Fields) -> Columns:
         found = f"{len(data) - 8} bytes that unpack to {size}"
         raise ValueError(f"cut short: found {found}, expected {compressed} that unpack to {expected}")
     _check_end(data[8 + compressed :])
+    check_unpacked(path, size, len(data))
     unpacked = decompress_lzf(data[8 : 8 + compressed], size)
     columns, start = {}, 0
     for name, kind, count in fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ _TYPES = {
 _KINDS = {name: kind for names, kind in _TYPES.items() for name in names}
 _FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _CORNERS = ("vertex_indices", "vertex_index")
+_FLOATS = ("f4", "f8")
 _COUNT = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -45,7 +47,7 @@ class Element:
 
     name: str
     rows: int
-    properties: tuple[Property, ...]
+    properties: list[Property]
 
 
 class Ply(NamedTuple):
@@ -128,9 +130,9 @@ class _Header:
                 if words[0] == "format":
                     order = _FORMATS[words[1]]
                 elif words[0] == "element":
-                    elements.append(_element(words))
+                    elements.append(Element(words[1], _count(words[2]), []))
                 elif words[0] == "property" and elements:
-                    elements[-1] = _with_property(elements[-1], words)
+                    elements[-1].properties.append(_property(words))
                 else:
                     raise KeyError(words[0])
             except (KeyError, IndexError) as error:
@@ -140,25 +142,28 @@ class _Header:
         names = [element.name for element in elements]
         if len(set(names)) < len(names) or "vertex" not in names:
             raise ValueError(f"found the elements {shown(' '.join(names))}, expected vertex, each once")
+        for element in elements:
+            counts = Counter(each.name for each in element.properties)
+            if counts and (most := counts.most_common(1)[0])[1] > 1:
+                raise ValueError(
+                    f"found the property {shown(most[0])} of {shown(element.name)} twice, expected it once"
+                )
         return cls(order, tuple(elements), last.end(), len(lines))
 
 
-def _element(words: list[str]) -> Element:
-    if not _COUNT.fullmatch(words[2]):
+def _count(text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise KeyError(text)
+    return int(text)
+
+
+def _property(words: list[str]) -> Property:
+    if words[1] != "list":
+        return Property(words[2], _KINDS[words[1]])
+    found = Property(words[4], _KINDS[words[3]], _KINDS[words[2]])
+    if found.length in _FLOATS or (found.name in _CORNERS and found.kind in _FLOATS):
         raise KeyError(words[2])
-    return Element(words[1], int(words[2]), ())
-
-
-def _with_property(element: Element, words: list[str]) -> Element:
-    if words[1] == "list":
-        made = Property(words[4], _KINDS[words[3]], _KINDS[words[2]])
-        if made.length in ("f4", "f8") or (made.name in _CORNERS and made.kind in ("f4", "f8")):
-            raise KeyError(words[2])
-    else:
-        made = Property(words[2], _KINDS[words[1]])
-    if any(made.name == each.name for each in element.properties):
-        raise ValueError(f"found the property {shown(made.name)} of {shown(element.name)} twice, expected it once")
-    return Element(element.name, element.rows, (*element.properties, made))
+    return found
 
 
 class _TextBody:
@@ -230,7 +235,7 @@ class _TextBody:
         for each in element.properties:
             size = 1
             if each.length:
-                size = int(to_integers(self._path, [row], place, place + 1)[0, 0])
+                size = self._length(row, place)
                 place += 1
             if not 0 <= size <= len(row.fields) - place:
                 expected = f"{size} numbers of {shown(each.name)} in it"
@@ -239,6 +244,10 @@ class _TextBody:
             place += size
         self._check_width([row], place)
         return found
+
+    def _length(self, row: TextRow, place: int) -> int:
+        plain = place < len(row.fields) and _COUNT.fullmatch(row.fields[place])
+        return int(row.fields[place]) if plain else int(to_integers(self._path, [row], place, place + 1)[0, 0])
 
     def _without_lists(self, row: TextRow, element: Element) -> TextRow:
         lists = {each.name for each in element.properties if each.length}

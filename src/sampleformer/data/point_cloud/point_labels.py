@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class PointLabels:
 
     def __init__(self, names: Sequence[str] | None = None) -> None:
         self.names = None if names is None else list(names)
-        twice = [name for name in self.names or () if (self.names or []).count(name) > 1]
+        twice = [name for name, count in Counter(self.names or ()).items() if count > 1]
         if twice:
             raise InputError(f"names: found {twice[0]!r} twice, expected a name for each label")
 

@@ -63,4 +63,8 @@ def _read_object(path: Path) -> np.ndarray:
         values = np.zeros((0, 0))
     if values.shape[1] == _COLUMNS and np.isfinite(values).all():
         return values
-    return to_numbers(path, text_rows(path, content), 0, _COLUMNS)  # slower, but it says which line is wrong
+    rows = text_rows(path, content)  # slower, but it says which line is wrong
+    for row in rows:
+        if len(row.fields) != _COLUMNS:
+            raise InputError(f"{path}: line {row.line}: found {len(row.fields)} columns, expected {_COLUMNS}")
+    return to_numbers(path, rows, 0, _COLUMNS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
 from sampleformer.errors import InputError
+from sampleformer.parsing import parse_json
+from sampleformer.unpacking import read_bytes
 
 ARCHIVE = Download(
     "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
@@ -141,10 +142,7 @@ def _read_categories(path: Path) -> dict[str, str]:
 
 
 def _read_list(path: Path) -> list[str]:
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}), expected a list of shapes in JSON") from error
+    listed = parse_json(read_bytes(path), path)
     if not isinstance(listed, list) or not all(isinstance(each, str) and each.count("/") >= 1 for each in listed):
         raise InputError(f"{path}: expected a JSON list of texts such as shape_data/FOLDER/NAME")
     return listed
