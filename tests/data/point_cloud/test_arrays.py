@@ -311,3 +311,65 @@ def test_every_cut_is_noticed(tmp_path: Path, kind: str) -> None:
         path.write_bytes(whole[:keep])
         with pytest.raises(InputError, match=f"a.{kind}: "):
             read(path)
+
+
+@pytest.mark.parametrize("way", ["soft", "external", "virtual", "storage"])
+def test_arrays_that_lie_elsewhere_are_not_opened(tmp_path: Path, way: str) -> None:
+    save_h5(tmp_path / "other.h5", data=POINTS)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        if way == "soft":
+            file["inner"] = POINTS
+            file["data"] = h5py.SoftLink("/inner")
+        elif way == "external":
+            file["data"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/data")
+        elif way == "virtual":
+            layout = h5py.VirtualLayout((5, 3), "f4")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "data", (5, 3))
+            file.create_virtual_dataset("data", layout)
+        else:
+            file.create_dataset("data", (5, 3), "f4", external=[(str(tmp_path / "other.h5"), 0, 60)])
+    with pytest.raises(InputError, match="array 'data' is a link or lies in another file, expected it in this file"):
+        read_h5(path)
+
+
+def test_arrays_that_claim_more_than_the_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", (10**9, 3), "f8", chunks=(10**6, 3), compression="gzip")
+    with pytest.raises(InputError, match="would unpack to 24,000,000,000, expected at most"):
+        read_h5(path)
+
+
+@pytest.mark.parametrize("chunks", [None, (2,)])
+def test_texts_that_claim_to_be_longer_than_the_file(tmp_path: Path, chunks: tuple[int] | None) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = MANY
+        label = file.create_dataset("label", (3,), h5py.string_dtype(), chunks=chunks)
+        label[:] = ["chair", "lamp", "chair"]
+        file.flush()
+        start = label.id.get_chunk_info(0).byte_offset if chunks else label.id.get_offset()
+    assert read_h5(path).classes.tolist() == ["chair", "lamp", "chair"]
+    content = bytearray(path.read_bytes())
+    assert content[start : start + 4] == b"\x05\0\0\0"
+    content[start : start + 4] = b"\xff\xff\xff\xbf"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"would unpack to \d+,\d+,\d+,\d+, expected at most"):
+        read_h5(path)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ({"dtype": h5py.string_dtype(), "compression": "gzip"}, "texts of variable length that are packed"),
+        ({"dtype": h5py.vlen_dtype(np.float64)}, "found float64 of variable length"),
+    ],
+)
+def test_values_of_variable_length_whose_size_is_not_known(tmp_path: Path, made: dict, message: str) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["data"] = MANY
+        file.create_dataset("label", (3,), **made)
+    with pytest.raises(InputError, match=f"array 'label': not an array of numbers or texts .*{message}"):
+        read_h5(path)

@@ -195,3 +195,95 @@ def test_the_class_in_a_file_of_one_cloud_is_named(tmp_path: Path) -> None:
     assert read_cloud(tmp_path / "a.npz", 10, np.random.default_rng(0)).remarks == (
         "the class in the file is not used",
     )
+
+
+def _laz(path: Path, point_format: int) -> tuple[bytearray, int, int]:
+    """A scan in LAZ, and where LASzip's record and the points start."""
+    scan(path, point_format)
+    content = bytearray(path.read_bytes())
+    return content, content.index(b"laszip encoded") - 2 + 54, struct.unpack_from("<I", content, 96)[0]
+
+
+@pytest.mark.parametrize("point_format", [0, 3, 6])
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("chunks", "cut short: found .* bytes of points, too few for 4294967295 chunks"),
+        ("table", "cut short: found no table of chunks at byte 1099511627776"),
+        ("points of a chunk", "chunk: .* would unpack to .*, expected at most"),
+        ("items", r"found points of \d+ bytes, expected"),
+    ],
+)
+def test_sizes_of_chunks_are_not_believed(tmp_path: Path, point_format: int, part: str, message: str) -> None:
+    path = tmp_path / "a.laz"
+    content, record, points = _laz(path, point_format)
+    table = struct.unpack_from("<q", content, points)[0]
+    place, form, value = {
+        "chunks": (table + 4, "<I", 2**32 - 1),
+        "table": (points, "<q", 2**40),
+        "points of a chunk": (record + 12, "<I", 2**32 - 2),
+        "items": (record + 36, "<H", 65535),
+    }[part]
+    struct.pack_into(form, content, place, value)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"a.laz: .*{message}"):
+        read_cloud(path, 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("layer", range(9))
+def test_sizes_of_layers_are_not_believed(tmp_path: Path, layer: int) -> None:
+    path = tmp_path / "a.laz"
+    content, _, points = _laz(path, 6)
+    struct.pack_into("<I", content, points + 8 + 30 + 4 * (1 + layer), 2**32 - 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged: found a chunk of .* bytes, too few for its layers"):
+        read_cloud(path, 10, np.random.default_rng(0))
+
+
+def _compressed_zeros(points: int) -> bytes:
+    """A PCD file whose points are one run of zeros: 3 bytes for 264."""
+    packed = bytes([11, *[0] * 12]) + bytes([0xE0, 255, 0]) * (points * 12 // 264 - 1)
+    size = 12 + 264 * (points * 12 // 264 - 1)
+    head = f"FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS {size // 12}\nDATA binary_compressed\n"
+    return head.encode() + struct.pack("<II", len(packed), size) + packed
+
+
+N = 60_000
+TRIANGLE = b"v 0 0 0\nv 1 0 0\nv 0 1 0\n"
+XYZ = b"property float x\nproperty float y\nproperty float z\n"
+
+
+# Where the time grows with the square of the length, each of these takes hours.
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("blanks.xyz", b"1 2" + b" " * 20 * N + b"3\n"),
+        ("blanks.csv", b"1" + b" " * 20 * N + b", 2, 3\n"),
+        ("continued.obj", TRIANGLE + b"f 1 2 3 \\\n" + b"1 \\\n" * N + b"2\n"),
+        ("kinds.obj", TRIANGLE + b"f 1 2 3\n" + b"".join(b"k%d 1\n" % number for number in range(N))),
+        (
+            "fields.pcd",
+            b"FIELDS x y z%bSIZE 4 4 4%bTYPE F F F%bPOINTS 1\nDATA ascii\n1 2 3%b"
+            % tuple(word * N + b"\n" for word in (b" a", b" 4", b" F", b" 1")),
+        ),
+        ("zeros.pcd", _compressed_zeros(30 * N)),
+        (
+            "properties.ply",
+            b"ply\nformat ascii 1.0\nelement vertex 1\n"
+            + XYZ
+            + b"".join(b"property float a%d\n" % number for number in range(N))
+            + b"end_header\n"
+            + b"0 " * (N + 3)
+            + b"\n",
+        ),
+        (
+            "header.csv",
+            b"x,y,z," + b",".join(b"c%d" % number for number in range(N)) + b"\n" + b"1," * (N + 2) + b"1\n",
+        ),
+        ("corners.off", b"OFF\n3 2 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n%d " % N + b"0 " * N + b"\n"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_time_grows_with_the_length(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert len(read_cloud(tmp_path / name, 10, np.random.default_rng(0)))

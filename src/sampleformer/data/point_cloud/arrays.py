@@ -1,7 +1,5 @@
 """Points from NPY, NPZ and H5 files."""
 
-import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,6 @@ from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
 from sampleformer.unpacking import check_unpacked, read_array, read_arrays, read_bytes
 
-_TEXT_AT_ONCE = 2**27  # bytes
 _ZIP = b"PK\x03\x04"
 
 
@@ -127,7 +124,15 @@ def _h5_arrays(path: Path, names: Sequence[str]) -> tuple[dict[str, np.ndarray],
         used = {name: _own_dataset(path, file, name, h5py) for name in names if name in file}
         datasets = {name: dataset for name, dataset in used.items() if dataset is not None}
         check_unpacked(path, sum(dataset.nbytes for dataset in datasets.values()))
-        return {name: _values(path, name, dataset) for name, dataset in datasets.items()}, found
+        arrays = {}
+        for name, dataset in datasets.items():
+            with reading(path, "an array of numbers or texts", f"array {name!r}"):
+                if dataset.dtype.kind == "O" and h5py.check_string_dtype(dataset.dtype) is None:
+                    raise ValueError(
+                        f"found {h5py.check_dtype(vlen=dataset.dtype) or dataset.dtype} of variable length"
+                    )
+                arrays[name] = _values(path, dataset)
+        return arrays, found
 
 
 def _own_dataset(path: Path, file: Any, name: str, h5py: ModuleType) -> Any:
@@ -145,21 +150,40 @@ def _own_dataset(path: Path, file: Any, name: str, h5py: ModuleType) -> Any:
     raise InputError(f"{path}: array {name!r} is a link or lies in another file, expected it in this file")
 
 
-def _values(path: Path, name: str, dataset: Any) -> np.ndarray:
+def _values(path: Path, dataset: Any) -> np.ndarray:
     """Numbers, or texts for the bytes that h5py gives for them."""
-    if dataset.dtype.kind not in "OS":
-        return np.asarray(dataset[()])
-    size = math.prod(dataset.shape)
-    # Each text may be as long as the file, however often the file repeats it.
-    together = max(1, _TEXT_AT_ONCE // os.path.getsize(path)) if dataset.ndim == 1 else size
-    texts: list[str] = []
-    length = longest = 0
-    for start in range(0, size, max(1, together)):
-        part = np.asarray(dataset[start : start + together] if dataset.ndim == 1 else dataset[()])
-        for each in part.reshape(-1).tolist():
-            if not isinstance(each, bytes):
-                raise InputError(f"{path}: array {name!r}: found {dataset.dtype}, expected numbers or texts")
-            texts.append(each.decode())
-            length, longest = length + len(each), max(longest, len(each))
-        check_unpacked(path, max(length, 4 * longest * size), place=f"array {name!r}")
-    return np.array(texts, dtype=str).reshape(dataset.shape)
+    kind = dataset.dtype.kind
+    if kind == "O":
+        lengths = _text_lengths(path, dataset)
+        check_unpacked(path, int(max(lengths.sum(), 4 * lengths.max(initial=0) * dataset.size)))
+    values = np.asarray(dataset[()])
+    if kind not in "OS":
+        return values
+    return np.array([each.decode() for each in values.reshape(-1).tolist()], dtype=str).reshape(dataset.shape)
+
+
+def _text_lengths(path: Path, dataset: Any) -> np.ndarray:
+    """Lengths that a file claims for texts of any length: HDF5 takes memory for each before it looks for the text.
+
+    Raises:
+        ValueError: if they are compressed.
+
+    Source: The HDF Group, "HDF5 File Format Specification Version 3.0", IV.B: a length of 4 bytes, then the place.
+    """
+    if not dataset.size:
+        return np.zeros(0, np.int64)
+    address, _ = dataset.file.id.get_create_plist().get_sizes()
+    element = np.dtype([("length", "<u4"), ("place", f"V{address + 4}")])
+    start = dataset.id.get_offset()
+    parts = [] if start is None else [(start, dataset.size * element.itemsize)]
+    if dataset.chunks and not dataset.id.get_create_plist().get_nfilters():
+        chunks = (dataset.id.get_chunk_info(number) for number in range(dataset.id.get_num_chunks()))
+        parts = [(each.byte_offset, each.size) for each in chunks]
+    if not parts:
+        raise ValueError("found texts of variable length that are packed, expected texts of a fixed length")
+    raw = []
+    with path.open("rb") as file:
+        for place, size in parts:
+            file.seek(place)
+            raw.append(file.read(size))
+    return np.frombuffer(b"".join(raw), element)["length"].astype(np.int64)

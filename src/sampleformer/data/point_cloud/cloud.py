@@ -85,12 +85,14 @@ class Cloud:
             >>> cloud.points[:, 0], cloud.origin
             (array([0.25, 0.75], dtype=float32), (4500000.0, 0.0, 0.0))
         """
-        points = _wide("points", points, 3)
+        points = _measured("points", points, 3)
         origin = _origin(points)
+        moved = np.empty(points.shape, np.float32)
+        np.subtract(points, origin, out=moved, casting="same_kind", dtype=np.float64)
         return cls(
-            (points - origin).astype(np.float32),
-            None if normals is None else _unit(_wide("normals", normals, 3)),
-            None if features is None else _narrow(_wide("features", features, None)),
+            moved,
+            None if normals is None else _unit(_measured("normals", normals, 3)),
+            None if features is None else _narrow(_measured("features", features, None)),
             None if labels is None else whole_numbers("labels", labels),
             (float(origin[0]), float(origin[1]), float(origin[2])),
             remarks,
@@ -135,11 +137,11 @@ def check_size(name: str, rows: np.ndarray) -> None:
     Raises:
         ValueError: for the first one.
     """
-    large = np.abs(rows) > LARGEST
-    if large.any():
-        row, column = (int(index[0]) for index in large.nonzero())
-        found = f"row {row + 1}, column {column + 1} is {rows[row, column]:g}"
-        raise ValueError(f"{name}: {found}, expected at most {LARGEST:g}, the largest number in single precision")
+    if not rows.size or max(-rows.min(), rows.max()) <= LARGEST:
+        return
+    row, column = (int(index[0]) for index in (np.abs(rows) > LARGEST).nonzero())
+    found = f"row {row + 1}, column {column + 1} is {rows[row, column]:g}"
+    raise ValueError(f"{name}: {found}, expected at most {LARGEST:g}, the largest number in single precision")
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
@@ -172,13 +174,13 @@ def _real(name: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _wide(name: str, values: np.ndarray, width: int | None) -> np.ndarray:
-    """Rows of finite numbers that fit into float32, as float64."""
+def _measured(name: str, values: np.ndarray, width: int | None) -> np.ndarray:
+    """Rows of finite numbers that fit into float32: float32 as it is, others as float64."""
     values = _real(name, values)
     _check_rows(name, values, width)
     if values.dtype.kind in "iu" and values.size and max(-int(values.min()), int(values.max())) > _MOST_WHOLE:
         raise ValueError(f"{name}: found a whole number beyond {_MOST_WHOLE}, expected no digits to be lost")
-    values = values.astype(np.float64)
+    values = values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
     check_size(name, values)
     return values
 
@@ -196,6 +198,7 @@ def _check_rows(name: str, rows: np.ndarray, width: int | None) -> None:
 
 def _unit(normals: np.ndarray) -> np.ndarray:
     """Normals of length one, those of length zero as they are; no square of a number overflows or vanishes."""
+    normals = normals.astype(np.float64)
     largest = np.abs(normals).max(axis=1, keepdims=True, initial=0.0)
     normals = normals / np.where(largest > 0, largest, 1)
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
@@ -204,8 +207,8 @@ def _unit(normals: np.ndarray) -> np.ndarray:
 
 def _narrow(features: np.ndarray) -> np.ndarray:
     """Features as float32, unless the values of a column, such as times, would fall together."""
-    if not features.size:
-        return features.astype(np.float32)
+    if not features.size or features.dtype == np.float32:
+        return features.astype(np.float32, copy=False)
     largest, extent = np.abs(features).max(axis=0), np.ptp(features, axis=0)
     narrow = features.astype(np.float32)
     blurred = (largest * np.finfo(np.float32).eps / 2 > BLUR * extent) & (narrow != features).any(axis=0)
@@ -216,6 +219,6 @@ def _origin(points: np.ndarray) -> np.ndarray:
     """What to take off so that float32 keeps the shape: zeros, or the lowest corner in whole units."""
     if not len(points):
         return np.zeros(3)
-    low, high = points.min(axis=0), points.max(axis=0)
+    low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
     blur = np.finfo(np.float32).eps / 2 * np.maximum(np.abs(low), np.abs(high)).max()
     return np.floor(low) if blur > BLUR * (high - low).max() > 0 else np.zeros(3)

@@ -44,10 +44,11 @@ def read_las(path: Path) -> Cloud:
         held = list(scan.point_format.dimension_names)
         names = ["intensity", *(name for name in COLOURS if name in held)]
         points = np.asarray(scan.xyz, np.float64)
-        features = np.stack([np.asarray(scan[name], np.float64) / LARGEST for name in names], axis=1)
-        labels = np.asarray(scan.classification, np.int64)
+        features = np.stack([np.divide(scan[name], LARGEST, dtype=np.float32) for name in names], axis=1)
+        labels = np.asarray(scan.classification, np.uint8)
         others = [name for name in held if name not in (*_USED, *names)]
         unused = [name for name in others if len(points) and np.ptp(np.asarray(scan[name]), axis=0).any()]
+        del scan
     try:
         return Cloud.measured(points, features=features, labels=labels, remarks=not_used(unused))
     except ValueError as error:

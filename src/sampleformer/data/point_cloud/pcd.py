@@ -50,7 +50,7 @@ def read_pcd(path: Path) -> Cloud:
         elif header.kind == "binary_compressed":
             columns = _compressed(path, data, header.points, fields)
         else:
-            raise ValueError(f"DATA: found {header.kind!r}, expected ascii, binary or binary_compressed")
+            raise ValueError(f"DATA: found {shown(header.kind)}, expected ascii, binary or binary_compressed")
         return _cloud(columns, [name for name, _, _ in fields if name != "_" and not _is_used(name)])
     except InputError:
         raise

@@ -206,8 +206,16 @@ class _TextBody:
 
     def triangles(self, element: Element, corners: Property) -> np.ndarray:
         """The triangles in a list of corners."""
-        rows = [TextRow(row.line, self._lists(row, element)[corners.name]) for row in self._of(element)]
-        sizes = np.array([len(row.fields) for row in rows], np.int64)
+        if len(element.properties) == 1:
+            sizes = to_integers(self._path, self._of(element), 0, 1)[:, 0]
+            _check_sizes(sizes)
+            for row, size in zip(self._of(element), sizes.tolist(), strict=True):
+                if len(row.fields) != 1 + size:
+                    raise ValueError(f"line {row.line}: found {len(row.fields)} columns, expected {1 + size}")
+            rows = [TextRow(row.line, row.fields[1:]) for row in self._of(element)]
+        else:
+            rows = [TextRow(row.line, self._lists(row, element)[corners.name]) for row in self._of(element)]
+            sizes = np.array([len(row.fields) for row in rows], np.int64)
         _check_sizes(sizes)
         polygons = {
             size: to_integers(self._path, [rows[row] for row in of_size], 0, size)
