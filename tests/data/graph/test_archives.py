@@ -1,5 +1,6 @@
 """Graphs from NPZ archives."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,11 @@ def test_floats_in_the_place_of_codes_are_refused(tmp_path: Path) -> None:
         ),
         (FEATURES, {"num_nodes": np.array([3, 1, 2**63], np.uint64)}, "num_nodes: graph 2 has 9223372036854775808, e"),
         (FEATURES, {"split": np.array([0, 1, 3])}, "array 'split' holds 3, expected 0 (train), 1 (valid) or 2 (test)"),
+        (
+            LABELS,
+            {"node_label": None, "num_nodes": np.array([2**31 - 1, 1, 2])},
+            "found 2,147,483,650 nodes that carry",
+        ),
         (LABELS, {"fold": np.array([0, 9, 12])}, "array 'fold' holds 12, expected 0 to 9, or 255 for none"),
         (LABELS, {"fold": np.array([0, 9, -1])}, "array 'fold' holds -1, expected 0 to 9, or 255 for none"),
         (
@@ -227,3 +233,26 @@ def test_what_is_no_archive(tmp_path: Path, what: str) -> None:
     words = {"missing": "no such file", "folder": "found a folder, expected a file", "array": "found a single array"}
     with pytest.raises(InputError, match=words.get(what, "not a valid NPZ file")):
         read_graph_archive(path)
+
+
+def test_more_graphs_than_a_small_file_can_hold(tmp_path: Path) -> None:
+    counts = {"num_nodes": np.ones(2_000_000, np.uint8), "num_edges": np.zeros(2_000_000, np.uint8)}
+    path = write(tmp_path, counts | {"src": np.zeros(0, int), "dst": np.zeros(0, int)})
+    with pytest.raises(InputError, match="bytes would unpack to 2,000,000,000, expected at most"):
+        read_graph_archive(path)
+
+
+@pytest.mark.parametrize("arrays", [FEATURES, LABELS], ids=["features", "labels"])
+def test_changed_bytes_are_read_or_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    path = tmp_path / "graphs.npz"
+    for save in (np.savez, np.savez_compressed):
+        save(path, **arrays)
+        content = path.read_bytes()
+        random = np.random.default_rng(0)
+        for _ in range(150):
+            changed = bytearray(content)
+            for place in random.integers(len(content), size=int(random.integers(1, 4))):
+                changed[place] = int(random.integers(256))
+            path.write_bytes(bytes(changed[: int(random.integers(len(content)))] if random.random() < 0.2 else changed))
+            with contextlib.suppress(InputError):
+                read_graphs(path, GraphFormat())

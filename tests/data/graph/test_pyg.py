@@ -1,7 +1,9 @@
 """Graphs of PyTorch Geometric, and back."""
 
+import contextlib
 import random
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +218,12 @@ def test_masks_that_are_not_used_are_said() -> None:
         (data([], pos=torch.ones(3, 4).T), "pos has shape (4, 3), expected (3, features)"),
         (data([], x=torch.tensor([[2**60]] * 3), pos=torch.ones(3, 1)), "x has an integer beyond 2^53, expected"),
         (data([], x=torch.tensor([[float("nan")]])), "feature 0 of node 0 is nan, expected a finite number"),
+        (data([], x=torch.ones(3, 1, device="meta")), "x is a torch.strided tensor, expected a dense tensor"),
+        (data([], x=torch.ones(1, 1).expand(3, 10)), "x of shape (3, 10) repeats its numbers, expected one that is"),
+        (data([], x=torch.ones(3, 1, dtype=torch.complex64)), "x holds complex64, expected numbers"),
+        (data([], y=[{"a": 1}, {}, {}]), "y holds object, expected numbers"),
+        (data([], x=None, num_nodes=10**12), "found 1,000,000,000,000 nodes that carry nothing and 0 edges, expected"),
+        (data([(0, 10**12)], x=None), "found 1,000,000,000,001 nodes that carry nothing and 1 edges, expected"),
         (data([], x=torch.eye(3).to_sparse()), "x is a torch.sparse_coo tensor, expected a dense tensor"),
         (data([], train_mask=torch.tensor([True])), "train_mask has shape (1,) and dtype bool, expected (3,) booleans"),
         (data([], y="text"), "y is a str, expected a dense tensor"),
@@ -348,8 +356,31 @@ def test_damaged_files(tmp_path: Path, what: str) -> None:
         path.write_bytes(content[:-50] if what == "cut" else content[:70] + b"\xff" * 60 + content[130:])
     words = {
         "missing": "no such file",
-        "folder": "found a folder, expected a file that torch.save wrote",
+        "folder": "found a folder, expected a file",
         "damaged": "data.pkl is damaged: its checksum is another one",
     }
-    with pytest.raises(InputError, match=words.get(what, "found no file that torch.save wrote, or one that is cut")):
+    with pytest.raises(InputError, match=words.get(what, "not a file of graphs that torch.save wrote")):
         read_pyg_file(path)
+
+
+@pytest.mark.parametrize("collated", [False, True])
+def test_changed_bytes_are_read_or_refused(tmp_path: Path, collated: bool) -> None:
+    path, changed_path = tmp_path / "graphs.pt", tmp_path / "changed.pt"
+    graphs = [data([(0, 1), (1, 0)], y=torch.tensor([k]), pos=torch.ones(3, 2)) for k in range(3)]
+    if collated:
+        InMemoryDataset.save(graphs, str(path))
+    else:
+        torch.save(graphs, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    random = np.random.default_rng(0)
+    pickled = next(name for name in members if name.endswith("data.pkl"))
+    for _ in range(150):
+        changed = bytearray(members[pickled])
+        for place in random.integers(len(changed), size=int(random.integers(1, 4))):
+            changed[place] = int(random.integers(256))
+        with zipfile.ZipFile(changed_path, "w") as archive:  # with right checksums, so that torch reads it
+            for name, content in members.items():
+                archive.writestr(name, bytes(changed) if name == pickled else content)
+        with contextlib.suppress(InputError):
+            rows_of_pyg(str(changed_path), read_pyg_file(changed_path))

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sampleformer.data.graph.array_features import ArrayFeatures
+from sampleformer.data.graph.array_features import ArrayFeatures, check_bare
 from sampleformer.data.graph.array_file import ArrayFile
 from sampleformer.data.graph.folds import FOLDS, NEVER
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.graph_format import Codes
 from sampleformer.errors import InputError, listed
+from sampleformer.unpacking import check_unpacked
 
 COUNTS = ("num_nodes", "num_edges")
 SIDES = ("src", "dst")
@@ -21,6 +22,7 @@ NODES = ("node_label", "node_feat")
 EDGES = ("edge_label", "edge_feat", "edge_weight")
 OF_GRAPHS = ("y", "split", "fold")
 _MOST = np.iinfo(np.int32).max  # nodes or edges of one graph
+_BYTES_OF_A_GRAPH = 1000  # in memory, at least
 SPLITS = ("train", "valid", "test")
 
 
@@ -69,11 +71,12 @@ def read_graph_archive(path: str | os.PathLike[str]) -> GraphArchive:
     num_nodes = _counts(file, "num_nodes", "graphs", least=1)
     if not len(num_nodes):
         raise InputError(f"{file.path}: found no graphs, expected at least one")
+    check_unpacked(file.path, _BYTES_OF_A_GRAPH * len(num_nodes))
     num_edges = _counts(file, "num_edges", len(num_nodes), least=0)
     edges = sum(num_edges.tolist())
     ends = _ends(file, edges)
     _check_ends(file, ends, num_nodes, num_edges)
-    of_nodes = _features(file, NODES, "num_nodes", sum(num_nodes.tolist()))
+    of_nodes = _features(file, NODES, "num_nodes", sum(num_nodes.tolist()), edges)
     of_edges = _features(file, EDGES, "num_edges", edges)
     nodes = of_nodes.values if of_nodes.names else np.zeros(len(of_nodes.values), dtype=np.uint8)
     integers = (of_nodes.integers if of_nodes.names else (True,), of_edges.integers)
@@ -119,7 +122,9 @@ def _ends(file: ArrayFile, edges: int) -> np.ndarray:
     return file.get(ENDS, edges, 2).astype(np.int64)
 
 
-def _features(file: ArrayFile, names: tuple[str, ...], counts: str, rows: int) -> ArrayFeatures:
+def _features(
+    file: ArrayFile, names: tuple[str, ...], counts: str, rows: int, edges: int | None = None
+) -> ArrayFeatures:
     """What the nodes or the edges of all graphs carry."""
     arrays = {}
     for name in names:
@@ -128,6 +133,8 @@ def _features(file: ArrayFile, names: tuple[str, ...], counts: str, rows: int) -
             one = len(file.shape(name) or ()) == 1
             arrays[name] = file.get(name, rows, *(() if one else ("features",)), kind="float32 numbers")
     try:
+        if edges is not None and not arrays:
+            check_bare(rows, edges)
         return ArrayFeatures.of(arrays, rows)
     except ValueError as error:
         raise InputError(f"{file.path}: {error}") from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LARGEST = float(np.finfo(np.float32).max)
+_BARE_NODES = 2**20
 _MOST_EXACT = 2**53  # up to which float64 holds every integer
 
 
@@ -53,6 +54,19 @@ class ArrayFeatures:
                 if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > _MOST_EXACT:
                     raise ValueError(f"{name} has an integer beyond 2^53, expected smaller ones beside other numbers")
         return cls(np.concatenate(columns, axis=1, dtype=together), integers, names)
+
+
+def check_bare(nodes: int, edges: int) -> None:
+    """That nodes which carry nothing are no more than a few for each edge: a number of them costs nothing to claim.
+
+    Raises:
+        ValueError: if they are.
+    """
+    most = max(_BARE_NODES, 100 * edges)
+    if nodes > most:
+        raise ValueError(
+            f"found {nodes:,} nodes that carry nothing and {edges:,} edges, expected at most {most:,} nodes"
+        )
 
 
 def check_numbers(of: str, features: np.ndarray) -> None:

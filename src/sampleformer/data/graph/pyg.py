@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sampleformer.data.graph.array_features import ArrayFeatures, check_numbers
+from sampleformer.data.graph.array_features import ArrayFeatures, check_bare, check_numbers
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.graph_format import Codes
 from sampleformer.errors import InputError
@@ -89,7 +89,9 @@ def graph_of_data(data: Any) -> PygGraph:
     of_nodes = _features(data, NODES, "nodes", None)
     of_edges = _features(data, EDGES, "edges", len(ends))
     if of_nodes is None:
-        of_nodes = ArrayFeatures(np.zeros(data.num_nodes or 0, dtype=np.uint8), (True,))
+        number = data.num_nodes or 0
+        check_bare(number, len(ends))
+        of_nodes = ArrayFeatures(np.zeros(number, dtype=np.uint8), (True,))
     if of_edges is None:
         of_edges = ArrayFeatures(np.zeros((len(ends), 0), dtype=np.uint8), ())
     both = Graph(of_nodes.values, ends, _rows(of_edges.values), directed=True)  # checks what follows relies on
@@ -145,11 +147,17 @@ def _value(data: Any, name: str) -> Any:
 
 
 def _plain(value: Any, name: str) -> np.ndarray:
-    if isinstance(value, torch.Tensor) and value.layout == torch.strided:
+    if isinstance(value, torch.Tensor) and value.layout == torch.strided and value.device.type != "meta":
+        stored = value.untyped_storage().nbytes()
+        if value.numel() * value.element_size() > stored:
+            raise ValueError(f"{name} of shape {tuple(value.shape)} repeats its numbers, expected one that is stored")
         value = value.detach().cpu()
-        return (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
+        value = (value.float() if value.dtype in (torch.bfloat16, torch.float16) else value).numpy()
     if isinstance(value, int | float | list | tuple | np.ndarray):
-        return np.asarray(value)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufU":
+            raise ValueError(f"{name} holds {array.dtype}, expected numbers")
+        return array
     found = f"{value.layout} tensor" if isinstance(value, torch.Tensor) else type(value).__name__
     raise ValueError(f"{name} is a {found}, expected a dense tensor")
 

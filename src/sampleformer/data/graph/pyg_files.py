@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sampleformer.data.graph.pyg import PygGraph, graphs_of_dataset
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed
 from sampleformer.extras import require
+from sampleformer.reading import reading
+from sampleformer.unpacking import open_zip
+
+KIND = "a file of graphs that torch.save wrote"
 
 
 def read_pyg_file(path: str | os.PathLike[str]) -> list[PygGraph]:
@@ -25,45 +27,35 @@ def read_pyg_file(path: str | os.PathLike[str]) -> list[PygGraph]:
     Raises:
         InputError: if the file is missing, damaged, or holds anything else; or PyTorch Geometric is not installed.
     """
-    content = _load(Path(path))
-    kind = require("torch_geometric.data", "graph").Data
-    if isinstance(content, kind):
-        content = [content]
-    elif _is_collated(content):
-        content = _separated(path, content)
-    if not isinstance(content, list | tuple) or not content or not all(isinstance(item, kind) for item in content):
-        raise InputError(f"{path}: found {_words(content)}, expected a list of torch_geometric.data.Data")
-    try:
-        return graphs_of_dataset(content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    with reading(path, KIND):
+        content = _load(Path(path))
+        kind = require("torch_geometric.data", "graph").Data
+        if isinstance(content, kind):
+            content = [content]
+        elif _is_collated(content):
+            content = _separated(path, content)
+        if not isinstance(content, list | tuple) or not content or not all(isinstance(item, kind) for item in content):
+            raise InputError(f"{path}: found {_words(content)}, expected a list of torch_geometric.data.Data")
+        try:
+            return graphs_of_dataset(content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
 
 
 def _load(path: Path) -> Any:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(f"{path}: found a folder, expected a file that torch.save wrote")
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path}: found no file that torch.save wrote, or one that is cut short")
     data = require("torch_geometric.data.data", "graph")
     storage = require("torch_geometric.data.storage", "graph")
     safe = [data.Data, data.DataEdgeAttr, data.DataTensorAttr, storage.GlobalStorage]
-    try:
-        with zipfile.ZipFile(path) as archive:  # torch does not look at its checksums
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise InputError(f"{path}: {damaged} is damaged: its checksum is another one")
-        with torch.serialization.safe_globals(safe):
-            others = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            if not others:
-                return torch.load(path, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise InputError(f"{path}: cannot be read ({first})") from error
-    raise InputError(f"{path}: found objects of {', '.join(sorted(others))}, expected nothing but Data and tensors")
+    with open_zip(path, KIND) as archive:
+        damaged = archive.testzip()  # torch does not look at the checksums
+        if damaged is not None:
+            raise InputError(f"{path}: {damaged} is damaged: its checksum is another one")
+    with torch.serialization.safe_globals(safe):
+        others = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        if others:
+            named = listed(sorted(others))
+            raise InputError(f"{path}: found objects of {named}, expected nothing but Data and tensors")
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _is_collated(content: Any) -> bool:
@@ -84,8 +76,8 @@ def _separated(path: str | os.PathLike[str], content: tuple[Any, ...]) -> list[A
 def _check_starts(path: str | os.PathLike[str], whole: Any, starts: dict[str, Any]) -> int:
     """How many places of beginnings each attribute has; they rise, and the last is the attribute's size."""
     counts = set()
-    for name, places in starts.items():
-        places = torch.as_tensor(places)
+    for name, given in starts.items():
+        places = torch.as_tensor(given)
         value = getattr(whole, name, None)
         size = value.size(whole.__cat_dim__(name, value)) if isinstance(value, torch.Tensor) and value.dim() else None
         counts.add(len(places) if places.dim() else 0)
@@ -100,7 +92,9 @@ def _check_starts(path: str | os.PathLike[str], whole: Any, starts: dict[str, An
 
 
 def _words(content: Any) -> str:
-    if isinstance(content, list | tuple) and content:
-        kinds = sorted({type(item).__name__ for item in content})
-        return f"a {type(content).__name__} of {', '.join(kinds)}"
-    return f"an empty {type(content).__name__}" if content in ([], (), {}) else f"a {type(content).__name__}"
+    kind = type(content).__name__
+    if not isinstance(content, list | tuple | dict):
+        return f"a {kind}"
+    if not content:
+        return f"an empty {kind}"
+    return f"a {kind}" + ("" if kind == "dict" else f" of {listed(sorted({type(item).__name__ for item in content}))}")
