@@ -85,14 +85,16 @@ def printable(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as messages show it: its ``repr``, cut at few values and characters, however large it is.
+    r"""A value as messages show it: its ``repr``, cut at few values and characters, however large it is.
 
     Example:
         >>> shown([[1] * 1000] * 1000)
         '[[1, 1, 1, ...], [1, 1, 1, ...], [1, 1, 1, ...], ...]'
+        >>> shown("ma\udce9")
+        "'ma\\xe9'"
     """
     try:
-        return one_line(_SHORT.repr(value))
+        return _BYTE.sub(r"\\x\1", one_line(_SHORT.repr(value)))
     except ValueError:  # a number of more digits than Python writes
         return f"a very long {type(value).__name__}"
 
