@@ -6,6 +6,7 @@ import pytest
 from pydantic import Field
 
 from sampleformer.errors import InputError, nearest
+from sampleformer.registry import Registry
 from sampleformer.settings import Component, Settings, override, validate
 
 
@@ -31,7 +32,7 @@ class Recipe(Settings):
     model: Model = Model()
 
 
-LAYERS = {"layer": Layer, "free": Free}
+LAYERS = Registry(object, {"layer": Layer, "free": Free})
 
 
 def message_of(call) -> str:
@@ -173,7 +174,7 @@ def test_override_refuses_a_setting_inside_a_plain_value():
 
 
 def test_override_refuses_what_is_no_yaml():
-    assert "model.width: '[1,' is not a YAML value" in message_of(lambda: override({}, "model.width", "[1,"))
+    assert "model.width: '[1,': not valid YAML" in message_of(lambda: override({}, "model.width", "[1,"))
 
 
 def test_nearest_names_what_is_close_and_all_that_is_allowed():

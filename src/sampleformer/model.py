@@ -1,7 +1,6 @@
 """The whole model: embed, encoder, head; settings in, safetensors out."""
 
 import functools
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,21 +8,27 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
 from sampleformer.attention.auto import AUTO
 from sampleformer.attention.relative.build import told_relative
+from sampleformer.documents import read_json
 from sampleformer.embed import EMBEDS
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_json, written_whole
 from sampleformer.heads import PairHead, SetHead, TokenHead
 from sampleformer.modules import Module
+from sampleformer.registry import trusted_code
 from sampleformer.settings import Component, Settings, validate
+<<<<<<< HEAD
 from sampleformer.tokens import Tokens, as_tokens
+=======
+from sampleformer.tokens import Tokens
+from sampleformer.weights import build_fitting, load_weights, read_header
+>>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
 
 
 class ModelSettings(Settings):
@@ -189,31 +194,28 @@ class TokenModel(Module):
         write_json(path / "config.json", config)
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str]) -> "TokenModel":
+    def from_pretrained(cls, folder: str | os.PathLike[str], *, trust_code: bool = False) -> "TokenModel":
         """Reads a model that `save_pretrained` wrote, in evaluation mode.
 
         Args:
-            folder: of the model, or a run folder that holds one in ``model/``.
+            folder: Folder of the model, or a run folder that holds one in ``model/``.
+            trust_code: Whether ``config.json`` may name classes by their import path, which are then imported and
+                called: the folder's writer can run any code. False: only registered names are built.
 
         Raises:
-            InputError: if a file is missing, cut short or does not fit.
+            InputError: if a file is missing, cut short or does not fit, or names code that is not trusted.
         """
         path = Path(folder)
         if not (path / "config.json").exists() and (path / "model" / "config.json").exists():
             path = path / "model"
-        saved = _read_config(path / "config.json")
-        level = "token" if saved.per_token else saved.level
-        model = cls(saved.settings, saved.inputs, saved.outputs, level=level)
-        weights = path / "model.safetensors"
-        try:
-            model.load_state_dict(load_file(weights))
-        except FileNotFoundError as error:
-            raise InputError(f"{weights}: no such file, expected the weights of a saved model") from error
-        except SafetensorError as error:
-            raise InputError(f"{weights}: not a whole safetensors file ({error})") from error
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{weights}: does not fit {path / 'config.json'}: {reason}") from error
+        config, weights = path / "config.json", path / "model.safetensors"
+        saved = validate(_Saved, read_json(config, "the settings of a saved model"), str(config))
+        found = read_header(weights)
+        with trusted_code(trust_code):
+            model = build_fitting(
+                lambda: cls(saved.settings, saved.inputs, saved.outputs, level=saved.level), found, weights, config
+            )
+        model.load_state_dict(load_weights(weights))
         return model.eval()
 
 
@@ -231,15 +233,4 @@ class _Saved(Settings):
     settings: ModelSettings
     inputs: dict[str, Any]
     outputs: int
-    level: str = "set"
-    per_token: bool = False  # what earlier releases wrote in the place of the level
-
-
-def _read_config(path: Path) -> _Saved:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file, expected a saved model's folder") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a JSON file: {error}") from error
-    return validate(_Saved, config, str(path))
+    level: str

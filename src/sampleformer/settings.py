@@ -1,15 +1,16 @@
 """Settings that are checked when they are read, and parts that are built by name."""
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from sampleformer.errors import InputError, nearest
+from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line, shown
+from sampleformer.parsing import parse_yaml
+from sampleformer.registry import Registry
 
+T = TypeVar("T")
 AnySettings = TypeVar("AnySettings", bound="Settings")
 
 # Constructors may take built parts, of any class, beside plain values.
@@ -29,7 +30,7 @@ class Component(Settings):
     that users plug in their own.
 
     Example:
-        >>> Component(name="collections.Counter", a=2).build({}, "data")
+        >>> Component(name="collections.Counter", a=2).build(Registry(dict, {}), "data")
         Counter({'a': 2})
     """
 
@@ -42,40 +43,48 @@ class Component(Settings):
         """The constructor's arguments: every key but the name."""
         return dict(self.model_extra or {})
 
-    def build(self, registry: Mapping[str, type], setting: str, **given: Any) -> Any:
+    def build(self, registry: Registry[Any], setting: str, **given: Any) -> Any:
         """Makes the part.
 
         Args:
-            registry: classes by name.
-            setting: dotted name of this group, for messages.
-            given: arguments that come from elsewhere (the model's width, the vocabulary of the data, …).
+            registry: Classes by name.
+            setting: Dotted name of this group, for messages.
+            given: Arguments that come from elsewhere (the model's width, the vocabulary of the data, …).
 
         Raises:
-            InputError: if the name or an argument does not exist, has the wrong type or is refused by the class.
+            InputError: if the name or an argument does not exist, has the wrong type or is refused by the class; or
+                the name is an import path where code is not trusted (`registry.trusted_code`).
         """
-        made = self.resolve(registry, setting)
-        arguments = _checked_arguments(made, self.arguments, setting, given)
-        try:
-            return made(**arguments, **given)
-        except InputError:
-            raise
-        except ValueError as error:
-            raise InputError(f"{setting}: {error}") from error
-
-    def resolve(self, registry: Mapping[str, type], setting: str) -> type:
-        """The class that the name stands for."""
-        if self.name in registry:
-            return registry[self.name]
-        module_name, _, class_name = self.name.rpartition(".")
-        if not module_name:
-            raise InputError(f"{setting}.name: unknown name {self.name!r}; {nearest(self.name, registry)}")
-        try:
-            return getattr(importlib.import_module(module_name), class_name)
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"{setting}.name: cannot import {self.name!r}: {error}") from error
+        return construct(registry.resolve(self.name, setting), self.arguments, setting, **given)
 
 
-def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
+def construct(made: type[T], values: Mapping[str, Any], setting: str, **given: Any) -> T:
+    """Makes an object from plain values, which must have the types that the constructor's annotations name.
+
+    Args:
+        made: Class of the object.
+        values: Arguments of the constructor from a file.
+        setting: Dotted name of the object, for messages.
+        given: Further arguments, which are not from a file and not checked.
+
+    Raises:
+        InputError: if an argument does not exist, is missing, has the wrong type or is refused by the class.
+
+    Example:
+        >>> construct(complex, {"real": 1, "imagination": 2}, "number")
+        Traceback (most recent call last):
+        sampleformer.errors.InputError: number.imagination: unknown setting; did you mean 'imag'? ...
+    """
+    arguments = _checked_arguments(made, values, setting, given)
+    try:
+        return made(**arguments, **given)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{setting}: {one_line(str(error))}") from error
+
+
+def _checked_arguments(made: type, arguments: Mapping[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
     every = inspect.signature(made).parameters
     parameters = {
         name: each for name, each in every.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
@@ -92,11 +101,13 @@ def _checked_arguments(made: type, arguments: dict[str, Any], setting: str, give
             checked[name] = value  # the class itself checks it
             continue
         if name not in free:
-            raise InputError(f"{setting}.{name}: unknown setting; {nearest(name, ['name', *free])}")
+            raise InputError(
+                f"{setting}.{one_line(name, LONGEST_NAME)}: unknown setting; {nearest(name, ['name', *free])}"
+            )
         try:
             checked[name] = TypeAdapter(hints.get(name, Any), config=_ANY_CLASS).validate_python(value)
         except ValidationError as error:
-            raise InputError(f"{setting}.{name}: {_reason(error)}, got {value!r}") from error
+            raise InputError(f"{setting}.{name}: {_reason(error)}, got {shown(value)}") from error
     missing = [name for name in free if parameters[name].default is inspect.Parameter.empty and name not in checked]
     if missing:
         raise InputError(f"{setting}.{missing[0]}: required by {made.__name__}, but not given")
@@ -119,12 +130,12 @@ def validate(cls: type[AnySettings], values: Mapping[str, Any], where: str = "")
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
-        name = f"{where}{': ' if where else ''}{'.'.join(path) or 'settings'}"
+        name = f"{where}{': ' if where else ''}{one_line('.'.join(path), LONGEST_NAME) or 'settings'}"
         if first["type"] == "extra_forbidden":
             raise InputError(f"{name}: unknown setting; {nearest(path[-1], _fields_at(cls, path[:-1]))}") from error
         if first["type"] == "missing":
             raise InputError(f"{name}: required, but not given") from error
-        raise InputError(f"{name}: {_reason(error)}, got {first['input']!r}") from error
+        raise InputError(f"{name}: {_reason(error)}, got {shown(first['input'])}") from error
 
 
 def override(values: Mapping[str, Any], dotted: str, text: str) -> dict[str, Any]:
@@ -142,16 +153,13 @@ def override(values: Mapping[str, Any], dotted: str, text: str) -> dict[str, Any
         >>> override({"model": {"width": 64}}, "model.width", "128")
         {'model': {'width': 128}}
     """
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{dotted}: {text!r} is not a YAML value") from error
+    value = parse_yaml(text, f"{dotted}: {shown(text)}")
     changed = group = dict(values)
     *outer, last = dotted.split(".")
     for name in outer:
         inner = {} if group.get(name) is None else group[name]
         if not isinstance(inner, Mapping):
-            raise InputError(f"{dotted}: {name!r} is the plain value {inner!r}, it has no settings inside")
+            raise InputError(f"{dotted}: {name!r} is the plain value {shown(inner)}, it has no settings inside")
         group[name] = dict(inner)
         group = group[name]
     group[last] = value

@@ -157,7 +157,7 @@ def test_checkpoint_cut_short(trained: Path) -> None:
     (trained / "run" / "results.json").unlink()  # as if it had been stopped
     _cut(trained / "run" / "checkpoints" / "last.ckpt")
     message = refused(trained, ["train", "--resume", "--output", "run"])
-    assert message.startswith("run/checkpoints/last.ckpt: cannot be read as a checkpoint (1000 bytes, cut short")
+    assert message.startswith("run/checkpoints/last.ckpt: not a checkpoint (1000 bytes, cut short")
 
 
 def test_resume_with_other_settings(trained: Path) -> None:

@@ -306,13 +306,13 @@ def test_weights_cut_short_are_one_line(copy, kept):
 def test_pickled_weights_that_are_none_are_one_line(copy, content):
     (copy / "model.safetensors").unlink()
     (copy / "pytorch_model.bin").write_bytes(content)
-    refused(copy, "pytorch_model.bin: cannot be read as weights")
+    refused(copy, "pytorch_model.bin: not weights of PyTorch")
 
 
 def test_pickled_code_is_not_run(copy):
     (copy / "model.safetensors").unlink()
     torch.save({"embeddings": Path("code")}, copy / "pytorch_model.bin")
-    refused(copy, "pytorch_model.bin: cannot be read as weights")
+    refused(copy, "pytorch_model.bin: not weights of PyTorch")
     torch.save({"embeddings": [1.0]}, copy / "pytorch_model.bin")
     refused(copy, "pytorch_model.bin: expected tensors by name")
 
@@ -378,7 +378,7 @@ def test_a_configuration_that_cannot_be_built_is_refused_with_the_reason(copy, v
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "not a JSON file"), ("[1]", r"expected a JSON object, got \[1\]"), ("{}", "model_type: required")],
+    [("{", "not valid JSON"), ("[1]", r"found \[1\], expected a JSON object"), ("{}", "model_type: required")],
 )
 def test_a_configuration_that_is_none_is_one_line(copy, text, message):
     (copy / "config.json").write_text(text)

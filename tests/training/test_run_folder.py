@@ -31,9 +31,9 @@ def test_what_is_no_run_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a: [1", "not a YAML file"),
-        (b"\xff\xfe\xff", "not a YAML file"),
-        (b"just words", "expected settings, found 'just words'"),
+        (b"a: [1", "not valid YAML"),
+        (b"\xff\xfe\xff", "not UTF-8 text"),
+        (b"just words", "found 'just words', expected the settings of a run"),
         (
             b"name: a\ndata: {name: text}\ntraining: {steps: 1}\nmodle: {}\n",
             "modle: unknown setting; did you mean 'model'",
@@ -62,7 +62,7 @@ def test_checkpoint_cut_short(tmp_path: Path, share: float) -> None:
     torch.save({"a": torch.zeros(1000)}, path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=rf"last.ckpt: cannot be read as a checkpoint \({path.stat().st_size} bytes"):
+    with pytest.raises(InputError, match=rf"last.ckpt: not a checkpoint \({path.stat().st_size} bytes, cut short"):
         read_checkpoint(path)
 
 

@@ -22,13 +22,17 @@ from sampleformer.attention.samplers import (
 from sampleformer.attention.samsa import SamsaAttention
 from sampleformer.attention.sft import SftAttention
 from sampleformer.attention.yoso import YosoAttention
+from sampleformer.registry import Registry
 
-ATTENTIONS: dict[str, type[Attention]] = {
-    "full": FullAttention,
-    "samsa": SamsaAttention,
-    "sft": SftAttention,
-    "yoso": YosoAttention,
-}
+ATTENTIONS = Registry(
+    Attention,
+    {
+        "full": FullAttention,
+        "samsa": SamsaAttention,
+        "sft": SftAttention,
+        "yoso": YosoAttention,
+    },
+)
 
 __all__ = [
     "ATTENTIONS",

@@ -4,7 +4,7 @@ import argparse
 
 from sampleformer.cli.data_options import add_format_options, table_format
 from sampleformer.cli.output import show
-from sampleformer.cli.parser import add_common
+from sampleformer.cli.parser import add_common, add_trust
 from sampleformer.training import evaluate
 from sampleformer.training.summary import evaluation_table
 
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the data, for its test part"
     )
+    add_trust(parser)
     add_common(parser)
 
 
@@ -36,5 +37,6 @@ def run(options: argparse.Namespace) -> None:
         device=options.device,
         on_error=options.on_error,
         format=table_format(options),
+        trust_code=options.trust_code,
     )
     show(evaluation_table(scores))

@@ -4,6 +4,7 @@ import argparse
 
 from sampleformer.cli.data_options import add_format_options, table_format
 from sampleformer.cli.output import say
+from sampleformer.cli.parser import add_trust
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page
 from sampleformer.files import check_output
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
     add_format_options(parser)
+    add_trust(parser)
     parser.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
 
@@ -38,5 +40,6 @@ def run(options: argparse.Namespace) -> None:
         on_error=options.on_error,
         format=table_format(options),
         force=options.force,
+        trust_code=options.trust_code,
     )
     say(f"explanation: {options.output}", options.output)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from sampleformer.cli.parser import add_trust
 from sampleformer.export import export_onnx
 from sampleformer.files import check_output
 from sampleformer.training import RunFolder
@@ -15,13 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run and the file."""
     parser.add_argument("folder", metavar="RUN", help="a run folder")
     parser.add_argument("file", metavar="FILE", help="the ONNX file; an existing file is not overwritten")
+    add_trust(parser)
     parser.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes the file and says what it takes and gives."""
     check_output(options.file, option="FILE")
-    written = export_onnx(RunFolder(options.folder).read_model(), options.file)
+    written = export_onnx(RunFolder(options.folder).read_model(trust_code=options.trust_code), options.file)
     for kind, values in (("input", written.inputs), ("output", written.outputs)):
         for value in values:
             print(f"{kind} {value}")

@@ -68,6 +68,15 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """The option of every verb that reads a run folder."""
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="import the classes that the run folder names by import path: whoever wrote the folder can run any code",
+    )
+
+
 def split_names(values: list[str] | None) -> list[str] | None:
     """Names given one by one, or several between commas.
 

@@ -4,7 +4,7 @@ import argparse
 
 from sampleformer.cli.data_options import add_format_options, table_format
 from sampleformer.cli.output import say
-from sampleformer.cli.parser import add_common
+from sampleformer.cli.parser import add_common, add_trust
 from sampleformer.training import predict
 
 EXAMPLE = """
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
     add_format_options(parser)
+    add_trust(parser)
     add_common(parser)
 
 
@@ -33,5 +34,6 @@ def run(options: argparse.Namespace) -> None:
         on_error=options.on_error,
         format=table_format(options),
         force=options.force,
+        trust_code=options.trust_code,
     )
     say(f"{rows} predictions: {options.output}", options.output)

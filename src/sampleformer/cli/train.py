@@ -9,10 +9,11 @@ from pathlib import Path
 from sampleformer.attention import ATTENTIONS
 from sampleformer.cli.data_options import add_data_options, data_section
 from sampleformer.cli.output import show
-from sampleformer.cli.parser import add_common
+from sampleformer.cli.parser import add_common, add_trust
 from sampleformer.data import Samples
 from sampleformer.errors import InputError
 from sampleformer.recipes import Recipe, request
+from sampleformer.registry import trusted_code
 from sampleformer.training import RunFolder, train
 from sampleformer.training.summary import run_lines, run_table
 
@@ -38,11 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting, dotted names")
     training.add_argument("--resume", action="store_true", help="go on from the last checkpoint of --output")
+    add_trust(parser)
     add_common(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Trains, writes the report and shows the scores; a finished run is only shown."""
+    read_back = options.resume or _is_of_a_run(options.recipe)
+    with trusted_code(options.trust_code or not read_back):
+        _run(options)
+
+
+def _run(options: argparse.Namespace) -> None:
     recipe = _recipe(options)
     folder = RunFolder(options.output or _free_name(recipe.name))
     _train(recipe, folder, options)
@@ -63,6 +71,7 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
             device=options.device,
             command=sys.argv,
             quiet=options.quiet,
+            trust_code=True,  # as far as it is trusted around this
             finished=lambda folder, splits: _write_report(folder, splits.test),
         )
     except KeyboardInterrupt as stop:
@@ -73,7 +82,7 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
 def _write_report(folder: RunFolder, test: Samples | None) -> None:
     from sampleformer.explain import write_report  # draws, and so imports what draws
 
-    write_report(folder.path, test=test)
+    write_report(folder.path, test=test, trust_code=True)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -91,6 +100,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         attention=options.attention,
         changes=options.set,
     )
+
+
+def _is_of_a_run(recipe: str | None) -> bool:
+    """Whether a recipe is the file of a run folder, which may be a stranger's, and not one of the user."""
+    return recipe is not None and RunFolder(Path(recipe).parent).run_file.exists()
 
 
 def _free_name(name: str) -> Path:

@@ -31,32 +31,36 @@ from sampleformer.data.sequence.numbers import NumberTable
 from sampleformer.data.sequence.text import TextTable
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.registry import Registry
 
-SOURCES: dict[str, type[Source]] = {
-    "text": TextTable,
-    "numbers": NumberTable,
-    "smiles": SmilesTable,
-    "graphs": GraphFiles,
-    "clouds": CloudFolder,
-    "cloud_table": CloudTable,
-    "cloud_arrays": CloudArrays,
-    "pyg": PygDataset,
-    "peptides-func": PeptidesFunc,
-    "peptides-struct": PeptidesStruct,
-    "pascalvoc-sp": PascalVocSp,
-    "coco-sp": CocoSp,
-    "tu": TuDataset,
-    "moleculenet": MoleculeNet,
-    "modelnet10": ModelNet10,
-    "modelnet40": ModelNet40,
-    "shapenetpart": ShapeNetPart,
-    "scanobjectnn": ScanObjectNN,
-    "s3dis": S3dis,
-    "digits": Digits,
-    "listops": ListOps,
-    "imdb": Imdb,
-    "cifar10": Cifar10,
-}
+SOURCES: Registry[Source] = Registry(
+    Source,  # type: ignore[type-abstract]
+    {
+        "text": TextTable,
+        "numbers": NumberTable,
+        "smiles": SmilesTable,
+        "graphs": GraphFiles,
+        "clouds": CloudFolder,
+        "cloud_table": CloudTable,
+        "cloud_arrays": CloudArrays,
+        "pyg": PygDataset,
+        "peptides-func": PeptidesFunc,
+        "peptides-struct": PeptidesStruct,
+        "pascalvoc-sp": PascalVocSp,
+        "coco-sp": CocoSp,
+        "tu": TuDataset,
+        "moleculenet": MoleculeNet,
+        "modelnet10": ModelNet10,
+        "modelnet40": ModelNet40,
+        "shapenetpart": ShapeNetPart,
+        "scanobjectnn": ScanObjectNN,
+        "s3dis": S3dis,
+        "digits": Digits,
+        "listops": ListOps,
+        "imdb": Imdb,
+        "cifar10": Cifar10,
+    },
+)
 
 __all__ = [
     "SOURCES",

@@ -16,8 +16,11 @@ from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.table_format import TableFormat
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.documents import read_json
 from sampleformer.errors import InputError, listed, nearest
 from sampleformer.files import write_text
+from sampleformer.reading import reading
+from sampleformer.settings import construct
 
 
 class Encoding:
@@ -198,14 +201,12 @@ class Encoding:
         Raises:
             InputError: if the file is missing or is not a saved encoding.
         """
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(Path(path), "a saved encoding")
+        with reading(path, "a saved encoding"):
             inputs = dict(content["inputs"])
             kind = Inputs.kinds[inputs.pop("kind")]
             targets = targets_from_json(content["targets"])
-            format = TableFormat(**content["format"])
-            return cls(kind.from_json(inputs), targets, content["id"], content["level"], format)
-        except OSError as error:
-            raise InputError(f"{path}: cannot read the encoding ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a saved encoding ({type(error).__name__}: {error})") from error
+            format = construct(TableFormat, content["format"], "format")
+            arguments = {"id_column": content["id"], "level": content["level"]}
+            made = kind.from_json(inputs)
+            return construct(cls, arguments, str(path), inputs=made, targets=targets, format=format)

@@ -11,6 +11,7 @@ from sampleformer.data.column_values import parse_flags, parse_labels, parse_num
 from sampleformer.data.report import RowReport
 from sampleformer.data.standardisation import mean_and_deviation, standardised
 from sampleformer.errors import listed, shown
+from sampleformer.settings import construct
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -179,4 +180,4 @@ class NumberTarget(Targets, saved_as="regression"):
 def targets_from_json(values: dict[str, Any]) -> Targets:
     """The inverse of `Targets.to_json`."""
     arguments = {name: value for name, value in values.items() if name != "task"}
-    return Targets.kinds[values["task"]](**arguments)
+    return construct(Targets.kinds[values["task"]], arguments, "targets")

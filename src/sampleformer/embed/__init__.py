@@ -5,7 +5,10 @@ from torch import nn
 from sampleformer.embed.graph import GraphEmbed
 from sampleformer.embed.point_cloud import PointCloudEmbed
 from sampleformer.embed.sequence import SequenceEmbed
+from sampleformer.registry import Registry
 
-EMBEDS: dict[str, type[nn.Module]] = {"sequence": SequenceEmbed, "graph": GraphEmbed, "point_cloud": PointCloudEmbed}
+EMBEDS: Registry[nn.Module] = Registry(
+    nn.Module, {"sequence": SequenceEmbed, "graph": GraphEmbed, "point_cloud": PointCloudEmbed}
+)
 
 __all__ = ["EMBEDS", "GraphEmbed", "PointCloudEmbed", "SequenceEmbed"]

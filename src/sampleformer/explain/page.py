@@ -23,6 +23,7 @@ def write_page(
     on_error: str = "stop",
     format: TableFormat | None = None,
     force: bool = False,
+    trust_code: bool = False,
 ) -> Path:
     """Writes one self-contained HTML page that shows which tokens each head chose in the first rows of a file.
 
@@ -35,6 +36,7 @@ def write_page(
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
         format: how the file is written, where it is another way than the training data.
         force: overwrite the output.
+        trust_code: Whether the run folder may name classes outside this package, see `TokenModel.from_pretrained`.
 
     Returns:
         The page's path.
@@ -47,7 +49,7 @@ def write_page(
     if samples < 1:
         raise InputError(f"samples: found {samples}, expected at least 1")
     run = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)
-    model, encoding = run.read_model(), run.read_encoding()
+    model, encoding = run.read_trained(trust_code=trust_code)
     rows, note = _read(encoding, path, on_error, format)
     shown = [explain(model, encoding, rows[index]) for index in range(min(samples, len(rows)))]
     title = f"What the model chose in {Path(path).name}"

@@ -14,6 +14,7 @@ from sampleformer.explain.html import count, escape, number, page, percent, tabl
 from sampleformer.explain.predictions_table import PredictionsTable
 from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
+from sampleformer.registry import is_trusted, trusted_code
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.summary import main_score
@@ -32,12 +33,15 @@ _SCORE_NAMES = {
 _SPLITS = {"valid": "validation", "test": "test"}
 
 
-def write_report(run_folder: RunFolder | str | os.PathLike[str], *, test: Samples | None = None) -> Path:
+def write_report(
+    run_folder: RunFolder | str | os.PathLike[str], *, test: Samples | None = None, trust_code: bool = False
+) -> Path:
     """Writes the report of a finished training, and its curves as ``curves.png``, into the run folder.
 
     Args:
         run_folder: of the training.
         test: the test part of the run's data, if it is at hand. None: it is loaded anew.
+        trust_code: Whether the run folder may name classes outside this package, see `TokenModel.from_pretrained`.
 
     Returns:
         The path of ``report.html``.
@@ -53,6 +57,8 @@ def write_report(run_folder: RunFolder | str | os.PathLike[str], *, test: Sample
     predictions = PredictionsTable.read(folder.test_predictions, encoding.task, encoding.labels)
     shown = main_score(results)
     score = Score(f"valid_{shown}", _name(shown), results["best"]["step"], _majority(results))
+    with trusted_code(trust_code):
+        choices = _choices(folder, recipe, predictions, test)
     body = [
         f"<h1>{escape(recipe.name)}</h1>\n",
         f"<p class='lead'>{_lead(recipe)}</p>\n",
@@ -60,7 +66,7 @@ def write_report(run_folder: RunFolder | str | os.PathLike[str], *, test: Sample
         f"<h2>Results</h2>\n{_results(results)}",
         f"<h2>Learning curves</h2>\n{curves(Metrics.read(folder.metrics), score, folder.path / 'curves.png')}",
         f"<h2>{escape(predictions.title())} (test, best weights)</h2>\n{predictions.html()}",
-        f"<h2>What the heads chose</h2>\n{_choices(folder, recipe, predictions, test)}",
+        f"<h2>What the heads chose</h2>\n{choices}",
         f"<h2>How to get this again</h2>\n{provenance(folder, recipe, run)}",
     ]
     write_text(folder.report, page(f"{recipe.name}: report", "".join(body)))
@@ -116,7 +122,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     known = samples.ids if whole else list(dict.fromkeys(samples.ids))  # a scene may be in several samples
     if known != (list(predictions.ids) if whole else list(dict.fromkeys(predictions.ids))):
         return "<p>The data has changed since the training, so no samples are shown.</p>\n"
-    model, encoding = run_folder.read_model(), run_folder.read_encoding()
+    model, encoding = run_folder.read_trained(trust_code=is_trusted())
     rows = predictions.to_show(_SAMPLES)
     places = rows if whole else list(dict.fromkeys(samples.ids.index(predictions.ids[row]) for row in rows))
     shown = [explain(model, encoding, samples[place]) for place in places]

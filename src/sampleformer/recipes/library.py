@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sampleformer.errors import InputError, nearest
+from sampleformer.documents import MOST_YAML_BYTES, read_text
+from sampleformer.errors import InputError, nearest, shown
+from sampleformer.parsing import parse_yaml
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe, change
 
@@ -35,12 +35,7 @@ def text(name: str | os.PathLike[str]) -> str:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"unknown recipe {str(name)!r}; {nearest(str(name), names())}, or the path of a .yaml file")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start}), expected a recipe in YAML") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from error
+    return read_text(path, "a recipe in YAML", MOST_YAML_BYTES)
 
 
 def read(name: str | os.PathLike[str]) -> dict[str, Any]:
@@ -49,14 +44,9 @@ def read(name: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: if there is no such recipe, or it is no YAML.
     """
-    try:
-        values = yaml.safe_load(text(name))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown place"
-        raise InputError(f"{name}: not valid YAML at {place}: {getattr(error, 'problem', None) or error}") from error
+    values = parse_yaml(text(name), str(name))
     if not isinstance(values, dict):
-        raise InputError(f"{name}: expected settings (data, model, training, …), found {values!r}")
+        raise InputError(f"{name}: expected settings (data, model, training, …), found {shown(values)}")
     return values
 
 

@@ -16,6 +16,7 @@ from sampleformer.data.samples import Samples
 from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 from sampleformer.files import check_output, write_csv
+from sampleformer.registry import trusted_code
 from sampleformer.training.answers import Answers
 from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -33,6 +34,7 @@ def evaluate(
     device: str = "cpu",
     on_error: str = "stop",
     format: TableFormat | None = None,
+    trust_code: bool = False,
 ) -> dict[str, Any]:
     """Scores a run's model.
 
@@ -44,6 +46,7 @@ def evaluate(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
         format: how the file is written, where it is another way than the training data.
+        trust_code: Whether the run folder may name classes outside this package, see `TokenModel.from_pretrained`.
 
     Returns:
         task, samples (their number), scores, and for classification majority_share.
@@ -55,12 +58,22 @@ def evaluate(
         raise InputError(f"--set {changes[0]}: changes the run's own data; expected no file beside it, got {path}")
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
+<<<<<<< HEAD
     model, encoding = run.read_model().to(device), run.read_encoding()
     with announced("reading the data"):
         if path is None:
             samples = _test_part(recipe, encoding, changes)
         else:
             samples = encoding.read(path, targets=True, on_error=on_error, format=format)
+=======
+    model, encoding = run.read_trained(trust_code=trust_code)
+    model.to(device)
+    if path is None:
+        with trusted_code(trust_code):
+            samples = _test_part(recipe, encoding, changes)
+    else:
+        samples = encoding.read(path, targets=True, on_error=on_error, format=format)
+>>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
     targets = known_targets(samples)
     outputs = model_outputs(model, samples, recipe.training.max_tokens)
     answers = Answers.of(samples, outputs, encoding.task)
@@ -91,6 +104,7 @@ def predict(
     on_error: str = "stop",
     format: TableFormat | None = None,
     force: bool = False,
+    trust_code: bool = False,
 ) -> int:
     """Writes a run's predictions for the rows of a file.
 
@@ -102,6 +116,7 @@ def predict(
         on_error: ``stop`` at a wrong row, or ``skip`` and count it.
         format: how the file is written, where it is another way than the training data.
         force: overwrite the output.
+        trust_code: Whether the run folder may name classes outside this package, see `TokenModel.from_pretrained`.
 
     Returns:
         Number of rows predicted.
@@ -112,9 +127,15 @@ def predict(
     output = check_output(output, force=force, inputs=[path])
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
+<<<<<<< HEAD
     model, encoding = run.read_model().to(device), run.read_encoding()
     with announced("reading the data"):
         samples = encoding.read(path, targets=False, on_error=on_error, format=format)
+=======
+    model, encoding = run.read_trained(trust_code=trust_code)
+    model.to(device)
+    samples = encoding.read(path, targets=False, on_error=on_error, format=format)
+>>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
     outputs = model_outputs(model, samples, recipe.training.max_tokens, "predicting")
     answers = Answers.of(samples, outputs, encoding.task)
     write_predictions(output, encoding, answers, targets=False)

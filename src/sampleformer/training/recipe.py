@@ -25,7 +25,7 @@ class Recipe(Settings):
         training: the training.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[^/\\\x00-\x1f]{1,200}$")  # the run folder is called by it
     description: str = ""
     source: str = ""
     seed: int = Field(default=0, ge=0, lt=2**32)

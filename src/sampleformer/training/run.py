@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sampleformer.attention.auto import AUTO, choose_attention
 from sampleformer.data import SOURCES
@@ -20,6 +21,7 @@ from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
 from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.registry import trusted_code
 from sampleformer.settings import Component
 from sampleformer.training.answers import Answers
 from sampleformer.training.choice import check_choice
@@ -29,13 +31,17 @@ from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe
-from sampleformer.training.run_folder import RunFolder, read_checkpoint
+from sampleformer.training.run_folder import RunFolder, model_weights, read_checkpoint
 from sampleformer.training.scores import majority_share, score, selecting_score
+from sampleformer.weights import build_fitting, limited_tensors, most_tensors
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
     from sampleformer.training.fitting import Fitted
+
+MOST_TENSORS = 100_000
+"""Parameters and buffers of a model; one with so many layers would be built for minutes before it failed."""
 
 log = logging.getLogger("sampleformer")
 
@@ -51,6 +57,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     finished: Callable[[RunFolder, Splits], object] | None = None,
     source: Source | None = None,
+    trust_code: bool = False,
 ) -> RunFolder:
     """Trains a model and scores it on the test part.
 
@@ -69,6 +76,8 @@ def train(
         finished: called at the end with the run folder and the data, which is then still at hand.
         source: data in the place of the recipe's, such as a `GraphList`. The run folder cannot make it again: what
             needs the data later wants a file.
+        trust_code: Whether a run that is resumed may name classes outside this package by their import path. A new
+            run's recipe is code and may.
 
     Returns:
         The run folder.
@@ -83,6 +92,7 @@ def train(
         recipe = recipe.model_copy(
             update={"data": Component(name=f"{type(source).__module__}.{type(source).__name__}")}
         )
+    trained: dict[str, Tensor] = {}
     if not resume:
         folder.check_free()
     else:
@@ -90,6 +100,7 @@ def train(
         if folder.results.exists():
             log.info("%s: the training is finished, there is nothing to go on with", folder.path)
             return folder
+<<<<<<< HEAD
         _check_checkpoints(folder)
     source = source or recipe.data.build(SOURCES, "data")
     _check_model(recipe, device)
@@ -103,6 +114,25 @@ def train(
     encoding = splits.encoding
     model = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
     check_choice(recipe.training, model, settings.attention.name)
+=======
+        trained = _check_checkpoints(folder)
+    with trusted_code(trust_code or not resume):
+        source = source or recipe.data.build(SOURCES, "data")
+        _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
+        splits = source.load()
+        _check_splits(splits, recipe)
+        seed_everything(recipe.seed, WEIGHTS)
+        settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
+        if reason:
+            log.info("%s", reason)
+        encoding = splits.encoding
+
+        def make() -> TokenModel:
+            return TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
+
+        model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
+        check_choice(recipe.training, model, settings.attention.name)
+>>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
     run = _begin(folder, recipe, resume, list(command or sys.argv), device)
 
     from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
@@ -122,10 +152,13 @@ def _check_same(folder: RunFolder, recipe: Recipe) -> None:
         raise InputError(f"{difference}, and --resume goes on with the settings of {folder.config}; train anew instead")
 
 
-def _check_checkpoints(folder: RunFolder) -> None:
-    for checkpoint in (folder.last_checkpoint, folder.best_checkpoint):
+def _check_checkpoints(folder: RunFolder) -> dict[str, Tensor]:
+    """The weights of the last checkpoint; none if there is no checkpoint."""
+    weights: dict[str, Tensor] = {}
+    for checkpoint in (folder.best_checkpoint, folder.last_checkpoint):
         if checkpoint.exists():
-            read_checkpoint(checkpoint)
+            weights = model_weights(read_checkpoint(checkpoint))
+    return weights
 
 
 def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "") -> str:
@@ -144,12 +177,12 @@ def _with_attention(settings: ModelSettings, length: int, device: str) -> tuple[
     return settings.model_copy(update={"attention": attention}), reason
 
 
-def _check_model(recipe: Recipe, device: str) -> None:
+def _check_model(recipe: Recipe, device: str, most: int) -> None:
     """Finds what is wrong with the model's settings before the data is read, which may take minutes."""
     settings = recipe.model
     if settings.embed.name in EMBEDS:
         for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
-            with torch.device("meta"):
+            with torch.device("meta"), limited_tensors(most, "model"):
                 model = TokenModel(_with_attention(settings, length, device)[0], _example(settings), outputs=1)
             if settings.attention.name != AUTO:
                 check_choice(recipe.training, model, settings.attention.name)
@@ -208,5 +241,4 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
 
 
 def _load_weights(model: TokenModel, checkpoint: Path) -> None:
-    weights = read_checkpoint(checkpoint)["state_dict"]
-    model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
+    model.load_state_dict(model_weights(read_checkpoint(checkpoint)))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
+from torch import Tensor
 
 from sampleformer.data.encoding import Encoding
-from sampleformer.errors import InputError
+from sampleformer.documents import read_json, read_yaml
+from sampleformer.errors import InputError, shown
 from sampleformer.files import check_new_folder, write_json, write_text
 from sampleformer.model import TokenModel
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
+from sampleformer.weights import load_pickled
 
 
 class RunFolder:
@@ -40,6 +39,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.best_checkpoint = self.checkpoints / "best.ckpt"
+        self.tensorboard = self.path / "tensorboard"
         self.model = self.path / "model"
         self.encoding = self.model / "encoding.json"
         self.results = self.path / "results.json"
@@ -59,71 +59,87 @@ class RunFolder:
         """The folder itself; raises InputError if it is not that of a run."""
         if not self.config.is_file() or not self.run_file.is_file():
             raise InputError(f"{self.path}: not a run folder, expected config.yaml and run.json in it")
+        for folder in (self.checkpoints, self.model, self.tensorboard):
+            if not folder.resolve().is_relative_to(self.path.resolve()):
+                raise InputError(f"{folder}: a link that leads out of the run folder, expected a folder")
         return self
 
     def create(self, recipe: Recipe, run: dict[str, Any]) -> None:
         """Makes the folder with the recipe and the description of the run."""
         self.check_free()
         self.checkpoints.mkdir(parents=True)
-        write_text(self.config, yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True))
+        write_text(self.config, yaml.dump(recipe.model_dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
         write_json(self.run_file, run)
 
     def read_recipe(self) -> Recipe:
         """The recipe that the run was started with."""
         self.checked()
-        try:
-            values = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.config}: not a YAML file") from error
-        if not isinstance(values, dict):
-            raise InputError(f"{self.config}: expected settings, found {values!r}")
-        return validate(Recipe, values, str(self.config))
+        return validate(Recipe, read_yaml(self.config, "the settings of a run"), str(self.config))
 
     def read_run(self) -> dict[str, Any]:
         """The description of the run."""
-        return _read_json(self.run_file)
+        return read_json(self.run_file, "the description of a run")
 
     def read_results(self) -> dict[str, Any] | None:
         """The scores on the test part; None while the training is not finished."""
-        return _read_json(self.results) if self.results.exists() else None
+        return read_json(self.results, "the scores of a run") if self.results.exists() else None
 
-    def read_model(self) -> TokenModel:
-        """The model that was best on the validation part, in evaluation mode."""
+    def read_model(self, *, trust_code: bool = False) -> TokenModel:
+        """The model that was best on the validation part, in evaluation mode.
+
+        Args:
+            trust_code: Whether classes outside this package may be imported, see `TokenModel.from_pretrained`.
+        """
         self.checked()
         if not self.model.exists():
             raise InputError(f"{self.model}: no such folder; the training is not finished, go on with --resume")
-        return TokenModel.from_pretrained(self.model)
+        return TokenModel.from_pretrained(self.model, trust_code=trust_code)
 
     def read_encoding(self) -> Encoding:
         """What turns rows into tokens and outputs into rows."""
         return Encoding.load(self.encoding)
+
+    def read_trained(self, *, trust_code: bool = False) -> tuple[TokenModel, Encoding]:
+        """The model and its encoding, which fit together.
+
+        Args:
+            trust_code: As for `read_model`.
+
+        Raises:
+            InputError: if the encoding is for a model of other inputs or outputs.
+        """
+        model, encoding = self.read_model(trust_code=trust_code), self.read_encoding()
+        for name in ("inputs", "outputs", "level"):
+            found, expected = getattr(encoding, name), getattr(model, name)
+            if found != expected:
+                raise InputError(
+                    f"{self.encoding}: does not fit {self.model / 'config.json'}: {name} are {shown(found)}, "
+                    f"expected {shown(expected)}"
+                )
+        return model, encoding
+
+
+class _Dumper(yaml.SafeDumper):
+    """A dumper that writes equal values out in full: what is read back has no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's content, on the CPU.
 
     Raises:
-        InputError: if it is missing or damaged.
+        InputError: if it is missing or damaged, or holds anything else than a checkpoint.
     """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file, expected a checkpoint") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile, OSError, KeyError) as error:
-        size = path.stat().st_size
-        raise InputError(
-            f"{path}: cannot be read as a checkpoint ({size} bytes, cut short or damaged); train anew with another "
-            "--output"
-        ) from error
+    checkpoint = load_pickled(path, "a checkpoint")
+    weights = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise InputError(f"{path}: cannot be read as a checkpoint: found {shown(checkpoint)}")
+    return checkpoint
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a JSON file: {error}") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected a JSON object")
-    return values
+def model_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint, under the names that the model has for them."""
+    weights: dict[str, Tensor] = checkpoint["state_dict"]
+    return {name.removeprefix("model."): value for name, value in weights.items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import Dataset
 from torch_geometric.data import Data
 
 from sampleformer.data import GraphFiles, GraphList, PygDataset
@@ -19,7 +20,7 @@ def _graph(number: int, **more: torch.Tensor) -> Data:
     return Data(torch.randn(order, 2), torch.cat([ends, ends.flip(0)], dim=1), y=torch.tensor([number % 2]), **more)
 
 
-class Parted:
+class Parted(Dataset):
     """A dataset that comes in parts, as many do."""
 
     def __init__(self, root: str, split: str = "train") -> None:

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from sampleformer.attention.relative.base import Relative
 from sampleformer.attention.relative.registry import RELATIVES
-from sampleformer.settings import Component
+from sampleformer.settings import Component, validate
 
 RelativeChoice: TypeAlias = Relative | dict[str, Any] | str | None
 """A built part, a name, a name with arguments (``{"name": "edges", "features": 3}``), or none."""
@@ -22,10 +22,10 @@ def told_relative(relative: RelativeChoice, inputs: Mapping[str, Any]) -> Relati
         >>> told_relative("edges", {"edge_features": 3})
         {'name': 'edges', 'features': 3}
     """
-    if relative is None or isinstance(relative, Relative):
-        return relative
     given = {"name": relative} if isinstance(relative, str) else relative
-    told = getattr(RELATIVES.get(given.get("name", "")), "told_by_data", {})
+    if not isinstance(given, dict) or not isinstance(given.get("name"), str):  # none, built, or to be refused
+        return relative
+    told = getattr(RELATIVES.get(given["name"]), "told_by_data", {})
     return given | {ours: inputs[theirs] for ours, theirs in told.items() if ours not in given and theirs in inputs}
 
 
@@ -45,6 +45,6 @@ def make_relative(relative: RelativeChoice, heads: int) -> Relative | None:
     """
     if relative is None or isinstance(relative, Relative):
         return relative
-    component = Component(name=relative) if isinstance(relative, str) else Component(**relative)
+    component = validate(Component, {"name": relative} if isinstance(relative, str) else relative, "relative")
     made: Relative = component.build(RELATIVES, "relative", heads=heads)
     return made

@@ -8,13 +8,17 @@ from sampleformer.attention.relative.edges import EdgeRelative
 from sampleformer.attention.relative.offsets import OffsetRelative
 from sampleformer.attention.relative.sinusoidal_concat import SinusoidalConcatRelative
 from sampleformer.attention.relative.sinusoidal_product import SinusoidalProductRelative
+from sampleformer.registry import Registry
 
-RELATIVES: dict[str, type[Relative]] = {
-    "offsets": OffsetRelative,
-    "sinusoidal_concat": SinusoidalConcatRelative,
-    "sinusoidal_product": SinusoidalProductRelative,
-    "edges": EdgeRelative,
-    "distance": DistanceRelative,
-    "distance_normals": DistanceNormalsRelative,
-    "distance_field": DistanceFieldRelative,
-}
+RELATIVES = Registry(
+    Relative,
+    {
+        "offsets": OffsetRelative,
+        "sinusoidal_concat": SinusoidalConcatRelative,
+        "sinusoidal_product": SinusoidalProductRelative,
+        "edges": EdgeRelative,
+        "distance": DistanceRelative,
+        "distance_normals": DistanceNormalsRelative,
+        "distance_field": DistanceFieldRelative,
+    },
+)

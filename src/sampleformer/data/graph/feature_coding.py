@@ -115,11 +115,6 @@ class FeatureCoding:
         """The constructor's arguments as plain values."""
         return {"mean": self.mean, "deviation": self.deviation, "categories": self.categories}
 
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> FeatureCoding:
-        """The inverse of `to_json`."""
-        return cls(tuple(values["mean"]), tuple(values["deviation"]), tuple(map(tuple, values["categories"])))
-
 
 def _moments(numbers: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each number, without overflow or underflow; 0 and 1 of flags."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sampleformer.data.graph.feature_columns import FeatureColumns
+from sampleformer.settings import construct
 
 Codes = tuple[tuple[bool, ...], tuple[bool, ...]]
 """Which features of nodes, and which of edges, are codes."""
@@ -36,10 +37,9 @@ class GraphFormat:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> GraphFormat:
         """The inverse of `to_json`."""
-        columns = [
-            None if found is None else FeatureColumns(tuple(found["numbers"]), tuple(found["categories"]))
-            for found in (values["node_columns"], values["edge_columns"])
-        ]
-        codes = values.get("codes")
-        codes = None if codes is None else (tuple(codes[0]), tuple(codes[1]))
-        return cls(columns[0], columns[1], values["directed"], tuple(values["left_out"]), codes)
+        columns = {
+            name: None if found is None else construct(FeatureColumns, found, f"inputs.format.{name}")
+            for name in ("node_columns", "edge_columns")
+            for found in [values.pop(name)]
+        }
+        return construct(cls, values, "inputs.format", **columns)

@@ -27,6 +27,7 @@ from sampleformer.data.samples import TargetRows
 from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
+from sampleformer.settings import construct
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -172,14 +173,10 @@ class GraphInputs(Inputs, kind="graph"):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> GraphInputs:
-        return cls(
-            FeatureCoding.from_json(values["nodes"]),
-            FeatureCoding.from_json(values["edges"]),
-            Places(**values["places"]),
-            GraphFormat.from_json(values["format"]),
-            values["directed"],
-            values["link_share"],
-        )
+        parts = {name: construct(FeatureCoding, values.pop(name), f"inputs.{name}") for name in ("nodes", "edges")}
+        places = construct(Places, values.pop("places"), "inputs.places")
+        format = GraphFormat.from_json(values.pop("format"))
+        return construct(cls, values, "inputs", **parts, places=places, format=format)
 
 
 def _described(

@@ -16,6 +16,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.extras import require
+from sampleformer.settings import construct
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -76,7 +77,8 @@ class MoleculeColumn(Inputs, kind="smiles"):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> MoleculeColumn:
-        return cls(values["column"], Places(**values["places"]))
+        places = construct(Places, values.pop("places"), "inputs.places")
+        return construct(cls, values, "inputs", places=places)
 
 
 def parse_molecules(table: Table, column: str, report: RowReport) -> np.ndarray:

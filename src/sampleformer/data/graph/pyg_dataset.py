@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from typing import Any
+
+from torch.utils.data import Dataset
 
 from sampleformer.data.cache import cache_folder
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.pyg_source import PARTS, PygSource
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 from sampleformer.extras import require
+from sampleformer.registry import check_trusted
 
 _TRAIN = "train"
+_PUBLISHED = "torch_geometric.datasets"
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _+-]*")  # of names of datasets; no part of a path that leads elsewhere
 
 
 class PygDataset(PygSource):
@@ -56,8 +62,10 @@ class PygDataset(PygSource):
             seed=seed,
             on_error="stop",
         )
-        self.made = _class_at(dataset)
         self.arguments = dict(arguments or {})
+        self.made = _class_at(dataset)
+        for name, value in self.arguments.items():
+            _check_plain(name, value)
 
     def read(self) -> GraphRows:
         parameters = inspect.signature(self.made).parameters
@@ -77,11 +85,23 @@ class PygDataset(PygSource):
             raise InputError(f"{self.path}: cannot be made with {arguments}: {reason[:300]}") from error
 
 
-def _class_at(path: str) -> Any:
-    """The class at an import path."""
+def _class_at(path: str) -> type[Any]:
+    """The class of a dataset at an import path."""
     module, _, name = path.rpartition(".")
-    require("torch_geometric.datasets", "graph")
+    require(_PUBLISHED, "graph")
+    if module not in ("", _PUBLISHED):
+        check_trusted("dataset", path, f"those of {_PUBLISHED} need no trust")
     try:
-        return getattr(importlib.import_module(module or "torch_geometric.datasets"), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"dataset: cannot import {path!r}: {error}") from error
+        found = getattr(importlib.import_module(module or _PUBLISHED), name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: a relative path
+        raise InputError(f"dataset: cannot import {shown(path)}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Dataset)):
+        raise InputError(f"dataset: {shown(path)} is {shown(found)}, expected a class derived from torch's Dataset")
+    return found
+
+
+def _check_plain(name: str, value: Any) -> None:
+    """Refuses, where code is not trusted, a path: datasets run what is pickled in their folder."""
+    if isinstance(value, bool | int | float | None) or (isinstance(value, str) and _WORD.fullmatch(value)):
+        return
+    check_trusted(f"arguments.{name}", shown(value), "numbers and plain words need no trust")

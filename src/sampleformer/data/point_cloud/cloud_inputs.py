@@ -27,6 +27,7 @@ from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.settings import construct, validate
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -171,16 +172,13 @@ class CloudInputs(Inputs, kind="cloud"):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> CloudInputs:
-        cutting = values["cutting"]
-        return cls(
-            CloudView(**values["view"]),
-            values["normals"],
-            values["mean"],
-            values["deviation"],
-            values["column"],
-            None if cutting is None else Cutting(**cutting),
-            PointLabels(values["labels"]),
-        )
+        cutting = values.pop("cutting")
+        parts = {
+            "view": validate(CloudView, values.pop("view"), "inputs.view"),
+            "cutting": None if cutting is None else validate(Cutting, cutting, "inputs.cutting"),
+            "labels": construct(PointLabels, {"names": values.pop("labels")}, "inputs.labels"),
+        }
+        return construct(cls, values, "inputs", **parts)
 
 
 def _features(cloud: Cloud) -> np.ndarray:

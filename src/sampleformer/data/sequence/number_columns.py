@@ -12,6 +12,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.standardisation import mean_and_deviation, standardised
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.settings import construct
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -56,7 +57,7 @@ class NumberColumns(Inputs, kind="numbers"):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> NumberColumns:
-        return cls(**values)
+        return construct(cls, values, "inputs")
 
 
 def row_offsets(values: np.ndarray) -> np.ndarray:

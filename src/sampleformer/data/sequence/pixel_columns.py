@@ -13,6 +13,7 @@ from sampleformer.data.sample import Sample
 from sampleformer.data.sequence.number_columns import row_offsets
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
+from sampleformer.settings import construct
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -66,8 +67,7 @@ class PixelColumns(Inputs, kind="pixels"):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> PixelColumns:
-        layout = values.pop("layout")
-        return cls(**values, layout=None if layout is None else (layout[0], layout[1]))
+        return construct(cls, values, "inputs")
 
 
 def parse_pixels(table: Table, columns: list[str], maximum: int, report: RowReport) -> np.ndarray:

@@ -12,6 +12,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.sequence.tokenizers import Tokenizer, tokenizer_from_json
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.settings import construct
 
 if TYPE_CHECKING:
     from sampleformer.data.table import Table
@@ -71,7 +72,8 @@ class TextColumn(Inputs, kind="text"):
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TextColumn:
-        return cls(values["column"], tokenizer_from_json(values["tokenizer"]), values["max_length"])
+        tokenizer = tokenizer_from_json(values.pop("tokenizer"))
+        return construct(cls, values, "inputs", tokenizer=tokenizer)
 
 
 def parse_texts(table: Table, column: str, report: RowReport) -> np.ndarray:

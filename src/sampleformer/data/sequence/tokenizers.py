@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sampleformer.settings import construct
+
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -161,4 +163,4 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 def tokenizer_from_json(values: dict[str, Any]) -> Tokenizer:
     """The inverse of `Tokenizer.to_json`."""
     arguments = {name: value for name, value in values.items() if name != "name"}
-    return TOKENIZERS[values["name"]](**arguments)
+    return construct(TOKENIZERS[values["name"]], arguments, "tokenizer")

@@ -18,10 +18,11 @@ from sampleformer.files import write_json, written_whole
 from sampleformer.integrations.huggingface.config import YosoBertConfig
 from sampleformer.integrations.huggingface.embedding import BertEmbedding
 from sampleformer.integrations.huggingface.layout import names, to_ours, to_theirs
-from sampleformer.integrations.huggingface.reading import check_fit, read_config, read_weights
+from sampleformer.integrations.huggingface.reading import read_config, read_weights
 from sampleformer.modules import Module, start_with
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
+from sampleformer.weights import build_fitting
 
 
 class YosoBert(Module):
@@ -103,10 +104,14 @@ class YosoBert(Module):
         elif hashes != "config":
             config = config.model_copy(update={"use_expectation": False, "num_hash": hashes})
         path, found = read_weights(Path(folder))
-        model = cls(config)
-        layout, state = model._layout(), model.state_dict()
-        check_fit(path, found, to_theirs(state, layout))
-        model.load_state_dict({**state, **to_ours(found, layout)})
+        model = build_fitting(
+            lambda: cls(config),
+            found,
+            path,
+            path.with_name("config.json"),
+            lambda model: to_theirs(model.state_dict(), model._layout()),
+        )
+        model.load_state_dict({**model.state_dict(), **to_ours(found, model._layout())})
         model._fix_hashes()
         return model.eval()
 
