@@ -23,12 +23,8 @@ from sampleformer.heads import PairHead, SetHead, TokenHead
 from sampleformer.modules import Module
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component, Settings, validate
-<<<<<<< HEAD
 from sampleformer.tokens import Tokens, as_tokens
-=======
-from sampleformer.tokens import Tokens
 from sampleformer.weights import build_fitting, load_weights, read_header
->>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
 
 
 class ModelSettings(Settings):

@@ -287,7 +287,9 @@ def change_config(folder: Path, **values: object) -> None:
 
 
 def test_a_missing_folder_is_one_line(tmp_path):
-    assert str(tmp_path / "nowhere") in refused(tmp_path / "nowhere", "no such file, expected the folder")
+    assert str(tmp_path / "nowhere") in refused(
+        tmp_path / "nowhere", "no such file, expected the settings of a saved YosoModel"
+    )
 
 
 def test_missing_weights_are_one_line(copy):

@@ -58,22 +58,14 @@ def evaluate(
         raise InputError(f"--set {changes[0]}: changes the run's own data; expected no file beside it, got {path}")
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
-<<<<<<< HEAD
-    model, encoding = run.read_model().to(device), run.read_encoding()
-    with announced("reading the data"):
-        if path is None:
-            samples = _test_part(recipe, encoding, changes)
-        else:
-            samples = encoding.read(path, targets=True, on_error=on_error, format=format)
-=======
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
-    if path is None:
-        with trusted_code(trust_code):
-            samples = _test_part(recipe, encoding, changes)
-    else:
-        samples = encoding.read(path, targets=True, on_error=on_error, format=format)
->>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
+    with announced("reading the data"):
+        if path is None:
+            with trusted_code(trust_code):
+                samples = _test_part(recipe, encoding, changes)
+        else:
+            samples = encoding.read(path, targets=True, on_error=on_error, format=format)
     targets = known_targets(samples)
     outputs = model_outputs(model, samples, recipe.training.max_tokens)
     answers = Answers.of(samples, outputs, encoding.task)
@@ -127,15 +119,10 @@ def predict(
     output = check_output(output, force=force, inputs=[path])
     run = RunFolder(folder)
     recipe, device = run.read_recipe(), pick_device(device)
-<<<<<<< HEAD
-    model, encoding = run.read_model().to(device), run.read_encoding()
-    with announced("reading the data"):
-        samples = encoding.read(path, targets=False, on_error=on_error, format=format)
-=======
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
-    samples = encoding.read(path, targets=False, on_error=on_error, format=format)
->>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
+    with announced("reading the data"):
+        samples = encoding.read(path, targets=False, on_error=on_error, format=format)
     outputs = model_outputs(model, samples, recipe.training.max_tokens, "predicting")
     answers = Answers.of(samples, outputs, encoding.task)
     write_predictions(output, encoding, answers, targets=False)

@@ -100,26 +100,12 @@ def train(
         if folder.results.exists():
             log.info("%s: the training is finished, there is nothing to go on with", folder.path)
             return folder
-<<<<<<< HEAD
-        _check_checkpoints(folder)
-    source = source or recipe.data.build(SOURCES, "data")
-    _check_model(recipe, device)
-    with announced("reading the data"):
-        splits = source.load()
-    _check_splits(splits, recipe)
-    seed_everything(recipe.seed, WEIGHTS)
-    settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
-    if reason:
-        log.info("%s", reason)
-    encoding = splits.encoding
-    model = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
-    check_choice(recipe.training, model, settings.attention.name)
-=======
         trained = _check_checkpoints(folder)
     with trusted_code(trust_code or not resume):
         source = source or recipe.data.build(SOURCES, "data")
         _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
-        splits = source.load()
+        with announced("reading the data"):
+            splits = source.load()
         _check_splits(splits, recipe)
         seed_everything(recipe.seed, WEIGHTS)
         settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
@@ -132,7 +118,6 @@ def train(
 
         model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
         check_choice(recipe.training, model, settings.attention.name)
->>>>>>> 1ef9e38 (Nothing that is read back runs code or takes memory that its weights do not have)
     run = _begin(folder, recipe, resume, list(command or sys.argv), device)
 
     from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
