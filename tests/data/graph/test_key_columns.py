@@ -153,8 +153,8 @@ def test_places_are_never_guessed(nodes: dict[str, list], edges: dict[str, list]
         ({"a": 1}, "found an object of 1 names, expected the name of a node"),
         (b"a", "found 1 bytes that are no text, expected the name of a node"),
         (2.0**53, "found 9007199254740992.0, a number whose last digits are lost, expected the whole name of a node"),
-        ("9.00719925474e+15", "found 9.00719925474e+15, a number whose last digits are lost"),
-        ("1.23E+18", "found 1.23E+18, a number whose last digits are lost"),
+        ("9.00719925474e+15", "found '9.00719925474e+15', a number whose last digits are lost"),
+        ("1.23E+18", "found '1.23E+18', a number whose last digits are lost"),
     ],
 )
 @pytest.mark.parametrize("column", ["node", "source", "target"])
@@ -262,3 +262,15 @@ def test_tables_of_graphs_are_read_as_other_programs_write_them(tmp_path: Path) 
     splits = GraphFiles(str(tmp_path), "team", identifiers=0, format=written).load()
     assert splits.encoding.inputs["features"] == 1
     assert len(splits.encoding.read(tmp_path, targets=True)) == 1
+
+
+@pytest.mark.parametrize("column", ["node", "source", "target"])
+def test_messages_stay_short_whatever_a_name_is(tmp_path: Path, column: str) -> None:
+    long = "n" * 5000
+    rows = [[k] for k in range(5)] + ([[long], [long]] if column == "node" else [])
+    write_csv(tmp_path / "nodes.csv", ["node"], rows)
+    ends = {"node": [0, 1], "source": [long, 1], "target": [0, long]}[column]
+    write_csv(tmp_path / "edges.csv", ["source", "target"], [ends])
+    with pytest.raises(InputError, match=rf"column {column!r}: found 'nnn") as raised:
+        read_graphs(tmp_path, GraphFormat())
+    assert len(str(raised.value)) < 600

@@ -9,6 +9,7 @@ import numpy as np
 
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.table import Table
+from sampleformer.errors import shown
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class GraphRows(Table):
 
     def place(self, index: int) -> str:
         """Words for where a graph is: its row in the table of graphs, or else its name."""
-        return super().place(index) if self.lines is not None else f"graph {self.columns['id'][index]!r}"
+        return super().place(index) if self.lines is not None else f"graph {shown(self.columns['id'][index])}"
 
     def level_of(self, column: str) -> str | None:
         """ "set" for a column of the graphs, "token" for one of their nodes; None if there is no such column."""

@@ -13,7 +13,7 @@ from typing import Any
 from sampleformer.data.column_values import label_text, value_words
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 
 NODES, EDGES, GRAPHS, PAIRS = "nodes", "edges", "graphs", "pairs"
 
@@ -123,8 +123,8 @@ def read_names(table: Table, column: str, of: str, report: RowReport) -> list[st
         elif _is_rounded(value):
             report.add(
                 row,
-                f"column {column!r}: found {value}, a number whose last digits are lost, expected the whole name of a "
-                f"{of}",
+                f"column {column!r}: found {shown(value)}, a number whose last digits are lost, expected the whole name "
+                f"of a {of}",
             )
         found.append(label_text(value))
     return found

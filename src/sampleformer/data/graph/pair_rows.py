@@ -15,7 +15,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.table import Table
 from sampleformer.data.targets import Targets
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 
 logger = logging.getLogger("sampleformer")
 
@@ -45,7 +45,7 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
             if graph is None:
                 continue
             if node is None or node not in places[graph]:
-                report.add(row, f"column {column!r}: found {node!r}, expected the id of a node")
+                report.add(row, f"column {column!r}: found {shown(node)}, expected the id of a node")
             else:
                 found[row, side] = places[graph][node]
     values = None if targets is None else targets.parse(table, report)
@@ -80,7 +80,9 @@ def _graphs(table: Table, column: str | None, rows: GraphRows, report: RowReport
     found = [numbers.get(name or "") for name in read_names(table, column, "graph", report)]
     for row, number in enumerate(found):
         if number is None:
-            report.add(row, f"column {column!r}: found {table.column(column)[row]!r}, expected the name of a graph")
+            report.add(
+                row, f"column {column!r}: found {shown(table.column(column)[row])}, expected the name of a graph"
+            )
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sampleformer.data.graph.table_nodes import Ends, NodeList
 from sampleformer.data.report import RowReport
+from sampleformer.errors import shown
 
 
 @dataclass(frozen=True)
@@ -89,22 +90,26 @@ class _Ends:
     def _unknown(self, column: str, node: str | None) -> str | None:
         if node is None:
             return f"column {column!r}: the id is missing"
-        return None if node in self.owners else f"column {column!r}: found {node!r}, expected {self.nodes.expected}"
+        return (
+            None if node in self.owners else f"column {column!r}: found {shown(node)}, expected {self.nodes.expected}"
+        )
 
     def _shared(self, column: str, node: str | None) -> str | None:
         number = 1 if node is None else len(self.owners[node])
         if number == 1:
             return None
-        return f"column {column!r}: {node!r} is a node of {number} graphs, expected a column 'graph' that says which"
+        return (
+            f"column {column!r}: {shown(node)} is a node of {number} graphs, expected a column 'graph' that says which"
+        )
 
     def _apart(self, graph: str, source: str, target: str) -> str | None:
         """What is wrong with an edge whose ends are not both in its graph."""
         for column, node in zip(self.columns, (source, target), strict=True):
             if (graph, node) not in self.nodes.places:
                 owners = self.owners[node]
-                where = repr(owners[0]) + (f" and {len(owners) - 1} more" if len(owners) > 1 else "")
+                where = shown(owners[0]) + (f" and {len(owners) - 1} more" if len(owners) > 1 else "")
                 return (
-                    f"column {column!r}: {node!r} is a node of graph {where}, expected one of the edge's graph "
-                    f"{graph!r}"
+                    f"column {column!r}: {shown(node)} is a node of graph {where}, expected one of the edge's graph "
+                    f"{shown(graph)}"
                 )
         return None

@@ -9,6 +9,7 @@ import numpy as np
 from sampleformer.data.graph.key_columns import read_names
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
+from sampleformer.errors import shown
 
 Key = tuple[str, str]
 Ends = tuple[list[str | None], list[str | None]]
@@ -73,7 +74,8 @@ def nodes_of_table(table: Table, column: str | None, graphs: list[str | None], r
         elif (graph, node) in places:
             first = table.place(rows[places[graph, node]])
             report.add(
-                row, f"column {column!r}: found {node!r} again (first in {first}), expected each id once in a graph"
+                row,
+                f"column {column!r}: found {shown(node)} again (first in {first}), expected each id once in a graph",
             )
         else:
             places[graph, node] = len(keys)

@@ -13,7 +13,7 @@ from sampleformer.data.graph.table_edges import EdgeList, edges_of_table
 from sampleformer.data.graph.table_nodes import Ends, NodeList, graph_names, nodes_of_edges, nodes_of_table
 from sampleformer.data.report import RowReport
 from sampleformer.data.table import Table
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 
 Values = tuple[np.ndarray, np.ndarray]
 
@@ -60,9 +60,11 @@ class TableReading:
                 continue
             if name in rows:
                 first = table.place(rows[name])
-                report.add(row, f"column {column!r}: found {name!r} again (first in {first}), expected each graph once")
+                report.add(
+                    row, f"column {column!r}: found {shown(name)} again (first in {first}), expected each graph once"
+                )
             elif name not in used:
-                report.add(row, f"column {column!r}: {name!r} has no nodes in {self.path}, expected at least one")
+                report.add(row, f"column {column!r}: {shown(name)} has no nodes in {self.path}, expected at least one")
             rows.setdefault(name, row)
         self._finish(report, lambda row: [names[row]])
         return rows
@@ -76,7 +78,7 @@ class TableReading:
             if listed is not None and name is not None and name not in listed:
                 report.add(
                     row,
-                    f"column {self._graph_column(self._main)!r}: found {name!r}, expected a graph that "
+                    f"column {self._graph_column(self._main)!r}: found {shown(name)}, expected a graph that "
                     f"{self._tables[GRAPHS].path} lists",
                 )
         if self._main == EDGES:
