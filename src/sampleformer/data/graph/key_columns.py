@@ -123,8 +123,8 @@ def read_names(table: Table, column: str, of: str, report: RowReport) -> list[st
         elif _is_rounded(value):
             report.add(
                 row,
-                f"column {column!r}: found {shown(value)}, a number whose last digits are lost, expected the whole name "
-                f"of a {of}",
+                f"column {column!r}: found {shown(value)}, a number whose last digits are lost, expected the whole "
+                f"name of a {of}",
             )
         found.append(label_text(value))
     return found
