@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from sampleformer.embed.fields import check_indices
 from sampleformer.errors import nearest
 from sampleformer.functional.gathering import rows_at
+from sampleformer.functional.indices import check_indices
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens, as_tokens
 

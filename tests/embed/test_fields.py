@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sampleformer.attention import SftAttention
 from sampleformer.edges import Edges
 from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
 from sampleformer.errors import InputError
@@ -188,3 +189,15 @@ def test_edge_to_a_node_that_is_not_there(end, index):
 def test_pair_with_a_token_that_is_not_there(index):
     with pytest.raises(InputError, match=f"a pair has index {index}, expected 0 to 4"):
         PairHead(WIDTH, 2)(Tokens(torch.zeros(2, 5, WIDTH)), torch.tensor([[[0, 1]], [[index, 2]]]))
+
+
+@pytest.mark.parametrize("index", [-1, 5, 99])
+@pytest.mark.parametrize("end", ["source", "target"])
+def test_relative_terms_of_a_token_that_is_not_there(end, index):
+    attention = SftAttention(WIDTH, 2, relative={"name": "edges", "features": 3})
+    with pytest.raises(InputError, match=f"the {end} of an edge has index {index}, expected 0 to 4"):
+        attention(Tokens(torch.zeros(2, 5, WIDTH), edges=torch.utils._pytree.tree_map(doubled, edges(**{end: index}))))
+
+
+def doubled(of_set: Tensor) -> Tensor:
+    return torch.cat([of_set, of_set])

@@ -74,23 +74,3 @@ def codes(value: Tensor, vocabularies: Sequence[int], name: str = "code") -> Ten
                     f"expected 0 to {size - 1}"
                 )
     return value
-
-
-def check_indices(indices: Tensor, length: int, name: str) -> None:
-    """Refuses indices of tokens that are not there; a look-up would find those of the next set.
-
-    As with `codes`, nobody looks elsewhere than in eager mode on a CPU.
-
-    Args:
-        indices: Indices, ``(b, …)``; padding holds some token's.
-        length: n, tokens of each set, padding included.
-        name: What has them, for the message.
-
-    Raises:
-        InputError: if one is negative or n or more.
-    """
-    if is_readable(indices) and indices.numel():
-        least, most = (int(end) for end in indices.aminmax())
-        if least < 0 or most >= length:
-            found = least if least < 0 else most
-            raise InputError(f"{name} has index {found}, expected 0 to {length - 1}: there are {length} tokens")

@@ -11,9 +11,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from sampleformer.edges import Edges
-from sampleformer.embed.fields import check_indices, codes, numbers
+from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError, nearest
 from sampleformer.functional.gathering import rows_at
+from sampleformer.functional.indices import check_indices
 from sampleformer.functional.tracing import is_exporting, is_readable
 from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens, as_tokens

@@ -9,6 +9,7 @@ from torch import Tensor
 from sampleformer.attention.relative.base import PairTerms, Relative
 from sampleformer.attention.samplers.choice import Choice
 from sampleformer.functional.edge_terms import edge_terms, slot_edges
+from sampleformer.functional.indices import check_indices
 from sampleformer.tokens import Tokens
 
 
@@ -24,7 +25,7 @@ class EdgeRelative(Relative):
 
     Raises:
         ValueError: if the heads are not positive or the features are negative; when it runs, if the edges have another
-            number of features.
+            number of features or join a token that is not there.
 
     Source: SFT (arXiv 2408.05822), section 3.
 
@@ -54,6 +55,8 @@ class EdgeRelative(Relative):
         found, expected = edges.features.shape[-1], self.additive.shape[-1] - 1
         if found != expected:
             raise ValueError(f"the edges have {found} features, but EdgeRelative was made for features = {expected}")
+        check_indices(edges.source, tokens.length, "the source of an edge")
+        check_indices(edges.target, context.length, "the target of an edge")
         batch, length, device = tokens.batch, tokens.length, edges.source.device
         ends = slot_edges(edges, choice.indices, choice.valid, choice.shares, queries=length, keys=context.length)
         # Edges know of slots that are shared by two; other mixtures are made of the terms of all candidates.
