@@ -1,52 +1,39 @@
 """Tests of what happens to freed memory."""
 
-import platform
-import subprocess
-import sys
-
 import pytest
 
 from sampleformer import allocator
 from sampleformer.cli import main
 
-# 64 MiB a turn: 16 384 pages, which the system has to clear whenever they are new.
-FAULTS_PER_TURN = """
-import resource
-import statistics
-import torch
-from sampleformer.allocator import keep_freed_memory, return_freed_memory
 
-{before}
+class Library:
+    """A C library that writes down what it is asked for."""
 
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, int, int] | tuple[str, int]] = []
 
-def turn():
-    torch.ones(16, 2**20)
+    def mallopt(self, option: int, value: int) -> int:
+        self.asked.append(("mallopt", option, value))
+        return self.answer
 
-turn(), turn()  # the first leaves small things behind it
-turns = []
-for _ in range(7):
-    {between}
-    start = faults()
-    turn()
-    turns.append(faults() - start)
-print(statistics.median(turns))  # a small thing that settles in the freed piece makes the next turn take a new one
-"""
+    def malloc_trim(self, pad: int) -> int:
+        self.asked.append(("malloc_trim", pad))
+        return self.answer
 
 
-def faults_per_turn(before: str, between: str = "pass") -> float:
-    code = FAULTS_PER_TURN.format(before=before, between=between)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return float(done.stdout)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
-def test_kept_memory_is_used_again_until_it_is_returned() -> None:
-    # Fewer than one for each 4 KiB, in case the system hands out huge pages.
-    assert faults_per_turn("") > 16
-    assert faults_per_turn("assert keep_freed_memory()") <= 1
-    assert faults_per_turn("assert keep_freed_memory()", "assert return_freed_memory()") > 16
+@pytest.mark.parametrize("answer", [0, 1])
+def test_the_library_is_asked_to_keep_and_to_return(monkeypatch: pytest.MonkeyPatch, answer: int) -> None:
+    library = Library(answer)
+    monkeypatch.setattr(allocator, "_glibc", lambda: library)
+    assert allocator.keep_freed_memory() == bool(answer)
+    trim_threshold, mmap_max = -1, -4  # of malloc.h
+    wanted = [("mallopt", trim_threshold, -1), ("mallopt", mmap_max, 0)]
+    assert library.asked == wanted[: len(library.asked)]
+    assert not answer or library.asked == wanted
+    library.asked.clear()
+    assert allocator.return_freed_memory() == bool(answer)
+    assert library.asked == [("malloc_trim", 0)]
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def text_recipe(path: Path, *, model: dict[str, Any] | None = None, **training: 
     return Recipe.model_validate(
         {
             "name": "small",
-            "data": {"name": "text", "path": str(path), "text": "review", "label": "sentiment"},
+            "data": {"name": "text", "path": str(path), "text": "review", "label": "sentiment", "tokens": "bytes"},
             "model": MODEL | (model or {}),
             "training": {"steps": 8, "batch_size": 8, "check_every": 4, "learning_rate": 0.01} | training,
         }

@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.allocator import return_freed_memory
 from sampleformer.training.batches import StepChunks
-from sampleformer.training.memory import ExpectedMemory, extrapolated, learning_bytes, present_bytes, saved_bytes
+from sampleformer.training.memory import HELD, ExpectedMemory, extrapolated, learning_bytes, present_bytes, saved_bytes
 from sampleformer.training.module import TrainingModule
 
 STEPS_BETWEEN = 50
@@ -36,7 +36,8 @@ class SayMemory(Callback):
             with trainer.precision_plugin.train_step_context():
                 return saved_bytes(module.model, lambda: next(module.step_loss([chunk]))["loss"])
 
-        expected = ExpectedMemory(present, learning_bytes(module.model), extrapolated(len(rows), activations), tokens)
+        kept = extrapolated(len(rows), activations)
+        expected = ExpectedMemory(present, learning_bytes(module.model), HELD * kept, tokens)
         log.info("%s", expected)
 
 
