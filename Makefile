@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint format docs wheel clean
+.PHONY: help quickstart test fuzz lint format docs wheel clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ quickstart: $(VENV)/.core  ## Install, train on the packaged digits (a minute or
 
 test: $(VENV)/.dev  ## Run the whole test suite, doctests included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+fuzz: $(VENV)/.dev  ## Read 5 000 damaged files of every kind, an hour at most; FUZZ="--seed 1" and the like go to the program
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.fuzz $(FUZZ)
 
 lint: $(VENV)/.dev  ## Check style, types and the floors
 	$(BIN)/ruff check .

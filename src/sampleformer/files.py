@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -19,8 +20,9 @@ from typing import Any, TextIO
 from sampleformer.errors import InputError, one_line
 
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-_PART = re.compile(r"\.sampleformer-[0-9a-f]{8}-([0-9a-f]{8})-(\d+)\.part")
+_PART = re.compile(r"\.sampleformer-[0-9a-f]{8}-([0-9a-f]{8})-(\d+)-\d+\.part")
 _parts: set[Path] = set()  # those that this process is writing
+_numbers = itertools.count()
 
 
 def check_output(
@@ -201,7 +203,7 @@ def _part_of(place: Path) -> Path:
     """The name that a file or folder has while it is made; what killed processes left beside it is removed."""
     _sweep(place.parent)
     name = hashlib.sha256(os.fsencode(place.name)).hexdigest()[:8]  # the place's own may have no room for more
-    part = place.with_name(f".sampleformer-{name}-{_HOST}-{os.getpid()}.part")
+    part = place.with_name(f".sampleformer-{name}-{_HOST}-{os.getpid()}-{next(_numbers)}.part")
     _parts.add(part)
     return part
 

@@ -1,7 +1,9 @@
 """Tests of the published sets, on tiny files in the same layouts."""
 
 import json
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -17,6 +19,7 @@ from sampleformer.data.point_cloud.published.s3dis import S3dis
 from sampleformer.data.point_cloud.published.s3dis_rooms import CLASSES, read_room
 from sampleformer.data.point_cloud.published.scanobjectnn import ScanObjectNN
 from sampleformer.data.point_cloud.published.shapenet_part import PARTS, ShapeNetPart
+from sampleformer.data.point_cloud.published.unpacking import unpacked
 from sampleformer.errors import InputError
 from tests.data.point_cloud.small import cloud, write_meshes, write_points, write_shapenet
 
@@ -161,6 +164,23 @@ def test_original_rooms_of_s3dis(tmp_path: Path) -> None:
     broken.write_text("1 2 3 4 5\n")
     with pytest.raises(InputError, match=r"floor_1.txt: line 1: found 5 columns, expected 6"):
         S3dis(str(tmp_path)).load()
+
+
+def test_programs_that_unpack_one_archive_at_once_share_what_the_first_made(tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(300):
+            archive.writestr(f"top/{number}.txt", str(number) * 50)
+    barrier = threading.Barrier(4)
+
+    def unpack() -> Path:
+        barrier.wait()
+        return unpacked(path)
+
+    with ThreadPoolExecutor(4) as pool:
+        (place,) = {future.result() for future in [pool.submit(unpack) for _ in range(4)]}
+    assert len(list((place / "top").iterdir())) == 300
+    assert list(place.parent.iterdir()) == [place]
 
 
 @pytest.mark.parametrize("name", ["modelnet10", "modelnet40", "shapenetpart", "scanobjectnn", "s3dis"])
