@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ def _(folder: Path, on_error: str) -> Any:
 
 @reader("pickle", "p.pickle", lambda folder: (folder / "p.pickle").write_bytes(_superpixels()))
 def _(folder: Path, on_error: str) -> Any:
-    return read_pickle(io.BytesIO((folder / "p.pickle").read_bytes()), "p.pickle")
+    return read_pickle((folder / "p.pickle").read_bytes(), "p.pickle")
 
 
 @reader("superpixels .zip", "voc.zip", lambda folder: zipped(folder / "voc.zip", _superpixel_files()))

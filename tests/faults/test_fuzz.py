@@ -11,7 +11,7 @@ from tests.faults.mutations import mutated
 from tests.faults.reader import Reader
 from tests.faults.readers import READERS
 
-MUTATIONS = 60
+MUTATIONS = 30
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of processes are those of Linux")
 
 
