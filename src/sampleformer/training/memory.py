@@ -13,8 +13,8 @@ from sampleformer.training.random_state import get_random_state, set_random_stat
 
 HELD = 2
 """Memory that a chunk takes for each byte that its graph keeps: beside these there are the gradients on their way back,
-and holes between pieces of unequal sizes, which the C library keeps. Measured on CPUs: 1.6 times (digits, molecules) to 3
-(texts)."""
+and holes between pieces of unequal sizes, which the C library keeps. Measured on CPUs: 1.6 times (digits, molecules) to
+3 (texts)."""
 
 
 @dataclass(frozen=True)
