@@ -63,7 +63,7 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
     answers = Answers.of(splits.test, model_outputs(network, splits.test, 1000), splits.encoding.task)
-    write_predictions(run.test_predictions, splits.encoding, answers)
+    write_predictions(run.test_predictions, splits.encoding, [answers])
     _write_scores(run, splits, score(splits.encoding, answers))
     return run, splits
 

@@ -163,15 +163,14 @@ def _expected(value: Any, found: float | None, table: Table) -> str:
 
 def _all_numbers(column: Any, decimal: str) -> np.ndarray | None:
     """A column of nothing but numbers that a model can hold, converted at once; None if it holds anything else."""
-    if decimal == "," and any(isinstance(value, str) for value in column):
-        return None
     try:
-        converted = np.array(column, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+        text = "\n".join(column) if isinstance(column[0], str) else ""
+        if "_" in text or (decimal == "," and text):
+            return None
+        converted = np.fromiter(map(float, column), np.float64, len(column))
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    if converted.shape != (len(column),) or not (np.abs(converted) <= LARGEST).all():
-        return None
-    return None if any(isinstance(value, str) and "_" in value for value in column) else converted
+    return converted if (np.abs(converted) <= LARGEST).all() else None
 
 
 def _log_rounded(table: Table, columns: Sequence[str], values: np.ndarray) -> None:

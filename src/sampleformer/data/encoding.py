@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from sampleformer.data.report import RowReport
 from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.sample import LEVELS, Sample
 from sampleformer.data.samples import Samples, TargetRows
+from sampleformer.data.table import Table
 from sampleformer.data.table_format import TableFormat
 from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
@@ -150,22 +151,54 @@ class Encoding:
         Raises:
             InputError: if something is wrong with the file, a column or a row.
         """
-        table = self._inputs.read(path, on_error, self.format.changed(format))
-        report = RowReport(table.path, table.place, on_error)
+        (samples,) = self.read_pieces(path, targets=targets, on_error=on_error, format=format)
+        return samples
+
+    def read_pieces(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        targets: bool,
+        on_error: str = "stop",
+        format: TableFormat | None = None,
+        rows: int | None = None,
+    ) -> Iterator[Samples]:
+        """Reads a new table in pieces, so that memory does not grow with it. Graphs and point clouds come at once.
+
+        Args:
+            path, targets, on_error, format: as for `read`.
+            rows: largest number of rows in a piece. None: all.
+
+        Yields:
+            Samples, one at least.
+
+        Raises:
+            InputError: if something is wrong with the file, a column or a row; not before the piece that holds it.
+        """
+        report = None
+        found = 0
+        for table in self._inputs.read(path, on_error, self.format.changed(format), rows):
+            report = report or RowReport(table.path, table.place, on_error)
+            report.go_on(table.place)
+            samples = self._samples_of(table, report, targets)
+            found += len(samples)
+            if len(samples):
+                yield samples
+        if report is not None:
+            report.log()
+        if not found:
+            raise InputError(f"{path}: found no row that can be used, expected at least one")
+
+    def _samples_of(self, table: Table, report: RowReport, targets: bool) -> Samples:
         values = self._inputs.parse(table, report)
         ids = row_ids(table, self.id_column)
         if self.level == "set":
-            samples = self.samples(values, self.targets.parse(table, report) if targets else None, ids, report)
-        else:
-            sets = self._inputs.encode(values, report)
-            wanted = self.targets if targets else None
-            rows = self._inputs.target_rows(table, sets, self.level, wanted, on_error)
-            names = scene_ids(table, self.id_column) if self.unit == "point" else ids
-            samples = self.pack(sets, rows, names).subset(report.kept(len(ids)))
-        report.log()
-        if len(samples) == 0:
-            raise InputError(f"{path}: found no row that can be used, expected at least one")
-        return samples
+            return self.samples(values, self.targets.parse(table, report) if targets else None, ids, report)
+        sets = self._inputs.encode(values, report)
+        wanted = self.targets if targets else None
+        rows = self._inputs.target_rows(table, sets, self.level, wanted, report.on_error)
+        names = scene_ids(table, self.id_column) if self.unit == "point" else ids
+        return self.pack(sets, rows, names).subset(report.kept(len(ids)))
 
     def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
         """Columns for a predictions file from the model's raw outputs ``(b, outputs)``.

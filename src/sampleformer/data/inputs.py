@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from sampleformer.data.report import RowReport
 from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
-from sampleformer.data.table import Table, read_table
+from sampleformer.data.table import Table, table_pieces
 from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
 
@@ -46,18 +47,21 @@ class Inputs(ABC):
     def model_inputs(self) -> dict[str, Any]:
         """What the embedding must know: the vocabulary's size, the number of features and the like."""
 
-    def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> Table:
-        """A new file, of which `parse` takes what it needs: a table with one row for each sample.
+    def read(
+        self, path: str | os.PathLike[str], on_error: str, format: TableFormat, rows: int | None = None
+    ) -> Iterator[Table]:
+        """A new file, of which `parse` takes what it needs: tables with one row for each sample.
 
         Args:
             path: the file or folder.
             on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
             format: how tables are written, where they do not say.
+            rows: largest number of rows in a table, if the file can be read in pieces. None: all.
 
         Raises:
             InputError: if it cannot be read.
         """
-        return read_table(path, on_error, format)
+        return table_pieces(path, on_error, format, rows)
 
     def target_rows(
         self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str

@@ -30,9 +30,22 @@ class RowReport:
         self.place = place
         self.on_error = on_error
         self.wrong: dict[int, str] = {}
+        self._earlier = 0
+        self._first = ""
         self.truncated = 0
         self.empty = 0
         self.unreadable = 0
+
+    def go_on(self, place: Callable[[int], str]) -> None:
+        """Goes on with the next piece of a file, whose rows are counted from 0 again; what was found is kept in mind.
+
+        Args:
+            place: words for where row i of the piece is.
+        """
+        self._first = self._first_words()
+        self._earlier += len(self.wrong)
+        self.wrong = {}
+        self.place = place
 
     def add(self, row: int, message: str) -> None:
         """Reports a wrong row.
@@ -68,16 +81,22 @@ class RowReport:
     @property
     def skipped(self) -> int:
         """Number of wrong rows, those that could not even be split into columns included."""
-        return self.unreadable + len(self.wrong)
+        return self.unreadable + self._earlier + len(self.wrong)
 
     def log(self) -> None:
         """Logs one line for each of the things found."""
-        if self.wrong:
-            row, message = min(self.wrong.items())
+        if first := self._first_words():
             logger.warning(
-                "%s: skipped %d wrong rows, the first: %s: %s", self.path, len(self.wrong), self.place(row), message
+                "%s: skipped %d wrong rows, the first: %s", self.path, self._earlier + len(self.wrong), first
             )
         if self.empty:
             logger.warning("%s: %d texts are empty; they are kept, as samples without tokens", self.path, self.empty)
         if self.truncated:
             logger.warning("%s: %d texts were cut at the maximum length", self.path, self.truncated)
+
+    def _first_words(self) -> str:
+        """Place and fault of the first wrong row; empty if there is none."""
+        if self._first or not self.wrong:
+            return self._first
+        row, message = min(self.wrong.items())
+        return f"{self.place(row)}: {message}"

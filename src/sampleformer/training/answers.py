@@ -61,6 +61,20 @@ class Answers:
             targets = None if targets is None else targets[first]
         return cls(outputs, targets, ids, sample, tokens)
 
+    @classmethod
+    def joined(cls, pieces: Sequence[Answers]) -> Answers:
+        """The answers for one piece of a file after the other."""
+        starts = np.cumsum([0, *(len(each.ids) for each in pieces[:-1])])
+        targets = [each.targets for each in pieces if each.targets is not None]
+        tokens = [each.tokens for each in pieces if each.tokens is not None]
+        return cls(
+            np.concatenate([each.outputs for each in pieces]),
+            np.concatenate(targets) if targets else None,
+            [name for each in pieces for name in each.ids],
+            np.concatenate([each.sample + start for each, start in zip(pieces, starts, strict=True)]),
+            np.concatenate(tokens) if tokens else None,
+        )
+
     def with_targets(self) -> Answers:
         """Those whose target is known, at least in part."""
         if self.targets is None:

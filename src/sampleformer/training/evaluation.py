@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
+from sampleformer.allocator import return_freed_memory
 from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
-from sampleformer.data.progress import announced
+from sampleformer.data.progress import announced, progress_bar
 from sampleformer.data.samples import Samples
 from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
@@ -19,11 +23,15 @@ from sampleformer.files import check_output, write_csv
 from sampleformer.registry import trusted_code
 from sampleformer.training.answers import Answers
 from sampleformer.training.devices import pick_device
-from sampleformer.training.outputs import known_targets, model_outputs
+from sampleformer.training.outputs import checked_targets, model_outputs
 from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import majority_share, score
 from sampleformer.training.segmentation_scores import restricted
+
+ROWS_AT_ONCE = 1024
+"""Rows of a table that are read, answered and written at once."""
+_PIECES_KEPT = 16
 
 
 def evaluate(
@@ -60,22 +68,44 @@ def evaluate(
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
-    with announced("reading the data"):
-        if path is None:
-            with trusted_code(trust_code):
-                samples = _test_part(recipe, encoding, changes)
-        else:
-            samples = encoding.read(path, targets=True, on_error=on_error, format=format)
-    targets = known_targets(samples)
-    outputs = model_outputs(model, samples, recipe.training.max_tokens)
-    answers = Answers.of(samples, outputs, encoding.task)
-    share = majority_share(targets) if encoding.task == "classification" else None
+    if path is None:
+        with announced("reading the data"), trusted_code(trust_code):
+            pieces = iter([_test_part(recipe, encoding, changes)])
+    else:
+        pieces = encoding.read_pieces(path, targets=True, on_error=on_error, format=format, rows=ROWS_AT_ONCE)
+    count, targets, found = 0, [], []
+    for samples, answers in _answered(model, encoding, pieces, recipe.training.max_tokens, "evaluating"):
+        count += len(samples)
+        if samples.targets is not None:
+            targets.append(samples.targets)
+        found.append(answers)
+    known = checked_targets(np.concatenate(targets) if targets else None)
     return {
         "task": encoding.task,
-        "samples": len(samples),
-        "scores": score(encoding, answers),
-        "majority_share": share,
+        "samples": count,
+        "scores": score(encoding, Answers.joined(found)),
+        "majority_share": majority_share(known) if encoding.task == "classification" else None,
     }
+
+
+def _answered(
+    model: nn.Module, encoding: Encoding, pieces: Iterator[Samples], max_tokens: int, description: str
+) -> Iterator[tuple[Samples, Answers]]:
+    """Samples and the model's answers to them, piece by piece."""
+    done = 0
+    with announced("reading the data"):
+        first = next(pieces)
+    with progress_bar(description, None) as show:
+        for number, samples in enumerate(chain([first], pieces), start=1):
+            outputs = model_outputs(model, samples, max_tokens, partial(_add, show, done))
+            yield samples, Answers.of(samples, outputs, encoding.task)
+            done += len(samples)
+            if number % _PIECES_KEPT == 0:  # chunks of many shapes leave holes between what is in use
+                return_freed_memory()
+
+
+def _add(show: Callable[[int], None], before: int, done: int) -> None:
+    show(before + done)
 
 
 def _test_part(recipe: Recipe, encoding: Encoding, changes: Sequence[str]) -> Samples:
@@ -121,15 +151,12 @@ def predict(
     recipe, device = run.read_recipe(), pick_device(device)
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
-    with announced("reading the data"):
-        samples = encoding.read(path, targets=False, on_error=on_error, format=format)
-    outputs = model_outputs(model, samples, recipe.training.max_tokens, "predicting")
-    answers = Answers.of(samples, outputs, encoding.task)
-    write_predictions(output, encoding, answers, targets=False)
-    return len(answers.outputs)
+    pieces = encoding.read_pieces(path, targets=False, on_error=on_error, format=format, rows=ROWS_AT_ONCE)
+    answered = _answered(model, encoding, pieces, recipe.training.max_tokens, "predicting")
+    return write_predictions(output, encoding, (answers for _, answers in answered), targets=False)
 
 
-def write_predictions(path: Path, encoding: Encoding, answers: Answers, *, targets: bool = True) -> None:
+def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Answers], *, targets: bool = True) -> int:
     """Writes predictions as CSV: what each row is for, targets, predictions.
 
     What a row is for is the ``id`` of a sample; for a token of it also a column ``node`` or ``point``; for a pair of
@@ -138,18 +165,35 @@ def write_predictions(path: Path, encoding: Encoding, answers: Answers, *, targe
     Args:
         path: of the file.
         encoding: of the data.
-        answers: of the model.
+        pieces: answers of the model, one after the other; only one of them is in memory. At least one.
         targets: with a column ``target`` (the true class), or a column ``target_<name>`` for each label column, empty
             where it is not known.
+
+    Returns:
+        Number of rows.
     """
+    tables = (_columns(encoding, answers, targets) for answers in pieces)
+    first = next(tables)
+    count = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for columns in chain([first], tables):
+            for values in zip(*columns.values(), strict=True):
+                count += 1
+                yield dict(zip(columns, values, strict=True))
+
+    write_csv(path, list(first), rows())
+    return count
+
+
+def _columns(encoding: Encoding, answers: Answers, targets: bool) -> dict[str, list[Any]]:
     answers = restricted(encoding, answers)
     columns: dict[str, list[Any]] = {"id": [answers.ids[number] for number in answers.sample.tolist()]}
     columns |= _token_columns(encoding.unit, answers.tokens)
     if targets and answers.targets is not None:
         columns |= _target_columns(encoding, answers.targets)
-    columns |= encoding.predictions(answers.outputs)
-    rows = zip(*columns.values(), strict=True)
-    write_csv(path, list(columns), (dict(zip(columns, row, strict=True)) for row in rows))
+    return columns | encoding.predictions(answers.outputs)
 
 
 def _token_columns(unit: str, tokens: np.ndarray | None) -> dict[str, list[Any]]:

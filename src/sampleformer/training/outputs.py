@@ -1,6 +1,7 @@
 """Outputs of a model over a whole part of the data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -29,7 +30,15 @@ def known_targets(samples: Samples) -> np.ndarray:
     Raises:
         InputError: if there are no samples, or no targets.
     """
-    targets = samples.targets if len(samples) else None
+    return checked_targets(samples.targets if len(samples) else None)
+
+
+def checked_targets(targets: np.ndarray | None) -> np.ndarray:
+    """Targets of which some are known, see `known_targets`.
+
+    Raises:
+        InputError: if there are none.
+    """
     if targets is None or not _known(targets).any():
         raise InputError("found no rows with a known target, expected at least 1")
     return targets
@@ -73,14 +82,16 @@ def in_order(answers: Sequence[Sequence[np.ndarray]], batches: Sequence[Sequence
 
 
 @torch.inference_mode()
-def model_outputs(model: nn.Module, samples: Samples, max_tokens: int, description: str = "evaluating") -> np.ndarray:
+def model_outputs(
+    model: nn.Module, samples: Samples, max_tokens: int, progress: str | Callable[[int], None] = "evaluating"
+) -> np.ndarray:
     """Raw outputs for every sample, without noise or dropout.
 
     Args:
         model: put into evaluation mode; it stays on its device.
         samples: of the data.
         max_tokens: padded tokens at a time, see `TrainingSettings`.
-        description: what the progress bar says.
+        progress: words of a progress bar, or what is given the number of samples done.
 
     Returns:
         shape ``(rows, o)``, float32, in the order of the samples and their tokens or pairs.
@@ -89,9 +100,11 @@ def model_outputs(model: nn.Module, samples: Samples, max_tokens: int, descripti
     device = next(model.parameters()).device
     batches = evaluation_batches(samples, max_tokens)
     answers = []
-    with progress_bar(description, len(batches)) as show:
-        for number, rows in enumerate(batches, start=1):
+    done = 0
+    with progress_bar(progress, len(samples)) if isinstance(progress, str) else nullcontext(progress) as show:
+        for rows in batches:
             batch = collate([samples[row] for row in rows]).to(device)
             answers.append(rows_by_sample(answer_model(model, batch), batch))
-            show(number)
+            done += len(rows)
+            show(done)
     return in_order(answers, batches)

@@ -221,7 +221,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     splits.encoding.save(folder.encoding)
     # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
     shown = answers if answers.tokens is None else answers.with_targets()
-    write_predictions(folder.test_predictions, splits.encoding, shown)
+    write_predictions(folder.test_predictions, splits.encoding, [shown])
     return results
 
 

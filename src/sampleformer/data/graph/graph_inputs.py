@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +90,10 @@ class GraphInputs(Inputs, kind="graph"):
         carried = {"vocabularies": self.nodes.vocabularies} if self.nodes.all_codes else {"features": self.nodes.width}
         return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
 
-    def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> GraphRows:
-        return read_like_others(path, self.format, on_error, format)
+    def read(
+        self, path: str | os.PathLike[str], on_error: str, format: TableFormat, rows: int | None = None
+    ) -> Iterator[GraphRows]:
+        yield read_like_others(path, self.format, on_error, format)
 
     def target_rows(
         self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,14 +87,17 @@ class CloudInputs(Inputs, kind="cloud"):
     def model_inputs(self) -> dict[str, Any]:
         return {"features": len(self.mean), "normals": self.normals, "identifiers": self.view.identifiers}
 
-    def read(self, path: str | os.PathLike[str], on_error: str, format: TableFormat) -> CloudRows:
-        rows = read_cloud_rows(Path(path), self.column, on_error, self.view, format)
-        if self.cutting is None:
-            return rows
-        report = RowReport(rows.path, rows.place, on_error)
-        clouds = parse_clouds(rows, self.view, report, whole=True)
-        report.log()
-        return self.cutting.rows(rows, clouds.tolist(), report.kept(len(rows)), self.view.points, training=False)
+    def read(
+        self, path: str | os.PathLike[str], on_error: str, format: TableFormat, rows: int | None = None
+    ) -> Iterator[CloudRows]:
+        found = read_cloud_rows(Path(path), self.column, on_error, self.view, format)
+        if self.cutting is not None:
+            report = RowReport(found.path, found.place, on_error)
+            clouds = parse_clouds(found, self.view, report, whole=True)
+            report.log()
+            kept = report.kept(len(found))
+            found = self.cutting.rows(found, clouds.tolist(), kept, self.view.points, training=False)
+        yield found
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         assert isinstance(table, CloudRows)

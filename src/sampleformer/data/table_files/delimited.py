@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
-from sampleformer.data.table_files.fields import Fields, UnreadableRows, column_names
+from sampleformer.data.table_files.fields import Fields, UnreadableRows, column_names, up_to
 from sampleformer.data.table_files.text import TextFile
 from sampleformer.errors import InputError
 
@@ -47,11 +47,11 @@ def read_delimited(
     first = True
     while True:
         with _long_fields():
-            found = list(islice(records, most))
+            found = up_to(records, most, lambda record: sum(map(len, record.fields)))
         if found or first:
             yield Fields(records.columns(found), [each.row for each in found], [each.line for each in found])
         first = False
-        if most is None or len(found) < most:
+        if most is None or not found:
             break
     wrong.log()
     if records.empty:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sampleformer.errors import InputError, shown
 
+PIECE_CHARACTERS = 1 << 23
+"""Characters after which a piece of a file ends, however few its rows are."""
+T = TypeVar("T")
 logger = logging.getLogger("sampleformer")
 
 
@@ -19,6 +22,25 @@ class Fields(NamedTuple):
     columns: Mapping[str, Sequence[Any]]
     rows: Sequence[int]
     lines: Sequence[int] | None
+
+
+def up_to(rows: Iterator[T], most: int | None, size: Callable[[T], int]) -> list[T]:
+    """The next rows: at most so many, fewer if they are long, all of them if there is no limit.
+
+    Args:
+        rows: Rows of a file.
+        most: Largest number of rows. None: all.
+        size: Characters of a row.
+    """
+    if most is None:
+        return list(rows)
+    found, characters = [], 0
+    for row in rows:
+        found.append(row)
+        characters += size(row)
+        if len(found) == most or characters >= PIECE_CHARACTERS:
+            break
+    return found
 
 
 class UnreadableRows:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sampleformer.data.table_files.fields import Fields, UnreadableRows, clean_name
+from sampleformer.data.table_files.fields import Fields, UnreadableRows, clean_name, up_to
 from sampleformer.data.table_files.text import TextFile
 from sampleformer.errors import InputError, one_line, shown
 
@@ -30,7 +29,8 @@ def read_json_lines(text: TextFile, wrong: UnreadableRows, most: int | None) -> 
         most: Largest number of rows in a piece. None: all.
 
     Yields:
-        Pieces with the names that occur up to there; one at least, which has no rows if the file has none.
+        Pieces with the names that occur anywhere in the file, which is read twice for them if it is read in pieces; one
+        at least, which has no rows if the file has none.
 
     Raises:
         InputError: if a row cannot be read.
@@ -40,20 +40,24 @@ def read_json_lines(text: TextFile, wrong: UnreadableRows, most: int | None) -> 
             f"{text.path}: found a JSON array, expected an object on each line; pandas writes it with "
             "to_json(path, orient='records', lines=True)"
         )
+    names = None if most is None else _names(_Objects(text, UnreadableRows(text.path, "skip")))
     objects = _Objects(text, wrong)
-    names: dict[str, None] = {}
     first = True
     while True:
-        found = list(islice(objects, most))
-        names |= dict.fromkeys(name for each in found for name in each.values)
+        found = up_to(objects, most, lambda each: each.size)
         if found or first:
-            columns = _Columns(list(names), [each.values for each in found])
+            columns = _Columns(_names(found) if names is None else names, [each.values for each in found])
             yield Fields(columns, [each.row for each in found], [each.line for each in found])
         first = False
-        if most is None or len(found) < most:
+        if most is None or not found:
             break
     wrong.log()
     objects.log()
+
+
+def _names(objects: Iterable[_Object]) -> list[str]:
+    """All names that occur, in the order of their first use."""
+    return list(dict.fromkeys(name for each in objects for name in each.values))
 
 
 class _Columns(Mapping[str, list[Any]]):
@@ -82,11 +86,12 @@ class _Columns(Mapping[str, list[Any]]):
 
 
 class _Object(NamedTuple):
-    """Values of a row by name, its number, and its line."""
+    """Values of a row by name, its number, its line, and the characters of the line."""
 
     row: int
     line: int
     values: dict[str, Any]
+    size: int
 
 
 class _Objects:
@@ -110,7 +115,7 @@ class _Objects:
             self._row += 1
             found = self._parse(text.removeprefix("\ufeff"), f"row {self._row} (line {line})")
             if found is not None:
-                return _Object(self._row, line, found)
+                return _Object(self._row, line, found, len(text))
         raise StopIteration
 
     def log(self) -> None:

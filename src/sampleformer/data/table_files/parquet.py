@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sampleformer.data.table_files.fields import Fields, UnreadableRows, column_names
+from sampleformer.data.table_files.fields import PIECE_CHARACTERS, Fields, UnreadableRows, column_names
 from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
 from sampleformer.unpacking import check_unpacked
 
 if TYPE_CHECKING:
     import pyarrow
-
-_ROWS = 1 << 16
 
 
 def read_parquet(path: Path, wrong: UnreadableRows, most: int | None) -> Iterator[Fields]:
@@ -42,7 +40,9 @@ def read_parquet(path: Path, wrong: UnreadableRows, most: int | None) -> Iterato
         else:
             start = 1
             for batch in file.iter_batches(batch_size=most):
-                yield _fields(names, batch.columns, start, wrong)
+                rows = max(1, len(batch) * PIECE_CHARACTERS // max(batch.nbytes, PIECE_CHARACTERS))
+                for place in range(0, len(batch), rows):
+                    yield _fields(names, batch.slice(place, rows).columns, start + place, wrong)
                 start += len(batch)
             if start == 1:
                 yield Fields({name: [] for name in names}, [], None)
