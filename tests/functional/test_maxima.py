@@ -36,6 +36,20 @@ def test_equal_numbers_share_the_gradient():
     assert torch.equal(key.grad, torch.full((1, 1, 2), 0.5))
 
 
-def test_the_operator_is_registered_as_compilers_want():
-    query, key = torch.randn(2, 3, 4, requires_grad=True), torch.randn(2, 5, 4, requires_grad=True)
-    torch.library.opcheck(torch.ops.sampleformer.sum_of_maxima.default, (query, key))
+def test_the_gradient_has_a_gradient_for_what_comes_back():
+    query, key = torch.randn(2, 3, 4, dtype=torch.float64), torch.randn(2, 5, 4, dtype=torch.float64)
+    upstream = torch.randn(2, 3, 5, dtype=torch.float64)
+    inputs = [tensor.requires_grad_() for tensor in (query, key, upstream)]
+    assert torch.autograd.gradcheck(sum_of_maxima, inputs[:2])
+    assert torch.autograd.gradgradcheck(sum_of_maxima, inputs[:2], [upstream])
+
+
+def test_the_operators_are_registered_as_compilers_want():
+    query, key, upstream = torch.randn(2, 3, 4), torch.randn(2, 5, 4), torch.randn(2, 3, 5)
+    operators = torch.ops.sampleformer
+    for operator, given in (
+        (operators.sum_of_maxima, (query, key)),
+        (operators.sum_of_maxima_backward, (query, key, upstream)),
+        (operators.sum_of_chosen, (query, key, torch.randn_like(query), torch.randn_like(key))),
+    ):
+        torch.library.opcheck(operator.default, given)

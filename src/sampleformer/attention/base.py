@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -181,8 +182,10 @@ class Attention(Module):
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
         batch, length, _ = context.features.shape
         layers = (self.key_value, self.leak)
-        known = indices.clamp(max=length - 1)
-        candidates = project_by_group(norm, context.features, known, *layers, heads=self.heads, kernel=self.kernel)
+        known = indices.clamp(max=max(length, 1) - 1)
+        # Where there are learned tokens alone, something must stand in the place of the others.
+        features = context.features if length else F.pad(context.features, (0, 0, 0, 1))
+        candidates = project_by_group(norm, features, known, *layers, heads=self.heads, kernel=self.kernel)
         if self.sampler.extra:
             slots = (indices - length).clamp(min=0)[..., None].expand_as(candidates)
             learned = self.extra_key_value.to(candidates.dtype).expand(batch, -1, -1, -1).gather(2, slots)
@@ -200,6 +203,8 @@ class Attention(Module):
     ) -> Tensor:
         key, value, leak = carried
         valid = None if choice.slots_valid is None else self._for_each_head(choice.slots_valid)
+        if key.shape[2] == 0:  # for no query is there anything to attend to
+            valid = torch.zeros(key.shape[0], 1, 0, dtype=torch.bool, device=key.device)
         presence = None if choice.presence is None else self._for_each_head(choice.presence)
 
         def mix(features: Tensor, *of_queries: Tensor) -> Tensor:

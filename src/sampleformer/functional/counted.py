@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sampleformer.functional.tracing import folded
+
 # Pairs of a query and a key that the backward pass works on at once: half a MiB of float32, for a processor's cache,
 # and on other devices enough to keep them busy.
 PAIRS_PER_BLOCK = 2**17
@@ -36,7 +38,7 @@ def counted_attention(
     those present, the smallest part changes everything.
 
     Forward this is torch's fused attention; backward the weights are made anew, a block of pairs at a time (when
-    compiled, or to be differentiated again, for all at once), so no tensor of n·m numbers is kept.
+    compiled, for all at once), so no tensor of n·m numbers is kept.
 
     Args:
         query: of the tokens that attend.
@@ -78,8 +80,6 @@ def counted_attention(
 class _CountedAttention(torch.autograd.Function):
     """Of keys that count, and of keys that may be absent: these have a gradient for their presence alone."""
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(
         query: Tensor,
@@ -97,6 +97,12 @@ class _CountedAttention(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs, output)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *given: Tensor | None) -> tuple[Tensor, int]:
+        # Torch's fused attention has no batching rule.
+        found: tuple[Tensor, int] = folded(_CountedAttention.apply)(info, in_dims, *given)
+        return found
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -122,6 +128,25 @@ class _CountedAttention(torch.autograd.Function):
         )
 
 
+def softmax_gradients(
+    query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, out: Tensor, gradient: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of query, key and value where each key counts once, made so that they have gradients themselves.
+
+    Args:
+        query, key, value, valid: as of `counted_attention`.
+        out: the result.
+        gradient: g, of the result.
+    """
+    presence = key.new_ones(key.shape[0], 1, key.shape[2]) if valid is None else valid.to(key.dtype)
+    value, counts, nothing = _seen(value, presence)
+    of_query, of_key, of_value, *_ = _in_blocks(
+        query, key, value, counts, key[:, :, :0], value[:, :, :0], out, gradient
+    )
+    of_value = of_value.masked_fill(nothing[..., None], 0)
+    return of_query.to(query.dtype), of_key.to(key.dtype), of_value.to(value.dtype)
+
+
 def _seen(value: Tensor, presence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Values, logarithms of how often each counts, and where nothing does: there all count, and are zero."""
     nothing = (presence <= 0).all(-1, keepdim=True)
@@ -143,7 +168,7 @@ def _in_blocks(
     wide = torch.promote_types(query.dtype, torch.float32)
     pairs = heads * max(1, key.shape[2], absent_key.shape[2])
     samples, at_once = max(1, batch), max(1, length)
-    if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+    if not torch.compiler.is_compiling():
         most = PAIRS_PER_BLOCK if query.device.type == "cpu" else PAIRS_PER_CALL
         at_once = min(at_once, max(64, most // pairs))
         samples = max(1, most // (pairs * at_once))

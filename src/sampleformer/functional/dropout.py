@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sampleformer.functional.tracing import has_values
+
 _LEVELS = 2**16
 
 
@@ -27,7 +29,7 @@ def dropout(features: Float[Tensor, "*shape"], probability: float, training: boo
     """
     if not training or probability == 0:
         return features
-    if features.device.type != "cpu" or torch.compiler.is_compiling():
+    if features.device.type != "cpu" or not has_values(features):
         return F.dropout(features, probability, training)
     return features.masked_fill(random_mask(features.shape, probability), 0).mul(1 / (1 - probability))
 

@@ -55,4 +55,4 @@ def project_chosen(
         projected = tokens @ weight.transpose(1, 2)
     else:
         projected = torch.baddbmm(bias[:, None], tokens, weight.transpose(1, 2))
-    return projected.unflatten(1, (batch, -1)).transpose(0, 1)
+    return projected.unflatten(1, indices.shape[::2]).transpose(0, 1)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sampleformer.functional.tracing import folded
+
 # What is made at once stays in the second-level cache (1 MiB of float32).
 NUMBERS_PER_BLOCK = 2**18
 
@@ -16,8 +18,8 @@ def sum_of_maxima(query: Tensor, key: Tensor) -> Tensor:
 
     A block of queries meets all keys in a tensor (r, e, block, k), which is summed over its channels: additions of
     whole vectors, where a distance function reduces inside each vector. That takes less than half of the time of
-    `torch.cdist`. The gradient is that of the maximum; where ``q_c = k_c``, half of it goes to each. There is no second
-    derivative.
+    `torch.cdist`. The gradient is that of the maximum; where ``q_c = k_c``, half of it goes to each. Second derivatives
+    are zero, but the gradient has one for what comes back to it.
 
     Args:
         query: one vector a row and query.
@@ -27,7 +29,7 @@ def sum_of_maxima(query: Tensor, key: Tensor) -> Tensor:
         >>> sum_of_maxima(torch.tensor([[[1.0, 5.0]]]), torch.tensor([[[2.0, 3.0]]]))
         tensor([[[7.]]])
     """
-    result: Tensor = torch.ops.sampleformer.sum_of_maxima(query, key)
+    result: Tensor = _Maxima.apply(query, key)
     return result
 
 
@@ -66,6 +68,24 @@ def _(query: Tensor, key: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     return query.new_empty(query.shape), key.new_empty(key.shape)
 
 
+@torch.library.custom_op("sampleformer::sum_of_chosen", mutates_args=())
+def _sum_of_chosen(query: Tensor, key: Tensor, of_query: Tensor, of_key: Tensor) -> Tensor:
+    """``Σ_c a_ic`` where ``q_ic > k_jc`` and ``b_jc`` elsewhere, half of each where they are equal: (r, n, k)."""
+    given = (query, key, of_query, of_key)
+    query, key, of_query, of_key = (tensor.transpose(1, 2).contiguous() for tensor in given)
+    result = query.new_zeros(query.shape[0], query.shape[2], key.shape[2])
+    for rows, queries, block in _blocks(query, key):
+        signs = torch.sub(query[rows, :, queries, None], key[rows, :, None], out=block).sign_()
+        signs.mul_(of_query[rows, :, queries, None] - of_key[rows, :, None])
+        torch.sum(signs, 1, out=result[rows, queries])
+    return result.add_(of_query.sum(1)[:, :, None]).add_(of_key.sum(1)[:, None]).mul_(0.5)
+
+
+@_sum_of_chosen.register_fake
+def _(query: Tensor, key: Tensor, of_query: Tensor, of_key: Tensor) -> Tensor:
+    return query.new_empty(query.shape[0], query.shape[1], key.shape[1])
+
+
 def _blocks(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
     """Which rows and queries to work on together, and room for what they make with all keys."""
     rows, channels, length = query.shape
@@ -84,13 +104,57 @@ def _blocks(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice, Tensor]]
             yield slice(row, row + rows_together), slice(first, first + queries_together), block
 
 
-def _save(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs)
+for _operator in (_sum_of_maxima, _sum_of_maxima_backward, _sum_of_chosen):
+    _operator.register_vmap(folded(_operator))
 
 
-def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    found: tuple[Tensor, Tensor] = torch.ops.sampleformer.sum_of_maxima_backward(*ctx.saved_tensors, gradient)
-    return found
+class _Maxima(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(query: Tensor, key: Tensor) -> Tensor:
+        return torch.ops.sampleformer.sum_of_maxima(query, key)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        return _MaximaBackward.apply(*ctx.saved_tensors, gradient)
 
 
-_sum_of_maxima.register_autograd(_backward, setup_context=_save)
+class _MaximaBackward(torch.autograd.Function):
+    """Linear in what comes back, which is all that it has a gradient for: the next derivative of a maximum is zero."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(query: Tensor, key: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ops.sampleformer.sum_of_maxima_backward(query, key, gradient)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, of_query: Tensor, of_key: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, _Chosen.apply(*ctx.saved_tensors, of_query, of_key)
+
+
+class _Chosen(torch.autograd.Function):
+    """The transpose of `_MaximaBackward`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(query: Tensor, key: Tensor, of_query: Tensor, of_key: Tensor) -> Tensor:
+        return torch.ops.sampleformer.sum_of_chosen(query, key, of_query, of_key)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *_MaximaBackward.apply(*ctx.saved_tensors, gradient)

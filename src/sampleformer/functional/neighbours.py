@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sampleformer.functional.relative import wide
 from sampleformer.functional.sampling import ordered_topk
+from sampleformer.functional.tracing import folded
 
 # A block of queries meets all points in tensors of this many numbers: 2 MiB of float32.
 NUMBERS_PER_BLOCK = 2**19
@@ -75,6 +76,9 @@ def _operator(coordinates: Tensor, k: int, mask: Tensor | None) -> tuple[Tensor,
 def _(coordinates: Tensor, k: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     indices = coordinates.new_empty((*coordinates.shape[:2], k), dtype=torch.int64)
     return indices, indices.new_empty(indices.shape, dtype=torch.bool)
+
+
+_operator.register_vmap(folded(_operator))
 
 
 def _closeness(points: Tensor, queries: Tensor, mask: Tensor | None) -> Tensor:

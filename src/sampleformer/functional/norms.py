@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from sampleformer.functional.tracing import differentiates_again, has_values
 
 ROWS_PER_BLOCK = 2048
 
@@ -32,7 +33,7 @@ def rms_norm(
         tensor([[0.8485, 1.1314]])
     """
     plain = features.device.type == "cpu" and features.dtype == weight.dtype and features.element_size() >= 4
-    if not plain or torch.compiler.is_compiling():
+    if not plain or not has_values(features) or not has_values(weight):
         return F.rms_norm(features, weight.shape, weight.to(features.dtype), epsilon)
     if torch.is_grad_enabled() and (features.requires_grad or weight.requires_grad):
         return _BlockedRmsNorm.apply(features, weight, epsilon)
@@ -61,13 +62,19 @@ class _BlockedRmsNorm(torch.autograd.Function):
             block = slice(start, start + ROWS_PER_BLOCK)
             inverse[block] = inverse_rms(rows[block], epsilon)
             torch.mul(rows[block], inverse[block], out=result[block]).mul_(weight)
-        ctx.save_for_backward(rows, weight, inverse)
+        ctx.save_for_backward(features, weight, inverse)
+        ctx.epsilon = epsilon
         return result.view(features.shape)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weight, inverse = ctx.saved_tensors
+        features, weight, inverse = ctx.saved_tensors
+        if differentiates_again():
+            scale = torch.rsqrt(features.square().mean(-1, keepdim=True) + ctx.epsilon)
+            normal, weighted = features * scale, gradient * weight
+            of_features = (weighted - normal * (weighted * normal).mean(-1, keepdim=True)) * scale
+            return of_features, (gradient * normal).flatten(0, -2).sum(0), None
+        rows = features.reshape(-1, features.shape[-1])
         flat = gradient.reshape(rows.shape)
         rows_gradient = torch.empty_like(rows)
         weight_gradient = torch.zeros_like(weight)

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
+from sampleformer.functional.tracing import without_autocast
+
 
 def sinusoidal_rates(
     count: int, *, longest: float = 10_000.0, device: torch.device | None = None, dtype: torch.dtype = torch.float32
@@ -185,5 +187,5 @@ def wide(*tensors: Tensor) -> list[Tensor]:
 
 def wide_matmul(left: Tensor, right: Tensor) -> Tensor:
     """``left @ right`` in their own dtype, also under autocast."""
-    with torch.autocast(left.device.type, enabled=False):
+    with without_autocast(left):
         return left @ right

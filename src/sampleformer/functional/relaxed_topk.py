@@ -65,6 +65,8 @@ def topk_threshold(
 
 def _threshold(scores: Tensor, weights: Tensor, k: int, temperature: Tensor) -> Tensor:
     count = weights.sum(-1, keepdim=True)
+    if scores.shape[-1] == 0:
+        return count
     few = count <= k
     # All shares are k / count where the threshold is this far below a score that all had.
     below = temperature * torch.logit((k / count.clamp(min=1)).masked_fill(few, 0.5))

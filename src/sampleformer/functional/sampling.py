@@ -5,10 +5,9 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sampleformer.functional.pulls import pulls
-from sampleformer.functional.tracing import is_exporting
+from sampleformer.functional.tracing import has_values, is_exporting
 
 
 def gumbel_noise(
@@ -31,6 +30,25 @@ def gumbel_noise(
     """
     # The logarithm of a uniform is minus an exponential, and torch never draws an exponential of zero.
     return -torch.empty(shape, device=device, dtype=dtype).exponential_(generator=generator).log()
+
+
+def uniform_noise(
+    *shape: int,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "..."]:
+    """Independent draws from [0, 1).
+
+    The numbers of `torch.rand`, which cannot be compiled for any length when it is given a generator.
+
+    Args: as for `gumbel_noise`.
+
+    Example:
+        >>> uniform_noise(2, 3, generator=torch.Generator().manual_seed(0)).shape
+        torch.Size([2, 3])
+    """
+    return torch.empty(shape, device=device, dtype=dtype).uniform_(generator=generator)
 
 
 def gumbel_topk(
@@ -85,9 +103,9 @@ def ordered_topk(scores: Float[Tensor, "*rows n"], k: int) -> Int64[Tensor, "*ro
         scores: values to compare.
         k: at most n.
     """
-    if torch.compiler.is_compiling():  # elsewhere an operator of our own would only take time
-        return torch.ops.sampleformer.ordered_topk(scores, k)
-    return _ordered_topk(scores, k)
+    if has_values(scores):  # where an operator of our own would only take time
+        return _ordered_topk(scores, k)
+    return torch.ops.sampleformer.ordered_topk(scores, k)
 
 
 def _ordered_topk(scores: Tensor, k: int) -> Tensor:
@@ -113,6 +131,12 @@ def _ordered_topk_operator(scores: Tensor, k: int) -> Tensor:
 @_ordered_topk_operator.register_fake
 def _(scores: Tensor, k: int) -> Tensor:
     return scores.new_empty((*scores.shape[:-1], k), dtype=torch.int64)
+
+
+@_ordered_topk_operator.register_vmap
+def _(info: Any, in_dims: tuple[int | None, ...], scores: Tensor, k: int) -> tuple[Tensor, int]:
+    assert in_dims[0] is not None
+    return ordered_topk(scores.movedim(in_dims[0], 0), k), 0
 
 
 def choose_soft(
@@ -179,9 +203,10 @@ def choose_hard(
 
 
 class _HardChoice(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(
-        ctx: Any,
         top: Tensor,
         rest: Tensor,
         top_scores: Tensor,
@@ -190,11 +215,13 @@ class _HardChoice(torch.autograd.Function):
         top_valid: Tensor | None,
         rest_valid: Tensor | None,
     ) -> Tensor:
-        ctx.save_for_backward(top, rest, top_scores, rest_scores, temperature, top_valid, rest_valid)
         return top.clone()
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         top, rest, top_scores, rest_scores, temperature, top_valid, rest_valid = ctx.saved_tensors
         top_scores, rest_scores = _without_invalid_scores(top_scores, top_valid, rest_scores, rest_valid)

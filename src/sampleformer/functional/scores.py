@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sampleformer.functional.maxima import sum_of_maxima
-from sampleformer.functional.tracing import is_exporting
+from sampleformer.functional.tracing import is_exporting, without_autocast
 
 # Where sums of maxima run in blocks that fit a cache.
 BLOCKED_DEVICES = ("cpu",)
@@ -34,7 +34,7 @@ def scaled_dot(query: Float[Tensor, "b h n e"], key: Float[Tensor, "b h k e"]) -
         tensor([[[[2.]]]])
     """
     query, key = _wide(query, key)
-    with torch.autocast(query.device.type, enabled=False):
+    with without_autocast(query):
         return (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
 
 
@@ -61,7 +61,7 @@ def maxout(query: Float[Tensor, "b h n e"], key: Float[Tensor, "b h k e"]) -> Fl
     """
     query, key = _wide(query, key)
     scale, mean = 1 / math.sqrt(query.shape[-1] * (1 - 1 / math.pi)), 1 / math.sqrt(math.pi)
-    with torch.autocast(query.device.type, enabled=False):
+    with without_autocast(query):
         # Standardised here, so that the n·k scores need not be.
         query, key = (query - mean) * scale, (key - mean) * scale
         if query.device.type in BLOCKED_DEVICES and not is_exporting():

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sampleformer.functional.relaxed_topk import topk_threshold
+from sampleformer.functional.tracing import differentiates_again
 
 
 def sample_subset(
@@ -39,6 +39,8 @@ def sample_subset(
         tensor([ True, False,  True])
     """
     succeeds, few, valid = _success(scores.detach(), k, valid)
+    if scores.shape[-1] == 0:
+        return valid
     later = _tables(succeeds.flip(-1), k).flip(-2)  # later[i, r]: r of the tokens from i on succeed
     missing = torch.full_like(few, k, dtype=torch.int64)
     taken = []
@@ -57,8 +59,8 @@ def subset_marginals(
     """``μ_i = P(i in S)`` for ``P(S) ∝ exp(Σ_{i in S} s_i)``, ``|S| = k``: O(k·m), and so is the gradient.
 
     The Jacobian is the covariance of the membership, ``∂μ_i/∂s_j = Cov(z_i, z_j)``; its product with a vector g is
-    ``Cov(z_i, Σ_j g_j z_j)``, from tables of first moments, so nothing is differentiated through the recursion. There
-    is no second derivative.
+    ``Cov(z_i, Σ_j g_j z_j)``, from tables of first moments, so nothing is differentiated through the recursion (but a
+    second derivative is, through that of the gradient).
 
     Args:
         scores: s, float32 or wider.
@@ -71,25 +73,33 @@ def subset_marginals(
         >>> subset_marginals(torch.zeros(4), 2)
         tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    result: Tensor = _Marginals.apply(scores, k, valid)
+    result: Tensor = _Marginals.apply(scores, k, valid)[0]
     return result
 
 
 class _Marginals(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, k: int, valid: Tensor | None) -> Tensor:
+    def forward(scores: Tensor, k: int, valid: Tensor | None) -> tuple[Tensor, ...]:
         succeeds, few, valid = _success(scores, k, valid)
         earlier, later = _tables(succeeds, k), _tables(succeeds.flip(-1), k).flip(-2)
         marginals = succeeds * _together(earlier, later) / _never_zero(later[..., 0, k:])
-        marginals = torch.where(few, valid.to(scores.dtype), marginals)
-        ctx.k = k
-        ctx.save_for_backward(succeeds, few, earlier, later, marginals)
-        return marginals
+        return torch.where(few, valid.to(scores.dtype), marginals), succeeds, few, earlier, later
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        succeeds, few, earlier, later, marginals = ctx.saved_tensors
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        scores, ctx.k, valid = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(scores, valid, *output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *others: Any) -> tuple[Tensor, None, None]:
+        scores, valid, marginals, succeeds, few, earlier, later = ctx.saved_tensors
+        if differentiates_again():  # what was kept does not depend on the scores
+            succeeds, few, _ = _success(scores, ctx.k, valid)
+            earlier, later = _tables(succeeds, ctx.k), _tables(succeeds.flip(-1), ctx.k).flip(-2)
+            marginals = subset_marginals(scores, ctx.k, valid)
         gradient = gradient.to(succeeds.dtype)
         earlier_moment = _moments(succeeds, gradient, earlier)
         later_moment = _moments(succeeds.flip(-1), gradient.flip(-1), later.flip(-2)).flip(-2)

@@ -1,11 +1,11 @@
 """Attention by scores: a score of every pair, turned into weights."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.errors import nearest
 from sampleformer.functional.counted import counted_attention
+from sampleformer.functional.fused import fused_attention
 from sampleformer.functional.probabilities import PROBABILITIES
 from sampleformer.functional.scores import SCORES
 from sampleformer.kernels import check_kernel, scored_attention
@@ -76,7 +76,7 @@ class ScoredMixing(Mixing):
         if self._is_fused and terms is None and self.kernel != "triton":
             if presence is not None:
                 return counted_attention(query, key, value, presence, valid, present=present)
-            return _fused(query, key, value, valid)
+            return fused_attention(query, key, value, valid)
         return scored_attention(
             query,
             key,
@@ -92,12 +92,3 @@ class ScoredMixing(Mixing):
 
     def extra_repr(self) -> str:
         return f"score={self.score}, probability={self.probability}, kernel={self.kernel}"
-
-
-def _fused(query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
-    if valid is None:
-        return F.scaled_dot_product_attention(query, key, value)
-    # Where there is no key at all, all are seen and hold zeros, so that no softmax runs over nothing.
-    nothing = ~valid.any(-1, keepdim=True)
-    value = value.masked_fill(nothing[..., None], 0)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=(valid | nothing)[:, :, None, :])

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sampleformer.errors import InputError
+from sampleformer.functional.tracing import has_values
 
 
 class NonFiniteScores(InputError):
@@ -45,7 +46,9 @@ class NonFiniteScores(InputError):
 
 
 def check_finite(scores: Float[Tensor, "b g n"], mask: Bool[Tensor, "b g n"] | None) -> None:
-    """Refuses scores of tokens that are NaN or infinite; a program being compiled or exported checks nothing.
+    """Refuses scores of tokens that are NaN or infinite.
+
+    A program being compiled or exported checks nothing, nor do the transforms of `torch.func`.
 
     Args:
         scores: of all candidates, without noise.
@@ -60,7 +63,7 @@ def check_finite(scores: Float[Tensor, "b g n"], mask: Bool[Tensor, "b g n"] | N
         sampleformer.attention.samplers.finite.NonFiniteScores: group 1: 1 of 2 scores are NaN or infinite: ...
     """
     # The sum of finite scores is nearly always finite: one number to wait for, and no other tensor as large.
-    if torch.compiler.is_compiling() or bool(scores.detach().sum().isfinite()):
+    if not has_values(scores) or bool(scores.detach().sum().isfinite()):
         return
     real = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
     found = (~scores.isfinite() & real).sum((0, 2)).tolist()

@@ -13,7 +13,7 @@ from sampleformer.attention.samplers.finite import check_finite
 from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.attention.samplers.scorer import ImportanceScorer
 from sampleformer.errors import nearest
-from sampleformer.functional.sampling import gumbel_noise
+from sampleformer.functional.sampling import gumbel_noise, uniform_noise
 from sampleformer.functional.score_function import ordered_log_probability
 from sampleformer.kernels import check_kernel
 from sampleformer.tokens import Tokens
@@ -101,7 +101,7 @@ class ImportanceSampler(Sampler):
         gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
         if self.estimator.draws == 1:
             return gumbel
-        uniform = torch.rand(self.estimator.draws - 1, *shape, generator=generator, device=device, dtype=dtype)
+        uniform = uniform_noise(self.estimator.draws - 1, *shape, generator=generator, device=device, dtype=dtype)
         return torch.cat([gumbel, uniform])
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:

@@ -10,7 +10,8 @@ from sampleformer.attention.samplers.choice import Choice
 from sampleformer.attention.samplers.finite import check_finite
 from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.functional.pairing import pair_shares
-from sampleformer.functional.sampling import gumbel_noise
+from sampleformer.functional.sampling import gumbel_noise, uniform_noise
+from sampleformer.functional.tracing import without_autocast
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import linear_in_precision_of
 from sampleformer.norms import LayerNorm
@@ -71,7 +72,7 @@ class PairSampler(Sampler):
         shape = (context.batch, self.groups, context.length)
         device, dtype = features.device, noise_dtype(features)
         gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
-        uniform = torch.rand(2, *shape, generator=generator, device=device, dtype=dtype)
+        uniform = uniform_noise(2, *shape, generator=generator, device=device, dtype=dtype)
         return torch.cat([gumbel, uniform])
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
@@ -96,7 +97,7 @@ class PairSampler(Sampler):
 
     def _scores(self, features: Tensor) -> Tensor:
         wide = torch.promote_types(features.dtype, torch.float32)
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features):
             scores = linear_in_precision_of(self.norm(features).to(wide), self.score)
         return scores.transpose(1, 2) / math.sqrt(2)
 

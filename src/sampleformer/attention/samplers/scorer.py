@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.functional.norms import inverse_rms
+from sampleformer.functional.tracing import without_autocast
 from sampleformer.modules import Module, is_plain, linear_in_precision_of
 from sampleformer.norms import RMSNorm
 
@@ -38,7 +39,7 @@ class ImportanceScorer(Module):
         # Under autocast the MLP's result is narrower than the features.
         wide = torch.promote_types(features.dtype, torch.float32)
         features, mixed = features.to(wide), mixed.to(wide)
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features):
             if not (is_plain(self.norm, RMSNorm) and is_plain(self.score, nn.Linear)):
                 return linear_in_precision_of(features + self.norm(mixed), self.score)
             inverse = inverse_rms(mixed, self.norm.epsilon)

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int32
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sampleformer.functional.bernoulli.checks import check_code_length, check_hash_sizes, wide_dtype
+from sampleformer.functional.tracing import differentiates_again, without_autocast
 
 # Projections that are made at once on a CPU, so that they stay in the cache (1 MiB).
 NUMBERS_PER_BLOCK = 2**18
@@ -17,7 +17,7 @@ def unit_length(vectors: Float[Tensor, "*rows e"]) -> Float[Tensor, "*rows e"]:
     """``x / ‖x‖₂`` over the last dimension; a row of zeros stays zero and gets the gradient zero.
 
     No square overflows or vanishes on the way. A row shorter than the smallest normal number counts as zero. The
-    gradient is the true one and grows as ``1 / ‖x‖``; there is no second derivative.
+    gradient is the true one and grows as ``1 / ‖x‖``.
 
     Args:
         vectors: to be scaled.
@@ -31,24 +31,32 @@ def unit_length(vectors: Float[Tensor, "*rows e"]) -> Float[Tensor, "*rows e"]:
                 [0.0000, 0.0000]])
     """
     wide = vectors.to(wide_dtype(vectors))
-    result: Tensor = _UnitLength.apply(wide)
+    result: Tensor = _UnitLength.apply(wide)[0]
     return result.to(vectors.dtype)
 
 
 class _UnitLength(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor) -> Tensor:
-        inverse = _inverse_length(vectors)
-        unit = vectors * inverse
-        ctx.save_for_backward(unit, inverse)
-        return unit
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        unit, inverse = ctx.saved_tensors
+    def forward(vectors: Tensor) -> tuple[Tensor, Tensor]:
+        inverse = _inverse_length(vectors)
+        return vectors * inverse, inverse
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*inputs, *output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> Tensor:
+        vectors, unit, inverse = ctx.saved_tensors
+        if differentiates_again():  # the inverse length by way of the length itself
+            unit, _ = _UnitLength.apply(vectors)
+            length = (unit * vectors).sum(-1, keepdim=True)
+            inverse = (1 / length.masked_fill(inverse == 0, 1)).masked_fill(inverse == 0, 0)
         along = (gradient * unit).sum(-1, keepdim=True)
-        return torch.addcmul(gradient, unit, along, value=-1).mul_(inverse)
+        return torch.addcmul(gradient, unit, along, value=-1) * inverse
 
 
 def _inverse_length(vectors: Tensor) -> Tensor:
@@ -122,7 +130,7 @@ def _sign_codes(vectors: Tensor, planes: Tensor) -> Tensor:
     block = max(1, NUMBERS_PER_BLOCK // (hashes * code_length)) if rows.device.type == "cpu" else max(1, len(rows))
     # The same room each time: fresh memory costs as much as the work.
     room = rows.new_empty(min(block, len(rows)), hashes * code_length, dtype=dtype)
-    with torch.autocast(rows.device.type, enabled=False):
+    with without_autocast(rows):
         for start in range(0, rows.shape[0], block):
             part = rows[start : start + block].to(dtype)
             signs = torch.mm(part, all_planes, out=room[: len(part)]).gt_(0)
@@ -135,3 +143,13 @@ def _sign_codes(vectors: Tensor, planes: Tensor) -> Tensor:
 @_sign_codes.register_fake
 def _(vectors: Tensor, planes: Tensor) -> Tensor:
     return vectors.new_empty((*vectors.shape[:-1], planes.shape[0]), dtype=torch.int32).transpose(-1, -2)
+
+
+@_sign_codes.register_vmap
+def _(info: Any, in_dims: tuple[int | None, ...], vectors: Tensor, planes: Tensor) -> tuple[Tensor, int]:
+    of_vectors, of_planes = in_dims
+    if of_planes is None:
+        assert of_vectors is not None
+        return sign_codes(vectors.movedim(of_vectors, 0), planes), 0
+    many = [vectors] * info.batch_size if of_vectors is None else vectors.unbind(of_vectors)
+    return torch.stack([sign_codes(*each) for each in zip(many, planes.unbind(of_planes), strict=True)]), 0

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sampleformer.functional.bernoulli.checks import check_code_length, wide_dtype
 from sampleformer.functional.blocks import NUMBERS_PER_BLOCK
+from sampleformer.functional.tracing import folded, without_autocast
 
 NUMBERS_PER_BLOCK_ELSEWHERE = 2**26
 
@@ -41,18 +41,22 @@ def collision_probability(cosine: Float[Tensor, "*shape"], code_length: int) -> 
 
 
 class _CollisionProbability(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, cosine: Tensor, code_length: int) -> Tensor:
-        probability = _probability(cosine.to(wide_dtype(cosine)), code_length)
-        ctx.code_length = code_length
-        ctx.save_for_backward(probability)
-        # A copy, because what is given back may be changed in place and the saved one may not.
-        return probability.to(cosine.dtype, copy=True)
+    generate_vmap_rule = True
 
     @staticmethod
-    @once_differentiable
+    def forward(cosine: Tensor, code_length: int) -> Tensor:
+        return _probability(cosine.to(wide_dtype(cosine)), code_length).to(cosine.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        cosine, ctx.code_length = inputs
+        ctx.save_for_backward(cosine)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (probability,) = ctx.saved_tensors
+        (cosine,) = ctx.saved_tensors
+        wide = cosine.to(wide_dtype(cosine))
+        probability: Tensor = _CollisionProbability.apply(wide, ctx.code_length)
         return (probability * gradient * (ctx.code_length / 2)).to(gradient.dtype), None
 
 
@@ -73,7 +77,7 @@ def expected_attention(
     ``c_ij = (1 - arccos(q_i · k_j) / π)^t``. Time is O(n·k); memory is linear, in training too, because weights are
     made block by block and made again in the backward pass. The gradients of query and key are surrogates,
     ``dq_i = Σ_j (g_i · v_j) (t / 2) c_ij k_j`` and ``dk_j = Σ_i (g_i · v_j) (t / 2) c_ij q_i``; the value's is exact.
-    There is no second derivative.
+    A second derivative is that of these formulas, and takes memory for every pair.
 
     Args:
         query: of unit length (`unit_length`).
@@ -102,7 +106,7 @@ def expected_attention(
         key, value = (tensor.masked_fill(~valid[..., None], 0) for tensor in (key, value))
     if query_valid is not None:
         query = query.masked_fill(~query_valid[..., None], 0)
-    result = torch.ops.sampleformer.expected_attention(query, key, value, code_length)
+    result: Tensor = _ExpectedAttention.apply(query, key, value, code_length)
     return result if query_valid is None else result.masked_fill(~query_valid[..., None], 0)
 
 
@@ -111,7 +115,7 @@ def _expected_attention(query: Tensor, key: Tensor, value: Tensor, code_length: 
     dtype = wide_dtype(query, key, value)
     queries, keys, values = (tensor.detach().to(dtype).flatten(0, 1) for tensor in (query, key, value))
     result = values.new_empty(*queries.shape[:2], values.shape[-1])
-    with torch.autocast(query.device.type, enabled=False):
+    with without_autocast(query):
         for rows, block in _blocks(queries, keys):
             weight = _probability(queries[rows, block] @ keys[rows].transpose(1, 2), code_length)
             result[rows, block] = weight @ values[rows]
@@ -131,7 +135,7 @@ def _expected_attention_backward(
     inputs = (query, key, value, gradient)
     queries, keys, values, gradients = (tensor.detach().to(dtype).flatten(0, 1) for tensor in inputs)
     of_queries, of_keys, of_values = (tensor.new_zeros(tensor.shape) for tensor in (queries, keys, values))
-    with torch.autocast(query.device.type, enabled=False):
+    with without_autocast(query):
         for rows, block in _blocks(queries, keys):
             weight = _probability(queries[rows, block] @ keys[rows].transpose(1, 2), code_length)
             of_values[rows] += weight.transpose(1, 2) @ gradients[rows, block]
@@ -151,17 +155,74 @@ def _(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, code_length: 
     return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape)
 
 
-def _save_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.code_length = inputs
-    ctx.save_for_backward(*tensors)
+for _operator in (_expected_attention, _expected_attention_backward):
+    _operator.register_vmap(folded(_operator))
 
 
-def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    backward = torch.ops.sampleformer.expected_attention_backward
-    return (*backward(*ctx.saved_tensors, gradient, ctx.code_length), None)
+class _ExpectedAttention(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(query: Tensor, key: Tensor, value: Tensor, code_length: int) -> Tensor:
+        return torch.ops.sampleformer.expected_attention(query, key, value, code_length)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        *tensors, ctx.code_length = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value = ctx.saved_tensors
+        return *expected_gradients(query, key, value, gradient, ctx.code_length), None
 
 
-_expected_attention.register_autograd(_backward, setup_context=_save_inputs)
+def expected_gradients(
+    query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, code_length: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients that `expected_attention` has for query, key and value; they are differentiable themselves.
+
+    Args:
+        query, key, value, code_length: as there.
+        gradient: g, of the result.
+    """
+    found: tuple[Tensor, Tensor, Tensor] = _ExpectedGradients.apply(query, key, value, gradient, code_length)
+    return found
+
+
+class _ExpectedGradients(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, code_length: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.ops.sampleformer.expected_attention_backward(query, key, value, gradient, code_length)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        *tensors, ctx.code_length = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *of_gradients: Tensor) -> tuple[Tensor | None, ...]:
+        def again(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+            return _of_all_pairs(query, key, value, gradient, ctx.code_length)
+
+        pull_back = torch.func.vjp(again, *ctx.saved_tensors)[1]
+        return *pull_back(of_gradients), None
+
+
+def _of_all_pairs(
+    query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, code_length: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    dtype = wide_dtype(query, key, value, gradient)
+    with without_autocast(query):
+        queries, keys, values, gradients = (tensor.to(dtype) for tensor in (query, key, value, gradient))
+        weight = collision_probability(queries @ keys.mT, code_length)
+        of_cosine = weight * (gradients @ values.mT) * (code_length / 2)
+        found = (of_cosine @ keys, of_cosine.mT @ queries, weight.mT @ gradients)
+    return found[0].to(query.dtype), found[1].to(key.dtype), found[2].to(value.dtype)
 
 
 def _blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:

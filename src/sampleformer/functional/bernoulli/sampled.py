@@ -9,7 +9,9 @@ from torch import Tensor
 from sampleformer.functional.bernoulli.buckets import outer_over_collisions, sum_over_collisions
 from sampleformer.functional.bernoulli.checks import check_code_length, wide_dtype
 from sampleformer.functional.bernoulli.codes import sign_codes
+from sampleformer.functional.bernoulli.expected import expected_gradients
 from sampleformer.functional.bernoulli.pairs import are_cheaper, outer_over_pairs
+from sampleformer.functional.tracing import folded, without_autocast
 
 GRADIENTS = ("sampled", "exact")
 
@@ -72,7 +74,7 @@ def collision_attention(
     (n, k) matrix. Value's gradient is the same sum with the roles exchanged. Those of query and key are surrogates,
     ``dq_i = Σ_j (g_i · v_j) (t / 2) ĉ_ij k_j`` and ``dk_j = Σ_i (g_i · v_j) (t / 2) ĉ_ij q_i``, through one e×c matrix
     a bucket, in O((n + k)·m·e·c) however many keys share one; pair by pair where that takes less time, which for 16
-    hashes of 9 signs and heads of 32 is up to some 3 000 tokens. There is no second derivative.
+    hashes of 9 signs and heads of 32 is up to some 3 000 tokens. A second derivative is that of these formulas.
 
     Args:
         query: of unit length, which only the gradient depends on.
@@ -98,9 +100,10 @@ def collision_attention(
     check_collisions(gradient, code_length, query_codes.shape[-2])
     query_codes = barred(query_codes, query_valid, code_length)
     key_codes = barred(key_codes, valid, code_length)
-    return torch.ops.sampleformer.bernoulli_attention(
+    result: Tensor = _CollisionAttention.apply(
         query, key, value, query_codes, key_codes, code_length, gradient == "exact"
     )
+    return result
 
 
 def check_collisions(gradient: str, code_length: int, hashes: int) -> None:
@@ -142,7 +145,7 @@ def _bernoulli_outer(
     """The mean over the hashes of `outer_over_collisions`, for samples and heads; short inputs go pair by pair."""
     inputs = (query, key, value, gradient)
     dtype = wide_dtype(*inputs)
-    with torch.autocast(query.device.type, enabled=False):
+    with without_autocast(query):
         q, k, v, g = (tensor.detach().to(dtype).flatten(0, 1) for tensor in inputs)
         codes = (query_codes.flatten(0, 1), key_codes.flatten(0, 1))
         outer = outer_over_pairs if are_cheaper(*codes, q, v, buckets) else outer_over_collisions
@@ -158,43 +161,94 @@ def _(
     return query.new_empty(query.shape), key.new_empty(key.shape)
 
 
-@torch.library.custom_op("sampleformer::bernoulli_attention", mutates_args=())
-def _bernoulli_attention(
-    query: Tensor, key: Tensor, value: Tensor, query_codes: Tensor, key_codes: Tensor, code_length: int, exact: bool
-) -> Tensor:
-    # Query and key are here for their gradients.
-    return torch.ops.sampleformer.bernoulli_sum(query_codes, key_codes, value, 2**code_length)
+for _operator in (_bernoulli_sum, _bernoulli_outer):
+    _operator.register_vmap(folded(_operator))
 
 
-@_bernoulli_attention.register_fake
-def _(
-    query: Tensor, key: Tensor, value: Tensor, query_codes: Tensor, key_codes: Tensor, code_length: int, exact: bool
-) -> Tensor:
-    return value.new_empty((*query.shape[:3], value.shape[-1]))
+class _CollisionAttention(torch.autograd.Function):
+    """A sum over collisions, with gradients for query and key, which only decide what collides."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        query: Tensor, key: Tensor, value: Tensor, query_codes: Tensor, key_codes: Tensor, code_length: int, exact: bool
+    ) -> Tensor:
+        return torch.ops.sampleformer.bernoulli_sum(query_codes, key_codes, value, 2**code_length)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        *tensors, ctx.code_length, ctx.exact = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, query_codes, key_codes = ctx.saved_tensors
+        buckets = 2**ctx.code_length
+        of_query = of_key = of_value = None
+        if ctx.needs_input_grad[2]:
+            of_value = _Sum.apply(key_codes, query_codes, gradient, buckets).to(value.dtype)
+        if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+            if ctx.exact:
+                # What is in no bucket must not count here either.
+                no_query, no_key = ((codes[:, :, 0] == buckets)[..., None] for codes in (query_codes, key_codes))
+                query, gradient = query.masked_fill(no_query, 0), gradient.masked_fill(no_query, 0)
+                key, value = key.masked_fill(no_key, 0), value.masked_fill(no_key, 0)
+                of_query, of_key, _ = expected_gradients(query, key, value, gradient, ctx.code_length)
+            else:
+                pair = _Outer.apply(query_codes, key_codes, query, key, value, gradient, buckets)
+                of_query, of_key = (tensor * (ctx.code_length / 2) for tensor in pair)
+        return of_query, of_key, of_value, None, None, None, None
 
 
-def _save_inputs(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.code_length, ctx.exact = inputs
-    ctx.save_for_backward(*tensors)
+class _Sum(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(read_codes: Tensor, write_codes: Tensor, values: Tensor, buckets: int) -> Tensor:
+        return torch.ops.sampleformer.bernoulli_sum(read_codes, write_codes, values, buckets)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        read_codes, write_codes, _, ctx.buckets = inputs
+        ctx.save_for_backward(read_codes, write_codes)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        read_codes, write_codes = ctx.saved_tensors
+        return None, None, _Sum.apply(write_codes, read_codes, gradient, ctx.buckets), None
 
 
-def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    query, key, value, query_codes, key_codes = ctx.saved_tensors
-    operators, buckets = torch.ops.sampleformer, 2**ctx.code_length
-    of_query = of_key = of_value = None
-    if ctx.needs_input_grad[2]:
-        of_value = operators.bernoulli_sum(key_codes, query_codes, gradient, buckets).to(value.dtype)
-    if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-        if ctx.exact:
-            # What is in no bucket must not count here either.
-            no_query, no_key = ((codes[:, :, 0] == buckets)[..., None] for codes in (query_codes, key_codes))
-            query, gradient = query.masked_fill(no_query, 0), gradient.masked_fill(no_query, 0)
-            key, value = key.masked_fill(no_key, 0), value.masked_fill(no_key, 0)
-            of_query, of_key, _ = operators.expected_attention_backward(query, key, value, gradient, ctx.code_length)
-        else:
-            pair = operators.bernoulli_outer(query_codes, key_codes, query, key, value, gradient, buckets)
-            of_query, of_key = (tensor * (ctx.code_length / 2) for tensor in pair)
-    return of_query, of_key, of_value, None, None, None, None
+class _Outer(torch.autograd.Function):
+    generate_vmap_rule = True
 
+    @staticmethod
+    def forward(
+        query_codes: Tensor,
+        key_codes: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        gradient: Tensor,
+        buckets: int,
+    ) -> tuple[Tensor, Tensor]:
+        return torch.ops.sampleformer.bernoulli_outer(query_codes, key_codes, query, key, value, gradient, buckets)
 
-_bernoulli_attention.register_autograd(_backward, setup_context=_save_inputs)
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        *tensors, ctx.buckets = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, of_query: Tensor, of_key: Tensor) -> tuple[Tensor | None, ...]:
+        # Of Σ_ij ĉ_ij (g_i·v_j) (k_j·a_i + q_i·b_j), a and b being what comes back: linear in each of its vectors.
+        query_codes, key_codes, query, key, value, gradient = ctx.saved_tensors
+
+        def outer(*vectors: Tensor) -> tuple[Tensor, Tensor]:
+            found: tuple[Tensor, Tensor] = _Outer.apply(query_codes, key_codes, *vectors, ctx.buckets)
+            return found
+
+        second_query, second_key = outer(of_query, of_key, value, gradient)
+        of_keys, of_queries = outer(gradient, value, key, of_query), outer(gradient, value, of_key, query)
+        second_gradient, second_value = (one + other for one, other in zip(of_keys, of_queries, strict=True))
+        return None, None, second_query, second_key, second_value, second_gradient, None
