@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sampleformer.errors import InputError
-from sampleformer.export import ExportedFile, export_onnx, translations
+from sampleformer.export import ExportedFile, export_onnx, onnx_translations
 from sampleformer.export.agreement import largest_difference
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
@@ -114,7 +114,7 @@ def test_sampled_hashes_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_with_other_answers_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = translations.translations()
+    known = onnx_translations()
 
     def worst(scores: object, k: object) -> object:
         from onnxscript import opset18 as op
@@ -122,12 +122,12 @@ def test_a_file_with_other_answers_is_not_written(tmp_path: Path, monkeypatch: p
         return op.TopK(scores, op.Reshape(k, op.Constant(value_ints=[-1])), largest=0)[1]
 
     wrong = known | {torch.ops.sampleformer.ordered_topk.default: worst}
-    monkeypatch.setattr("sampleformer.export.onnx_file.translations", lambda: wrong)
+    monkeypatch.setattr("sampleformer.export.onnx_file.onnx_translations", lambda: wrong)
     assert "model.onnx: not written: the answers differ from the model's by" in refused(model("samsa-hard"), tmp_path)
 
 
 def test_an_operator_without_a_translation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sampleformer.export.onnx_file.translations", dict)
+    monkeypatch.setattr("sampleformer.export.onnx_file.onnx_translations", dict)
     message = refused(model("samsa-hard"), tmp_path)
     assert message == "the model uses the operator sampleformer::ordered_topk, which cannot be written in ONNX yet"
 

@@ -17,7 +17,7 @@ from torch.export import Dim
 
 from sampleformer.errors import InputError
 from sampleformer.export.agreement import largest_difference, longest, random_tokens
-from sampleformer.export.translations import check_operators, translations
+from sampleformer.export.translations import check_operators, onnx_translations
 from sampleformer.files import check_output, write_bytes
 from sampleformer.model import TokenModel
 from sampleformer.tokens import Tokens
@@ -110,7 +110,7 @@ def _onnx_program(model: TokenModel) -> Any:
     names = {0: Dim("batch")} | ({} if most == 1 else {1: Dim("length")})
     # Not the names, with which torch wants a proof for all sizes: it finds none where a length is filled up to blocks.
     sizes = dict.fromkeys(names, Dim.DYNAMIC)
-    known = translations()
+    known = onnx_translations()
     try:
         with _quiet():
             program = torch.export.export(

@@ -13,8 +13,12 @@ _NAMESPACE = "sampleformer"
 _OF_SAMPLED_HASHES = ("sign_codes", "bernoulli_attention")
 
 
-def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """What `torch.onnx.export` does not know: for each of our operators, a function that builds it of ONNX's."""
+def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """Our operators in ONNX: what `torch.onnx.export` takes as ``custom_translation_table``.
+
+    Returns:
+        For each operator a function that builds it of those of ONNX. Needs the package onnxscript.
+    """
     from onnxscript import opset18
 
     op: Any = opset18
