@@ -24,7 +24,7 @@ from sampleformer.modules import Module
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component, Settings, validate
 from sampleformer.tokens import Tokens, as_tokens
-from sampleformer.weights import build_fitting, load_weights, read_header
+from sampleformer.weights import build_fitting, load_weights, read_header, sha256
 
 
 class ModelSettings(Settings):
@@ -187,6 +187,7 @@ class TokenModel(Module):
         }
         with written_whole(path / "model.safetensors") as part:
             save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
+            config["sha256"] = sha256(part)
         write_json(path / "config.json", config)
 
     @classmethod
@@ -211,7 +212,7 @@ class TokenModel(Module):
             model = build_fitting(
                 lambda: cls(saved.settings, saved.inputs, saved.outputs, level=saved.level), found, weights, config
             )
-        model.load_state_dict(load_weights(weights))
+        model.load_state_dict(load_weights(weights, saved.sha256))
         return model.eval()
 
 
@@ -230,3 +231,4 @@ class _Saved(Settings):
     inputs: dict[str, Any]
     outputs: int
     level: str
+    sha256: str | None = None  # of the weights; who writes the file by hand may leave it out

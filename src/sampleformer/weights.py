@@ -1,5 +1,6 @@
 """Weights in files: compared with the model that they are for before memory is taken."""
 
+import hashlib
 import pickle
 import threading
 import zipfile
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from sampleformer.documents import check_regular
-from sampleformer.errors import NAMES_SHOWN, InputError
+from sampleformer.errors import NAMES_SHOWN, InputError, shown
 from sampleformer.reading import reading
 
 AnyModel = TypeVar("AnyModel", bound=nn.Module)
 
+_BLOCK = 2**20
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -56,10 +58,32 @@ def read_header(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, whose header was read before."""
+def load_weights(path: Path, expected: str | None = None) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, whose header was read before.
+
+    Args:
+        path: Path of the file.
+        expected: SHA-256 that it had when it was written. None: not known.
+
+    Raises:
+        InputError: if the file is not whole, or has changed.
+    """
     with reading(path, "a whole safetensors file"):
+        if expected is not None and (found := sha256(path)) != expected:
+            raise InputError(
+                f"{path}: damaged or changed since it was written: SHA-256 {found}, expected {shown(expected)} by "
+                "config.json"
+            )
         return load_file(path)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def load_pickled(path: Path, what: str) -> Any:

@@ -1,7 +1,9 @@
 """What every source of data gives."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from sampleformer.data.encoding import Encoding
@@ -17,6 +19,7 @@ class Splits:
         encoding: turns further rows into samples, and outputs back into rows.
         skipped: number of wrong rows left out.
         truncated: number of texts cut at the maximum length.
+        rows: rows of each table that was read, by its path.
     """
 
     train: Samples
@@ -25,6 +28,7 @@ class Splits:
     encoding: Encoding
     skipped: int = 0
     truncated: int = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(ABC):
@@ -32,6 +36,13 @@ class Source(ABC):
 
     further_settings: ClassVar[tuple[str, ...]] = ()
     """Names of settings beside the arguments that its constructor names."""
+
+    def files(self) -> dict[str, list[Path]]:
+        """The user's files that it reads, by the setting that names them or their folder.
+
+        Generated sets and published ones from the cache have none.
+        """
+        return {}
 
     @abstractmethod
     def load(self) -> Splits:

@@ -99,7 +99,16 @@ class TableLoading:
             if len(part) == 0:
                 raise InputError(f"{parts[name].table.path}: found no usable rows for {name}, expected at least one")
         self._log(encoding, samples)
-        return Splits(samples["train"], samples["valid"], samples["test"], encoding, self.skipped, self.truncated)
+        tables = [self.table, *(rows.table for rows in parts.values())]
+        return Splits(
+            samples["train"],
+            samples["valid"],
+            samples["test"],
+            encoding,
+            self.skipped,
+            self.truncated,
+            {str(table.path): len(table) + table.unreadable for table in tables},
+        )
 
     def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
         how = "as asked" if self.source.task else f"inferred from {self.reason}"

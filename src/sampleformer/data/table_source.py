@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from sampleformer.data.split import split_tenths, strata_of
 from sampleformer.data.table import Table, read_table
 from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
+from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError
 
 
@@ -67,6 +70,9 @@ class TableSource(Source):
         if seed < 0:
             raise InputError(f"seed: found {seed}, expected 0 or more")
 
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Ends of the names of files that are data, if the path is a folder. Empty: all."""
+
     @abstractmethod
     def input_columns(self, table: Table) -> list[str]:
         """Names of the input columns of the main table; other files must have them too."""
@@ -91,6 +97,18 @@ class TableSource(Source):
             The row numbers of each part, then those of the rest.
         """
         return split_tenths(strata_of(targets), parts, self.seed)
+
+    def files(self) -> dict[str, list[Path]]:
+        parts = {"valid": self.valid, "test": self.test}
+        found = self.main_files()
+        # What names a column is no path; a folder may have the name of a column.
+        kind = Path.is_dir if Path(self.path).is_dir() else Path.is_file
+        found |= {name: files_at(path, self.suffixes) for name, path in parts.items() if path and kind(Path(path))}
+        return found
+
+    def main_files(self) -> dict[str, list[Path]]:
+        """Those of `files` that are not for validation or test alone."""
+        return {"path": files_at(self.path, self.suffixes)}
 
     def read(self) -> Table:
         """The main table."""

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sampleformer.data import SOURCES
 from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
 from sampleformer.explain.curves import Metrics, Score, curves
@@ -15,6 +14,7 @@ from sampleformer.explain.predictions_table import PredictionsTable
 from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
 from sampleformer.registry import is_trusted, trusted_code
+from sampleformer.training.data_record import load_again
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.summary import main_score
@@ -115,7 +115,7 @@ def _results(results: dict[str, Any]) -> str:
 def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTable, test: Samples | None) -> str:
     """A few samples of the test part with what each head chose."""
     try:
-        samples = recipe.data.build(SOURCES, "data").load().test if test is None else test
+        samples = load_again(run_folder, recipe).test if test is None else test
     except InputError as error:
         return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
     whole = samples.level == "set"

@@ -13,7 +13,6 @@ import numpy as np
 from torch import nn
 
 from sampleformer.allocator import return_freed_memory
-from sampleformer.data import SOURCES
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.progress import announced, progress_bar
 from sampleformer.data.samples import Samples
@@ -22,6 +21,7 @@ from sampleformer.errors import InputError
 from sampleformer.files import check_output, write_csv
 from sampleformer.registry import trusted_code
 from sampleformer.training.answers import Answers
+from sampleformer.training.data_record import load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import checked_targets, model_outputs
 from sampleformer.training.recipe import Recipe, change
@@ -70,7 +70,7 @@ def evaluate(
     model.to(device)
     if path is None:
         with announced("reading the data"), trusted_code(trust_code):
-            pieces = iter([_test_part(recipe, encoding, changes)])
+            pieces = iter([_test_part(run, recipe, encoding, changes)])
     else:
         pieces = encoding.read_pieces(path, targets=True, on_error=on_error, format=format, rows=ROWS_AT_ONCE)
     count, targets, found = 0, [], []
@@ -108,13 +108,13 @@ def _add(show: Callable[[int], None], before: int, done: int) -> None:
     show(before + done)
 
 
-def _test_part(recipe: Recipe, encoding: Encoding, changes: Sequence[str]) -> Samples:
+def _test_part(run: RunFolder, recipe: Recipe, encoding: Encoding, changes: Sequence[str]) -> Samples:
     allowed = [f"data.{name}" for name in sorted(encoding.view_settings)]
     for text in changes:
         if text.partition("=")[0] not in allowed:
             known = f"expected one of {', '.join(allowed)}" if allowed else "no setting of such data can be changed"
             raise InputError(f"--set {text}: the model is trained and its test part chosen; {known}")
-    return change(recipe, changes).data.build(SOURCES, "data").load().test
+    return load_again(run, change(recipe, changes), other_view=bool(changes)).test
 
 
 def predict(

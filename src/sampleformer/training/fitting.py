@@ -76,7 +76,7 @@ def fit(
     cut = cut_in_order if sees_whole_batch(model) else cut_by_length
     data = TrainingData(splits, recipe.training, recipe.seed, cut)
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
-    metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder.checkpoints)
+    metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder)
     around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
     schedules = recipe.training.schedules
     if any(schedule is not None for _, schedule in schedules):

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,13 @@ from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
 from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component
 from sampleformer.training.answers import Answers
+from sampleformer.training.checkpoint_files import restore_checkpoints
 from sampleformer.training.choice import check_choice
+from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -92,58 +96,77 @@ def train(
         recipe = recipe.model_copy(
             update={"data": Component(name=f"{type(source).__module__}.{type(source).__name__}")}
         )
-    trained: dict[str, Tensor] = {}
-    if not resume:
-        folder.check_free()
-    else:
-        _check_same(folder, recipe)
-        if folder.results.exists():
-            log.info("%s: the training is finished, there is nothing to go on with", folder.path)
-            return folder
-        trained = _check_checkpoints(folder)
-    with trusted_code(trust_code or not resume):
-        source = source or recipe.data.build(SOURCES, "data")
-        _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
-        with announced("reading the data"):
-            splits = source.load()
-        _check_splits(splits, recipe)
-        seed_everything(recipe.seed, WEIGHTS)
-        settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
-        if reason:
-            log.info("%s", reason)
-        encoding = splits.encoding
+    with ExitStack() as held:
+        trained: dict[str, Tensor] = {}
+        if resume:
+            _check_same(folder, recipe)
+            if folder.results.exists():
+                log.info("%s: the training is finished, there is nothing to go on with", folder.path)
+                return folder
+            held.enter_context(folder.locked())
+            trained = restore_checkpoints(folder)
+        else:
+            folder.check_free()
+        with trusted_code(trust_code or not resume):
+            _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
+            with announced("reading the data"):
+                splits, record = _load(recipe, folder, source, resume=resume)
+            model = _make_model(recipe, splits, folder, trained, device)
+        run = _begin(folder, recipe, record, resume, list(command or sys.argv), device)
+        if not resume:
+            held.enter_context(folder.locked())
 
-        def make() -> TokenModel:
-            return TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
+        from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
 
-        model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
-        check_choice(recipe.training, model, settings.attention.name)
-    run = _begin(folder, recipe, resume, list(command or sys.argv), device)
-
-    from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
-
-    fitted = fit(model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks)
-    results = _finish(model.to(device), splits, recipe, folder, fitted)
-    write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
-    write_json(folder.results, results)  # last: where it is, the run is complete
-    if finished is not None:
-        finished(folder, splits)
+        fitted = fit(model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks)
+        results = _finish(model.to(device), splits, recipe, folder, fitted)
+        write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
+        write_json(folder.results, results)  # last: where it is, the run is complete
+        if finished is not None:
+            finished(folder, splits)
     return folder
+
+
+def _load(recipe: Recipe, folder: RunFolder, source: Source | None, *, resume: bool) -> tuple[Splits, DataRecord]:
+    """The samples and what the run remembers of them; a training that goes on must have those that it began with."""
+    in_memory = source is not None
+    if resume:
+        record = DataRecord.read(folder)
+        if source is None:
+            splits = load_again(folder, recipe)
+        else:
+            splits = source.load()
+            record.check_split(splits, recipe.data.name)
+    else:
+        source = source or recipe.data.build(SOURCES, "data")
+        splits = source.load()
+        record = DataRecord.of(recipe, source, splits, folder, in_memory=in_memory)
+    _check_splits(splits, recipe)
+    return splits, record
+
+
+def _make_model(
+    recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict[str, Tensor], device: str
+) -> TokenModel:
+    """The model of a recipe for its data, with new weights."""
+    seed_everything(recipe.seed, WEIGHTS)
+    settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
+    if reason:
+        log.info("%s", reason)
+    encoding = splits.encoding
+
+    def make() -> TokenModel:
+        return TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
+
+    model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
+    check_choice(recipe.training, model, settings.attention.name)
+    return model
 
 
 def _check_same(folder: RunFolder, recipe: Recipe) -> None:
     difference = _first_difference(folder.read_recipe().model_dump(), recipe.model_dump())
     if difference:
         raise InputError(f"{difference}, and --resume goes on with the settings of {folder.config}; train anew instead")
-
-
-def _check_checkpoints(folder: RunFolder) -> dict[str, Tensor]:
-    """The weights of the last checkpoint; none if there is no checkpoint."""
-    weights: dict[str, Tensor] = {}
-    for checkpoint in (folder.best_checkpoint, folder.last_checkpoint):
-        if checkpoint.exists():
-            weights = model_weights(read_checkpoint(checkpoint))
-    return weights
 
 
 def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "") -> str:
@@ -189,13 +212,16 @@ def _check_splits(splits: Splits, recipe: Recipe) -> None:
         raise InputError("training.class_weights: 'balanced' is for classes, but the task is regression")
 
 
-def _begin(folder: RunFolder, recipe: Recipe, resume: bool, command: list[str], device: str) -> dict[str, Any]:
+def _begin(
+    folder: RunFolder, recipe: Recipe, record: DataRecord, resume: bool, command: list[str], device: str
+) -> dict[str, Any]:
     if not resume:
-        run = describe_run(command, recipe.seed, device)
+        run = describe_run(command, recipe.seed, device) | {"data": record.model_dump()}
         folder.create(recipe, run)
         return run
     run = folder.read_run()
-    run = run | {"resumed": [*run["resumed"], {"command": command, "started": now()}]}
+    with reading(folder.run_file, "the description of a run"):
+        run = run | {"resumed": [*run["resumed"], {"command": command, "started": now()}]}
     write_json(folder.run_file, run)
     return run
 
@@ -212,7 +238,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
         "train_seconds": round(fitted.seconds, 3),
     }
     for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
-        _load_weights(model, folder.checkpoints / f"{name}.ckpt")
+        _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
         outputs = model_outputs(model, test, recipe.training.max_tokens, f"testing the {name} weights")
         answers = Answers.of(test, outputs, task)
         scores = score(splits.encoding, answers)
@@ -225,5 +251,8 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     return results
 
 
-def _load_weights(model: TokenModel, checkpoint: Path) -> None:
-    model.load_state_dict(model_weights(read_checkpoint(checkpoint)))
+def _load_weights(model: TokenModel, path: Path, step: int) -> None:
+    checkpoint = read_checkpoint(path)
+    if checkpoint.get("global_step") != step:
+        raise InputError(f"{path}: found the weights of step {checkpoint.get('global_step')}, expected those of {step}")
+    model.load_state_dict(model_weights(checkpoint))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from sampleformer.data.encoding import Encoding
@@ -17,6 +21,8 @@ from sampleformer.model import TokenModel
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
 from sampleformer.weights import load_pickled
+
+log = logging.getLogger("sampleformer")
 
 
 class RunFolder:
@@ -39,7 +45,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.last_checkpoint = self.checkpoints / "last.ckpt"
         self.best_checkpoint = self.checkpoints / "best.ckpt"
-        self.tensorboard = self.path / "tensorboard"
+        self.previous_checkpoint = self.checkpoints / "previous.ckpt"
         self.model = self.path / "model"
         self.encoding = self.model / "encoding.json"
         self.results = self.path / "results.json"
@@ -59,10 +65,32 @@ class RunFolder:
         """The folder itself; raises InputError if it is not that of a run."""
         if not self.config.is_file() or not self.run_file.is_file():
             raise InputError(f"{self.path}: not a run folder, expected config.yaml and run.json in it")
-        for folder in (self.checkpoints, self.model, self.tensorboard):
-            if not folder.resolve().is_relative_to(self.path.resolve()):
-                raise InputError(f"{folder}: a link that leads out of the run folder, expected a folder")
+        own = self.path.resolve()
+        for path in self.path.rglob("*"):
+            if path.is_symlink() and not path.resolve().is_relative_to(own):  # writing would follow it
+                raise InputError(f"{path}: a link that leads out of the run folder, expected a file or folder in it")
         return self
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Context in which no other process trains into the folder; it ends with the process, however that ends.
+
+        Raises:
+            InputError: if another process does.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise InputError(f"{self.path}: another process is training in it; wait until it has ended") from error
+        except NotImplementedError:
+            log.warning("%s: its file system has no locks; do not train in it twice at once", self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def create(self, recipe: Recipe, run: dict[str, Any]) -> None:
         """Makes the folder with the recipe and the description of the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_reading import GraphPaths, read_graphs, read_like_others
@@ -10,6 +11,7 @@ from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import GraphSource
 from sampleformer.data.graph.places import Places
 from sampleformer.data.table_format import TableFormat
+from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError
 
 
@@ -81,6 +83,15 @@ class GraphFiles(GraphSource):
         self.columns = columns
         self.edge_columns = edge_columns
         self.directed = directed
+
+    def main_files(self) -> dict[str, list[Path]]:
+        if Path(self.paths.path or "").suffix.lower() in (".npz", ".pt"):
+            return {"path": files_at(self.path)}
+        found: dict[str, list[Path]] = {}
+        for name, path in self.paths.tables().items():
+            setting = "path" if getattr(self.paths, name) is None else name
+            found.setdefault(setting, []).append(Path(path))
+        return found
 
     def read(self) -> GraphRows:
         read_as = GraphFormat(directed=self.directed, left_out=self.left_out)

@@ -27,6 +27,8 @@ class CloudArrays(CloudSource):
         view: what of a cloud the model sees: points, normals, train_rotation and all other settings of `CloudView`.
     """
 
+    suffixes = SET_SUFFIXES
+
     def __init__(
         self,
         path: str | list[str],
@@ -60,6 +62,9 @@ class CloudArrays(CloudSource):
             seed=seed,
             on_error=on_error,
         )
+
+    def main_files(self) -> dict[str, list[Path]]:
+        return {"path": [file for path in self.paths for file in array_files(Path(path))]}
 
     def read(self) -> CloudRows:
         files = [file for path in self.paths for file in array_files(Path(path))]

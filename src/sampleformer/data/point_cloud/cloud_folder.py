@@ -7,6 +7,7 @@ from sampleformer.data.point_cloud.cloud_folders import FOLDER, read_folder
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.cutting import Cutting
+from sampleformer.data.point_cloud.reading import SUFFIXES
 
 
 class CloudFolder(CloudSource):
@@ -26,6 +27,8 @@ class CloudFolder(CloudSource):
         on_error: "stop" at the first wrong file, or "skip" and count wrong ones.
         view: what of a cloud the model sees: points, normals, train_rotation and all other settings of `CloudView`.
     """
+
+    suffixes = SUFFIXES
 
     def __init__(
         self,

@@ -66,6 +66,9 @@ class CloudTable(CloudSource):
             format=format,
         )
 
+    def main_files(self) -> dict[str, list[Path]]:
+        return {"path": sorted({Path(self.path), *(path for path in self.read().files if path.is_file())})}
+
     def read(self) -> CloudRows:
         assert self.column is not None
         return read_path_table(Path(self.path), self.column, self.on_error, self.table_format)

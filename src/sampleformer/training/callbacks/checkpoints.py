@@ -1,5 +1,7 @@
 """The checkpoints of a run."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +10,21 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from sampleformer.files import written_whole
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.scores import better
 
 
 class Checkpoints(Checkpoint):
     """Writes ``last.ckpt`` at every check, and ``best.ckpt`` when a check is the best so far on the validation part.
 
-    A file is written beside its final place and then moved there, so that it is whole whenever the training stops.
+    What was the last one stays as ``previous.ckpt``, in case that the last one is damaged. A file is written beside its
+    final place and then moved there, so that it is whole whenever the training stops.
 
     Args:
-        folder: where the files go.
+        folder: Run folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.best_scores: dict[str, float] | None = None
         self.best_step = 0
@@ -30,8 +34,10 @@ class Checkpoints(Checkpoint):
         assert isinstance(pl_module, TrainingModule)
         if better(pl_module.selected_by, pl_module.valid_scores, self.best_scores):
             self.best_scores, self.best_step = pl_module.valid_scores, trainer.global_step
-            self._save(trainer, "best.ckpt")
-        self._save(trainer, "last.ckpt")  # after the best, which it knows about
+        self._keep_last()
+        self._save(trainer, self._folder.last_checkpoint)
+        if self.best_step == trainer.global_step:  # after the last one, of which it can be made if this is cut short
+            self._save(trainer, self._folder.best_checkpoint)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -41,6 +47,15 @@ class Checkpoints(Checkpoint):
         """Goes on from a checkpoint."""
         self.best_scores, self.best_step = state_dict["best_scores"], state_dict["best_step"]
 
-    def _save(self, trainer: Trainer, name: str) -> None:
-        with written_whole(self._folder / name) as part:
+    def _keep_last(self) -> None:
+        last = self._folder.last_checkpoint
+        if last.exists():
+            with written_whole(self._folder.previous_checkpoint) as part:
+                try:
+                    os.link(last, part)
+                except OSError:  # not every file system has links
+                    shutil.copyfile(last, part)
+
+    def _save(self, trainer: Trainer, path: Path) -> None:
+        with written_whole(path) as part:
             trainer.save_checkpoint(part)

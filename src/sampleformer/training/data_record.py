@@ -1,0 +1,241 @@
+"""What a run remembers of its data, so that its test part stays its test part."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data import SOURCES
+from sampleformer.data.source import Source, Splits
+from sampleformer.errors import InputError, shown
+from sampleformer.reading import check_file, reading
+from sampleformer.settings import Settings, validate
+from sampleformer.training.recipe import Recipe
+from sampleformer.training.run_folder import RunFolder
+from sampleformer.weights import sha256
+
+PARTS = ("train", "valid", "test")
+_READERS = 8  # files that are read at a time
+
+
+class FilesRecord(Settings):
+    """Files that one setting of the data names, as they were when the training began.
+
+    Args:
+        given: Value of the setting.
+        absolute: Absolute paths of what it named.
+        from_run: The same, from the run folder: both may have been moved together.
+        count: Number of files.
+        bytes: Their size.
+        sha256: SHA-256 of the file; of several, of the sorted list of their names, sizes and SHA-256.
+        rows: Rows of a table. None: the files are no table.
+    """
+
+    given: str | list[str]
+    absolute: list[str]
+    from_run: list[str]
+    count: int
+    bytes: int
+    sha256: str
+    rows: int | None = None
+
+
+class SplitRecord(Settings):
+    """Samples of one part.
+
+    Args:
+        ids: Names of the samples, in order.
+        targets: SHA-256 of the classes, in order. None: the targets are no classes of whole samples.
+    """
+
+    ids: list[str]
+    targets: str | None = None
+
+
+class DataRecord(Settings):
+    """What ``run.json`` holds of the data.
+
+    Args:
+        files: Files of the user, by the setting that names them. Generated and published sets have none.
+        split: Samples of each part.
+        in_memory: Whether the data was given in Python, so that nothing can make it again.
+    """
+
+    files: dict[str, FilesRecord]
+    split: dict[str, SplitRecord]
+    in_memory: bool = False
+
+    @classmethod
+    def of(cls, recipe: Recipe, source: Source, splits: Splits, folder: RunFolder, *, in_memory: bool) -> DataRecord:
+        """The record of a training that begins.
+
+        Args:
+            recipe: Recipe, whose data section names the files.
+            source: Source that was made of it.
+            splits: Samples that it gave.
+            folder: Run folder.
+            in_memory: Whether the source was given in Python.
+        """
+        files = {}
+        for setting, paths in ({} if in_memory else source.files()).items():
+            given = recipe.data.arguments.get(setting)
+            if given is None:  # of a published set, from the cache
+                continue
+            named = [given] if isinstance(given, str) else given
+            absolute = [os.path.abspath(path) for path in named]
+            state = _state(paths)
+            rows = splits.rows.get(str(given))
+            files[setting] = FilesRecord(
+                given=given,
+                absolute=absolute,
+                from_run=[os.path.relpath(path, folder.path.absolute()) for path in absolute],
+                rows=rows,
+                **state,
+            )
+        return cls(files=files, split={part: _split(splits, part) for part in PARTS}, in_memory=in_memory)
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> DataRecord:
+        """The record in a run folder.
+
+        Raises:
+            InputError: if ``run.json`` holds none, or a damaged one.
+        """
+        return validate(cls, folder.read_run().get("data") or {}, f"{folder.run_file}: data")
+
+    def located(self, recipe: Recipe, folder: RunFolder) -> Recipe:
+        """The recipe with the places where its files are now.
+
+        A file is looked for where it was, then where it would be if it had been moved with the run folder, then where
+        the recipe says from here.
+
+        Args:
+            recipe: Recipe of the run.
+            folder: Run folder, where it is now.
+
+        Raises:
+            InputError: if the data was given in Python, or a file is nowhere.
+        """
+        if self.in_memory:
+            raise InputError(
+                f"{folder.path}: the data of this run was given in Python and cannot be read again; give a file"
+            )
+        places = {}
+        for setting, record in self.files.items():
+            several = [record.given] if isinstance(record.given, str) else record.given
+            tried = [record.absolute, [str(folder.path / each) for each in record.from_run], several]
+            found = next((paths for paths in tried if all(os.path.exists(path) for path in paths)), None)
+            if found is None:
+                where = " and ".join(dict.fromkeys(os.path.abspath(paths[0]) for paths in tried))
+                raise InputError(f"data.{setting}: {several[0]}: no such file; looked for {where}")
+            places[setting] = found[0] if isinstance(record.given, str) else found
+        return recipe.model_copy(update={"data": recipe.data.model_copy(update=places)})
+
+    def check_files(self, source: Source) -> None:
+        """Raises InputError if the files are others than those of the training.
+
+        Args:
+            source: Source that was made of the recipe that `located` gave.
+        """
+        found = source.files()
+        for setting, record in self.files.items():
+            paths = found.get(setting, [])
+            state = _state(paths)
+            if state == {"count": record.count, "bytes": record.bytes, "sha256": record.sha256}:
+                continue
+            place = paths[0] if len(paths) == 1 else _base(paths)
+            raise InputError(
+                f"{place}: changed since the training: found {_words(state)}, expected {_words(record.model_dump())}; "
+                "its test part would hold other rows; give the file as it was, or a file to evaluate"
+            )
+
+    def check_split(self, splits: Splits, where: str, *, other_view: bool = False) -> None:
+        """Raises InputError if the parts hold other samples than those of the training.
+
+        Args:
+            splits: What the source gave.
+            where: Name of the data, for the message.
+            other_view: Whether scenes may be cut into other numbers of samples than in the training.
+        """
+        for part in PARTS:
+            found, record = _split(splits, part), self.split.get(part, SplitRecord(ids=[]))
+            ids, expected = found.ids, record.ids
+            if other_view:
+                ids, expected = list(dict.fromkeys(ids)), list(dict.fromkeys(expected))
+            if ids != expected:
+                raise InputError(f"{where}: changed since the training: the {part} part has {_other(ids, expected)}")
+            if found.targets != record.targets:
+                raise InputError(f"{where}: changed since the training: the {part} part has other labels")
+
+
+def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -> Splits:
+    """The samples of a run, each in the part that it was in.
+
+    Args:
+        folder: Run folder.
+        recipe: Its recipe, perhaps with other settings of what is seen of a sample.
+        other_view: Whether there are such settings.
+
+    Raises:
+        InputError: if the data is not there, or has changed since the training.
+    """
+    record = DataRecord.read(folder)
+    source = record.located(recipe, folder).data.build(SOURCES, "data")
+    record.check_files(source)
+    splits = source.load()
+    record.check_split(splits, recipe.data.name, other_view=other_view)
+    return splits
+
+
+def _split(splits: Splits, part: str) -> SplitRecord:
+    samples = getattr(splits, part)
+    targets = samples.targets if samples.level == "set" else None
+    digest = None
+    if targets is not None and np.issubdtype(targets.dtype, np.integer):
+        digest = hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()
+    return SplitRecord(ids=samples.ids, targets=digest)
+
+
+def _other(found: list[str], expected: list[str]) -> str:
+    for place, (new, old) in enumerate(zip(found, expected, strict=False), start=1):
+        if new != old:
+            return f"{shown(new)} as sample {place}, expected {shown(old)}"
+    return f"{len(found):,} samples, expected {len(expected):,}"
+
+
+def _words(state: Mapping[str, Any]) -> str:
+    files = "" if state["count"] == 1 else f"{state['count']:,} files of "
+    rows = f"{state['rows']:,} rows in " if state.get("rows") is not None else ""
+    return f"{files}{rows}{state['bytes']:,} bytes (SHA-256 {state['sha256'][:8]}…)"
+
+
+def _state(paths: Iterable[Path]) -> dict[str, Any]:
+    """Number, size and SHA-256 of files."""
+    paths = sorted(paths)
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(_sized, paths))
+    if len(paths) == 1:
+        return {"count": 1, "bytes": found[0][0], "sha256": found[0][1]}
+    whole, base = hashlib.sha256(), _base(paths)
+    for path, (size, digest) in zip(paths, found, strict=True):
+        name = Path(os.path.relpath(path, base)).as_posix()
+        whole.update(f"{name}\0{size}\0{digest}\n".encode(errors="surrogateescape"))
+    return {"count": len(paths), "bytes": sum(size for size, _ in found), "sha256": whole.hexdigest()}
+
+
+def _base(paths: Sequence[Path]) -> str:
+    """The folder that all files are in."""
+    return os.path.commonpath([os.path.abspath(path) for path in paths]) if paths else ""
+
+
+def _sized(path: Path) -> tuple[int, str]:
+    """Size and SHA-256 of a file."""
+    check_file(path)
+    with reading(path, "a file"):
+        return path.stat().st_size, sha256(path)
