@@ -31,7 +31,7 @@ from sampleformer.training.segmentation_scores import restricted
 
 ROWS_AT_ONCE = 1024
 """Rows of a table that are read, answered and written at once."""
-_PIECES_KEPT = 16
+_PIECES_KEPT = 8
 
 
 def evaluate(
