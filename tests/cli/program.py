@@ -58,12 +58,16 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def refused(folder: Path, arguments: Sequence[str | Path]) -> str:
-    """The message of a run that must fail in one line, with exit code 2 and without a trace in the folder."""
+    """The message of a run that must fail in one line, with exit code 2 and without a trace in the folder.
+
+    Before it may stand what was said of the data while it was read.
+    """
     before = files_in(folder)
     done = run_program(folder, arguments)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+    *said, line = done.stderr.splitlines()
     assert line.startswith("error: ")
+    assert not any(earlier.startswith(("error: ", "Traceback", " ")) for earlier in said)
     assert files_in(folder) == before
     return line.removeprefix("error: ")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampleformer.data import Encoding, Splits, TextTable
+from sampleformer.data import SOURCES, Encoding, Splits, TextTable
 from sampleformer.data.sequence.text_column import LONGEST
 from sampleformer.errors import InputError
 from sampleformer.settings import Component
@@ -27,7 +27,7 @@ def reviews(tmp_path: Path) -> Path:
 
 
 def load(path: Path, **arguments: object) -> Splits:
-    return TextTable(path, text="text", label="label", **arguments).load()  # type: ignore[arg-type]
+    return TextTable(path, text="text", label="label", **({"tokens": "bytes"} | arguments)).load()  # type: ignore[arg-type]
 
 
 def error(path: Path, **arguments: object) -> str:
@@ -272,7 +272,7 @@ def test_new_file_with_wrong_rows(reviews: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(None, "cannot read the encoding"), ("{", "not a saved encoding"), ("{}", "not a saved encoding")],
+    [(None, "no such file, expected a saved encoding"), ("{", "not valid JSON"), ("{}", "not a saved encoding")],
 )
 def test_encoding_file_that_cannot_be_used(tmp_path: Path, content: str | None, expected: str) -> None:
     path = tmp_path / "encoding.json"
@@ -284,5 +284,5 @@ def test_encoding_file_that_cannot_be_used(tmp_path: Path, content: str | None, 
 
 def test_built_from_a_recipe(reviews: Path) -> None:
     component = Component(name="text", path=str(reviews), text="text", label="label", tokens="words", limit=5)
-    source = component.build({"text": TextTable}, "data")
+    source = component.build(SOURCES, "data")
     assert len(source.load().train) == 5
