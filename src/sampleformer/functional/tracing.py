@@ -59,12 +59,14 @@ def has_values(tensor: Tensor) -> bool:
 
 
 def is_transformed(*tensors: Tensor) -> bool:
-    """Whether a transform of `torch.func` is at work on one of the tensors.
+    """Whether a transform of `torch.func` is at work on one of the tensors; a compiled program has none to ask.
 
     Example:
         >>> is_transformed(torch.zeros(2))
         False
     """
+    if torch.compiler.is_compiling():
+        return False
     return any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors)
 
 
