@@ -207,13 +207,25 @@ def test_no_queries_and_no_keys(method, n, k):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_there_is_no_second_derivative(method):
-    values = problem(n=3, k=4, e=3, c=2, m=2, t=2)
+def test_a_second_derivative_is_that_of_the_gradients_formulas(method):
+    values = problem(n=5, k=7, e=3, c=2, m=2, t=2)
     leaves = [values[name].requires_grad_() for name in LEAVES]
+    upstream = torch.randn(2, 2, 5, 2, dtype=torch.float64, requires_grad=True)
+    query, key, value = leaves
+    codes = [sign_codes(vectors, values["planes"]) for vectors in (query, key)]
+    collide = (codes[0][..., :, None] == codes[1][..., None, :]).double().mean(2)
+    probable = collision_probability(query @ key.mT, 2)
+    for_value = probable if method == "expected" else collide
+    for_pairs = (collide if method == "sampled" else probable) * (upstream @ value.mT)  # t / 2 is one
+    formulas = (for_pairs @ key, for_pairs.mT @ query, for_value.mT @ upstream)
     out = METHODS[method](*leaves, values["planes"])
-    for gradient in torch.autograd.grad(out.square().sum(), leaves, create_graph=True):
-        with pytest.raises(RuntimeError):
-            gradient.sum().backward()
+    gradients = torch.autograd.grad(out, leaves, upstream, create_graph=True)
+    results = []
+    for found in (gradients, formulas):
+        total = sum(tensor.sin().sum() for tensor in found)
+        results.append((*found, *torch.autograd.grad(total, [*leaves, upstream])))
+    for found, expected_one in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected_one, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("needed", LEAVES)

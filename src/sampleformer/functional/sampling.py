@@ -227,6 +227,7 @@ class _HardChoice(torch.autograd.Function):
         top_scores, rest_scores = _without_invalid_scores(top_scores, top_valid, rest_scores, rest_valid)
         top, rest = _without_invalid(top, top_valid), _without_invalid(rest, rest_valid)
         row_temperature = temperature[..., None]
+        slots = max(1, top.shape[-2])  # with none, nothing is divided by nothing
         of_top, of_rest = pulls(
             gradient, top, rest, top_scores / row_temperature, rest_scores / row_temperature, top_valid, rest_valid
         )
@@ -234,8 +235,8 @@ class _HardChoice(torch.autograd.Function):
         if ctx.needs_input_grad[4]:
             # Of each pair its pull times the difference of its scores: the sum falls apart into two.
             pulled = (of_top * top_scores).sum(-1) - (of_rest * rest_scores).sum(-1)
-            temperature_gradient = (-pulled / (top.shape[-2] * temperature**2)).sum_to_size(temperature.shape)
-        share = 1 / (top.shape[-2] * row_temperature.clamp(min=1))
+            temperature_gradient = (-pulled / (slots * temperature**2)).sum_to_size(temperature.shape)
+        share = 1 / (slots * row_temperature.clamp(min=1))
         return gradient, None, of_top * share, -of_rest * share, temperature_gradient, None, None
 
 
