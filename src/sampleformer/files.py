@@ -51,7 +51,9 @@ def check_output(
         for read in inputs:
             if _is_read(path, Path(read)):
                 raise InputError(f"{where}: is what is read ({read}); give another name")
-        if not _is_stream(path) and (path.is_dir() or (path.exists() and not force)):
+        if path.is_dir():
+            raise InputError(f"{where}: is a folder, expected the name of a file")
+        if path.exists() and not force and not _is_stream(path):
             raise InputError(f"{where}: exists already and is not overwritten; give another name")
         _check_writable(path, where)
     return path

@@ -74,7 +74,7 @@ def test_json_tables_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["--draws", "1"], "--draws: 1, expected at least 2"),
         (["--code-length", "17"], "--code-length: 17, expected at most 16"),
         (["--plot", "a.jpg"], r"--plot: 'a.jpg', expected a file name that ends in \.png"),
-        (["--json", "."], "--json: . is a folder"),
+        (["--json", "."], "--json: .: is a folder"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_sampled(

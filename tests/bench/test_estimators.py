@@ -194,7 +194,7 @@ def test_variants_in_a_recipe() -> None:
         (["--plot", "a.jpg"], "--plot: 'a.jpg', expected a file name that ends in .png"),
         (
             ["--json", "no/such/a.json"],
-            "--json: no/such/a.json: there is no folder no/such, expected a file in a folder",
+            "--json: no/such/a.json: there is no folder /",
         ),
     ],
 )

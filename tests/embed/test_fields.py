@@ -199,5 +199,5 @@ def test_relative_terms_of_a_token_that_is_not_there(end, index):
         attention(Tokens(torch.zeros(2, 5, WIDTH), edges=torch.utils._pytree.tree_map(doubled, edges(**{end: index}))))
 
 
-def doubled(of_set: Tensor) -> Tensor:
-    return torch.cat([of_set, of_set])
+def doubled(of_set: Tensor | None) -> Tensor | None:
+    return None if of_set is None else torch.cat([of_set, of_set])

@@ -12,6 +12,7 @@ from sampleformer.files import write_csv, write_json
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.training.answers import Answers
+from sampleformer.training.data_record import DataRecord
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import model_outputs
 from sampleformer.training.recipe import Recipe
@@ -55,9 +56,10 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
         model=settings,
         training=TrainingSettings(steps=20),
     )
-    splits = recipe.data.build(SOURCES, "data").load()
+    source = recipe.data.build(SOURCES, "data")
+    splits = source.load()
     run = RunFolder(folder)
-    run.create(recipe, RUN)
+    run.create(recipe, RUN | {"data": DataRecord.of(recipe, source, splits, run, in_memory=False).model_dump()})
     encoding = splits.encoding
     network = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
     network.save_pretrained(run.model)

@@ -99,7 +99,7 @@ def test_a_list_is_trained_evaluated_and_predicted(tmp_path: Path) -> None:
     torch.save(graphs[:3], tmp_path / "new.pt")
     assert evaluate(folder.path, tmp_path / "new.pt")["samples"] == 3
     assert predict(folder.path, tmp_path / "new.pt", tmp_path / "predictions.csv") == 3
-    with pytest.raises(InputError, match="data.graphs: required by GraphList, but not given"):
+    with pytest.raises(InputError, match="the data of this run was given in Python and cannot be read again"):
         evaluate(folder.path)
 
 
