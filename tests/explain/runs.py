@@ -57,9 +57,9 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
         training=TrainingSettings(steps=20),
     )
     source = recipe.data.build(SOURCES, "data")
-    splits = source.load()
-    run = RunFolder(folder)
-    run.create(recipe, RUN | {"data": DataRecord.of(recipe, source, splits, run, in_memory=False).model_dump()})
+    splits, run = source.load(), RunFolder(folder)
+    record = DataRecord.of(recipe, source, splits, run, in_memory=False)
+    run.create(recipe, RUN | {"data": record.model_dump()})
     encoding = splits.encoding
     network = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
     network.save_pretrained(run.model)

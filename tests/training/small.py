@@ -21,6 +21,9 @@ MODEL: dict[str, Any] = {
 }
 
 
+TRAINING = {"steps": 2, "batch_size": 8, "check_every": 1}
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
     """A table in a file."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -69,3 +72,35 @@ def number_recipe(path: Path, **training: Any) -> Recipe:
             "training": {"steps": 8, "batch_size": 8, "check_every": 4, "learning_rate": 0.01} | training,
         }
     )
+
+
+def small_recipe(data: dict[str, Any], embed: str) -> Recipe:
+    """A recipe of two steps for a data section."""
+    model = MODEL | {"embed": {"name": embed}}
+    return Recipe.model_validate({"name": "small", "data": data, "model": model, "training": TRAINING})
+
+
+def write_graphs(folder: Path) -> Recipe:
+    """Tables of graphs, and a recipe for them."""
+    nodes, edges, graphs = [], [], []
+    for graph in range(24):
+        graphs.append([graph, "a" if graph % 2 else "b"])
+        for node in range(3 + graph % 2):
+            nodes.append([graph, node, node * 0.5])
+            edges.append([graph, node, 0])
+    (folder / "graphs").mkdir()
+    write_csv(folder / "graphs" / "nodes.csv", ["graph", "node", "x"], nodes)
+    write_csv(folder / "graphs" / "edges.csv", ["graph", "source", "target"], edges)
+    write_csv(folder / "graphs" / "graphs.csv", ["graph", "kind"], graphs)
+    return small_recipe({"name": "graphs", "path": str(folder / "graphs"), "label": "kind"}, "graph")
+
+
+def write_clouds(folder: Path) -> Recipe:
+    """A folder of clouds, and a recipe for it."""
+    random = np.random.default_rng(0)
+    for number in range(24):
+        place = folder / "shapes" / ("flat" if number % 2 else "round")
+        place.mkdir(parents=True, exist_ok=True)
+        points = random.normal(size=(12, 3)) * [1, 1, 0.1 if number % 2 else 1]
+        np.savetxt(place / f"{number:02}.xyz", points, fmt="%.4f")
+    return small_recipe({"name": "clouds", "path": str(folder / "shapes"), "points": 8}, "point_cloud")

@@ -6,21 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sampleformer.errors import InputError
 from sampleformer.explain import write_report
 from sampleformer.training import Recipe, RunFolder, evaluate, train
 from sampleformer.training.data_record import DataRecord
-from tests.training.small import MODEL, number_recipe, text_recipe, write_csv, write_numbers, write_texts
-
-TRAINING = {"steps": 2, "batch_size": 8, "check_every": 1}
-
-
-def _recipe(data: dict[str, Any], embed: str) -> Recipe:
-    model = MODEL | {"embed": {"name": embed}}
-    return Recipe.model_validate({"name": "small", "data": data, "model": model, "training": TRAINING})
+from tests.training.small import (
+    TRAINING,
+    number_recipe,
+    small_recipe,
+    text_recipe,
+    write_clouds,
+    write_csv,
+    write_graphs,
+    write_numbers,
+    write_texts,
+)
 
 
 def _table(folder: Path) -> Recipe:
@@ -36,37 +38,13 @@ def _numbers_in_parts(folder: Path) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=parts)})
 
 
-def _graphs(folder: Path) -> Recipe:
-    nodes, edges, graphs = [], [], []
-    for graph in range(24):
-        graphs.append([graph, "a" if graph % 2 else "b"])
-        for node in range(3 + graph % 2):
-            nodes.append([graph, node, node * 0.5])
-            edges.append([graph, node, 0])
-    (folder / "graphs").mkdir()
-    write_csv(folder / "graphs" / "nodes.csv", ["graph", "node", "x"], nodes)
-    write_csv(folder / "graphs" / "edges.csv", ["graph", "source", "target"], edges)
-    write_csv(folder / "graphs" / "graphs.csv", ["graph", "kind"], graphs)
-    return _recipe({"name": "graphs", "path": str(folder / "graphs"), "label": "kind"}, "graph")
-
-
-def _clouds(folder: Path) -> Recipe:
-    random = np.random.default_rng(0)
-    for number in range(24):
-        place = folder / "shapes" / ("flat" if number % 2 else "round")
-        place.mkdir(parents=True, exist_ok=True)
-        points = random.normal(size=(12, 3)) * [1, 1, 0.1 if number % 2 else 1]
-        np.savetxt(place / f"{number:02}.xyz", points, fmt="%.4f")
-    return _recipe({"name": "clouds", "path": str(folder / "shapes"), "points": 8}, "point_cloud")
-
-
 def _cloud_table(folder: Path) -> Recipe:
-    _clouds(folder)
+    write_clouds(folder)
     files = sorted((folder / "shapes").rglob("*.xyz"))
     rows = [[str(path.relative_to(folder)), path.parent.name] for path in files]
     write_csv(folder / "list.csv", ["file", "kind"], rows)
     data = {"name": "cloud_table", "path": str(folder / "list.csv"), "cloud": "file", "label": "kind", "points": 8}
-    return _recipe(data, "point_cloud")
+    return small_recipe(data, "point_cloud")
 
 
 def _append(path: Path) -> Callable[[Path], None]:
@@ -93,11 +71,11 @@ CHANGES = [
     pytest.param(_table, _append(Path("texts.csv")), "texts.csv: changed since the training: found", id="table"),
     pytest.param(_numbers_in_parts, _append(Path("test.csv")), "test.csv: changed since", id="test file"),
     pytest.param(_numbers_in_parts, _append(Path("train.csv")), "train.csv: changed since", id="train file"),
-    pytest.param(_graphs, _append(Path("graphs/edges.csv")), "graphs: changed since the training", id="edges"),
-    pytest.param(_clouds, _append(Path("shapes/flat/01.xyz")), "shapes: changed since the training", id="cloud"),
-    pytest.param(_clouds, _add_cloud, "found 25 files of", id="new cloud"),
-    pytest.param(_clouds, _remove(Path("shapes/flat/01.xyz")), "expected 24 files of", id="lost cloud"),
-    pytest.param(_clouds, _rename_cloud, "shapes: changed since the training", id="renamed cloud"),
+    pytest.param(write_graphs, _append(Path("graphs/edges.csv")), "graphs: changed since the training", id="edges"),
+    pytest.param(write_clouds, _append(Path("shapes/flat/01.xyz")), "shapes: changed since the training", id="cloud"),
+    pytest.param(write_clouds, _add_cloud, "found 25 files of", id="new cloud"),
+    pytest.param(write_clouds, _remove(Path("shapes/flat/01.xyz")), "expected 24 files of", id="lost cloud"),
+    pytest.param(write_clouds, _rename_cloud, "shapes: changed since the training", id="renamed cloud"),
     pytest.param(_cloud_table, _append(Path("shapes/flat/01.xyz")), "25 files of", id="cloud of a table"),
     pytest.param(_cloud_table, _append(Path("list.csv")), "changed since the training", id="table of clouds"),
 ]
@@ -120,7 +98,7 @@ def test_changed_data_is_refused(
         train(recipe, run.path, resume=True, quiet=True)
 
 
-@pytest.mark.parametrize("make", [_table, _numbers_in_parts, _graphs, _clouds, _cloud_table])
+@pytest.mark.parametrize("make", [_table, _numbers_in_parts, write_graphs, write_clouds, _cloud_table])
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_run_is_evaluated_from_any_folder(
     make: Callable[[Path], Recipe], moved: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,7 +138,7 @@ def test_what_the_run_file_says_of_the_data(tmp_path: Path) -> None:
 
 
 def test_junk_in_a_folder_is_no_data(tmp_path: Path) -> None:
-    run = train(_clouds(tmp_path), tmp_path / "shapes" / "run", quiet=True)  # a run among the data
+    run = train(write_clouds(tmp_path), tmp_path / "shapes" / "run", quiet=True)  # a run among the data
     (tmp_path / "shapes" / ".DS_Store").write_text("x")
     (tmp_path / "shapes" / "flat" / "notes.md").write_text("x")
     (tmp_path / "shapes" / "flat" / "again").symlink_to(tmp_path / "shapes")
@@ -169,7 +147,7 @@ def test_junk_in_a_folder_is_no_data(tmp_path: Path) -> None:
 
 def test_a_generated_set_that_gives_others(tmp_path: Path) -> None:
     data = {"name": "listops", "train": 20, "valid": 4, "test": 4, "min_length": 5, "max_length": 30, "workers": 1}
-    recipe = _recipe(data | {"cache": str(tmp_path / "cache")}, "sequence")
+    recipe = small_recipe(data | {"cache": str(tmp_path / "cache")}, "sequence")
     run = train(recipe, tmp_path / "run", quiet=True)
     assert evaluate(run.path)["scores"] == run.read_results()["best"]["test"]
     values = json.loads(run.run_file.read_text())
