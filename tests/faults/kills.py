@@ -1,6 +1,6 @@
 """Trainings that are killed and go on: in the end every bit is that of a training that nobody disturbed.
 
-``python -m tests.faults.kills --cycles 200`` kills so many times over runs of sequences, graphs and clouds, at steps and
+``python -m tests.faults.kills --cycles 200`` kills so often over runs of sequences, graphs and clouds, at steps and
 at writes that a seed chooses, and says how many runs came out the same.
 """
 

@@ -138,7 +138,7 @@ def test_what_the_run_file_says_of_the_data(tmp_path: Path) -> None:
 
 
 def test_junk_in_a_folder_is_no_data(tmp_path: Path) -> None:
-    run = train(write_clouds(tmp_path), tmp_path / "shapes" / "run", quiet=True)  # a run among the data
+    run = train(write_clouds(tmp_path), tmp_path / "run", quiet=True)
     (tmp_path / "shapes" / ".DS_Store").write_text("x")
     (tmp_path / "shapes" / "flat" / "notes.md").write_text("x")
     (tmp_path / "shapes" / "flat" / "again").symlink_to(tmp_path / "shapes")
