@@ -150,7 +150,7 @@ def test_bad_input_is_refused_before_anything_is_measured(
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to")
 def test_a_folder_that_cannot_be_written_to() -> None:
-    with pytest.raises(InputError, match="--json: /proc/self/speed.json cannot be written: "):
+    with pytest.raises(InputError, match="--json: /proc/self/speed.json: cannot be written "):
         speed(*TINY, "--json", "/proc/self/speed.json")
 
 
