@@ -44,7 +44,7 @@ def maxout(query: Float[Tensor, "b h n e"], key: Float[Tensor, "b h k e"]) -> Fl
     The maximum of two standard normals has mean 1/√π and variance 1 - 1/π, so the score of such vectors has mean 0 and
     variance 1. No tensor of n·k·e numbers is made: on CPUs blocks of them are summed up as they come, see
     `sum_of_maxima`; elsewhere it is ``½ (Σ_c q_c + Σ_c k_c + ‖q - k‖₁)`` with `torch.cdist`. The gradient is that of
-    the maximum; where ``q_c = k_c``, half of it goes to each. There is no second derivative.
+    the maximum; where ``q_c = k_c``, half of it goes to each.
 
     Args:
         query: one vector a query and head.
