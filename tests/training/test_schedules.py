@@ -121,7 +121,7 @@ class Recorded(Callback):
     def __init__(self) -> None:
         self.told: dict[int, list[tuple[float, int]]] = {}
 
-    def on_before_zero_grad(self, trainer: Any, module: Any, optimizer: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
         self.told[trainer.global_step] = [(float(s.noise_scale), s.count) for s in samplers_of(module.model)]
 
 

@@ -27,7 +27,7 @@ SCORE_FUNCTION = {"attention": {"name": "samsa", "sampled": 2, "choice": "score_
 
 def _module(path: Path, model: dict[str, Any] = SFT, **training: Any) -> tuple[TrainingModule, Any]:
     recipe = text_recipe(path, model=model, **training)
-    splits = TextTable(str(path), text="review", label="sentiment").load()
+    splits = TextTable(str(path), text="review", label="sentiment", tokens="bytes").load()
     encoding = splits.encoding
     model = TokenModel(recipe.model, encoding.inputs, encoding.outputs).train()
     module = TrainingModule(model, splits, recipe.training, 6)

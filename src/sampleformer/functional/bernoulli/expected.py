@@ -106,6 +106,7 @@ def expected_attention(
         key, value = (tensor.masked_fill(~valid[..., None], 0) for tensor in (key, value))
     if query_valid is not None:
         query = query.masked_fill(~query_valid[..., None], 0)
+    key, value = key.view_as(key), value.view_as(value)  # Dynamo refuses one tensor in several places of a Function
     result: Tensor = _ExpectedAttention.apply(query, key, value, code_length)
     return result if query_valid is None else result.masked_fill(~query_valid[..., None], 0)
 

@@ -100,6 +100,7 @@ def collision_attention(
     check_collisions(gradient, code_length, query_codes.shape[-2])
     query_codes = barred(query_codes, query_valid, code_length)
     key_codes = barred(key_codes, valid, code_length)
+    key, value = key.view_as(key), value.view_as(value)  # Dynamo refuses one tensor in several places of a Function
     result: Tensor = _CollisionAttention.apply(
         query, key, value, query_codes, key_codes, code_length, gradient == "exact"
     )
