@@ -14,7 +14,7 @@ from tests.training.small import write_csv, write_texts
 
 def test_train_says_what_it_does_and_how_it_went(trained_once: Path) -> None:
     out, messages = [(trained_once / f"{name}.txt").read_text(encoding="utf-8") for name in ("stdout", "stderr")]
-    assert "texts.csv: task classification (inferred): ab, cd" in messages
+    assert "texts.csv: task classification (inferred from 2 different texts): ab, cd" in messages
     assert "step 6/6" in messages
     assert "Traceback" not in messages
     assert "balanced accuracy" in out
