@@ -41,10 +41,10 @@ def test_a_run_becomes_one_file_that_predicts_what_the_run_predicts(trained: Pat
     ("arguments", "message"),
     [
         (["nowhere", "model.onnx"], "nowhere: not a run folder"),
-        (["run", "texts.csv"], "texts.csv: exists already and is not overwritten"),
-        (["run", "run"], "run: is a folder, expected the name of a file"),
-        (["run", "no/model.onnx"], "no/model.onnx: there is no folder no to write it in"),
-        (["run", "/proc/self/model.onnx"], "FILE: /proc/self/model.onnx cannot be written: "),
+        (["run", "texts.csv"], "FILE: texts.csv: exists already and is not overwritten"),
+        (["run", "run"], "FILE: run: is a folder, expected the name of a file"),
+        (["run", "no/model.onnx"], "FILE: no/model.onnx: there is no folder "),
+        (["run", "/proc/self/model.onnx"], "FILE: /proc/self/model.onnx: cannot be written "),
         (["run"], "the following arguments are required: FILE"),
     ],
 )
