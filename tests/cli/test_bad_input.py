@@ -181,7 +181,7 @@ def test_model_cut_short(trained: Path) -> None:
 def test_encoding_cut_short(trained: Path) -> None:
     (trained / "run" / "model" / "encoding.json").write_text('{"inputs":')
     message = refused(trained, ["evaluate", "run", "texts.csv"])
-    assert message.startswith("run/model/encoding.json: not a saved encoding")
+    assert message.startswith("run/model/encoding.json: not valid JSON")
 
 
 def test_predictions_are_not_overwritten(trained: Path) -> None:
