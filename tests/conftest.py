@@ -1,5 +1,6 @@
 """What every test shares: annotations of shape and type checked while the tests run, and fixed seeds."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -56,6 +57,16 @@ def unchecked() -> Iterator[None]:
 def seeded() -> None:
     """Tests that draw from torch's global generator draw the same in any order and number of workers."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def messages_as_they_were() -> Iterator[None]:
+    """A test that starts the program in this process leaves its handler and level to no other."""
+    log = logging.getLogger("sampleformer")
+    before = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate = before[0], before[1]
+    log.setLevel(before[2])
 
 
 @pytest.fixture

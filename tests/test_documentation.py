@@ -22,6 +22,7 @@ BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {"--index-url", "--help", "--debug"}  # pip's, and those that every verb has
+OF_OTHERS |= {"--cycles", "--jobs", "--keep", "--only"}  # of the programs in tests/faults
 COMMAND = re.compile(r"^sampleformer (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
 

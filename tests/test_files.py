@@ -94,8 +94,9 @@ def test_where_an_output_may_go(tmp_path: Path) -> None:
     (tmp_path / "there.csv").write_text("")
     assert check_output(tmp_path / "new.csv") == tmp_path / "new.csv"
     assert check_output(tmp_path / "there.csv", force=True) == tmp_path / "there.csv"
-    for path, force in ((tmp_path / "there.csv", False), (tmp_path, True)):
-        with pytest.raises(InputError, match="exists already"):
+    cases = ((tmp_path / "there.csv", False, "exists already"), (tmp_path, True, "is a folder, expected the name of a"))
+    for path, force, message in cases:
+        with pytest.raises(InputError, match=message):
             check_output(path, force=force)
     with pytest.raises(InputError, match="there is no folder"):
         check_output(tmp_path / "no" / "new.csv")

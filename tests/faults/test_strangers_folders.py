@@ -283,12 +283,22 @@ def _torch_saved_long_ago(path: Path, marker: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [_pickled, _torch_saved, _torch_saved_long_ago])
-@pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
-def test_pickles_in_the_place_of_checkpoints(write: Any, name: str, run: RunFolder) -> None:
+def test_pickles_in_the_place_of_checkpoints(write: Any, run: RunFolder) -> None:
     marker = run.path.parent / "marker"
-    write(run.checkpoints / name, marker)
+    for path in run.checkpoints.glob("*.ckpt"):
+        write(path, marker)
     run.results.unlink()
-    assert f"{name}: not a checkpoint" in refused(lambda: train(run.read_recipe(), run.path, resume=True))
+    assert "last.ckpt: not a checkpoint" in refused(lambda: train(run.read_recipe(), run.path, resume=True))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("write", [_pickled, _torch_saved, _torch_saved_long_ago])
+def test_a_pickle_beside_checkpoints_that_are_whole(write: Any, run: RunFolder) -> None:
+    marker = run.path.parent / "marker"
+    write(run.last_checkpoint, marker)
+    run.results.unlink()
+    train(run.read_recipe(), run.path, resume=True)
+    assert run.results.exists()
     assert not marker.exists()
 
 
@@ -299,6 +309,8 @@ def test_a_checkpoint_that_would_be_unpacked(run: RunFolder) -> None:
             packed.writestr(part.filename, whole.read(part))
     bomb.replace(run.last_checkpoint)
     run.results.unlink()
+    run.previous_checkpoint.unlink()
+    run.best_checkpoint.unlink()
     assert "compressed or overlapping parts" in refused(lambda: train(run.read_recipe(), run.path, resume=True))
 
 

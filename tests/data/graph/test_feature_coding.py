@@ -7,6 +7,7 @@ import numpy as np
 from sampleformer.data.graph.feature_coding import FeatureCoding
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.raw_graph import raw_graphs
+from sampleformer.settings import construct
 
 
 def _texts(*values: str) -> np.ndarray:
@@ -44,7 +45,7 @@ def test_integers_and_texts_mean_the_same_category() -> None:
 
 def test_it_is_the_same_after_it_was_saved() -> None:
     coding = FeatureCoding.learn([np.arange(6.0).reshape(3, 2)], [_texts("b", "a", "")])
-    assert FeatureCoding.from_json(json.loads(json.dumps(coding.to_json()))) == coding
+    assert construct(FeatureCoding, json.loads(json.dumps(coding.to_json())), "nodes") == coding
 
 
 def test_integer_features_are_codes_unless_they_are_flags() -> None:
