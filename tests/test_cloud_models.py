@@ -20,7 +20,7 @@ ATTENTION = {
 }
 
 
-def model(attention: str, *, invariant: bool, level: str = "set") -> TokenModel:
+def model(attention: str, *, invariant: bool, level: str = "sample") -> TokenModel:
     settings = ModelSettings(
         width=8,
         layers=2,

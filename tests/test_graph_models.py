@@ -11,7 +11,7 @@ from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
-LEVELS = ["set", "token", "pair"]
+LEVELS = ["sample", "token", "pair"]
 PLACES = Places(identifiers=4, laplacian=0, random_walk=2)
 ATTENTION = {
     "full": {"name": "full"},
@@ -21,7 +21,7 @@ ATTENTION = {
 }
 
 
-def graph(nodes: int, edges: int, seed: int, level: str = "set") -> Sample:
+def graph(nodes: int, edges: int, seed: int, level: str = "sample") -> Sample:
     """A random undirected graph with self-loops and double edges among its edges, prepared as evaluation does."""
     random = np.random.default_rng(seed)
     sample = Sample(
@@ -44,7 +44,7 @@ def wide(tokens: Tokens) -> Tokens:
     )
 
 
-def model(attention: str, level: str = "set") -> TokenModel:
+def model(attention: str, level: str = "sample") -> TokenModel:
     settings = ModelSettings(
         width=8,
         layers=2,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sampleformer.heads import POOLINGS, AttentionPooling, PairHead, SetHead, TokenHead
+from sampleformer.heads import POOLINGS, AttentionPooling, PairHead, SampleHead, TokenHead
 from sampleformer.tokens import Tokens
 from tests.attention.variations import batch, with_padding
 
@@ -46,7 +46,7 @@ def test_pooling_without_a_mask_is_pooling_with_everything_real(kind):
 
 
 def heads() -> dict[str, torch.nn.Module]:
-    return {**{kind: SetHead(WIDTH, 3, pooling=kind) for kind in POOLINGS}, "per-token": TokenHead(WIDTH, 3)}
+    return {**{kind: SampleHead(WIDTH, 3, pooling=kind) for kind in POOLINGS}, "per-token": TokenHead(WIDTH, 3)}
 
 
 @pytest.mark.parametrize("content", [1e30, float("inf"), float("nan")], ids=str)
@@ -65,7 +65,7 @@ def test_content_of_padding_changes_neither_value_nor_gradient(kind, content):
 
 @pytest.mark.parametrize("kind", POOLINGS)
 def test_an_empty_set_is_answered_from_the_bias_alone(kind):
-    head, tokens = SetHead(WIDTH, 3, pooling=kind).double(), batch(LENGTHS, width=WIDTH)
+    head, tokens = SampleHead(WIDTH, 3, pooling=kind).double(), batch(LENGTHS, width=WIDTH)
     torch.testing.assert_close(head(tokens)[2], head.output.bias.detach())
 
 
@@ -89,7 +89,7 @@ def test_answers_have_the_dtype_of_the_weights(kind, dtype):
     assert heads()[kind].to(dtype)(batch(LENGTHS, width=WIDTH, dtype=dtype)).dtype == dtype
 
 
-@pytest.mark.parametrize("make", [SetHead, TokenHead], ids=["set", "per-token"])
+@pytest.mark.parametrize("make", [SampleHead, TokenHead], ids=["set", "per-token"])
 def test_no_outputs_are_refused(make):
     with pytest.raises(ValueError, match="outputs is 0, expected at least 1"):
         make(WIDTH, 0)
@@ -97,7 +97,7 @@ def test_no_outputs_are_refused(make):
 
 def test_an_unknown_pooling_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="pooling is 'maen'; did you mean 'mean'"):
-        SetHead(WIDTH, 3, pooling="maen")
+        SampleHead(WIDTH, 3, pooling="maen")
 
 
 @pytest.mark.parametrize("directed", [False, True], ids=["undirected", "directed"])

@@ -33,7 +33,7 @@ MODELS = {
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def model(name: str = "full", level: str = "set", inputs: dict | None = None, **settings: object) -> TokenModel:
+def model(name: str = "full", level: str = "sample", inputs: dict | None = None, **settings: object) -> TokenModel:
     """A small model in float64 whose layers count: the residual scale does not start at zero."""
     sizes = {"width": 10, "layers": 2, "heads": 2, "feedforward": 17, "residual_scale": 0.7}
     values = {**sizes, "attention": MODELS[name], "embed": {"name": "sequence", "hidden": 16}, **settings}
@@ -53,7 +53,7 @@ def one_line(caught: pytest.ExceptionInfo) -> str:
 
 
 @every_model
-@pytest.mark.parametrize("level", ["set", "token"])
+@pytest.mark.parametrize("level", ["sample", "token"])
 @pytest.mark.parametrize("content", [0, -1, 10**6])
 def test_padding_changes_nothing(name, level, content):
     made, lengths = model(name, level).eval(), [13, 1, 7]
@@ -147,7 +147,7 @@ def test_one_step_of_training_in_lower_precision(name, precision):
 
 
 @every_model
-@pytest.mark.parametrize("level", ["set", "token"])
+@pytest.mark.parametrize("level", ["sample", "token"])
 def test_saved_and_read_again_it_gives_the_same_bits(name, level, tmp_path):
     made, tokens = model(name, level).float().eval(), texts([13, 7, 0])
     made.save_pretrained(tmp_path / "model")
@@ -360,7 +360,7 @@ class WithTensors(nn.Module):
 
 
 @every_model
-@pytest.mark.parametrize("level", ["set", "token"])
+@pytest.mark.parametrize("level", ["sample", "token"])
 def test_exported_with_any_batch_and_length_equals_eager(name, level):
     made, tokens = model(name, level).eval(), texts([13, 7])
     any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sampleformer.attention import ATTENTIONS, Attention, LocalAttention, YosoAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
-from sampleformer.heads import POOLINGS, PairHead, SetHead, TokenHead
+from sampleformer.heads import POOLINGS, PairHead, SampleHead, TokenHead
 from sampleformer.integrations.huggingface import YosoBert
 from sampleformer.integrations.huggingface.config import YosoBertConfig
 from sampleformer.model import ModelSettings, TokenModel
@@ -61,7 +61,7 @@ BUILT: dict[str, Callable[[], nn.Module]] = {
         for name, kind in RELATIVES.items()
     },
     **{f"norm-{name}": functools.partial(kind, WIDTH) for name, kind in NORMS.items()},
-    **{f"pooling-{name}": functools.partial(SetHead, WIDTH, 3, pooling=name) for name in POOLINGS},
+    **{f"pooling-{name}": functools.partial(SampleHead, WIDTH, 3, pooling=name) for name in POOLINGS},
     "head-token": functools.partial(TokenHead, WIDTH, 3),
     "head-pair": functools.partial(PairHead, WIDTH, 3),
     **{f"embed-{name}": functools.partial(_embed, *each) for name, each in EMBEDS.items()},

@@ -8,7 +8,7 @@ from sampleformer.attention import ATTENTIONS, LocalAttention
 from sampleformer.embed import SequenceEmbed
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
 from sampleformer.errors import InputError
-from sampleformer.heads import POOLINGS, PairHead, SetHead, TokenHead
+from sampleformer.heads import POOLINGS, PairHead, SampleHead, TokenHead
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens, as_tokens
 
@@ -76,7 +76,7 @@ MODULES: dict[str, tuple[nn.Module, tuple]] = {
     "encoder": (Encoder([layer()], norm=None), ()),
     "layer": (layer(), (torch.tensor(1.0),)),
     **{f"pooling-{name}": (kind(WIDTH), ()) for name, kind in POOLINGS.items()},
-    "set": (SetHead(WIDTH, 3), ()),
+    "set": (SampleHead(WIDTH, 3), ()),
     "token": (TokenHead(WIDTH, 3), ()),
     "pair": (PairHead(WIDTH, 3), (torch.tensor([[[0, 1]], [[2, 3]]]),)),
 }

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
 from sampleformer.reading import check_file, open_file, reading
+from sampleformer.tables.report import RowReport
 
 PanicException = type("PanicException", (BaseException,), {"__module__": "pyo3_runtime"})
 LibraryError = type("LibraryError", (Exception,), {"__module__": "pyarrow.lib"})

@@ -32,16 +32,16 @@ def made(name: str) -> TokenModel:
 
 
 MODELS = {
-    "codes": ({"name": "sequence"}, {"vocabulary": 9}, "set", "attention"),
+    "codes": ({"name": "sequence"}, {"vocabulary": 9}, "sample", "attention"),
     "codes-hidden": ({"name": "sequence", "hidden": 16}, {"vocabulary": 9}, "token", "mean"),
-    "numbers": ({"name": "sequence", "hidden": 16}, {"features": 3, "length": 6}, "set", "max"),
+    "numbers": ({"name": "sequence", "hidden": 16}, {"features": 3, "length": 6}, "sample", "max"),
     "graph": (
         {"name": "graph"},
         {"vocabularies": [9, 4], "encodings": 2, "identifiers": 3, "edge_features": 2},
         "pair",
         "mean",
     ),
-    "cloud": ({"name": "point_cloud", "neighbours": 2}, {"normals": True, "identifiers": 3}, "set", "mean"),
+    "cloud": ({"name": "point_cloud", "neighbours": 2}, {"normals": True, "identifiers": 3}, "sample", "mean"),
 }
 
 

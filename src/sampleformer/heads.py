@@ -1,4 +1,4 @@
-"""From the encoder's tokens to outputs: pooling, one answer for a set, for each token, or for pairs of tokens."""
+"""From the encoder's tokens to outputs: pooling, one output for a sample, for each token, or for pairs of tokens."""
 
 import torch
 from jaxtyping import Float, Int64
@@ -73,8 +73,8 @@ class MaxPooling(Module):
 POOLINGS: dict[str, type[nn.Module]] = {"attention": AttentionPooling, "mean": MeanPooling, "max": MaxPooling}
 
 
-class SetHead(Module):
-    """One answer for a whole set: classes, several labels or values, as the task reads its outputs.
+class SampleHead(Module):
+    """One answer for a whole sample: classes, several labels or values, as the task reads its outputs.
 
     Args:
         width: d, of the tokens.
@@ -95,12 +95,12 @@ class SetHead(Module):
         self.output = nn.Linear(width, outputs)
 
     def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b outputs"]:
-        """One answer a set."""
+        """One answer a sample."""
         return self.output(self.pooling(tokens))
 
 
 class TokenHead(Module):
-    """One answer for each token; zero at padding.
+    """One answer for each token, or for those asked about; zero at padding.
 
     Args:
         width: d, of the tokens.
@@ -116,9 +116,22 @@ class TokenHead(Module):
             raise ValueError(f"outputs is {outputs}, expected at least 1")
         self.output = nn.Linear(width, outputs)
 
-    def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b n outputs"]:
-        """One answer a token."""
+    def forward(
+        self, tokens: Tokens | Tensor, asked: Int64[Tensor, "b m"] | None = None
+    ) -> Float[Tensor, "b m outputs"]:
+        """One answer a token.
+
+        Args:
+            tokens: from the encoder.
+            asked: indices of the tokens to answer for, which saves the outputs of the others. None: all.
+
+        Raises:
+            InputError: if an index is that of no token.
+        """
         tokens = as_tokens(tokens)
+        if asked is not None:
+            check_indices(asked, tokens.length, "a token asked about")
+            return self.output(rows_at(tokens.without_padding().features, asked))
         answers = self.output(tokens.without_padding().features)
         return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)
 
@@ -163,3 +176,7 @@ class PairHead(Module):
         if self.directed:
             return self.answer(torch.cat([first, second, first * second], dim=-1))
         return self.answer(torch.cat([first * second, (first - second).abs()], dim=-1))
+
+
+HEADS: dict[str, type[nn.Module]] = {"sample": SampleHead, "token": TokenHead, "pair": PairHead}
+"""The head for each level of targets, see `sampleformer.tasks.Task.level`."""

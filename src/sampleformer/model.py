@@ -1,12 +1,14 @@
 """The whole model: embed, encoder, head; settings in, safetensors out."""
 
 import functools
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -16,10 +18,11 @@ from sampleformer.attention.auto import AUTO
 from sampleformer.attention.relative.build import told_relative
 from sampleformer.documents import read_json
 from sampleformer.embed import EMBEDS
+from sampleformer.embed.sequence import PLAIN_SCALE
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_json, written_whole
-from sampleformer.heads import PairHead, SetHead, TokenHead
+from sampleformer.heads import HEADS, TokenHead
 from sampleformer.modules import Module
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component, Settings, validate
@@ -69,7 +72,8 @@ class TokenModel(Module):
         settings: of the model.
         inputs: what the data says of its tokens, given to the embedding: ``{"vocabulary": 256}``, ``{"features": 3}``.
         outputs: numbers in an answer.
-        level: what gets an answer: the whole "set", each "token", or a "pair" of tokens.
+        level: what gets an answer: each "sample", each "token", or each "pair" of tokens.
+        hides: Whether tokens may be hidden, as masked pretraining does; there is then a vector for those that are.
 
     Raises:
         InputError: if a setting is unknown or cannot be.
@@ -81,12 +85,22 @@ class TokenModel(Module):
         torch.Size([1, 2])
     """
 
-    def __init__(self, settings: ModelSettings, inputs: Mapping[str, Any], outputs: int, *, level: str = "set") -> None:
+    def __init__(
+        self,
+        settings: ModelSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.inputs = dict(inputs)
         self.outputs = outputs
         self.level = level
+        if level not in HEADS:
+            raise ValueError(f"level is {level!r}; {nearest(level, HEADS)}")
         for name in ("width", "layers", "heads", "feedforward"):
             if getattr(settings, name) < 1:
                 raise InputError(f"model.{name}: {getattr(settings, name)}, expected at least 1")
@@ -120,6 +134,8 @@ class TokenModel(Module):
                 local=local,
             )
             self.head = self._make_head()
+            self.hidden = nn.Parameter(torch.empty(settings.width)) if hides else None
+            self._reset_own_parameters()
         except InputError:
             raise
         except ValueError as error:
@@ -127,23 +143,38 @@ class TokenModel(Module):
 
     def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, for `forward`."""
-        return self.encoder.draw_noise(self.embed(tokens), generator)
+        return self.encoder.draw_noise(self.embedded(as_tokens(tokens)), generator)
 
     def _make_head(self) -> nn.Module:
-        width, outputs = self.settings.width, self.outputs
-        if self.level == "set":
-            return SetHead(width, outputs, pooling=self.settings.pooling)
-        if self.level == "token":
-            return TokenHead(width, outputs)
-        if self.level == "pair":
-            return PairHead(width, outputs, directed=bool(self.inputs.get("directed", False)))
-        raise ValueError(f"level is {self.level!r}; {nearest(self.level, ('set', 'token', 'pair'))}")
+        head = HEADS[self.level]
+        known = {"pooling": self.settings.pooling, "directed": bool(self.inputs.get("directed", False))}
+        taken = inspect.signature(head).parameters
+        return head(
+            self.settings.width, self.outputs, **{name: value for name, value in known.items() if name in taken}
+        )
+
+    def _reset_own_parameters(self) -> None:
+        if self.hidden is not None:
+            nn.init.normal_(self.hidden, std=PLAIN_SCALE)
+
+    def embedded(self, tokens: Tokens) -> Tokens:
+        """Tokens of the model's width; a hidden one carries the vector of hidden ones beside its place."""
+        embedded: Tokens = self.embed(tokens)
+        if tokens.hidden is None:
+            return embedded
+        if self.hidden is None:
+            raise InputError("the tokens have hidden ones, but the model was made without a vector for them")
+        hidden = tokens.hidden[..., None] * self.hidden.to(embedded.features.dtype)
+        # An embedding may add tokens behind the given ones.
+        hidden = F.pad(hidden, (0, 0, 0, embedded.length - tokens.length))
+        return embedded.with_features(embedded.features + hidden)
 
     def forward(
         self,
         tokens: Tokens | Tensor,
         *,
         pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
         noise: Sequence[Noise | None] | None = None,
     ) -> Float[Tensor, "b *rest"]:
         """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each raw token, or ``(b, p, outputs)`` for each pair.
@@ -153,17 +184,28 @@ class TokenModel(Module):
                 add others after them (edges), which get no answer.
             pairs: the two tokens of each pair asked about, for a model of pairs; in the place of padding anything
                 below n.
+            asked: the tokens asked about, for a model of tokens; in the place of padding anything below n. None: all.
             noise: from `draw_noise`, used in training only; None: drawn in each layer.
 
         Raises:
             InputError: if the tokens are not what the model was made for.
         """
         tokens = as_tokens(tokens)
-        encoded = self.encoder(self.embed(tokens), noise=noise)
-        if self.level == "pair":
-            return self.head(encoded, pairs)
-        answers = self.head(encoded)
-        return answers[:, : tokens.length] if self.level == "token" else answers
+        return self.answers(self.encoder(self.embedded(tokens), noise=noise), tokens.length, pairs, asked)
+
+    def answers(
+        self, encoded: Tokens, length: int, pairs: Tensor | None = None, asked: Tensor | None = None
+    ) -> Float[Tensor, "b *rest"]:
+        """Answers of encoded tokens, as `forward` gives them.
+
+        Args:
+            encoded: Tokens from the encoder.
+            length: Number of raw tokens; those that the embedding added get no answer.
+            pairs, asked: As of `forward`.
+        """
+        questions = {name: value for name, value in (("pairs", pairs), ("asked", asked)) if value is not None}
+        answers: Tensor = self.head(encoded, **questions)
+        return answers[:, :length] if isinstance(self.head, TokenHead) else answers
 
     @torch.no_grad()
     def select(self, tokens: Tokens | Tensor) -> list[Selection]:
@@ -171,7 +213,7 @@ class TokenModel(Module):
         training = self.training
         self.eval()
         try:
-            return self.encoder(self.embed(tokens), return_selections=True)[1]
+            return self.encoder(self.embedded(as_tokens(tokens)), return_selections=True)[1]
         finally:
             self.train(training)
 
@@ -184,6 +226,7 @@ class TokenModel(Module):
             "inputs": self.inputs,
             "outputs": self.outputs,
             "level": self.level,
+            "hides": self.hidden is not None,
         }
         with written_whole(path / "model.safetensors") as part:
             save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
@@ -210,7 +253,10 @@ class TokenModel(Module):
         found = read_header(weights)
         with trusted_code(trust_code):
             model = build_fitting(
-                lambda: cls(saved.settings, saved.inputs, saved.outputs, level=saved.level), found, weights, config
+                lambda: cls(saved.settings, saved.inputs, saved.outputs, level=saved.level, hides=saved.hides),
+                found,
+                weights,
+                config,
             )
         model.load_state_dict(load_weights(weights, saved.sha256))
         return model.eval()
@@ -231,4 +277,5 @@ class _Saved(Settings):
     inputs: dict[str, Any]
     outputs: int
     level: str
+    hides: bool = False
     sha256: str | None = None  # of the weights; who writes the file by hand may leave it out

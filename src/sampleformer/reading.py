@@ -90,8 +90,8 @@ class reading:
         InputError: in one line, with file, place and reason, for whatever was raised in the block.
 
     Example:
-        A reader; rows have a guard of the same kind, `sampleformer.data.report.RowReport.reading`, which leaves the row
-        out with ``--on-error skip``.
+        A reader; rows have a guard of the same kind, `sampleformer.tables.report.RowReport.reading`, which leaves the
+        row out with ``--on-error skip``.
 
         >>> def read_numbers(path):
         ...     with reading(path, "a valid file of numbers"), open(path, "rb") as file:

@@ -33,6 +33,8 @@ class Tokens:
         encodings: what tells of each token's place in a graph, shape ``(b, n, p)``. None: nothing does.
         identifiers: random numbers by which each token can be told from the others, shape ``(b, n, r)``; they travel
             with the tokens. None: it has none.
+        hidden: shape ``(b, n)``, True where the model is to name what a token carried, which has been taken away. None:
+            nothing has.
         edges: what joins the tokens; a padded token has none. None: nothing does.
 
     Raises:
@@ -52,6 +54,7 @@ class Tokens:
     normals: Float[Tensor, "b n c"] | None = field(default=None, metadata=_VECTOR)
     encodings: Float[Tensor, "b n p"] | None = field(default=None, metadata=_VECTOR)
     identifiers: Float[Tensor, "b n r"] | None = field(default=None, metadata=_VECTOR)
+    hidden: Bool[Tensor, "b n"] | None = field(default=None, metadata=_NUMBER)
     edges: Edges | None = None
 
     def __post_init__(self) -> None:
@@ -66,8 +69,10 @@ class Tokens:
             value = getattr(self, name)
             if isinstance(value, Tensor):
                 self._check(name, value, dimensions)
-        if isinstance(self.mask, Tensor) and self.mask.dtype != torch.bool:
-            raise ValueError(f"mask has dtype {self.mask.dtype}, expected torch.bool (True = a real token)")
+        for name, true in (("mask", "a real token"), ("hidden", "a hidden token")):
+            value = getattr(self, name)
+            if isinstance(value, Tensor) and value.dtype != torch.bool:
+                raise ValueError(f"{name} has dtype {value.dtype}, expected torch.bool (True = {true})")
         if isinstance(self.coordinates, Tensor) and isinstance(self.normals, Tensor):
             spaces = (self.normals.shape[2], self.coordinates.shape[2])
             if spaces[0] != spaces[1]:

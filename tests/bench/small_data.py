@@ -8,13 +8,13 @@ import numpy as np
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.source import Source, Splits
-from sampleformer.data.table import Table
-from sampleformer.data.targets import ClassTarget
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import Sample
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tasks import Classification
 
 
 class SmallInputs(Inputs, kind="small test samples"):
@@ -61,7 +61,7 @@ class SmallSource(Source):
 
     said: ClassVar[dict[str, Any]]
 
-    def __init__(self, train: int = 16, level: str = "set") -> None:
+    def __init__(self, train: int = 16, level: str = "sample") -> None:
         self.train = train
         self.level = level
         self.inputs = SmallInputs(self.said)
@@ -71,12 +71,12 @@ class SmallSource(Source):
         raise NotImplementedError
 
     def load(self) -> Splits:
-        encoding = Encoding(self.inputs, ClassTarget("kind", ["0", "1"]), level=self.level)
+        encoding = Encoding(self.inputs, Classification("kind", ["0", "1"], self.level))
         random, parts = np.random.default_rng(0), []
         for count in (self.train, 8, 8):
             sets = TokenSets.of([self.sample(row % 2, random) for row in range(count)])
             targets = np.arange(count) % 2
-            rows = targets if self.level == "set" else TargetRows(np.zeros(sets.offsets[-1], np.int64), sets.offsets)
+            rows = targets if self.level == "sample" else TargetRows(np.zeros(sets.offsets[-1], np.int64), sets.offsets)
             parts.append(encoding.pack(sets, rows, [str(row) for row in range(count)]))
         return Splits(*parts, encoding)
 
@@ -86,7 +86,7 @@ class SmallClouds(SmallSource):
 
     said: ClassVar[dict[str, Any]] = {"features": 0}
 
-    def __init__(self, train: int = 16, level: str = "set", unequal: bool = False) -> None:
+    def __init__(self, train: int = 16, level: str = "sample", unequal: bool = False) -> None:
         super().__init__(train, level)
         self.unequal = unequal
 

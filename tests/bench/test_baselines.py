@@ -80,7 +80,7 @@ def test_the_split_and_the_unit_are_those_of_a_training(tmp_path: Path) -> None:
     found = train_baselines(BaselineSettings(recipe), ["fingerprints"], [])
     splits = recipe.data.build(SOURCES, "data").load()
     train, test = (
-        np.array(splits.encoding.predictions(part.targets)["mass"])  # type: ignore[arg-type]
+        np.array(splits.encoding.task.decode(part.targets)["mass"])  # type: ignore[arg-type]
         for part in (splits.train, splits.test)
     )
     # So few molecules are not split by any tree of scikit-learn, which takes twenty for a leaf: its answer is the mean.

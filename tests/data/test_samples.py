@@ -86,7 +86,7 @@ def test_batch_moves_with_all_its_tensors(target: object) -> None:
     assert len(batch) == 2
 
 
-def graph(nodes: int, ends: list[tuple[int, int]], level: str = "set", target: object = 0, **more: object) -> Sample:
+def graph(nodes: int, ends: list[tuple[int, int]], level: str = "sample", target: object = 0, **more: object) -> Sample:
     return Sample(
         np.arange(nodes, dtype=np.uint8)[:, None],
         np.array(target),

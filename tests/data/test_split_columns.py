@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sampleformer.data.split_columns import rows_of_splits
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError
+from sampleformer.tables.table import Table
 
 
 def rows(columns: dict[str, str], **values: list) -> dict[str, list[int]]:

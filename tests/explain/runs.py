@@ -11,13 +11,13 @@ from sampleformer.data.source import Splits
 from sampleformer.files import write_csv, write_json
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.settings import Component
-from sampleformer.training.answers import Answers
 from sampleformer.training.data_record import DataRecord
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import model_outputs
+from sampleformer.training.predictions import predictions_of
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.training.scores import majority_share, score, selecting_score
+from sampleformer.training.selection import selecting_metric
 from sampleformer.training.settings import TrainingSettings
 
 RUN = {
@@ -61,18 +61,18 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     record = DataRecord.of(recipe, source, splits, run, in_memory=False)
     run.create(recipe, RUN | {"data": record.model_dump()})
     encoding = splits.encoding
-    network = TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
+    network = TokenModel(settings, encoding.inputs, encoding.task.outputs, level=encoding.task.level)
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
-    answers = Answers.of(splits.test, model_outputs(network, splits.test, 1000), splits.encoding.task)
-    write_predictions(run.test_predictions, splits.encoding, [answers])
-    _write_scores(run, splits, score(splits.encoding, answers))
+    predictions = predictions_of(splits.test, model_outputs(network, splits.test, 1000), splits.encoding.task)
+    write_predictions(run.test_predictions, splits.encoding, [predictions])
+    _write_scores(run, splits, encoding.task.score(predictions))
     return run, splits
 
 
 def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> None:
     task = splits.encoding.task
-    score_name = selecting_score(splits.encoding.scored_as)
+    score_name = selecting_metric(task)
     selected = f"valid_{score_name}"
     rows = [
         {"step": 10, "train_loss": 1.5},
@@ -81,9 +81,9 @@ def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> N
     write_csv(run.metrics, ["step", "train_loss", "valid_loss", selected, "learning_rate"], rows)
     weights = {"step": 20, "valid": {"loss": 1.5, **scores}, "test": scores}
     results = {
-        "task": task,
+        "task": task.name,
         "selected_by": score_name,
-        "majority_share": majority_share(splits.test.targets) if task == "classification" else None,
+        "majority_share": task.majority_share(splits.test.targets),
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": 1234,
         "train_seconds": 60.0,

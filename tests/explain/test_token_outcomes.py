@@ -1,12 +1,12 @@
 """Predictions of tokens and pairs on a page."""
 
-from sampleformer.explain.outcome import Answer, Outcome
+from sampleformer.explain.outcome import Answer, ClassOutcome, LabelsOutcome, Outcome
 from sampleformer.explain.token_outcomes import TokenOutcomes
 
 
 def _classes(probability: float, truth: bool | None) -> Outcome:
     known = (None, None) if truth is None else (float(truth), float(not truth))
-    return Outcome("classification", [Answer("a", probability, known[0]), Answer("b", 1 - probability, known[1])])
+    return ClassOutcome([Answer("a", probability, known[0]), Answer("b", 1 - probability, known[1])])
 
 
 def test_classes_of_nodes() -> None:
@@ -18,7 +18,7 @@ def test_classes_of_nodes() -> None:
 
 
 def test_links() -> None:
-    outcomes = [Outcome("multilabel", [Answer("link", 0.25, truth)]) for truth in (1.0, None)]
+    outcomes = [LabelsOutcome([Answer("link", 0.25, truth)]) for truth in (1.0, None)]
     shown = TokenOutcomes("pair", ["a–b", "b–c"], outcomes)
     assert "Predicted: <b>2 pairs</b>; the truth is known of 1" in shown.line()
     assert "link 25.0\N{NO-BREAK SPACE}%" in shown.probabilities()

@@ -26,7 +26,7 @@ ATTENTIONS = {
 BATCHES = ([1], [2], [0, 3, 1], [7, 4], [5, 33, 12, 6, 1])
 
 
-def model(name: str, inputs: dict | None = None, level: str = "set", window: int | None = None) -> TokenModel:
+def model(name: str, inputs: dict | None = None, level: str = "sample", window: int | None = None) -> TokenModel:
     """A small model whose layer counts: the residual scale does not start at zero."""
     settings = ModelSettings(
         width=8,

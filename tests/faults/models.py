@@ -24,7 +24,9 @@ def _run(folder: Path) -> None:
     recipe = text_recipe(folder / "texts.csv")
     run = RunFolder(folder / "run")
     run.create(recipe, {"command": ["sampleformer"], "resumed": [], "seed": 0})
-    model = TokenModel(recipe.model, splits.encoding.inputs, splits.encoding.outputs, level=splits.encoding.level)
+    model = TokenModel(
+        recipe.model, splits.encoding.inputs, splits.encoding.task.outputs, level=splits.encoding.task.level
+    )
     model.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
     torch.save({"state_dict": model.state_dict(), "step": 3, "loops": {"a": [1.5, None]}}, run.last_checkpoint)

@@ -36,7 +36,7 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any], int, str]] = {
         {"attention": {"name": "samsa", "sampled": 3, "extra": 2}, "embed": {"name": "sequence", "hidden": 8}},
         {"vocabulary": 256},
         2,
-        "set",
+        "sample",
     ),
     "graph": (
         {"attention": {"name": "sft", "sampled": 3, "relative": {"name": "edges"}}, "embed": {"name": "graph"}},
@@ -48,7 +48,7 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any], int, str]] = {
         {"attention": {"name": "yoso", "hashes": 4, "code_length": 4}, "embed": {"name": "point_cloud"}, "window": 2},
         {"features": 0, "normals": True, "identifiers": 2},
         3,
-        "set",
+        "sample",
     ),
     "pairs": (
         {"attention": {"name": "full"}, "embed": {"name": "graph"}, "norm_position": "post", "norm": "batch"},

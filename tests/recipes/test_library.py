@@ -12,6 +12,7 @@ from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.model import TokenModel
 from sampleformer.recipes.kinds import KINDS
+from sampleformer.settings import Component
 
 OF_THE_USER = {kind.recipe for kind in KINDS} | {"peptides-short", "clouds-invariant"}
 PUBLISHED = {  # layers, width, feed-forward, heads, k, temperature, choice, rate, decay, batch, epochs
@@ -73,7 +74,7 @@ def test_published_settings_of_peptides() -> None:
         assert recipe.model.stochastic_depth == 0.2
         assert recipe.model.embed.arguments == {"edge_tokens": "each"}
         assert recipe.data.arguments == {"identifiers": recipe.model.width}
-    assert (func.training.regression_loss, struct.training.regression_loss) == ("squared", "huber")
+    assert (func.training.loss, struct.training.loss) == (None, Component(name="huber"))
 
 
 @pytest.mark.parametrize(

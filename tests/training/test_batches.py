@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from sampleformer.data.batching import RandomBatches, cut_by_length, cut_in_order
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import Sample
 from sampleformer.training.batches import Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
 from sampleformer.training.outputs import in_order
 

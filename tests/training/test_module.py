@@ -20,8 +20,10 @@ SETTINGS = ModelSettings(width=8, layers=1, heads=2, feedforward=16, embed=Compo
 def _checked_loss(splits: Splits, max_tokens: int, class_weights: str) -> float:
     torch.manual_seed(0)
     encoding = splits.encoding
-    model = TokenModel(SETTINGS, encoding.inputs, encoding.outputs, level=encoding.level).eval()
-    settings = TrainingSettings(steps=1, max_tokens=max_tokens, class_weights=class_weights)  # type: ignore[arg-type]
+    model = TokenModel(SETTINGS, encoding.inputs, encoding.task.outputs, level=encoding.task.level).eval()
+    settings = TrainingSettings(
+        steps=1, max_tokens=max_tokens, loss=Component(name="cross_entropy", class_weights=class_weights)
+    )
     module = TrainingModule(model, splits, settings, 1)
     module.on_validation_epoch_start()
     with torch.no_grad():

@@ -86,7 +86,7 @@ def test_few_samples_are_in_memory(run: RunFolder, tmp_path: Path, monkeypatch: 
 
 
 def test_long_rows_make_small_pieces(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sampleformer.data.table_files.fields.PIECE_CHARACTERS", 50)
+    monkeypatch.setattr("sampleformer.tables.fields.PIECE_CHARACTERS", 50)
     encoding = run.read_encoding()
     pieces = [len(samples) for samples in encoding.read_pieces(write(tmp_path / "a.csv", 40), targets=False, rows=100)]
     assert sum(pieces) == 40

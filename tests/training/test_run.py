@@ -271,7 +271,7 @@ def test_regression_in_the_unit_of_the_target(tmp_path: Path) -> None:
 def test_several_labels(tmp_path: Path) -> None:
     rows = [["ab" if i % 2 else "cd", i % 2, (i // 2) % 2] for i in range(40)]
     path = write_csv(tmp_path / "labels.csv", ["review", "one", "two"], rows)
-    recipe = text_recipe(path, steps=4, class_weights="balanced")
+    recipe = text_recipe(path, steps=4, loss={"name": "cross_entropy", "class_weights": "balanced"})
     data = recipe.data.model_copy(update={"label": ["one", "two"]})
     results = train(recipe.model_copy(update={"data": data}), tmp_path / "run", quiet=True).read_results()
     assert results is not None
@@ -328,8 +328,10 @@ def test_nothing_is_made_when_something_is_wrong(texts: Path, tmp_path: Path) ->
             train(bad, tmp_path / "run")
     with pytest.raises(InputError, match="unknown device 'gpu'"):
         train(recipe, tmp_path / "run", device="gpu")
-    balanced = number_recipe(write_numbers(tmp_path / "n.csv"), class_weights="balanced")
-    with pytest.raises(InputError, match="training.class_weights"):
+    balanced = number_recipe(
+        write_numbers(tmp_path / "n.csv"), loss={"name": "cross_entropy", "class_weights": "balanced"}
+    )
+    with pytest.raises(InputError, match="training.loss: found 'cross_entropy' for the task 'regression'"):
         train(balanced, tmp_path / "run")
     rows = [["abc" * (row % 5 + 1), "xyz"[row % 3]] for row in range(60)]
     three = text_recipe(write_csv(tmp_path / "three.csv", ["review", "sentiment"], rows), selected_by="auroc")

@@ -22,10 +22,9 @@ from sampleformer.bench.peers.pointnet import PointNet
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
-from sampleformer.training.answers import Answers
+from sampleformer.tasks import Predictions, Task
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.random_state import WEIGHTS, seed_everything
-from sampleformer.training.scores import score
 
 Watch = Callable[[str], None]
 
@@ -64,7 +63,7 @@ def _network(
             build(splits.encoding).to(settings.device),
             parts(splits),
             splits.encoding.task,
-            _score(splits.encoding),
+            _score(splits.encoding.task),
             settings.network_training(splits),
             watch,
             selected_by=settings.selected_by(splits),
@@ -77,7 +76,7 @@ def _gin(encoding: Encoding) -> GIN:
     said = encoding.inputs
     alike = said.get("features") == 0  # nodes that carry nothing have the code 0
     return GIN(
-        encoding.outputs,
+        encoding.task.outputs,
         sizes=[1] if alike else said.get("vocabularies"),
         features=None if alike else said.get("features"),
         edge_features=said.get("edge_features", 0),
@@ -102,8 +101,7 @@ def _fingerprints(splits: Splits, settings: BaselineSettings, watch: Watch) -> B
     return train_boosting(
         parts,
         splits.encoding.task,
-        splits.encoding.outputs,
-        _score(splits.encoding),
+        _score(splits.encoding.task),
         seed=settings.recipe.seed,
         selected_by=settings.selected_by(splits),
     )
@@ -114,12 +112,12 @@ def _numbers(samples: Samples) -> NumbersPart:
     return NumbersPart(fingerprint_counts(smiles), known_targets(samples))
 
 
-def _score(encoding: Encoding) -> Score:
+def _score(task: Task) -> Score:
     """The scores that our own models get."""
 
     def scores(outputs: np.ndarray, targets: np.ndarray) -> Mapping[str, float]:
         rows = np.arange(len(outputs))
-        return score(encoding, Answers(outputs, targets, [str(row) for row in rows], rows))
+        return task.score(Predictions(outputs, targets, [str(row) for row in rows], rows))
 
     return scores
 
@@ -130,12 +128,12 @@ BASELINES: dict[str, Baseline] = {
     "pointnet": Baseline(
         ("point clouds",),
         "coordinates",
-        _network(lambda encoding: CloudNetwork(PointNet(encoding.outputs)), _cloud_parts),
+        _network(lambda encoding: CloudNetwork(PointNet(encoding.task.outputs)), _cloud_parts),
     ),
     "dgcnn": Baseline(
         ("point clouds",),
         "coordinates",
-        _network(lambda encoding: CloudNetwork(DGCNN(encoding.outputs, factored=True)), _cloud_parts),
+        _network(lambda encoding: CloudNetwork(DGCNN(encoding.task.outputs, factored=True)), _cloud_parts),
     ),
 }
 """GIN of 5 layers of width 64; 300 boosted trees for each column or class; the other two as published."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sampleformer.bench.peers.network_training import NetworkTraining
 from sampleformer.data.source import Splits
 from sampleformer.training.recipe import Recipe
-from sampleformer.training.scores import selecting_score
+from sampleformer.training.selection import selecting_metric
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,4 @@ class BaselineSettings:
         Raises:
             InputError: if the task has no such score.
         """
-        return selecting_score(splits.encoding.task, self.recipe.training.selected_by)
+        return selecting_metric(splits.encoding.task, self.recipe.training.selected_by)

@@ -13,7 +13,6 @@ from sampleformer.data.source import Splits
 from sampleformer.errors import InputError, nearest
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.provenance import describe_run, now
-from sampleformer.training.scores import majority_share
 
 MACHINE = ("command", "seed", "versions", "git_revision", "machine", "threads", "started")
 """What is kept of how a run is described."""
@@ -59,9 +58,9 @@ def train_baselines(
         "data": recipe.data.model_dump(),
         **{key: about[key] for key in MACHINE},
         "finished": now(),
-        "task": encoding.task,
+        "task": encoding.task.name,
         "selected_by": selected_by,
-        "majority_share": majority_share(known_targets(splits.test)) if encoding.task == "classification" else None,
+        "majority_share": encoding.task.majority_share(known_targets(splits.test)),
         "samples": {part: len(getattr(splits, part)) for part in ("train", "valid", "test")},
         "batch_size": recipe.training.batch_size,
         "baselines": results,
@@ -70,9 +69,10 @@ def train_baselines(
 
 def _check(splits: Splits) -> None:
     """That each part has answers to learn from, one a sample."""
-    if splits.encoding.level != "set":
-        words = {"token": f"answers for each {splits.encoding.unit}", "pair": "answers for pairs"}
-        raise InputError(f"--baselines: found data with {words[splits.encoding.level]}, expected one answer a sample")
+    task = splits.encoding.task
+    if task.of_tokens:
+        asked = "pairs" if task.of_pairs else f"each {splits.encoding.unit}"
+        raise InputError(f"--baselines: found data with answers for {asked}, expected one answer a sample")
     for name in ("train", "valid", "test"):
         try:
             known_targets(getattr(splits, name))

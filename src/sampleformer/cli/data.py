@@ -79,7 +79,7 @@ def _source(options: argparse.Namespace) -> Source:
 
 def _summary_table(summary: Summary) -> Table:
     sizes = ", ".join(f"{name} {size}" for name, size in summary.inputs.items())
-    table = Table(title=f"{summary.task}, {sizes}", caption=_left_out(summary))
+    table = Table(title=f"{summary.task.name}, {sizes}", caption=_left_out(summary))
     table.add_column("")
     for name in summary.parts:
         table.add_column(name, justify="right")
@@ -90,12 +90,12 @@ def _summary_table(summary: Summary) -> Table:
     table.add_row("tokens, most", *(f"{part.longest:,}" for part in parts))
     table.add_row("empty", *(f"{part.empty:,}" for part in parts))
     labels = list(summary.parts["train"].counts)
-    kind = "class" if summary.task == "classification" else "label"
+    kind = summary.task.output_noun
     for label in labels[:LABELS_SHOWN]:
         table.add_row(f"{kind} {one_line(label, LONGEST_NAME)}", *(f"{part.counts.get(label, 0):,}" for part in parts))
     if len(labels) > LABELS_SHOWN:
         table.add_row(f"{len(labels) - LABELS_SHOWN} more", *("" for _ in parts))
-    if summary.task == "classification":
+    if summary.parts["train"].majority_share is not None:
         table.add_row("most frequent class", *(f"{part.majority_share or 0:.1%}" for part in parts))
     for name in summary.parts["train"].means:
         table.add_row(f"mean of {one_line(name, LONGEST_NAME)}", *(f"{part.means[name]:.4g}" for part in parts))

@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 from sampleformer.cli.parser import split_names
-from sampleformer.data.table_format import TableFormat
 from sampleformer.settings import validate
+from sampleformer.tables.format import TableFormat
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,6 @@ from sampleformer.data.point_cloud.published.modelnet import ModelNet10, ModelNe
 from sampleformer.data.point_cloud.published.s3dis import S3dis
 from sampleformer.data.point_cloud.published.scanobjectnn import ScanObjectNN
 from sampleformer.data.point_cloud.published.shapenet_part import ShapeNetPart
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
 from sampleformer.data.sequence.digits import Digits
@@ -32,6 +31,7 @@ from sampleformer.data.sequence.text import TextTable
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.registry import Registry
+from sampleformer.sample import Sample
 
 SOURCES: Registry[Source] = Registry(
     Source,  # type: ignore[type-abstract]

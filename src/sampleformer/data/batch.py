@@ -12,8 +12,8 @@ from sampleformer.tokens import Tokens
 class Batch:
     """Samples padded to one length.
 
-    An answer is for a sample; or, where ``answered`` is given, there are m answers to each, for its tokens (m = n) or
-    for pairs of them.
+    An answer is for a sample; or, where ``answered`` is given, there are m answers to each, for its tokens (m = n), for
+    some of them or for pairs of them.
 
     Args:
         tokens: raw tokens: codes ``(b, n)`` int64 or vectors ``(b, n, f)`` float32.
@@ -23,6 +23,7 @@ class Batch:
         ids: the name of each sample in its source.
         answered: ``(b, m)``, True where there is a token or a pair to answer for. None: an answer is for a sample.
         pairs: the two tokens of each pair asked about, ``(b, m, 2)`` int64. None: answers are not for pairs.
+        asked: the tokens asked about, ``(b, m)`` int64. None: all, if answers are for tokens.
     """
 
     tokens: Tokens
@@ -31,6 +32,7 @@ class Batch:
     ids: list[str]
     answered: Tensor | None = None
     pairs: Tensor | None = None
+    asked: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -48,6 +50,6 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on another device."""
-        names = ("tokens", "targets", "target_mask", "answered", "pairs")
+        names = ("tokens", "targets", "target_mask", "answered", "pairs", "asked")
         given = {name: value for name in names if (value := getattr(self, name)) is not None}
         return replace(self, **{name: value.to(device, non_blocking=non_blocking) for name, value in given.items()})

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.sample import Sample
 from sampleformer.edges import Edges
+from sampleformer.sample import LEVELS, Sample
 from sampleformer.tokens import Tokens
 
 _PER_TOKEN = ("coordinates", "normals", "encodings", "identifiers")
@@ -31,18 +31,23 @@ def collate(samples: Sequence[Sample]) -> Batch:
         _padded([sample.features for sample in samples], longest),
         _mask(lengths, longest),
         **vectors,
+        hidden=None if samples[0].hidden is None else _padded([sample.hidden for sample in samples], longest, np.bool_),
         edges=None if samples[0].ends is None else _edges(samples),
     )
-    level = samples[0].level
-    if level == "set":
-        targets, known, answered, pairs = *_stack_targets(samples), None, None
-    else:
-        rows = lengths if level == "token" else np.array([len(sample.pairs) for sample in samples])  # type: ignore[arg-type]
-        most = longest if level == "token" else max(1, int(rows.max()))
-        targets, known = _pad_targets(samples, most)
-        answered = torch.from_numpy(np.arange(most) < rows[:, None])
-        pairs = _padded([sample.pairs for sample in samples], most, np.int64) if level == "pair" else None
-    return Batch(tokens, targets, known, [sample.id for sample in samples], answered, pairs)
+    ids = [sample.id for sample in samples]
+    if samples[0].level == LEVELS[0]:
+        return Batch(tokens, *_stack_targets(samples), ids)
+    every_token = samples[0].pairs is None and samples[0].asked is None
+    rows = np.array([sample.rows for sample in samples])
+    most = longest if every_token else max(1, int(rows.max()))
+    targets, known = _pad_targets(samples, most)
+    answered = torch.from_numpy(np.arange(most) < rows[:, None])
+    asked = {
+        name: _padded([getattr(sample, name) for sample in samples], most, np.int64)
+        for name in ("pairs", "asked")
+        if getattr(samples[0], name) is not None
+    }
+    return Batch(tokens, targets, known, ids, answered, **asked)
 
 
 def _mask(lengths: np.ndarray, longest: int) -> Tensor | None:

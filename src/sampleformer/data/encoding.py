@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
 from sampleformer.data.row_names import row_ids, scene_ids
-from sampleformer.data.sample import LEVELS, Sample
 from sampleformer.data.samples import Samples, TargetRows
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
-from sampleformer.data.targets import Targets, targets_from_json
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.documents import read_json
-from sampleformer.errors import InputError, listed, nearest
+from sampleformer.errors import InputError, listed
 from sampleformer.files import write_text
 from sampleformer.reading import reading
+from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tasks import Task, task_from_json, task_to_json
 
 
 class Encoding:
@@ -29,58 +29,27 @@ class Encoding:
 
     Args:
         inputs: turns the input columns into tokens.
-        targets: turns the target columns into numbers.
+        task: turns the target columns into numbers, and outputs into predictions.
         id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
-        level: what a target is for: "set", "token" or "pair".
         format: how the tables of the training are written, and new ones if nothing else is said.
-
-    Raises:
-        ValueError: if the level is unknown.
     """
 
     def __init__(
         self,
         inputs: Inputs,
-        targets: Targets,
+        task: Task,
         id_column: str | None = None,
-        level: str = "set",
         format: TableFormat | None = None,
     ) -> None:
-        if level not in LEVELS:
-            raise ValueError(f"level is {level!r}; {nearest(level, LEVELS)}")
         self._inputs = inputs
-        self.targets = targets
+        self.task = task
         self.id_column = id_column
-        self.level = level
         self.format = format or TableFormat()
-
-    @property
-    def task(self) -> str:
-        """ "classification", "multilabel" or "regression"."""
-        return self.targets.task
-
-    @property
-    def scored_as(self) -> str:
-        """Which scores the answers have, see `training.scores.SCORES`."""
-        if self.targets.scored_as is not None:
-            return self.targets.scored_as
-        of_points = self.level == "token" and self.unit == "point"
-        return "segmentation" if of_points and self.task == "classification" else self.task
 
     @property
     def inputs(self) -> dict[str, Any]:
         """What the model's embedding must know: {"vocabulary": size}, {"features": number} and the like."""
         return self._inputs.model_inputs
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs that the model needs."""
-        return len(self.labels)
-
-    @property
-    def labels(self) -> list[str]:
-        """Class names, or names of the target columns: one for each output."""
-        return self.targets.labels
 
     @property
     def unit(self) -> str:
@@ -100,7 +69,7 @@ class Encoding:
     @property
     def words(self) -> str:
         """The labels in a few words."""
-        return listed(self.labels)
+        return listed(self.task.labels)
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         """The tokens of parsed values; wrong ones are reported."""
@@ -122,15 +91,20 @@ class Encoding:
             report: is told of wrong rows, which are left out. None: the first one is an error.
         """
         report = report or RowReport("data", lambda row: f"sample {ids[row]}")
-        numbers = None if targets is None else self.targets.encode(targets, report)
+        numbers = None if targets is None else self.task.encode(targets, report)
         encoded = self._inputs.encode(values, report)
-        samples = self.pack(encoded, numbers, ids)
+        unasked = TargetRows(None, encoded.offsets) if self.task.from_inputs else None
+        samples = self.pack(encoded, unasked if numbers is None else numbers, ids)
         return samples.subset(report.kept(len(ids))) if report.wrong else samples
 
     def pack(self, sets: TokenSets, targets: np.ndarray | TargetRows | None, ids: Sequence[str]) -> Samples:
-        """Samples of encoded inputs and targets, which the inputs prepare each time one is used."""
-        prepare = self._inputs.prepare if self._inputs.prepares else None
+        """Samples of encoded inputs and targets, which inputs and task prepare each time one is used."""
+        prepare = self._prepare if self._inputs.prepares or self.task.from_inputs else None
         return Samples(sets, targets, ids, prepare=prepare, size_of=self._inputs.size_of)
+
+    def _prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
+        prepared = self._inputs.prepare(sample, random, training=training)
+        return self.task.draw(prepared, random, training=training)
 
     def read(
         self,
@@ -192,22 +166,14 @@ class Encoding:
     def _samples_of(self, table: Table, report: RowReport, targets: bool) -> Samples:
         values = self._inputs.parse(table, report)
         ids = row_ids(table, self.id_column)
-        if self.level == "set":
-            return self.samples(values, self.targets.parse(table, report) if targets else None, ids, report)
+        if not self.task.of_tokens or self.task.from_inputs:
+            return self.samples(
+                values, self.task.parse(table, report) if targets and not self.task.from_inputs else None, ids, report
+            )
         sets = self._inputs.encode(values, report)
-        wanted = self.targets if targets else None
-        rows = self._inputs.target_rows(table, sets, self.level, wanted, report.on_error)
+        rows = self._inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
         names = scene_ids(table, self.id_column) if self.unit == "point" else ids
         return self.pack(sets, rows, names).subset(report.kept(len(ids)))
-
-    def predictions(self, outputs: np.ndarray) -> dict[str, list[Any]]:
-        """Columns for a predictions file from the model's raw outputs ``(b, outputs)``.
-
-        Returns:
-            Classification: ``prediction`` and ``probability_<label>`` for each class. Several labels:
-            ``probability_<column>``. Regression: each target column in its own unit.
-        """
-        return self.targets.predictions(np.asarray(outputs))
 
     def pieces(self, sample: Sample) -> list[str]:
         """What each token of a sample shows in an explanation.
@@ -220,9 +186,8 @@ class Encoding:
         """Writes the encoding as JSON."""
         content = {
             "inputs": {"kind": self._inputs.kind, **self._inputs.to_json()},
-            "targets": self.targets.to_json(),
+            "task": task_to_json(self.task),
             "id": self.id_column,
-            "level": self.level,
             "format": self.format.model_dump(exclude_none=True),
         }
         write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
@@ -238,8 +203,7 @@ class Encoding:
         with reading(path, "a saved encoding"):
             inputs = dict(content["inputs"])
             kind = Inputs.kinds[inputs.pop("kind")]
-            targets = targets_from_json(content["targets"])
+            task = task_from_json(content["task"])
             format = construct(TableFormat, content["format"], "format")
-            arguments = {"id_column": content["id"], "level": content["level"]}
             made = kind.from_json(inputs)
-            return construct(cls, arguments, str(path), inputs=made, targets=targets, format=format)
+            return construct(cls, {"id_column": content["id"]}, str(path), inputs=made, task=task, format=format)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
-from sampleformer.data.table import Table, table_pieces
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import Sample
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table, table_pieces
 
 if TYPE_CHECKING:
-    from sampleformer.data.targets import Targets
+    from sampleformer.tasks import Contents, Task
 
 
 class Inputs(ABC):
@@ -43,6 +43,11 @@ class Inputs(ABC):
         cls.kinds[kind] = cls
 
     @property
+    def contents(self) -> Contents | None:
+        """What tokens carry, for tasks that make their targets of it; None: nothing that could be asked for."""
+        return None
+
+    @property
     @abstractmethod
     def model_inputs(self) -> dict[str, Any]:
         """What the embedding must know: the vocabulary's size, the number of features and the like."""
@@ -63,21 +68,19 @@ class Inputs(ABC):
         """
         return table_pieces(path, on_error, format, rows)
 
-    def target_rows(
-        self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str
-    ) -> TargetRows:
-        """What is asked about the tokens or pairs of new samples, and the answers if they are known.
+    def target_rows(self, table: Table, sets: TokenSets, task: Task, on_error: str, *, known: bool) -> TargetRows:
+        """Tokens or pairs of new samples that are asked about, and their targets.
 
-        Only inputs that have answers for tokens or pairs say this.
+        Only inputs with targets for tokens or pairs have these.
 
         Args:
-            table: as `read` gave it.
-            sets: as `encode` made them of it.
-            level: "token" or "pair".
-            targets: turns the target columns into numbers. None: the answers are not wanted.
+            table: Table as `read` gave it.
+            sets: Token sets as `encode` made them of it.
+            task: Task of the targets.
             on_error: "stop" at the first wrong row, or "skip".
+            known: Whether the targets are in the table and wanted.
         """
-        raise NotImplementedError(f"{self.kind} has no answers for level {level!r}")
+        raise NotImplementedError(f"{self.kind} has no targets for each {task.level}")
 
     @abstractmethod
     def parse(self, table: Table, report: RowReport) -> np.ndarray:

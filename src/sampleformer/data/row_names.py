@@ -4,9 +4,9 @@ import math
 import re
 from typing import Any
 
-from sampleformer.data.column_values import as_float, value_words
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import as_float, value_words
 
 _OF_PANDAS = re.compile(r"unnamed: \d+|__index_level_\d+__")
 _INDEX = ("index", "level_0", "row", "row_id", "row_number", "rowid")

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from torch.utils.data import Dataset
 
-from sampleformer.data.sample import Sample
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import LEVELS, Sample
 
 
 class Prepare(Protocol):
@@ -33,7 +33,7 @@ class TargetRows:
         self.values = values
         self.offsets = np.asarray(offsets, dtype=np.int64)
         self.pairs = pairs
-        self.level = "token" if pairs is None else "pair"
+        self.level = LEVELS[1] if pairs is None else LEVELS[2]
 
     def arguments(self, row: int) -> dict[str, Any]:
         """Those of one sample, as arguments of `Sample`."""
@@ -109,7 +109,7 @@ class Samples(Dataset[Sample]):
     @property
     def level(self) -> str:
         """What the targets are for: see `sample.LEVELS`."""
-        return self._targets.level if isinstance(self._targets, TargetRows) else "set"
+        return self._targets.level if isinstance(self._targets, TargetRows) else LEVELS[0]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -131,7 +131,7 @@ class Samples(Dataset[Sample]):
         """
         if not isinstance(self._targets, TargetRows):
             return None if self._targets is None else self._targets[self._rows]
-        if self._targets.values is None or not len(self):
+        if not len(self) or self[0].target is None:
             return None
         return np.concatenate([sample.target for sample in map(self.__getitem__, range(len(self)))])
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.column_values import as_flag, label_text, value_words
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import as_flag, label_text, value_words
 
 _NAMES = {
     "train": "train",

@@ -7,6 +7,7 @@ import numpy as np
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Source
+from sampleformer.tasks import TargetSummary, Task
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Summary:
     """What a training would see of some data.
 
     Args:
-        task: "classification", "multilabel" or "regression".
+        task: what would be learnt.
         inputs: size of the vocabulary, or number of features of a token.
         parts: "train", "valid" and "test".
         skipped: wrong rows left out.
         truncated: texts cut at the maximum length.
     """
 
-    task: str
+    task: Task
     inputs: dict[str, int]
     parts: dict[str, PartSummary]
     skipped: int
@@ -66,24 +67,14 @@ def check(source: Source) -> Summary:
 def _describe(samples: Samples, encoding: Encoding) -> PartSummary:
     lengths = samples.lengths
     targets = samples.targets
-    counts: dict[str, int] = {}
-    means: dict[str, float] = {}
-    share = None
-    if targets is not None and encoding.task == "classification":
-        numbers = np.bincount(targets[targets >= 0], minlength=len(encoding.labels)).tolist()
-        counts = dict(zip(encoding.labels, numbers, strict=True))
-        share = max(numbers) / max(1, sum(numbers))
-    elif targets is not None and encoding.task == "multilabel":
-        counts = {label: int((targets[:, place] == 1).sum()) for place, label in enumerate(encoding.labels)}
-    elif targets is not None:
-        means = {name: float(np.nanmean(column)) for name, column in encoding.predictions(targets).items()}
+    found = TargetSummary() if targets is None else encoding.task.summarize(targets)
     return PartSummary(
         samples=len(samples),
         shortest=int(lengths.min()),
         median=float(np.median(lengths)),
         longest=int(lengths.max()),
         empty=int((lengths == 0).sum()),
-        counts=counts,
-        majority_share=share,
-        means=means,
+        counts=found.counts,
+        majority_share=None if targets is None else encoding.task.majority_share(targets),
+        means=found.means,
     )

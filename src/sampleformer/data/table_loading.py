@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sampleformer.data.encoding import Encoding
-from sampleformer.data.report import RowReport
 from sampleformer.data.row_names import id_column, names_rows, row_ids
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, strata_of
 from sampleformer.data.split_columns import rows_of_splits
-from sampleformer.data.table import SUFFIXES, Table
-from sampleformer.data.tasks import infer_task, learn_targets, parse_targets
-from sampleformer.errors import InputError, listed, shown
+from sampleformer.errors import InputError, listed
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import SUFFIXES, Table
+from sampleformer.tasks import infer_task
+from sampleformer.tasks.task import check_level
 
 if TYPE_CHECKING:
     from sampleformer.data.table_source import TableSource
@@ -65,6 +66,7 @@ class TableLoading:
                 raise InputError(f"{table.path}: column {name!r} is both input and label, expected different columns")
         self.id = id_column(table, source.id)
         self.task, self.reason = (source.task, "") if source.task else infer_task(table, source.labels)
+        check_level(self.task, "sample")
         self.skipped = 0
         self.truncated = 0
 
@@ -90,10 +92,13 @@ class TableLoading:
         for name, rows in parts.items():
             if len(rows) == 0:
                 raise InputError(f"{rows.table.path}: found no rows for {name}, expected at least one")
-        targets = learn_targets(self.task, self.source.labels, parts["train"].targets, self.table.path)
+        learnt = None
+        if not self.task.from_inputs:
+            learnt = self.task.learn(self.source.labels, parts["train"].targets, self.table.path)
         parts = {name: self._limited(rows) for name, rows in parts.items()}
         inputs = self.source.learn_inputs(self.columns, parts["train"].inputs)
-        encoding = Encoding(inputs, targets, self.source.id, format=self.source.table_format)
+        task = learnt or self.task.of_inputs(inputs.contents, inputs.kind)
+        encoding = Encoding(inputs, task, self.source.id, format=self.source.table_format)
         samples = {name: self._encode(rows, encoding) for name, rows in parts.items()}
         for name, part in samples.items():
             if len(part) == 0:
@@ -115,13 +120,14 @@ class TableLoading:
         sizes = ", ".join(f"{len(part)} {name}" for name, part in samples.items())
         if self.columns and set(self.columns) <= self.table.columns.keys():  # graphs say it themselves
             logger.info("%s: %s", self.table.path, self._column_words())
-        logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task, how, encoding.words, sizes)
+        logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task.name, how, encoding.words, sizes)
 
     def _parse(self, table: Table) -> _Rows:
         """The rows that are not wrong."""
         report = RowReport(table.path, table.place, self.source.on_error)
         inputs = self.source.parse_inputs(table, self.columns, report)
-        targets = parse_targets(self.task, table, self.source.labels, report)
+        targets = self.task.parse_columns(table, self.source.labels, report)
+        self.task.check_values(targets, self.source.labels, report)
         self._count(report)
         self.skipped += table.unreadable
         return _Rows(table, np.arange(len(table)), inputs, targets).take(report.kept(len(table)))
@@ -173,17 +179,10 @@ class TableLoading:
         return files, columns
 
     def _without_single_rows(self, rows: _Rows) -> _Rows:
-        """Reports classes of a single row, which cannot be split."""
-        if self.task != "classification":
-            return rows
+        """Reports rows that cannot be split, such as the only one of a class."""
         report = RowReport(rows.table.path, rows.place, self.source.on_error)
-        labels, first, number = np.unique(rows.targets.astype(str), return_index=True, return_counts=True)
-        for label, row in zip(labels[number == 1], first[number == 1], strict=True):
-            report.add(
-                int(row),
-                f"column {self.source.labels[0]!r}: label {shown(str(label))} occurs once, expected at least 2 rows of "
-                "each class to split off a tenth (or give valid and test as files or columns)",
-            )
+        for row, reason in self.task.unsplittable(rows.targets, self.source.labels).items():
+            report.add(row, reason)
         self._count(report)
         return rows.take(report.kept(len(rows)))
 
@@ -196,6 +195,7 @@ class TableLoading:
     def _encode(self, rows: _Rows, encoding: Encoding) -> Samples:
         report = RowReport(rows.table.path, rows.place, self.source.on_error)
         ids = row_ids(rows.table, self.source.id)
-        samples = encoding.samples(rows.inputs, rows.targets, [ids[row] for row in rows.index], report)
+        targets = None if self.task.from_inputs else rows.targets
+        samples = encoding.samples(rows.inputs, targets, [ids[row] for row in rows.index], report)
         self._count(report)
         return samples

@@ -10,14 +10,15 @@ from typing import ClassVar
 import numpy as np
 
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.split import split_tenths, strata_of
-from sampleformer.data.table import Table, read_table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table, read_table
+from sampleformer.tasks import TASKS
 
 
 class TableSource(Source):
@@ -25,10 +26,10 @@ class TableSource(Source):
 
     Args:
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
-        label: target column, or several.
+        label: target column, or several. None: none, for a task that makes its targets from the inputs.
         valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
         test: the same for the test.
-        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
         id: column that names the rows. None: a column named "id" if there is one, else row numbers.
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.
@@ -42,7 +43,7 @@ class TableSource(Source):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        label: str | list[str],
+        label: str | list[str] | None,
         *,
         valid: str | None,
         test: str | None,
@@ -54,16 +55,19 @@ class TableSource(Source):
         format: TableFormat | None = None,
     ) -> None:
         self.path = path
-        self.labels = [label] if isinstance(label, str) else list(label)
+        self.labels = [label] if isinstance(label, str) else list(label or [])
         self.valid = valid
         self.test = test
-        self.task = task
+        self.task = None if task is None else TASKS.resolve(task, "task")
         self.id = id
         self.limit = limit
         self.seed = seed
         self.on_error = on_error
         self.table_format = format or TableFormat()
-        if not self.labels or len(set(self.labels)) < len(self.labels):
+        from_inputs = self.task is not None and self.task.from_inputs
+        if from_inputs and self.labels:
+            raise InputError(f"label: found {self.labels}, expected none: the task {task!r} makes its targets itself")
+        if not (self.labels or from_inputs) or len(set(self.labels)) < len(self.labels):
             raise InputError(f"label: found {self.labels}, expected the name of a column, or different names")
         if limit is not None and limit < 1:
             raise InputError(f"limit: found {limit}, expected at least 1 row")

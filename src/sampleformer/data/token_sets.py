@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.sample import Sample
+from sampleformer.sample import Sample
 
 _OF_TOKENS = ("features", "coordinates", "normals", "encodings", "index", "names")
 _OF_EDGES = ("ends", "edge_features")

@@ -9,13 +9,12 @@ import torch
 from jaxtyping import Float, Int
 
 from sampleformer.data.collate import collate
-from sampleformer.data.sample import Sample
 from sampleformer.explain.choices import Choices
-from sampleformer.explain.outcome import Outcome
+from sampleformer.explain.outcome import Outcome, outcome_of
 from sampleformer.explain.token_outcomes import TokenOutcomes
 from sampleformer.heads import AttentionPooling
-from sampleformer.training.answers import Answers
-from sampleformer.training.segmentation_scores import restricted
+from sampleformer.sample import Sample
+from sampleformer.tasks import Predictions, Task
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
@@ -69,10 +68,10 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
     model.eval()
     batch = collate([sample])
     tokens = batch.tokens
-    encoded, selections = model.encoder(model.embed(tokens), return_selections=True)
+    encoded, selections = model.encoder(model.embedded(tokens), return_selections=True)
     pooling = getattr(model.head, "pooling", None)
     weights = pooling.weights(encoded)[0].float().numpy() if isinstance(pooling, AttentionPooling) else None
-    answers = model.head(encoded) if batch.pairs is None else model.head(encoded, batch.pairs)
+    answers = model.answers(encoded, tokens.length, batch.pairs, batch.asked)
     outcome = _outcome(encoding, sample, answers.float().numpy())
     length = len(sample) + (encoded.length - tokens.length)  # an embedding may add tokens: the edges of a graph
     choices = Choices.from_selections(selections, length, encoded.length)
@@ -105,43 +104,23 @@ def _directions_joined(choices: Choices, weights: np.ndarray | None, nodes: int)
 
 def _outcome(encoding: "Encoding", sample: Sample, answers: np.ndarray) -> Outcome | TokenOutcomes:
     """What the answers ``(1, o)`` say of a sample, or those ``(1, m, o)`` of its tokens or pairs."""
-    if sample.level == "set":
-        return _one_outcome(encoding, answers, sample.target)
+    task = encoding.task
+    if not task.of_tokens:
+        return outcome_of(task, answers, sample.target)
     names = (sample.places if sample.names is None else sample.names).astype(str)
+    names = names if sample.asked is None else names[sample.asked]
     shown = names.tolist() if sample.pairs is None else [f"{names[a]}–{names[b]}" for a, b in sample.pairs]
     targets = [None] * len(shown) if sample.target is None else list(sample.target)
     outcomes = [
-        _one_outcome(encoding, answer[None], target)
-        for answer, target in zip(_as_predicted(encoding, sample, answers[0, : len(shown)]), targets, strict=True)
+        outcome_of(task, answer[None], target)
+        for answer, target in zip(_as_predicted(task, sample, answers[0, : len(shown)]), targets, strict=True)
     ]
     return TokenOutcomes(encoding.unit if sample.pairs is None else "pair", shown, outcomes)
 
 
-def _as_predicted(encoding: "Encoding", sample: Sample, outputs: np.ndarray) -> np.ndarray:
+def _as_predicted(task: Task, sample: Sample, outputs: np.ndarray) -> np.ndarray:
     """Outputs for tokens as predictions are written: a shape has parts of its own category alone."""
-    answers = Answers(outputs, sample.target, [sample.id], np.zeros(len(outputs), dtype=np.int64))
-    return restricted(encoding, answers).outputs
-
-
-def _one_outcome(encoding: "Encoding", answer: np.ndarray, target: np.ndarray | None) -> Outcome:
-    return Outcome.from_columns(encoding.task, encoding.labels, encoding.predictions(answer), _truth(encoding, target))
-
-
-def _truth(encoding: "Encoding", known: np.ndarray | None) -> list[float | None] | None:
-    """The target as `Outcome` reads it: 1 or 0 per label, or values in the target's unit."""
-    if known is None:
-        return None
-    target = np.atleast_1d(np.asarray(known))
-    if encoding.task == "classification":
-        if target[0] < 0:
-            return None
-        return [float(index == int(target[0])) for index in range(len(encoding.labels))]
-    if encoding.task == "multilabel":
-        return [None if np.isnan(value) else float(value) for value in target]
-    # Targets are kept in standardised units; the encoding turns outputs, and so targets, back.
-    columns = encoding.predictions(target.astype(np.float32)[None])
-    values = [float(columns[label][0]) for label in encoding.labels]
-    return [None if np.isnan(value) else value for value in values]
+    return task.restrict(Predictions(outputs, sample.target, [sample.id], np.zeros(len(outputs), np.int64))).outputs
 
 
 def _values(sample: Sample) -> np.ndarray | None:

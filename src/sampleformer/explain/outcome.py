@@ -1,23 +1,28 @@
-"""What the model predicted for one sample, beside the truth."""
+"""Prediction and truth of one sample, or of a token of it."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
+import torch
 
 from sampleformer.explain.html import escape, number, percent, table
+from sampleformer.tasks import Classification, MaskedCodes, MultiLabel, Task
 
 _LABELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One label or target column of the outcome.
+    """One output of the model.
 
     Args:
-        name: the class, or the target column.
-        predicted: probability of the label, or the value in the target's unit.
-        truth: whether the label is true, or the true value; None: not known.
+        name: Class, or target column.
+        predicted: Probability of the label, or value in the target's unit.
+        truth: 1 or 0 for a label, or the true value; None: not known.
     """
 
     name: str
@@ -27,74 +32,34 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Prediction and truth of one sample.
+    """Predicted and true values of one sample.
 
     Args:
-        task: classification, multilabel or regression.
-        answers: one a class (classification) or target column.
+        answers: One for each output.
     """
 
-    task: str
     answers: Sequence[Answer]
-
-    @classmethod
-    def from_columns(
-        cls, task: str, labels: Sequence[str], columns: Mapping[str, list], truth: Sequence[float | None] | None
-    ) -> "Outcome":
-        """Reads one row of `Encoding.predictions`.
-
-        Args:
-            task: of the encoding.
-            labels: class names, or target columns.
-            columns: the prediction columns of one row.
-            truth: per label: 1 or 0, or the value in the target's unit. None: not known.
-        """
-        name = "{}" if task == "regression" else "probability_{}"
-        known = truth if truth is not None else [None] * len(labels)
-        return cls(
-            task,
-            [
-                Answer(str(label), float(columns[name.format(label)][0]), None if true is None else float(true))
-                for label, true in zip(labels, known, strict=True)
-            ],
-        )
 
     @property
     def headline(self) -> str:
         """The prediction in a few words."""
-        if self.task == "classification":
-            best = self._best()
-            return f"{best.name} ({percent(best.predicted)})"
-        if self.task == "multilabel":
-            return ", ".join(answer.name for answer in self.answers if answer.predicted >= 0.5) or "no label"
         return ", ".join(f"{answer.name} = {number(answer.predicted)}" for answer in self.answers)
 
     @property
     def scores(self) -> str:
         """The prediction in a few words, with the probability of each label where there may be several."""
-        if self.task != "multilabel":
-            return self.headline
-        return ", ".join(f"{answer.name} {percent(answer.predicted)}" for answer in self.answers)
+        return self.headline
 
     @property
     def truth(self) -> str | None:
         """The truth in a few words; None: not known."""
-        known = [answer for answer in self.answers if answer.truth is not None]
-        if not known:
-            return None
-        if self.task == "regression":
-            return ", ".join(f"{answer.name} = {number(answer.truth)}" for answer in known)
-        return ", ".join(answer.name for answer in known if answer.truth) or "no label"
+        known = [f"{answer.name} = {number(answer.truth)}" for answer in self.answers if answer.truth is not None]
+        return ", ".join(known) or None
 
     @property
     def right(self) -> bool | None:
         """Whether the predicted class is the true one; None: not known, or there is no right and wrong."""
-        if self.task != "classification" or self.truth is None:
-            return None
-        return bool(self._best().truth)
-
-    def _best(self) -> Answer:
-        return self.answers[int(np.argmax([answer.predicted for answer in self.answers]))]
+        return None
 
     def line(self) -> str:
         """Prediction and truth as a line of HTML."""
@@ -103,9 +68,28 @@ class Outcome:
         return f"<p class='outcome'>Predicted: <b>{escape(self.headline)}</b>{truth}{verdict}</p>\n"
 
     def probabilities(self) -> str:
-        """The most probable labels as an HTML table; nothing for a regression."""
-        if self.task == "regression":
-            return ""
+        """The most probable labels as an HTML table; nothing for values."""
+        return ""
+
+
+class LabelsOutcome(Outcome):
+    """Probability and truth of each of several labels."""
+
+    @property
+    def headline(self) -> str:
+        return ", ".join(answer.name for answer in self.answers if answer.predicted >= 0.5) or "no label"
+
+    @property
+    def scores(self) -> str:
+        return ", ".join(f"{answer.name} {percent(answer.predicted)}" for answer in self.answers)
+
+    @property
+    def truth(self) -> str | None:
+        if all(answer.truth is None for answer in self.answers):
+            return None
+        return ", ".join(answer.name for answer in self.answers if answer.truth) or "no label"
+
+    def probabilities(self) -> str:
         shown = sorted(self.answers, key=lambda answer: -answer.predicted)
         kept = shown[:_LABELS_SHOWN] + [answer for answer in shown[_LABELS_SHOWN:] if answer.truth]
         rows = [
@@ -119,6 +103,65 @@ class Outcome:
         rest = len(shown) - len(kept)
         note = f"<p class='note'>{rest} less probable left out.</p>" if rest else ""
         return f"<div>{table(['label', 'probability', ''], rows, kind='bars')}{note}</div>\n"
+
+
+class ClassOutcome(LabelsOutcome):
+    """Probability of each class, of which one is true."""
+
+    @property
+    def headline(self) -> str:
+        best = self._best()
+        return f"{best.name} ({percent(best.predicted)})"
+
+    @property
+    def scores(self) -> str:
+        return self.headline
+
+    @property
+    def right(self) -> bool | None:
+        return None if self.truth is None else bool(self._best().truth)
+
+    def _best(self) -> Answer:
+        return self.answers[int(np.argmax([answer.predicted for answer in self.answers]))]
+
+
+@singledispatch
+def outcome_of(task: Task, outputs: np.ndarray, target: np.ndarray | None) -> Outcome:
+    """What the raw outputs ``(1, o)`` of a task say, beside the encoded target ``()`` or ``(o,)``; None: not known."""
+    predicted = [float(column[0]) for column in task.decode(outputs).values()]
+    if target is None:
+        return Outcome(_answers(task, predicted, None))
+    columns = task.decode_targets(np.atleast_1d(np.asarray(target))[None])
+    return Outcome(_answers(task, predicted, [None if v[0] == "" else float(v[0]) for v in columns.values()]))
+
+
+@outcome_of.register
+def _(task: MultiLabel, outputs: np.ndarray, target: np.ndarray | None) -> LabelsOutcome:
+    truth = None if target is None else [None if np.isnan(value) else float(value) for value in np.atleast_1d(target)]
+    return LabelsOutcome(_answers(task, task.activation(outputs)[0].tolist(), truth))
+
+
+@outcome_of.register
+def _(task: Classification, outputs: np.ndarray, target: np.ndarray | None) -> ClassOutcome:
+    known = target is not None and int(target) >= 0
+    truth = [float(number == int(target)) for number in range(task.outputs)] if known else None  # type: ignore[arg-type]
+    return ClassOutcome(_answers(task, task.activation(outputs)[0].tolist(), truth))
+
+
+@outcome_of.register
+def _(task: MaskedCodes, outputs: np.ndarray, target: np.ndarray | None) -> ClassOutcome:
+    codes, probabilities = task.best(task.condense(torch.from_numpy(outputs)).numpy())
+    names = [task.labels[code] for code in codes[0].tolist()]
+    if target is None:
+        return ClassOutcome([Answer(name, value, None) for name, value in zip(names, probabilities[0], strict=True)])
+    true = task.labels[int(target)]
+    found = [Answer(name, float(p), float(name == true)) for name, p in zip(names, probabilities[0], strict=True)]
+    return ClassOutcome(found if true in names else [*found, Answer(true, 0.0, 1.0)])
+
+
+def _answers(task: Task, predicted: Sequence[float], truth: Sequence[float | None] | None) -> list[Answer]:
+    known = [None] * len(predicted) if truth is None else truth
+    return [Answer(*each) for each in zip(map(str, task.labels), predicted, known, strict=True)]
 
 
 def bar(share: float) -> str:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 from sampleformer.explain.explanation import explain
 from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import escape, page
 from sampleformer.files import check_output, write_text
+from sampleformer.tables.format import TableFormat
 from sampleformer.training.run_folder import RunFolder
 
 

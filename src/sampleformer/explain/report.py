@@ -10,7 +10,7 @@ from sampleformer.explain.curves import Metrics, Score, curves
 from sampleformer.explain.explanation import explain
 from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import count, escape, number, page, percent, table
-from sampleformer.explain.predictions_table import PredictionsTable
+from sampleformer.explain.predictions_table import PredictionsTable, read_predictions
 from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
 from sampleformer.registry import is_trusted, trusted_code
@@ -54,7 +54,7 @@ def write_report(
     if results is None:
         raise InputError(f"{folder.results}: no such file; the training is not finished, go on with --resume")
     encoding = folder.read_encoding()
-    predictions = PredictionsTable.read(folder.test_predictions, encoding.task, encoding.labels)
+    predictions = read_predictions(folder.test_predictions, encoding.task)
     shown = main_score(results)
     score = Score(f"valid_{shown}", _name(shown), results["best"]["step"], _majority(results))
     with trusted_code(trust_code):
@@ -65,7 +65,7 @@ def write_report(
         _headline(results),
         f"<h2>Results</h2>\n{_results(results)}",
         f"<h2>Learning curves</h2>\n{curves(Metrics.read(folder.metrics), score, folder.path / 'curves.png')}",
-        f"<h2>{escape(predictions.title())} (test, best weights)</h2>\n{predictions.html()}",
+        f"<h2>{escape(predictions.title)} (test, best weights)</h2>\n{predictions.html()}" if predictions.title else "",
         f"<h2>What the heads chose</h2>\n{choices}",
         f"<h2>How to get this again</h2>\n{provenance(folder, recipe, run)}",
     ]
@@ -118,11 +118,11 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
         samples = load_again(run_folder, recipe).test if test is None else test
     except InputError as error:
         return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
-    whole = samples.level == "set"
+    model, encoding = run_folder.read_trained(trust_code=is_trusted())
+    whole = not encoding.task.of_tokens
     known = samples.ids if whole else list(dict.fromkeys(samples.ids))  # a scene may be in several samples
     if known != (list(predictions.ids) if whole else list(dict.fromkeys(predictions.ids))):
         return "<p>The data has changed since the training, so no samples are shown.</p>\n"
-    model, encoding = run_folder.read_trained(trust_code=is_trusted())
     rows = predictions.to_show(_SAMPLES)
     places = rows if whole else list(dict.fromkeys(samples.ids.index(predictions.ids[row]) for row in rows))
     shown = [explain(model, encoding, samples[place]) for place in places]

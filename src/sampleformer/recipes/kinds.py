@@ -9,8 +9,8 @@ from typing import Any
 from sampleformer.data.graph.graph_reading import holds_graphs
 from sampleformer.data.point_cloud.array_rows import holds_cloud_arrays
 from sampleformer.data.point_cloud.cloud_folders import FOLDER, holds_clouds
-from sampleformer.data.table import SUFFIXES as TABLES
 from sampleformer.errors import InputError
+from sampleformer.tables.table import SUFFIXES as TABLES
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,17 @@ from sampleformer.allocator import return_freed_memory
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.progress import announced, progress_bar
 from sampleformer.data.samples import Samples
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
 from sampleformer.files import check_output, write_csv
 from sampleformer.registry import trusted_code
-from sampleformer.training.answers import Answers
+from sampleformer.tables.format import TableFormat
+from sampleformer.tasks import Predictions
 from sampleformer.training.data_record import load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import checked_targets, model_outputs
+from sampleformer.training.predictions import predictions_of
 from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.training.scores import majority_share, score
-from sampleformer.training.segmentation_scores import restricted
 
 ROWS_AT_ONCE = 1024
 """Rows of a table that are read, answered and written at once."""
@@ -74,31 +73,31 @@ def evaluate(
     else:
         pieces = encoding.read_pieces(path, targets=True, on_error=on_error, format=format, rows=ROWS_AT_ONCE)
     count, targets, found = 0, [], []
-    for samples, answers in _answered(model, encoding, pieces, recipe.training.max_tokens, "evaluating"):
+    for samples, predictions in _predicted(model, encoding, pieces, recipe.training.max_tokens, "evaluating"):
         count += len(samples)
-        if samples.targets is not None:
-            targets.append(samples.targets)
-        found.append(answers)
+        if (found_targets := samples.targets) is not None:
+            targets.append(found_targets)
+        found.append(predictions)
     known = checked_targets(np.concatenate(targets) if targets else None)
     return {
-        "task": encoding.task,
+        "task": encoding.task.name,
         "samples": count,
-        "scores": score(encoding, Answers.joined(found)),
-        "majority_share": majority_share(known) if encoding.task == "classification" else None,
+        "scores": encoding.task.score(Predictions.joined(found)),
+        "majority_share": encoding.task.majority_share(known),
     }
 
 
-def _answered(
+def _predicted(
     model: nn.Module, encoding: Encoding, pieces: Iterator[Samples], max_tokens: int, description: str
-) -> Iterator[tuple[Samples, Answers]]:
-    """Samples and the model's answers to them, piece by piece."""
+) -> Iterator[tuple[Samples, Predictions]]:
+    """Samples and the model's predictions for them, piece by piece."""
     done = 0
     with announced("reading the data"):
         first = next(pieces)
     with progress_bar(description, None) as show:
         for number, samples in enumerate(chain([first], pieces), start=1):
-            outputs = model_outputs(model, samples, max_tokens, partial(_add, show, done))
-            yield samples, Answers.of(samples, outputs, encoding.task)
+            outputs = model_outputs(model, samples, encoding.task, max_tokens, partial(_add, show, done))
+            yield samples, predictions_of(samples, outputs, encoding.task)
             done += len(samples)
             if number % _PIECES_KEPT == 0:  # chunks of many shapes leave holes between what is in use
                 return_freed_memory()
@@ -152,11 +151,11 @@ def predict(
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
     pieces = encoding.read_pieces(path, targets=False, on_error=on_error, format=format, rows=ROWS_AT_ONCE)
-    answered = _answered(model, encoding, pieces, recipe.training.max_tokens, "predicting")
-    return write_predictions(output, encoding, (answers for _, answers in answered), targets=False)
+    predicted = _predicted(model, encoding, pieces, recipe.training.max_tokens, "predicting")
+    return write_predictions(output, encoding, (predictions for _, predictions in predicted), targets=False)
 
 
-def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Answers], *, targets: bool = True) -> int:
+def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Predictions], *, targets: bool = True) -> int:
     """Writes predictions as CSV: what each row is for, targets, predictions.
 
     What a row is for is the ``id`` of a sample; for a token of it also a column ``node`` or ``point``; for a pair of
@@ -165,14 +164,14 @@ def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Answers],
     Args:
         path: of the file.
         encoding: of the data.
-        pieces: answers of the model, one after the other; only one of them is in memory. At least one.
+        pieces: predictions of the model, one after the other; only one of them is in memory. At least one.
         targets: with a column ``target`` (the true class), or a column ``target_<name>`` for each label column, empty
             where it is not known.
 
     Returns:
         Number of rows.
     """
-    tables = (_columns(encoding, answers, targets) for answers in pieces)
+    tables = (_columns(encoding, predictions, targets) for predictions in pieces)
     first = next(tables)
     count = 0
 
@@ -187,13 +186,14 @@ def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Answers],
     return count
 
 
-def _columns(encoding: Encoding, answers: Answers, targets: bool) -> dict[str, list[Any]]:
-    answers = restricted(encoding, answers)
-    columns: dict[str, list[Any]] = {"id": [answers.ids[number] for number in answers.sample.tolist()]}
-    columns |= _token_columns(encoding.unit, answers.tokens)
-    if targets and answers.targets is not None:
-        columns |= _target_columns(encoding, answers.targets)
-    return columns | encoding.predictions(answers.outputs)
+def _columns(encoding: Encoding, predictions: Predictions, targets: bool) -> dict[str, list[Any]]:
+    task = encoding.task
+    predictions = task.restrict(predictions)
+    columns: dict[str, list[Any]] = {"id": [predictions.ids[number] for number in predictions.sample.tolist()]}
+    columns |= _token_columns(encoding.unit, predictions.tokens)
+    if predictions.targets is not None and (targets or task.from_inputs):
+        columns |= task.decode_targets(predictions.targets)
+    return columns | task.decode(predictions.outputs)
 
 
 def _token_columns(unit: str, tokens: np.ndarray | None) -> dict[str, list[Any]]:
@@ -202,13 +202,3 @@ def _token_columns(unit: str, tokens: np.ndarray | None) -> dict[str, list[Any]]
     if tokens.ndim == 1:
         return {unit: tokens.tolist()}
     return {f"{unit}_{place + 1}": tokens[:, place].tolist() for place in range(2)}
-
-
-def _target_columns(encoding: Encoding, targets: np.ndarray) -> dict[str, list[Any]]:
-    if encoding.task == "classification":
-        return {"target": [encoding.labels[number] if number >= 0 else "" for number in targets.tolist()]}
-    if encoding.task == "multilabel":
-        values = {name: targets[:, place].tolist() for place, name in enumerate(encoding.labels)}
-    else:
-        values = encoding.predictions(targets)
-    return {f"target_{name}": ["" if np.isnan(v) else v for v in values[name]] for name in encoding.labels}

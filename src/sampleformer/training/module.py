@@ -13,8 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
 from sampleformer.model import TokenModel
-from sampleformer.training.answers import Answers
-from sampleformer.training.objective import make_objective
+from sampleformer.training.loss import make_loss
 from sampleformer.training.optimization import make_optimizer, rate_factor
 from sampleformer.training.outputs import (
     answer_model,
@@ -24,7 +23,8 @@ from sampleformer.training.outputs import (
     known_targets,
     rows_by_sample,
 )
-from sampleformer.training.scores import score, selecting_score
+from sampleformer.training.predictions import predictions_of
+from sampleformer.training.selection import selecting_metric
 from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.step_loss import StepLoss
 
@@ -42,21 +42,14 @@ class TrainingModule(LightningModule):
     def __init__(self, model: TokenModel, splits: Splits, settings: TrainingSettings, batches_per_pass: int) -> None:
         super().__init__()
         self.model = model
-        encoding = splits.encoding
-        self.task = encoding.task
-        self.selected_by = selecting_score(encoding.scored_as, settings.selected_by, encoding.outputs)
+        self.task = splits.encoding.task
+        self.selected_by = selecting_metric(self.task, settings.selected_by)
         self.batches_per_pass = batches_per_pass
         self.valid_scores: dict[str, float] = {}
         self._splits = splits
         self._settings = settings
-        self._objective = make_objective(
-            self.task,
-            known_targets(splits.train),
-            encoding.outputs,
-            class_weights=settings.class_weights,
-            regression_loss=settings.regression_loss,
-        )
-        self.step_loss = StepLoss(settings, model, self._objective)
+        self._loss = make_loss(self.task, settings.loss, known_targets(splits.train))
+        self.step_loss = StepLoss(settings, model, self._loss)
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
         self._weights: list[Tensor] = []
@@ -91,17 +84,17 @@ class TrainingModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keeps the outputs of one batch."""
         outputs = answer_model(self.model, batch)
-        self._answers.append(rows_by_sample(outputs, batch))
+        self._answers.append(rows_by_sample(outputs, batch, self.task))
         rows = batch.rows(at_least_float32(outputs))
-        self._losses.append(self._objective.losses(rows, *batch.target_rows).sum())
-        self._weights.append(self._objective.weights(*batch.target_rows).sum())
+        self._losses.append(self._loss.losses(rows, *batch.target_rows).sum())
+        self._weights.append(self._loss.weights(*batch.target_rows).sum())
 
     def on_validation_epoch_end(self) -> None:
         """Scores all outputs of the check."""
         valid = self._splits.valid
         outputs = in_order(self._answers, evaluation_batches(valid, self._settings.max_tokens))
         self.valid_scores = {"loss": float(torch.stack(self._losses).sum() / torch.stack(self._weights).sum())}
-        self.valid_scores |= score(self._splits.encoding, Answers.of(valid, outputs, self.task))
+        self.valid_scores |= self.task.score(predictions_of(valid, outputs, self.task))
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, whose learning rate changes with every step."""

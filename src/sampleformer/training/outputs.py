@@ -13,6 +13,7 @@ from sampleformer.data.collate import collate
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
+from sampleformer.tasks import Task, is_known
 
 
 def evaluation_batches(samples: Samples, max_tokens: int) -> list[list[int]]:
@@ -39,18 +40,15 @@ def checked_targets(targets: np.ndarray | None) -> np.ndarray:
     Raises:
         InputError: if there are none.
     """
-    if targets is None or not _known(targets).any():
+    if targets is None or not is_known(targets).any():
         raise InputError("found no rows with a known target, expected at least 1")
     return targets
 
 
-def _known(targets: np.ndarray) -> np.ndarray:
-    return ~np.isnan(targets) if np.issubdtype(targets.dtype, np.floating) else targets >= 0
-
-
 def answer_model(model: nn.Module, batch: Batch) -> Tensor:
     """A model's answers to a batch: ``(b, o)``, or ``(b, m, o)`` for tokens or pairs."""
-    return model(batch.tokens) if batch.pairs is None else model(batch.tokens, pairs=batch.pairs)
+    questions = {"pairs": batch.pairs, "asked": batch.asked}
+    return model(batch.tokens, **{name: value for name, value in questions.items() if value is not None})
 
 
 def at_least_float32(outputs: Tensor) -> Tensor:
@@ -58,13 +56,12 @@ def at_least_float32(outputs: Tensor) -> Tensor:
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
-def rows_by_sample(outputs: Tensor, batch: Batch) -> list[np.ndarray]:
-    """The answers to each sample of a batch, ``(rows, o)`` float32: one, or one for each of its tokens or pairs."""
-    values = outputs.detach().float().cpu()
+def rows_by_sample(outputs: Tensor, batch: Batch, task: Task) -> list[np.ndarray]:
+    """The outputs for each sample of a batch as the task keeps them, ``(rows, c)`` float32."""
+    values = task.condense(batch.rows(outputs.detach())).float().cpu()
     if batch.answered is None:
         return list(values[:, None].numpy())
-    counts = batch.answered.sum(1).tolist()
-    return [part.numpy() for part in values[batch.answered.cpu()].split(counts)]
+    return [part.numpy() for part in values.split(batch.answered.sum(1).tolist())]
 
 
 def in_order(answers: Sequence[Sequence[np.ndarray]], batches: Sequence[Sequence[int]]) -> np.ndarray:
@@ -83,18 +80,23 @@ def in_order(answers: Sequence[Sequence[np.ndarray]], batches: Sequence[Sequence
 
 @torch.inference_mode()
 def model_outputs(
-    model: nn.Module, samples: Samples, max_tokens: int, progress: str | Callable[[int], None] = "evaluating"
+    model: nn.Module,
+    samples: Samples,
+    task: Task,
+    max_tokens: int,
+    progress: str | Callable[[int], None] = "evaluating",
 ) -> np.ndarray:
     """Raw outputs for every sample, without noise or dropout.
 
     Args:
         model: put into evaluation mode; it stays on its device.
         samples: of the data.
+        task: of the outputs.
         max_tokens: padded tokens at a time, see `TrainingSettings`.
         progress: words of a progress bar, or what is given the number of samples done.
 
     Returns:
-        shape ``(rows, o)``, float32, in the order of the samples and their tokens or pairs.
+        shape ``(rows, c)``, float32, in the order of the samples and their tokens or pairs, see `Task.condense`.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -104,7 +106,7 @@ def model_outputs(
     with progress_bar(progress, len(samples)) if isinstance(progress, str) else nullcontext(progress) as show:
         for rows in batches:
             batch = collate([samples[row] for row in rows]).to(device)
-            answers.append(rows_by_sample(answer_model(model, batch), batch))
+            answers.append(rows_by_sample(answer_model(model, batch), batch, task))
             done += len(rows)
             show(done)
     return in_order(answers, batches)

@@ -25,18 +25,19 @@ from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component
-from sampleformer.training.answers import Answers
 from sampleformer.training.checkpoint_files import restore_checkpoints
 from sampleformer.training.choice import check_choice
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
+from sampleformer.training.loss import check_loss
 from sampleformer.training.outputs import known_targets, model_outputs
+from sampleformer.training.predictions import predictions_of
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder, model_weights, read_checkpoint
-from sampleformer.training.scores import majority_share, score, selecting_score
+from sampleformer.training.selection import selecting_metric
 from sampleformer.weights import build_fitting, limited_tensors, most_tensors
 
 if TYPE_CHECKING:
@@ -153,10 +154,10 @@ def _make_model(
     settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
     if reason:
         log.info("%s", reason)
-    encoding = splits.encoding
+    encoding, task = splits.encoding, splits.encoding.task
 
     def make() -> TokenModel:
-        return TokenModel(settings, encoding.inputs, encoding.outputs, level=encoding.level)
+        return TokenModel(settings, encoding.inputs, task.outputs, level=task.level, hides=task.from_inputs)
 
     model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
     check_choice(recipe.training, model, settings.attention.name)
@@ -201,15 +202,14 @@ def _example(settings: ModelSettings) -> dict[str, Any]:
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
-    encoding = splits.encoding
-    selecting_score(encoding.scored_as, recipe.training.selected_by, encoding.outputs)
+    task = splits.encoding.task
+    selecting_metric(task, recipe.training.selected_by)
+    check_loss(task, recipe.training.loss)
     for name in ("train", "valid", "test"):
         try:
             known_targets(getattr(splits, name))
         except InputError as error:
             raise InputError(f"data, {name} part: {error}") from error
-    if encoding.task == "regression" and recipe.training.class_weights != "none":
-        raise InputError("training.class_weights: 'balanced' is for classes, but the task is regression")
 
 
 def _begin(
@@ -230,23 +230,22 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     """Saves the best weights, and scores both them and the last ones on the test part."""
     task, test = splits.encoding.task, splits.test
     results: dict[str, Any] = {
-        "task": task,
-        "selected_by": selecting_score(splits.encoding.scored_as, recipe.training.selected_by),
-        "majority_share": majority_share(known_targets(test)) if task == "classification" else None,
+        "task": task.name,
+        "selected_by": selecting_metric(task, recipe.training.selected_by),
+        "majority_share": task.majority_share(known_targets(test)),
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "train_seconds": round(fitted.seconds, 3),
     }
     for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
         _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
-        outputs = model_outputs(model, test, recipe.training.max_tokens, f"testing the {name} weights")
-        answers = Answers.of(test, outputs, task)
-        scores = score(splits.encoding, answers)
-        results[name] = {"step": step, "valid": fitted.valid[step], "test": scores}
+        outputs = model_outputs(model, test, task, recipe.training.max_tokens, f"testing the {name} weights")
+        predictions = predictions_of(test, outputs, task)
+        results[name] = {"step": step, "valid": fitted.valid[step], "test": task.score(predictions)}
     model.to("cpu").save_pretrained(folder.model)
     splits.encoding.save(folder.encoding)
     # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
-    shown = answers if answers.tokens is None else answers.with_targets()
+    shown = predictions if predictions.tokens is None else predictions.with_targets()
     write_predictions(folder.test_predictions, splits.encoding, [shown])
     return results
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sampleformer.settings import Settings
+from sampleformer.settings import Component, Settings
 from sampleformer.training.schedules import Schedules
 
 MOST_CHECKS = 50
@@ -32,11 +32,9 @@ class TrainingSettings(Settings):
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass, or as
             many passes apart as make fifty checks.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
-        class_weights: ``balanced`` weighs each class by the inverse of its frequency in the training part.
-        regression_loss: of standardised targets: the ``squared`` error; ``huber``, half of it up to 1 and linear
-            beyond; or the ``absolute`` error.
-        selected_by: score on the validation part that decides which weights are kept. None: accuracy, average precision
-            or mean absolute error, by the task; mean IoU for classes of points.
+        loss: name and arguments of the loss, see `sampleformer.tasks.LOSSES`. None: the task's own.
+        selected_by: metric on the validation part that decides which weights are kept. None: accuracy, average
+            precision or mean absolute error, by the task; mean IoU for classes of points.
         schedules: of the noise, the temperature and the number of the tokens that are chosen, see `Schedules`; they
             bring training and evaluation of a hard choice together.
         score_entropy: weight of a reward for even scores, see `functional.collapse.score_entropy`; 0: there is none.
@@ -68,9 +66,8 @@ class TrainingSettings(Settings):
     gradient_clip: float | None = Field(default=2.0, gt=0)
     check_every: int | None = Field(default=None, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    regression_loss: Literal["squared", "huber", "absolute"] = "squared"
+    loss: Component | None = None
     selected_by: str | None = None
-    class_weights: Literal["none", "balanced"] = "none"
     schedules: Schedules = Schedules()
     score_entropy: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     score_load: float = Field(default=0.0, ge=0, allow_inf_nan=False)

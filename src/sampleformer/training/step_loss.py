@@ -12,8 +12,8 @@ from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
 from sampleformer.model import TokenModel
+from sampleformer.tasks.losses import Loss, positive
 from sampleformer.training.choice import learns_by_score_function
-from sampleformer.training.objective import Objective, positive
 from sampleformer.training.outputs import answer_model, at_least_float32
 from sampleformer.training.settings import TrainingSettings
 
@@ -33,14 +33,14 @@ class StepLoss:
     Args:
         settings: of the training.
         model: that is trained.
-        objective: the loss of the task.
+        loss: the loss of the task.
     """
 
-    def __init__(self, settings: TrainingSettings, model: TokenModel, objective: Objective) -> None:
+    def __init__(self, settings: TrainingSettings, model: TokenModel, loss: Loss) -> None:
         self._weights = {name: weight for name in TERMS if (weight := getattr(settings, name))}
         self._by_score_function = learns_by_score_function(model)
         self._passes = settings.choice_samples if self._by_score_function else 1
-        self._model, self._objective = model, objective
+        self._model, self._loss = model, loss
 
     def __call__(self, chunks: Sequence[Batch]) -> Iterator[dict[str, Tensor]]:
         """What each chunk adds to the loss of the batch; its graph is made when it is asked for.
@@ -52,7 +52,7 @@ class StepLoss:
         Raises:
             InputError: if no sampler of the model shows what it chose, see `observed_choices`.
         """
-        weights = [self._objective.weights(*chunk.target_rows).sum() for chunk in chunks]
+        weights = [self._loss.weights(*chunk.target_rows).sum() for chunk in chunks]
         weight, samples = positive(torch.stack(weights).sum()), sum(len(chunk) for chunk in chunks)
         for chunk in chunks:
             if self._weights or self._by_score_function:
@@ -87,7 +87,7 @@ class StepLoss:
         return _Pass(outputs, choices)
 
     def _losses(self, outputs: Tensor, chunk: Batch) -> Tensor:
-        return self._objective.losses(chunk.rows(at_least_float32(outputs)), *chunk.target_rows)
+        return self._loss.losses(chunk.rows(at_least_float32(outputs)), *chunk.target_rows)
 
     def _losses_of_samples(self, outputs: Tensor, chunk: Batch) -> Tensor:
         """The summed losses of each sample's rows, ``(b,)``."""

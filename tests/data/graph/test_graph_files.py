@@ -30,7 +30,11 @@ def _known(samples: Samples) -> list[str]:
 def test_each_graph(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_many(tmp_path / "many")), "active", random_walk=3).load()
     encoding = splits.encoding
-    assert (encoding.level, encoding.task, encoding.labels) == ("set", "classification", ["no", "yes"])
+    assert (encoding.task.level, encoding.task.name, encoding.task.labels) == (
+        "sample",
+        "classification",
+        ["no", "yes"],
+    )
     # mass; kind and upper one-hot
     assert encoding.inputs == {"features": 7, "edge_features": 2, "directed": False, "encodings": 3, "identifiers": 32}
     sample = splits.train[0]
@@ -92,7 +96,7 @@ def test_predictions_depend_on_the_graph_alone(tmp_path: Path) -> None:
 
 def test_nodes_of_one_graph(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_one(tmp_path / "one")), "group", **PLAIN).load()
-    assert splits.encoding.level == "token"
+    assert splits.encoding.task.level == "token"
     parts = [_known(part) for part in (splits.train, splits.valid, splits.test)]
     assert [len(part) for part in parts] == [44, 6, 5]
     assert len(set().union(*parts)) == 55
@@ -123,7 +127,7 @@ def test_a_column_of_the_nodes_splits_them(tmp_path: Path) -> None:
 
 def test_numbers_of_nodes_are_standardised_on_the_training_nodes(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_one(tmp_path / "one")), "weight", **PLAIN).load()
-    assert splits.encoding.task == "regression"
+    assert splits.encoding.task.name == "regression"
     assert splits.train.targets is not None
     known = splits.train.targets[~np.isnan(splits.train.targets)]
     np.testing.assert_allclose((known.mean(), known.std()), (0, 1), atol=1e-6)

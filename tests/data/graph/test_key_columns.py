@@ -14,9 +14,9 @@ from sampleformer.data.graph.graph_reading import read_graphs
 from sampleformer.data.graph.graph_tables import parse_graph_tables
 from sampleformer.data.graph.key_columns import KeyColumns
 from sampleformer.data.graph.raw_graph import RawGraph
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.table import Table
 from tests.training.small import write_csv
 
 NODES = ["node", "Node", "node_id", "nodeId", "Node ID", "node-name", "id", "Id", "ID", "name", "key", "vertex"]

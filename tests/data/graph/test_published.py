@@ -32,9 +32,9 @@ def test_peptides_func(tmp_path: Path) -> None:
     names = ("peptide_multi_class_dataset.csv.gz", ["smiles", "peptide_seq", "labels"])
     _peptides(tmp_path, *names, rows, "splits_random_stratified_peptide.pickle")
     splits = PeptidesFunc(str(tmp_path)).load()
-    assert splits.encoding.task == "multilabel"
-    assert splits.encoding.labels[0] == "antifungal"
-    assert splits.encoding.labels[-1] == "toxic"
+    assert splits.encoding.task.name == "multilabel"
+    assert splits.encoding.task.labels[0] == "antifungal"
+    assert splits.encoding.task.labels[-1] == "toxic"
     assert splits.test.ids == ["11", "12"]
     assert splits.test.targets is not None
     np.testing.assert_array_equal(splits.test.targets[:, [0, 1, 9]], [[0, 0, 1], [1, 0, 1]])
@@ -56,7 +56,7 @@ def test_targets_of_peptides_struct_are_normalised_over_all_molecules(tmp_path: 
     _peptides(tmp_path, *names, rows, "splits_random_stratified_peptide_structure.pickle")
     splits = PeptidesStruct(str(tmp_path)).load()
     assert splits.test.targets is not None
-    found = splits.encoding.predictions(splits.test.targets)["length_b"]
+    found = splits.encoding.task.decode(splits.test.targets)["length_b"]
     expected = (values[:, 7] - values[:, 7].mean()) / values[:, 7].std(ddof=1)
     np.testing.assert_allclose(found, expected[[10, 11]], rtol=1e-5)
 
@@ -107,7 +107,12 @@ def test_pascalvoc_sp(tmp_path: Path) -> None:
     path = _superpixels(tmp_path / "voc.zip", "voc_superpixels_edge_wt_region_boundary", [0, 7, 20])
     splits = PascalVocSp(str(path), random_walk=2).load()
     encoding = splits.encoding
-    assert (encoding.level, encoding.task, encoding.outputs, encoding.unit) == ("token", "classification", 21, "node")
+    assert (encoding.task.level, encoding.task.name, encoding.task.outputs, encoding.unit) == (
+        "token",
+        "classification",
+        21,
+        "node",
+    )
     assert encoding.inputs["features"] == 14
     assert not encoding.inputs["directed"]
     sample = splits.test[0]
@@ -125,7 +130,7 @@ def test_pascalvoc_sp(tmp_path: Path) -> None:
 def test_classes_of_coco_sp_are_numbered_without_gaps(tmp_path: Path) -> None:
     folder = "coco_superpixels_edge_wt_region_boundary"
     splits = CocoSp(str(_superpixels(tmp_path / "coco.zip", folder, [13, 90]))).load()
-    assert splits.encoding.outputs == 81
+    assert splits.encoding.task.outputs == 81
     assert splits.train.targets is not None
     assert set(splits.train.targets.tolist()) == {12, 80}
     with pytest.raises(InputError, match=r"train.pickle: graph 0: found 4 classes for 4 nodes, expected known ones"):
@@ -187,7 +192,7 @@ def _tu(folder: Path, graphs: int = 40, *, labels: bool = True) -> Path:
 def test_tu_dataset(tmp_path: Path) -> None:
     path = _tu(tmp_path)
     splits = [TuDataset("SMALL", str(path), fold=fold).load() for fold in range(FOLDS)]
-    assert splits[0].encoding.labels == ["-1", "1"]
+    assert splits[0].encoding.task.labels == ["-1", "1"]
     assert splits[0].encoding.inputs["vocabularies"] == [4]
     assert splits[0].encoding.inputs["edge_features"] == 1
     tested = [set(each.test.ids) for each in splits]
@@ -285,7 +290,7 @@ def test_moleculenet(tmp_path: Path) -> None:
     rows = [[row, "name", row % 2, each] for row, each in enumerate([*SMILES, "C1CC"])]
     path = write_csv(tmp_path / "BBBP.csv", ["num", "name", "p_np", "smiles"], rows)
     splits = MoleculeNet("bbbp", str(path)).load()
-    assert (splits.encoding.task, splits.encoding.labels, splits.skipped) == ("multilabel", ["p_np"], 1)
+    assert (splits.encoding.task.name, splits.encoding.task.labels, splits.skipped) == ("multilabel", ["p_np"], 1)
     assert sum(len(part) for part in (splits.train, splits.valid, splits.test)) == len(SMILES)
     with pytest.raises(InputError, match=r"row 13 \(line 14\): column 'smiles': 'C1CC' is not a valid SMILES"):
         MoleculeNet("bbbp", str(path), on_error="stop").load()
@@ -297,7 +302,7 @@ def test_several_properties_are_all_columns_but_those_of_the_molecule(tmp_path: 
     rows = [[row % 2, "" if row == 3 else row % 3 % 2, f"TOX{row}", each] for row, each in enumerate(SMILES)]
     path = write_csv(tmp_path / "tox21.csv", ["NR-AR", "SR-p53", "mol_id", "smiles"], rows)
     splits = MoleculeNet("tox21", str(path), split="random").load()
-    assert splits.encoding.labels == ["NR-AR", "SR-p53"]
+    assert splits.encoding.task.labels == ["NR-AR", "SR-p53"]
 
 
 def test_what_cannot_be_downloaded_names_what_to_fetch_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:

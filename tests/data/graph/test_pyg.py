@@ -167,16 +167,16 @@ def test_graphs_with_other_attributes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("targets", "columns", "level"),
     [
-        ([torch.tensor([1]), torch.tensor([0])], {"y": [1, 0]}, "set"),
-        ([torch.tensor(1), None], {"y": [1, None]}, "set"),
-        ([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])], {"y0": [1, 3], "y1": [2, 4]}, "set"),
+        ([torch.tensor([1]), torch.tensor([0])], {"y": [1, 0]}, "sample"),
+        ([torch.tensor(1), None], {"y": [1, None]}, "sample"),
+        ([torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])], {"y0": [1, 3], "y1": [2, 4]}, "sample"),
         ([torch.tensor([1, 2, 0]), None], {"y": [1, 2, 0, None, None, None]}, "token"),
         ([torch.tensor([[1], [2], [0]]), torch.tensor([[3], [4], [5]])], {"y": [1, 2, 0, 3, 4, 5]}, "token"),
     ],
 )
 def test_targets_of_graphs_and_of_nodes(targets: list, columns: dict[str, list], level: str) -> None:
     rows = rows_of_pyg("graphs", graphs_of_dataset([data([(0, 1)], y=y) for y in targets]))
-    table = rows if level == "set" else rows.nodes
+    table = rows if level == "sample" else rows.nodes
     assert table is not None
     assert {name: list(table.columns[name]) for name in columns} == columns
 

@@ -46,7 +46,7 @@ def test_a_dataset_by_its_import_path() -> None:
         "identifiers": 32,
     }
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [32, 4, 4]
-    assert PygDataset("FakeDataset", arguments).load().encoding.task == "classification"
+    assert PygDataset("FakeDataset", arguments).load().encoding.task.name == "classification"
 
 
 def test_a_dataset_that_comes_in_parts() -> None:
@@ -73,7 +73,7 @@ def test_masks_split_the_nodes() -> None:
     masks = {f"{name}_mask": part == number for number, name in enumerate(("train", "val", "test"))}
     ends = torch.stack([torch.arange(29), torch.arange(1, 30)])
     splits = GraphList([Data(torch.randn(30, 2), ends, y=torch.arange(30) // 4 % 2, **masks)]).load()
-    assert splits.encoding.level == "token"
+    assert splits.encoding.task.level == "token"
     for number, samples in enumerate((splits.train, splits.valid, splits.test)):
         assert samples.targets is not None
         np.testing.assert_array_equal(np.flatnonzero(samples.targets >= 0), np.flatnonzero(part == number))
@@ -84,7 +84,7 @@ def test_several_targets() -> None:
     for graph in graphs:
         graph.y = torch.rand(1, 3)
     encoding = GraphList(graphs).load().encoding
-    assert (encoding.task, encoding.labels) == ("regression", ["y0", "y1", "y2"])
+    assert (encoding.task.name, encoding.task.labels) == ("regression", ["y0", "y1", "y2"])
 
 
 def test_a_list_is_trained_evaluated_and_predicted(tmp_path: Path) -> None:

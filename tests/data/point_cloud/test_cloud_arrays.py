@@ -32,7 +32,7 @@ def _shapes(path: Path, **changes: np.ndarray) -> str:
 def test_shapes_with_their_split_and_the_names_of_their_classes(tmp_path: Path) -> None:
     splits = CloudArrays(_shapes(tmp_path / "shapes.npz"), points=20).load()
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (16, 3, 5)
-    assert splits.encoding.labels == ["ant", "bee", "cow"]
+    assert splits.encoding.task.labels == ["ant", "bee", "cow"]
     assert splits.encoding.inputs == {"features": 0, "normals": True, "identifiers": 0}
     sample = splits.train[0]
     assert sample.normals is not None
@@ -60,7 +60,7 @@ def test_several_files_in_the_layout_of_modelnet(tmp_path: Path) -> None:
             file["data"] = np.stack([cloud(part * 12 + number, 25) for number in range(12)]).astype(np.float32)
             file["label"] = (np.arange(12) % 2)[:, None].astype(np.uint8)
     splits = CloudArrays(str(tmp_path), points=20, classes=["up", "down"]).load()
-    assert sorted(splits.encoding.labels) == ["down", "up"]
+    assert sorted(splits.encoding.task.labels) == ["down", "up"]
     assert len(splits.train) + len(splits.valid) + len(splits.test) == 24
     assert splits.train.ids[0].startswith("ply_data_train0.h5/")
 
@@ -69,7 +69,7 @@ def test_labels_of_points(tmp_path: Path) -> None:
     points = np.stack([cloud(number, 30) for number in range(12)])
     np.savez(tmp_path / "parts.npz", points=points, labels=(points[..., 0] > 0).astype(np.int64))
     splits = CloudArrays(str(tmp_path / "parts.npz"), "labels", ["left", "right"], points=12).load()
-    assert (splits.encoding.level, splits.encoding.labels) == ("token", ["left", "right"])
+    assert (splits.encoding.task.level, splits.encoding.task.labels) == ("token", ["left", "right"])
     sample = splits.test[0]
     assert sample.target is not None
     assert len(sample.target) == len(sample)
@@ -122,7 +122,7 @@ def test_lift_and_names_of_classes_hold_for_other_files_too(tmp_path: Path) -> N
     again = Encoding.load(tmp_path / "encoding.json").read(more, targets=True)
     for part in (splits.test, again):
         assert part.targets is not None
-        assert [splits.encoding.labels[each] for each in part.targets] == ["even", "odd"] * 15
+        assert [splits.encoding.task.labels[each] for each in part.targets] == ["even", "odd"] * 15
         assert part[0].coordinates is not None
         assert part[0].coordinates[:, 2].max() > 1
 
@@ -173,7 +173,7 @@ def test_texts_in_h5_files(tmp_path: Path) -> None:
         file["classes"] = ["cup", "mug"]
         file["split"] = ["train"] * 16 + ["valid"] * 4 + ["test"] * 4
     splits = CloudArrays(str(tmp_path / "s.h5"), points=20).load()
-    assert splits.encoding.labels == ["cup", "mug"]
+    assert splits.encoding.task.labels == ["cup", "mug"]
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (16, 4, 4)
 
 

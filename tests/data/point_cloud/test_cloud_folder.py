@@ -16,10 +16,10 @@ from tests.data.point_cloud.small import BOX, TRIANGLE, cloud, write_meshes, wri
 
 def test_classes_are_folders(tmp_path: Path) -> None:
     splits = CloudFolder(str(write_shapes(tmp_path)), points=20).load()
-    assert splits.encoding.labels == ["ball", "disc"]
+    assert splits.encoding.task.labels == ["ball", "disc"]
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (16, 2, 2)
     for part in (splits.train, splits.valid, splits.test):
-        assert [splits.encoding.labels[each] for each in part.targets] == [name.split("/")[0] for name in part.ids]
+        assert [splits.encoding.task.labels[each] for each in part.targets] == [name.split("/")[0] for name in part.ids]
 
 
 @pytest.mark.parametrize("outside", [False, True])
@@ -31,7 +31,7 @@ def test_split_folders_before_or_after_those_of_the_classes(tmp_path: Path, outs
                 write_points(tmp_path / way / f"{number}.xyz", cloud(number))
     splits = CloudFolder(str(tmp_path), points=20).load()
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (12, 4, 6)
-    assert splits.encoding.labels == ["a", "b"]
+    assert splits.encoding.task.labels == ["a", "b"]
     assert all("test" in name for name in splits.test.ids)
 
 

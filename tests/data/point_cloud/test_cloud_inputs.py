@@ -17,8 +17,8 @@ from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.point_cloud.resampling import farthest_point_order
 from sampleformer.data.point_cloud.thinning import MOST_ORDERED, reduced, thin
 from sampleformer.data.point_cloud.view import CloudView
-from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
 from tests.data.point_cloud.small import cloud, write_shapes
 
 

@@ -24,11 +24,11 @@ def _table(folder: Path, rows: int = 20) -> Path:
 def test_classes_numbers_and_several_labels(tmp_path: Path) -> None:
     path = str(_table(tmp_path))
     kinds = CloudTable(path, "file", "kind", points=20).load()
-    assert (kinds.encoding.task, kinds.encoding.labels) == ("classification", ["0", "1", "2"])
+    assert (kinds.encoding.task.name, kinds.encoding.task.labels) == ("classification", ["0", "1", "2"])
     weights = CloudTable(path, "file", "weight", points=20).load()
-    assert weights.encoding.task == "regression"
+    assert weights.encoding.task.name == "regression"
     flags = CloudTable(path, "file", ["old", "flat"], points=20).load()
-    assert (flags.encoding.task, flags.encoding.labels) == ("multilabel", ["old", "flat"])
+    assert (flags.encoding.task.name, flags.encoding.task.labels) == ("multilabel", ["old", "flat"])
 
 
 def test_paths_are_taken_from_the_folder_of_the_table_and_read_again(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ def test_labels_of_points_in_the_files_of_a_table(tmp_path: Path) -> None:
     lines = [f"{name}/{number}.txt" for name in ("ball", "disc") for number in range(10)]
     (tmp_path / "t.csv").write_text("\n".join(["file", *lines]) + "\n")
     splits = CloudTable(str(tmp_path / "t.csv"), "file", "labels", points=20).load()
-    assert (splits.encoding.level, splits.encoding.labels) == ("token", ["0", "1", "2", "3"])
-    assert splits.encoding.scored_as == "segmentation"
+    assert (splits.encoding.task.level, splits.encoding.task.labels) == ("token", ["0", "1", "2", "3"])
+    assert splits.encoding.task.name == "segmentation"
 
 
 def test_two_clouds_of_one_name_are_not_averaged(tmp_path: Path) -> None:

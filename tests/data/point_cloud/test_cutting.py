@@ -14,8 +14,8 @@ from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cutting import Cutting, deal
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.point_cloud.view import CloudView
-from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
 
 
 def _room(points: int = 400) -> PlacedCloud:

@@ -7,9 +7,9 @@ import pytest
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
-from sampleformer.data.point_cloud.part_target import PartTarget
 from sampleformer.errors import InputError
-from sampleformer.training.answers import Answers
+from sampleformer.tasks import PartSegmentation, task_to_json
+from sampleformer.training.predictions import predictions_of
 from tests.data.point_cloud.small import cloud, write_parts, write_points
 
 
@@ -17,15 +17,15 @@ def test_every_point_of_a_test_cloud_is_asked_about_once(tmp_path: Path) -> None
     splits = CloudFolder(str(write_parts(tmp_path)), "labels", points=16).load()
     test = splits.test
     outputs = np.zeros((int(test.lengths.sum()), 4), np.float32)
-    answers = Answers.of(test, outputs, "classification")
-    assert len(answers.ids) == 2
-    for number, name in enumerate(answers.ids):
+    predictions = predictions_of(test, outputs, splits.encoding.task)
+    assert len(predictions.ids) == 2
+    for number, name in enumerate(predictions.ids):
         rows = np.loadtxt(tmp_path / name, skiprows=1)
-        assert answers.tokens is not None
-        assert answers.targets is not None
-        places = answers.tokens[answers.sample == number]
+        assert predictions.tokens is not None
+        assert predictions.targets is not None
+        places = predictions.tokens[predictions.sample == number]
         assert sorted(places.tolist()) == list(range(len(rows)))
-        found = [int(splits.encoding.labels[each]) for each in answers.targets[answers.sample == number]]
+        found = [int(splits.encoding.task.labels[each]) for each in predictions.targets[predictions.sample == number]]
         assert found == rows[places, 3].astype(int).tolist()
 
 
@@ -36,20 +36,22 @@ def test_training_draws_points_with_their_labels(tmp_path: Path) -> None:
     rows = np.loadtxt(tmp_path / sample.id, skiprows=1)
     assert len(sample) == 16
     assert sample.target is not None
-    assert [int(splits.encoding.labels[each]) for each in sample.target] == rows[sample.places, 3].astype(int).tolist()
+    assert [int(splits.encoding.task.labels[each]) for each in sample.target] == rows[sample.places, 3].astype(
+        int
+    ).tolist()
 
 
 def test_folders_that_share_no_label_have_parts(tmp_path: Path) -> None:
     encoding = CloudFolder(str(write_parts(tmp_path)), "labels", points=16).load().encoding
-    assert isinstance(encoding.targets, PartTarget)
-    assert encoding.targets.categories == {"ball": ["0", "1"], "disc": ["2", "3"]}
-    assert encoding.scored_as == "parts"
+    assert isinstance(encoding.task, PartSegmentation)
+    assert encoding.task.categories == {"ball": ["0", "1"], "disc": ["2", "3"]}
+    assert encoding.task.name == "parts"
     encoding.save(tmp_path / "encoding.json")
     again = Encoding.load(tmp_path / "encoding.json")
-    assert isinstance(again.targets, PartTarget)
-    assert again.targets.to_json() == encoding.targets.to_json()
+    assert isinstance(again.task, PartSegmentation)
+    assert task_to_json(again.task) == task_to_json(encoding.task)
     plain = CloudFolder(str(tmp_path), "labels", points=16, parts=False).load().encoding
-    assert plain.scored_as == "segmentation"
+    assert plain.task.name == "segmentation"
 
 
 def test_saved_encodings_read_new_clouds_with_and_without_labels(tmp_path: Path) -> None:
@@ -77,8 +79,8 @@ def test_scenes_are_cut_and_vote(tmp_path: Path) -> None:
     assert len(splits.test) > 1
     assert len(set(splits.test.ids)) == 1
     outputs = np.zeros((int(splits.test.lengths.sum()), 2), np.float32)
-    answers = Answers.of(splits.test, outputs, "classification")
-    assert len(answers.outputs) == 120 < len(outputs)
+    predictions = predictions_of(splits.test, outputs, splits.encoding.task)
+    assert len(predictions.outputs) == 120 < len(outputs)
 
 
 def test_unknown_labels_do_not_count_and_new_ones_are_refused(tmp_path: Path) -> None:

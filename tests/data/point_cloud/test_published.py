@@ -12,7 +12,6 @@ import pytest
 
 from sampleformer.data import SOURCES
 from sampleformer.data.download import Download
-from sampleformer.data.point_cloud.part_target import PartTarget
 from sampleformer.data.point_cloud.published import modelnet, s3dis, scanobjectnn, shapenet_part
 from sampleformer.data.point_cloud.published.modelnet import ModelNet10, ModelNet40
 from sampleformer.data.point_cloud.published.s3dis import S3dis
@@ -21,6 +20,7 @@ from sampleformer.data.point_cloud.published.scanobjectnn import ScanObjectNN
 from sampleformer.data.point_cloud.published.shapenet_part import PARTS, ShapeNetPart
 from sampleformer.data.point_cloud.published.unpacking import unpacked
 from sampleformer.errors import InputError
+from sampleformer.tasks import PartSegmentation
 from tests.data.point_cloud.small import cloud, write_meshes, write_points, write_shapenet
 
 SMALL = {"points": 16, "stored": 32}
@@ -45,7 +45,7 @@ def test_meshes_of_modelnet(tmp_path: Path, kind: str) -> None:
     path = {"archive": _zipped(folder), "folder": folder, "above": folder.parent}[kind]
     splits = ModelNet10(str(path), **SMALL).load()
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (18, 2, 4)
-    assert splits.encoding.labels == ["box", "sheet"]
+    assert splits.encoding.task.labels == ["box", "sheet"]
     assert all("/test/" in name for name in splits.test.ids)
 
 
@@ -60,7 +60,7 @@ def test_resampled_modelnet(tmp_path: Path) -> None:
             path.parent.mkdir(exist_ok=True)
             np.savetxt(path, values, delimiter=",", fmt="%.6f")
     splits = ModelNet40(str(tmp_path), **SMALL).load()
-    assert splits.encoding.labels == ["night_stand", "sofa"]
+    assert splits.encoding.task.labels == ["night_stand", "sofa"]
     assert splits.encoding.inputs["normals"]
     assert len(splits.test) == 8
     turned = ModelNet40(str(tmp_path), **SMALL, evaluation_rotation="z").load().test[0].coordinates
@@ -77,7 +77,7 @@ def test_modelnet_in_h5(tmp_path: Path) -> None:
             file["data"] = np.stack([cloud(number, 30) for number in range(count)]).astype(np.float32)
             file["label"] = (np.arange(count) % 2).astype(np.uint8)[:, None]
     splits = ModelNet40(str(tmp_path), **SMALL).load()
-    assert splits.encoding.labels == ["airplane", "bathtub"]
+    assert splits.encoding.task.labels == ["airplane", "bathtub"]
     assert len(splits.test) == 6
     assert {name.split("/")[0] for name in splits.test.ids} == {"ply_data_test0.h5"}
 
@@ -86,8 +86,8 @@ def test_parts_of_shapenet(tmp_path: Path) -> None:
     assert sum(PARTS.values()) == 50
     splits = ShapeNetPart(str(_zipped(write_shapenet(tmp_path / "shapes"))), points=16).load()
     assert (len(splits.train), len(set(splits.valid.ids)), len(set(splits.test.ids))) == (4, 2, 2)
-    target = splits.encoding.targets
-    assert isinstance(target, PartTarget)
+    target = splits.encoding.task
+    assert isinstance(target, PartSegmentation)
     assert target.labels[4:8] == ["Bag 0", "Bag 1", "Cap 0", "Cap 1"]
     assert target.parts(1).tolist() == [4, 5]
     assert splits.encoding.inputs == {"features": 0, "normals": True, "identifiers": 0}
@@ -105,7 +105,7 @@ def test_scanobjectnn(tmp_path: Path) -> None:
             file["label"] = np.arange(count) % 3
             file["mask"] = np.zeros((count, 30))
     splits = ScanObjectNN(str(tmp_path), **SMALL).load()
-    assert splits.encoding.labels == ["bag", "bin", "box"]
+    assert splits.encoding.task.labels == ["bag", "bin", "box"]
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (27, 3, 5)
     with pytest.raises(InputError, match=r"expected main_split_nobg/training_objectdataset.h5"):
         ScanObjectNN(str(tmp_path), variant="objects").load()
@@ -122,7 +122,7 @@ def test_blocks_of_s3dis(tmp_path: Path) -> None:
     (tmp_path / "all_files.txt").write_text("indoor3d_sem_seg_hdf5_data/ply_data_all_0.h5\n")
     (tmp_path / "room_filelist.txt").write_text("\n".join(rooms) + "\n")
     splits = S3dis(str(tmp_path), points=16).load()
-    assert splits.encoding.labels == list(CLASSES)
+    assert splits.encoding.task.labels == list(CLASSES)
     assert splits.encoding.inputs == {"features": 6, "normals": False, "identifiers": 0}
     parts = {
         name: {each.rpartition("/")[0] for each in getattr(splits, name).ids} for name in ("train", "valid", "test")

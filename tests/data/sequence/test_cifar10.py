@@ -40,10 +40,10 @@ def test_images_and_parts(folder: Path, caplog: pytest.LogCaptureFixture) -> Non
     splits = Cifar10(path=str(folder)).load()
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [45, 5, 10]
     assert (splits.encoding.inputs, splits.encoding.layout) == ({"vocabulary": 256, "length": 1024}, (32, 32))
-    assert splits.encoding.labels == sorted(CLASSES)
+    assert splits.encoding.task.labels == sorted(CLASSES)
     assert splits.test.ids == [f"test_batch.bin/{row}" for row in range(IMAGES)]
     assert splits.test.targets is not None
-    assert [splits.encoding.labels[target] for target in splits.test.targets] == list(CLASSES)
+    assert [splits.encoding.task.labels[target] for target in splits.test.targets] == list(CLASSES)
     record = np.frombuffer((folder / "test_batch.bin").read_bytes(), dtype=np.uint8).reshape(-1, 3073)[4, 1:]
     assert np.array_equal(splits.test[4].features, grey(record[None])[0])
     assert "found 10 images, the published file has 10000" in caplog.text

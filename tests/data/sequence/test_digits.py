@@ -14,7 +14,7 @@ def test_digits_are_complete() -> None:
     assert np.array_equal(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])  # as the repository lists them
     assert splits.encoding.layout == (8, 8)
     assert {len(sample.features) for sample in splits.train} == {64}
-    assert splits.encoding.labels == [str(digit) for digit in range(10)]
+    assert splits.encoding.task.labels == [str(digit) for digit in range(10)]
 
 
 def test_levels_are_scaled_or_codes() -> None:

@@ -33,10 +33,10 @@ def test_archive_and_folder_give_the_same(folder: Path, tmp_path: Path, caplog: 
     found = [Imdb(path=str(path)).load() for path in (folder, archive)]
     for splits in found:
         assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [36, 4, 10]
-        assert splits.encoding.labels == ["neg", "pos"]
+        assert splits.encoding.task.labels == ["neg", "pos"]
         for sample in splits.test:
-            assert sample.id.startswith(f"test/{splits.encoding.labels[int(sample.target)]}/")  # type: ignore[arg-type]
-            assert splits.encoding.labels[int(sample.target)] in (sample.source or "")  # type: ignore[arg-type]
+            assert sample.id.startswith(f"test/{splits.encoding.task.labels[int(sample.target)]}/")  # type: ignore[arg-type]
+            assert splits.encoding.task.labels[int(sample.target)] in (sample.source or "")  # type: ignore[arg-type]
     assert found[0].train.ids == found[1].train.ids
     assert "found 50 reviews, the published set has 50000" in caplog.text
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from sampleformer.data import Encoding, NumberTable, Splits
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
 
 
 def write(path: Path, header: list[str], rows: list[list[object]]) -> Path:
@@ -135,7 +135,7 @@ def test_several_targets_with_gaps(tmp_path: Path) -> None:
     rows = [[n % 7, n if n % 3 else "", 2 * n if n % 4 else None] for n in range(1, 61)]
     rows = [row for row in rows if row[1:] != ["", None]]
     splits = NumberTable(write(tmp_path / "a.csv", ["x", "a", "b"], rows), ["a", "b"]).load()
-    assert splits.encoding.task == "regression"
+    assert splits.encoding.task.name == "regression"
     known = [~np.isnan(sample.target) for part in parts(splits) for sample in part if sample.target is not None]
     counts = [sum(row[1] != "" for row in rows), sum(row[2] is not None for row in rows)]
     assert np.sum(known, axis=0).tolist() == counts
@@ -249,5 +249,5 @@ def test_numbers_of_parquet(tmp_path: Path) -> None:
     }
     parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
     splits = NumberTable(tmp_path / "a.parquet", label="label").load()
-    assert splits.encoding.task == "regression"
+    assert splits.encoding.task.name == "regression"
     assert [len(part) for part in parts(splits)] == [24, 3, 3]

@@ -40,7 +40,11 @@ def error(path: Path, **arguments: object) -> str:
 def test_bytes_of_a_table(reviews: Path) -> None:
     splits = load(reviews)
     encoding = splits.encoding
-    assert (encoding.task, encoding.outputs, encoding.labels) == ("classification", 3, ["bad", "good", "so"])
+    assert (encoding.task.name, encoding.task.outputs, encoding.task.labels) == (
+        "classification",
+        3,
+        ["bad", "good", "so"],
+    )
     assert (encoding.inputs, encoding.layout) == ({"vocabulary": 256}, None)
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [96, 12, 12]
     for part in (splits.train, splits.valid, splits.test):
@@ -49,7 +53,7 @@ def test_bytes_of_a_table(reviews: Path) -> None:
     sample = splits.train[0]
     assert sample.features.tobytes().decode() == sample.source
     assert sample.target is not None
-    assert (sample.source or "").startswith(WORDS[encoding.labels[int(sample.target)]])
+    assert (sample.source or "").startswith(WORDS[encoding.task.labels[int(sample.target)]])
 
 
 def test_rows_are_named_by_number_or_by_column(tmp_path: Path) -> None:
@@ -148,14 +152,14 @@ def test_label_seen_once(reviews: Path) -> None:
         file.write("strange,other\n")
     assert "row 121 (line 122): column 'label': label 'other' occurs once, expected at least 2 rows" in error(reviews)
     splits = load(reviews, on_error="skip")
-    assert (splits.skipped, splits.encoding.labels) == (1, ["bad", "good", "so"])
+    assert (splits.skipped, splits.encoding.task.labels) == (1, ["bad", "good", "so"])
 
 
 def test_label_seen_once_is_fine_when_the_parts_are_given(reviews: Path, tmp_path: Path) -> None:
     with reviews.open("a") as file:
         file.write("strange,other\n")
     other = str(write(tmp_path / "other.csv", [["fine", "good"]]))
-    assert load(reviews, valid=other, test=other).encoding.labels == ["bad", "good", "other", "so"]
+    assert load(reviews, valid=other, test=other).encoding.task.labels == ["bad", "good", "other", "so"]
 
 
 def test_label_that_training_has_not_seen(reviews: Path, tmp_path: Path) -> None:
@@ -216,7 +220,7 @@ def test_several_labels_with_missing_values(tmp_path: Path) -> None:
     rows = [["text", str(number % 2), "" if number % 3 else "1"] for number in range(30)]
     path = write(tmp_path / "a.csv", rows, ("text", "x", "y"))
     splits = TextTable(path, text="text", label=["x", "y"]).load()
-    assert (splits.encoding.task, splits.encoding.labels) == ("multilabel", ["x", "y"])
+    assert (splits.encoding.task.name, splits.encoding.task.labels) == ("multilabel", ["x", "y"])
     assert splits.train.targets is not None
     assert np.isnan(splits.train.targets[:, 1]).mean() == pytest.approx(2 / 3, abs=0.1)
 
@@ -224,10 +228,10 @@ def test_several_labels_with_missing_values(tmp_path: Path) -> None:
 def test_regression(tmp_path: Path) -> None:
     rows = [["text " * number, str(100 + 0.5 * number)] for number in range(60)]
     splits = load(write(tmp_path / "a.csv", rows))
-    assert splits.encoding.task == "regression"
+    assert splits.encoding.task.name == "regression"
     assert splits.train.targets is not None
     assert splits.train.targets.mean() == pytest.approx(0, abs=1e-6)
-    values = splits.encoding.predictions(splits.train.targets)["label"]
+    values = splits.encoding.task.decode(splits.train.targets)["label"]
     assert values == pytest.approx([100 + 0.5 * (int(name) - 1) for name in splits.train.ids])
 
 
@@ -242,8 +246,8 @@ def test_saved_encoding_reads_new_files_the_same_way(reviews: Path, tmp_path: Pa
         assert same.features.tolist() == sample.features.tolist()
         assert same.target == sample.target
         assert encoding.pieces(same) == splits.encoding.pieces(sample)
-    assert (encoding.labels, encoding.inputs, encoding.task) == (
-        splits.encoding.labels,
+    assert (encoding.task.labels, encoding.inputs, encoding.task.name) == (
+        splits.encoding.task.labels,
         splits.encoding.inputs,
         "classification",
     )

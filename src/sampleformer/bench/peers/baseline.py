@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sampleformer.training.objective import make_objective
-from sampleformer.training.scores import better, selecting_score
+from sampleformer.tasks import Task
+from sampleformer.tasks.metrics import better
+from sampleformer.training.loss import make_loss
+from sampleformer.training.selection import selecting_metric
 
 Score = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
-"""From outputs ``(N, o)`` and targets to scores by name, as `training.scores.score` gives them for an encoding."""
+"""From outputs ``(N, o)`` and targets to scores by name, as `Task.score` gives them."""
 
 
 @dataclass(frozen=True)
@@ -44,36 +46,33 @@ class Judge:
     """Scores the outputs of a baseline and remembers the best check of the validation part.
 
     Args:
-        task: ``classification``, ``multilabel`` or ``regression``.
+        task: of the data.
         score: of outputs and targets.
         targets: those of the training part: classes ``(N,)``, or columns ``(N, o)`` of 0 and 1 or of standardised
             values, NaN where unknown.
-        outputs: o, numbers in an answer.
         selected_by: name of the score that makes the choice; None: that of the task.
 
     Example:
-        >>> judge = Judge("regression", lambda outputs, targets: {"mae": 1.0}, np.zeros((2, 1)), 1)
+        >>> from sampleformer.tasks import Regression
+        >>> task = Regression(["y"], [0.0], [1.0])
+        >>> judge = Judge(task, lambda outputs, targets: {"mae": 1.0}, np.zeros((2, 1)))
         >>> judge.is_best(10, np.zeros((2, 1)), np.ones((2, 1))), judge.best_step, judge.best_valid["loss"]
         (True, 10, 1.0)
         >>> judge.is_best(20, np.zeros((2, 1)), np.ones((2, 1))), judge.best_step
         (False, 10)
     """
 
-    def __init__(
-        self, task: str, score: Score, targets: np.ndarray, outputs: int, selected_by: str | None = None
-    ) -> None:
-        self.task = task
+    def __init__(self, task: Task, score: Score, targets: np.ndarray, selected_by: str | None = None) -> None:
         self.score = score
-        self.objective = make_objective(task, targets, outputs)
-        self.selected_by = selecting_score(task, selected_by)
+        self._loss = make_loss(task, None, targets)
+        self.selected_by = selecting_metric(task, selected_by)
         self.best_valid: Mapping[str, float] | None = None
         self.last_valid: Mapping[str, float] = {}
         self.best_step = 0
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """What training minimises; unknown targets count for nothing."""
-        known = None if self.task == "classification" else ~targets.isnan()
-        return self.objective(outputs, targets, known)
+        return self._loss(outputs, targets, ~targets.isnan() if targets.is_floating_point() else None)
 
     def is_best(self, step: int, outputs: np.ndarray, targets: np.ndarray) -> bool:
         """Whether a check of the validation part beats all before it; of equal scores the lower loss wins."""

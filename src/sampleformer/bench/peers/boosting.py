@@ -11,6 +11,7 @@ import numpy as np
 
 from sampleformer.bench.peers.baseline import BaselineResult, Judge, Score
 from sampleformer.extras import require
+from sampleformer.tasks import Classification, MultiLabel, Regression, Task
 
 SMALLEST = 1e-7
 """Of a probability, so that it has a logarithm."""
@@ -31,8 +32,7 @@ class NumbersPart:
 
 def train_boosting(
     parts: tuple[NumbersPart, NumbersPart, NumbersPart],
-    task: str,
-    outputs: int,
+    task: Task,
     score: Score,
     *,
     trees: int = 300,
@@ -48,8 +48,7 @@ def train_boosting(
 
     Args:
         parts: training, validation and test.
-        task: ``classification``, ``multilabel`` or ``regression``.
-        outputs: classes or columns.
+        task: of the data.
         score: of outputs and targets, the same as for our own models.
         trees: of each column, or of each class.
         learning_rate: of a tree.
@@ -66,15 +65,13 @@ def train_boosting(
     start = time.perf_counter()
     options = {"max_iter": trees, "learning_rate": learning_rate, "early_stopping": False, "random_state": seed}
     models = _fitted(train, task, options)
-    judge = Judge(task, score, train.targets, outputs, selected_by)
-    for step, found in _stages(models, valid.features, task, outputs, trees):
+    judge = Judge(task, score, train.targets, selected_by)
+    for step, found in _stages(models, valid.features, task, trees):
         if step % check_every == 0 or step == trees:
             judge.is_best(step, found, valid.targets)
     seconds = time.perf_counter() - start
     kept = {
-        step: found
-        for step, found in _stages(models, test.features, task, outputs, trees)
-        if step in (judge.best_step, trees)
+        step: found for step, found in _stages(models, test.features, task, trees) if step in (judge.best_step, trees)
     }
     assert judge.best_valid is not None
     return BaselineResult(
@@ -89,16 +86,16 @@ def train_boosting(
     )
 
 
-def _fitted(train: NumbersPart, task: str, options: dict[str, Any]) -> list[Any]:
+def _fitted(train: NumbersPart, task: Task, options: dict[str, Any]) -> list[Any]:
     """A model for each column, or a number for a column with nothing to learn from; one model for all classes."""
     ensemble = require("sklearn.ensemble", "peers")
-    if task == "regression":
+    if isinstance(task, Regression):
         models = [ensemble.HistGradientBoostingRegressor(**options) for _ in train.targets.T]
     else:
-        columns = 1 if task == "classification" else train.targets.shape[1]
+        columns = 1 if isinstance(task, Classification) else train.targets.shape[1]
         models = [ensemble.HistGradientBoostingClassifier(**options) for _ in range(columns)]
-    targets = train.targets[:, None] if task == "classification" else train.targets
-    unknown = 0.5 if task == "multilabel" else 0.0
+    targets = train.targets[:, None] if isinstance(task, Classification) else train.targets
+    unknown = 0.5 if isinstance(task, MultiLabel) else 0.0
     return [_fit(model, train.features, column, unknown) for model, column in zip(models, targets.T, strict=True)]
 
 
@@ -110,12 +107,10 @@ def _fit(model: Any, features: np.ndarray, targets: np.ndarray, unknown: float) 
     return float(values[0]) if len(values) else unknown
 
 
-def _stages(
-    models: list[Any], features: np.ndarray, task: str, outputs: int, trees: int
-) -> Iterator[tuple[int, np.ndarray]]:
+def _stages(models: list[Any], features: np.ndarray, task: Task, trees: int) -> Iterator[tuple[int, np.ndarray]]:
     """Numbers of trees, from 1 on, and the outputs ``(N, o)`` float32 with so many."""
-    if task == "classification":
-        stages = [_class_stages(models[0], features, outputs, trees)]
+    if isinstance(task, Classification):
+        stages = [_class_stages(models[0], features, task.outputs, trees)]
     else:
         stages = [_column_stages(model, features, task, trees) for model in models]
     for step, columns in enumerate(zip(*stages, strict=True), start=1):
@@ -134,16 +129,16 @@ def _class_stages(model: Any, features: np.ndarray, classes: int, trees: int) ->
         yield np.log(every.clip(SMALLEST))
 
 
-def _column_stages(model: Any, features: np.ndarray, task: str, trees: int) -> Iterator[np.ndarray]:
+def _column_stages(model: Any, features: np.ndarray, task: Task, trees: int) -> Iterator[np.ndarray]:
     """Log-odds of 1, or values, as one column."""
     if isinstance(model, float):
         found = iter([np.full(len(features), model)] * trees)
-    elif task == "regression":
+    elif isinstance(task, Regression):
         found = model.staged_predict(features)
     else:
         found = (probabilities[:, 1] for probabilities in model.staged_predict_proba(features))
     for values in found:
-        yield (values if task == "regression" else _log_odds(values))[:, None]
+        yield (values if isinstance(task, Regression) else _log_odds(values))[:, None]
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import Samples
+from sampleformer.sample import Sample
 from sampleformer.training.outputs import known_targets
 
 

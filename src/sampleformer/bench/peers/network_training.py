@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sampleformer.bench.peers.baseline import BaselineResult, Judge, Score
 from sampleformer.bench.peers.network import Network
+from sampleformer.tasks import Task
 
 
 class PeerBatch(Protocol):
@@ -85,7 +86,7 @@ class NetworkTraining:
 def train_network(
     model: Network,
     parts: tuple[Part, Part, Part],
-    task: str,
+    task: Task,
     score: Score,
     settings: NetworkTraining,
     watch: Callable[[str], None] = lambda doing: None,
@@ -97,7 +98,7 @@ def train_network(
     Args:
         model: on the settings' device; it is left in its last state.
         parts: training, validation and test.
-        task: ``classification``, ``multilabel`` or ``regression``; targets as `training.objective` takes them.
+        task: of the data.
         score: of outputs and targets, the same as for our own models.
         settings: of the training.
         watch: told at each check what came of it.
@@ -105,7 +106,7 @@ def train_network(
     """
     train, valid, test = parts
     torch.manual_seed(settings.seed)
-    judge = Judge(task, score, train.targets, _answer_width(model, train, settings.device), selected_by)
+    judge = Judge(task, score, train.targets, selected_by)
     start = time.perf_counter()
     best, steps = _optimize(model, train, valid, judge, settings, watch)
     seconds = time.perf_counter() - start
@@ -159,10 +160,6 @@ def _optimize(
 
 
 @torch.no_grad()
-def _answer_width(model: Network, part: Part, device: str) -> int:
-    return model.eval()(part.batch([0]).to(device)).shape[1]
-
-
 @torch.no_grad()
 def network_outputs(model: Network, part: Part, *, batch: int = 256, device: str = "cpu") -> np.ndarray:
     """The model's outputs in evaluation, ``(N, o)`` float32, in the order of the part."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sampleformer.data.column_values import as_float, has_decimal_comma, label_text, parse_numbers, value_words
-from sampleformer.data.report import RowReport
-from sampleformer.data.standardisation import check_scales
-from sampleformer.data.table import Table
 from sampleformer.errors import listed
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.standardisation import check_scales
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import as_float, has_decimal_comma, label_text, parse_numbers, value_words
 
 _MOST = 0.9  # of the fields of a column of numbers
 

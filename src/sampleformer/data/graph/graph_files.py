@@ -10,9 +10,9 @@ from sampleformer.data.graph.graph_reading import GraphPaths, read_graphs, read_
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import GraphSource
 from sampleformer.data.graph.places import Places
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
 
 
 class GraphFiles(GraphSource):
@@ -36,7 +36,7 @@ class GraphFiles(GraphSource):
         valid: a column of the graphs or the nodes that tells which are for validation, or another path. None: a column
             "split" if there is one, else a seeded tenth.
         test: the same for the test.
-        task: "classification", "multilabel" or "regression", or "link". None: inferred.
+        task: Name of the task in `TASKS`, or an import path. None: inferred.
         limit: use at most so many graphs of each split.
         seed: seed of the splits.
         on_error: "stop" at the first wrong row, or "skip": the graph that it belongs to is left out.

@@ -21,17 +21,18 @@ from sampleformer.data.graph.pair_rows import pair_rows
 from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
+from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
-    from sampleformer.data.targets import Targets
+    from sampleformer.tables.table import Table
+    from sampleformer.tasks import Task
 
 
 class GraphInputs(Inputs, kind="graph"):
@@ -90,22 +91,26 @@ class GraphInputs(Inputs, kind="graph"):
         carried = {"vocabularies": self.nodes.vocabularies} if self.nodes.all_codes else {"features": self.nodes.width}
         return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
 
+    @property
+    def contents(self) -> Contents | None:
+        if self.nodes.all_codes:
+            return Contents(labels=["unknown", *map(str, self.nodes.categories[0])], unknown=0)
+        return Contents(columns=[f"feature {place}" for place in range(self.nodes.width)]) if self.nodes.width else None
+
     def read(
         self, path: str | os.PathLike[str], on_error: str, format: TableFormat, rows: int | None = None
     ) -> Iterator[GraphRows]:
         yield read_like_others(path, self.format, on_error, format)
 
-    def target_rows(
-        self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str
-    ) -> TargetRows:
+    def target_rows(self, table: Table, sets: TokenSets, task: Task, on_error: str, *, known: bool) -> TargetRows:
         assert isinstance(table, GraphRows)
-        if level == "pair":
-            return pair_rows(table, targets, on_error)
-        if targets is None:
+        if task.of_pairs:
+            return pair_rows(table, task if known else None, on_error)
+        if not known:
             return TargetRows(None, sets.offsets)
         if table.nodes is None:
-            raise InputError(f"{table.path}: found no table of nodes, expected one with {', '.join(targets.columns)}")
-        numbers = encode_known(targets, table.nodes, on_error)
+            raise InputError(f"{table.path}: found no table of nodes, expected one with {', '.join(task.columns)}")
+        numbers = encode_known(task, table.nodes, on_error)
         # A graph that does not fit was encoded as one without nodes.
         rows = [graph.rows[:length] for graph, length in zip(table.graphs, sets.lengths, strict=True)]
         return TargetRows(numbers[np.concatenate(rows)], sets.offsets)
@@ -149,7 +154,7 @@ class GraphInputs(Inputs, kind="graph"):
         return RawGraph(*_nothing(self.nodes), np.zeros((0, 2), np.int64), *_nothing(self.edges))
 
     def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
-        if training and sample.level == "pair":
+        if training and sample.pairs is not None:
             sample = ask_for_links(sample, random, self.link_share)
         return self.places.prepare(sample, random, training=training)
 

@@ -20,7 +20,7 @@ class GraphList(PygSource):
         valid, test: the same for validation and test. None: as their masks say, or seeded tenths.
         label: "y", or "y0", "y1", … if there are several targets; or "link". None: all.
         identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`.
-        task: "classification", "multilabel" or "regression", or "link". None: inferred.
+        task: Name of the task in `TASKS`, or an import path. None: inferred.
         seed: seed of the splits.
 
     Example:
@@ -29,7 +29,7 @@ class GraphList(PygSource):
         >>> ring, path = torch.tensor([[0, 1, 2], [1, 2, 0]]), torch.tensor([[0, 1], [1, 2]])
         >>> graphs = [Data(num_nodes=3, edge_index=(ring, path)[k % 2], y=torch.tensor([k % 2])) for k in range(40)]
         >>> splits = GraphList(graphs).load()
-        >>> len(splits.train), splits.encoding.labels
+        >>> len(splits.train), splits.encoding.task.labels
         (32, ['0', '1'])
     """
 

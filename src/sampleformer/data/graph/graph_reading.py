@@ -17,9 +17,9 @@ from sampleformer.data.graph.key_columns import EDGES, GRAPHS, NODES, PAIRS, Key
 from sampleformer.data.graph.pyg_files import read_pyg_file
 from sampleformer.data.graph.pyg_rows import rows_of_pyg, target_columns
 from sampleformer.data.graph.raw_graph import RawGraph, raw_graphs
-from sampleformer.data.table import SUFFIXES, Table, read_table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError, listed
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.table import SUFFIXES, Table, read_table
 
 TABLES = (NODES, EDGES, GRAPHS, PAIRS)
 _ENDINGS = (*SUFFIXES, *(f"{suffix}.gz" for suffix in SUFFIXES))

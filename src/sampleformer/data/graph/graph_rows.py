@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sampleformer.data.graph.graph_format import GraphFormat
-from sampleformer.data.table import Table
 from sampleformer.errors import shown
+from sampleformer.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class GraphRows(Table):
         return super().place(index) if self.lines is not None else f"graph {shown(self.columns['id'][index])}"
 
     def level_of(self, column: str) -> str | None:
-        """ "set" for a column of the graphs, "token" for one of their nodes; None if there is no such column."""
+        """ "sample" for a column of the graphs, "token" for one of their nodes; None if there is no such column."""
         if column in self.columns:
-            return "set"
+            return "sample"
         return "token" if self.nodes is not None and column in self.nodes.columns else None
 
 

@@ -15,18 +15,18 @@ from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.link_loading import LinkLoading
 from sampleformer.data.graph.node_loading import NodeLoading
 from sampleformer.data.graph.places import Places
-from sampleformer.data.report import RowReport
 from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tasks import Link
 
 logger = logging.getLogger("sampleformer")
 
-LINK = "link"
 SPLIT = "split"
 
 
@@ -40,7 +40,7 @@ class GraphSource(TableSource):
         valid, test: columns of the graphs or of the nodes, or other paths. None: a column "split" if there is one that
             names the part, else seeded tenths: of the graphs; of the nodes if there are fewer than 10 graphs; of the
             edges.
-        task: "classification", "multilabel" or "regression", or "link". None: inferred.
+        task: Name of the task in `TASKS`, or an import path. None: inferred.
         limit: use at most so many graphs of each split.
         seed: seed of the splits.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
@@ -100,42 +100,47 @@ class GraphSource(TableSource):
         for line in rows.used:
             logger.info(line)
         self.format = replace(rows.format, directed=bool(rows.graphs[0].directed))
-        level = self._level(rows)
-        if level != "pair" and self.valid is None and self.test is None:
+        loading = _LOADINGS[self._level(rows)]
+        if loading is not LinkLoading and self.valid is None and self.test is None:
             self._split_by_column(rows)
-        if level == "pair":
-            splits = LinkLoading(self, rows).splits()
-        else:
-            splits = (NodeLoading(self, rows) if level == "token" else TableLoading(self, rows)).splits()
-        return splits
+        return loading(self, rows).splits()
 
     def _split_by_column(self, rows: GraphRows) -> None:
         """Takes the column "split" for those parts that it names; a part that it does not name is split off."""
-        table = rows if rows.level_of(SPLIT) == "set" else rows.nodes
+        table = rows if rows.level_of(SPLIT) == "sample" else rows.nodes
         if table is None or SPLIT not in table.columns:
             return
         found = named_splits(table, SPLIT) & {"valid", "test"} or {"valid", "test"}  # none: an error says so
         self.valid, self.test = (SPLIT if name in found else None for name in ("valid", "test"))
 
     def _level(self, rows: GraphRows) -> str:
-        """What the answers are for."""
+        """What the targets are for."""
+        if self.task is not None and self.task.from_inputs:
+            return "sample"
         if self.labels == ["y"]:
             self.labels = _targets_of(rows) or self.labels
         found = {name: rows.level_of(name) for name in self.labels}
-        if self.task == LINK or (self.labels == [LINK] and found[LINK] is None):
+        if self.task is Link or (self.labels == [Link.name] and found[Link.name] is None):
             self.places = replace(self.places, laplacian=0, random_walk=0)  # they would tell which edges were taken out
-            self.labels, self.task = [LINK], None
+            self.labels = [Link.name]
             return "pair"
         for name, level in found.items():
             if level is None:
                 columns = list(dict.fromkeys([*rows.columns, *(() if rows.nodes is None else rows.nodes.columns)]))
                 raise InputError(
                     f"{rows.path}: label {name!r} is a column of neither graphs nor nodes; {nearest(name, columns)}; "
-                    f"or {LINK!r}, to predict edges"
+                    f"or {Link.name!r}, to predict edges"
                 )
         if len(set(found.values())) > 1:
             raise InputError(f"label: {', '.join(found)} are columns of graphs and of nodes, expected one of them")
-        return found[self.labels[0]] or "set"
+        return found[self.labels[0]] or "sample"
+
+
+_LOADINGS: dict[str, type[TableLoading] | type[NodeLoading] | type[LinkLoading]] = {
+    "sample": TableLoading,
+    "token": NodeLoading,
+    "pair": LinkLoading,
+}
 
 
 def _targets_of(rows: GraphRows) -> list[str]:

@@ -12,7 +12,7 @@ from sampleformer.data.graph.table_edges import EdgeList
 from sampleformer.data.graph.table_graph import TableGraph
 from sampleformer.data.graph.table_nodes import NodeList
 from sampleformer.data.graph.table_reading import TableReading, Values
-from sampleformer.data.table import Table
+from sampleformer.tables.table import Table
 
 logger = logging.getLogger("sampleformer")
 

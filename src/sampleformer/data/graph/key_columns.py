@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from sampleformer.data.column_values import label_text, value_words
-from sampleformer.data.report import RowReport
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError, shown
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import label_text, value_words
 
 NODES, EDGES, GRAPHS, PAIRS = "nodes", "edges", "graphs", "pairs"
 

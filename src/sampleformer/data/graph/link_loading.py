@@ -12,12 +12,12 @@ from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.links import asked, different_edges, edge_keys, sample_non_edges
 from sampleformer.data.graph.raw_graph import RawGraph
-from sampleformer.data.report import RowReport
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, split_tenths
-from sampleformer.data.targets import MultiLabelTarget
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tasks import Link
 
 if TYPE_CHECKING:
     from sampleformer.data.graph.graph_source import GraphSource
@@ -62,7 +62,7 @@ class LinkLoading:
         for place, graph in enumerate(self.graphs):
             graphs[place] = _without(graph, np.concatenate([found["valid"][place], found["test"][place]]))
         inputs = self.source.learn_inputs([], graphs)
-        encoding = Encoding(inputs, MultiLabelTarget(self.source.labels), level="pair", format=self.source.table_format)
+        encoding = Encoding(inputs, Link(self.source.labels), format=self.source.table_format)
         sets = encoding.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
         samples = {}
         for number, name in enumerate(_PARTS):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sampleformer.data.sample import Sample
+from sampleformer.sample import Sample
 
 _TRIES = 50
 

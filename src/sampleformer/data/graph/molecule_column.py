@@ -12,14 +12,14 @@ from sampleformer.data.graph.packing import pack_graphs
 from sampleformer.data.graph.places import Places
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.progress import progress_bar
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.extras import require
+from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.report import RowReport
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
+    from sampleformer.tables.table import Table
 
 _NOTHING = Graph(
     np.zeros((0, len(ATOM_SIZES)), np.uint8), np.zeros((0, 2), np.int64), np.zeros((0, sum(BOND_SIZES)), np.uint8)

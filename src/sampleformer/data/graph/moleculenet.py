@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sampleformer.data.download import Download
 from sampleformer.data.graph.smiles import SmilesTable
-from sampleformer.data.table import Table, read_table
 from sampleformer.errors import InputError, nearest
+from sampleformer.tables.table import Table, read_table
 
 _ADDRESSES = (
     "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/{}",

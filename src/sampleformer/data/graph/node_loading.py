@@ -9,15 +9,15 @@ import numpy as np
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_rows import GraphRows
-from sampleformer.data.graph.node_targets import known_rows, parse_known, rows_of, scattered
-from sampleformer.data.report import RowReport
+from sampleformer.data.graph.node_targets import known_rows, rows_of, scattered
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, split_tenths, strata_of
 from sampleformer.data.split_columns import rows_of_splits
-from sampleformer.data.table import Table
-from sampleformer.data.tasks import infer_task, learn_targets
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tasks import infer_task, is_known
 
 if TYPE_CHECKING:
     from sampleformer.data.graph.graph_source import GraphSource
@@ -49,22 +49,22 @@ class NodeLoading:
             self.graph_of[graph.rows] = place
         self.known = self.known[self.graph_of[self.known] >= 0]
         self.labelled = rows_of(self.nodes, self.known)
-        self.task = source.task or infer_task(self.labelled, source.labels).name
+        self.task = source.task or infer_task(self.labelled, source.labels).task
 
     def splits(self) -> Splits:
         """Splits nodes or graphs, learns the encoding on the training part, and encodes all."""
         report = RowReport(self.nodes.path, self.labelled.place, self.source.on_error)
-        values = parse_known(self.task, self.labelled, self.source.labels, report)
+        values = self.task.parse_columns(self.labelled, self.source.labels, report, gaps=True)
         part = self._parts(values)
         part[list(report.wrong)] = -1
         for number, name in enumerate(PARTS):
             if not (part == number).any() and name not in self._files():
                 raise InputError(f"{self.nodes.path}: found no nodes for {name}, expected at least one")
-        targets = learn_targets(self.task, self.source.labels, values[part == 0], self.nodes.path)
+        task = self.task.learn(self.source.labels, values[part == 0], self.nodes.path, "token")
         trained = np.unique(self.graph_of[self.known[part == 0]])
         inputs = self.source.learn_inputs([], self.rows.graphs[trained])
-        encoding = Encoding(inputs, targets, level="token", format=self.source.table_format)
-        numbers = scattered(targets, values, self.known, len(self.nodes), report)
+        encoding = Encoding(inputs, task, format=self.source.table_format)
+        numbers = scattered(task, values, self.known, len(self.nodes), report)
         samples = self._samples(encoding, numbers, part)
         for name, path in self._files().items():
             samples[name] = encoding.read(path, targets=True, on_error=self.source.on_error)
@@ -81,7 +81,7 @@ class NodeLoading:
         part = np.zeros(len(self.known), dtype=np.int64)
         given = {"valid": self.source.valid, "test": self.source.test}
         missing = [name for name, path in given.items() if path is None]
-        for level in ("set", "token"):
+        for level in ("sample", "token"):
             columns = {
                 name: path for name, path in given.items() if path is not None and self.rows.level_of(path) == level
             }
@@ -134,10 +134,8 @@ class NodeLoading:
         sizes = []
         for name, part in samples.items():
             targets = part.targets
-            known = (
-                0
-                if targets is None
-                else int((targets >= 0).sum() if targets.ndim == 1 else (~np.isnan(targets)).any(1).sum())
-            )
+            known = 0 if targets is None else int(is_known(targets).reshape(len(targets), -1).any(1).sum())
             sizes.append(f"{known:,} {name} in {len(part):,} graphs")
-        logger.info("%s: task %s of nodes: %s; nodes: %s", self.nodes.path, self.task, encoding.words, ", ".join(sizes))
+        logger.info(
+            "%s: task %s of nodes: %s; nodes: %s", self.nodes.path, self.task.name, encoding.words, ", ".join(sizes)
+        )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sampleformer.data.column_values import label_text, parse_labels, parse_numbers
-from sampleformer.data.report import RowReport
-from sampleformer.data.table import Table
-from sampleformer.data.targets import Targets
-from sampleformer.data.tasks import parse_targets
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import label_text
+from sampleformer.tasks import Task
 
 
 def known_rows(table: Table, columns: list[str]) -> np.ndarray:
@@ -28,38 +27,24 @@ def rows_of(table: Table, index: np.ndarray) -> Table:
     return Table(table.path, columns, rows, lines, decimal=table.decimal)
 
 
-def parse_known(task: str, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
-    """Values of the target columns of rows in which something is known; numbers may be missing.
-
-    Returns:
-        ``(rows,)`` class names, or ``(rows, columns)`` numbers, NaN where the field is empty.
-    """
-    if task == "regression":
-        return parse_numbers(table, columns, report, missing_allowed=True)
-    return parse_targets(task, table, columns, report)
-
-
-def encode_known(targets: Targets, table: Table, on_error: str) -> np.ndarray:
+def encode_known(task: Task, table: Table, on_error: str) -> np.ndarray:
     """Targets of all rows of a table as numbers, −1 or NaN where unknown.
 
     Args:
-        targets: as the training part taught them.
+        task: Task as the training part taught it.
         table: with the target columns.
         on_error: "stop" at the first wrong row, or "skip" and take its target for unknown.
     """
-    rows = known_rows(table, targets.columns)
+    rows = known_rows(table, task.columns)
     chosen = rows_of(table, rows)
     report = RowReport(table.path, chosen.place, on_error)
-    if targets.task == "classification":
-        values = parse_labels(chosen, targets.columns[0], report)
-    else:
-        values = parse_known(targets.task, chosen, targets.columns, report)
-    return scattered(targets, values, rows, len(table), report)
+    values = task.parse_columns(chosen, task.columns, report, gaps=True)
+    return scattered(task, values, rows, len(table), report)
 
 
-def scattered(targets: Targets, values: np.ndarray, rows: np.ndarray, total: int, report: RowReport) -> np.ndarray:
+def scattered(task: Task, values: np.ndarray, rows: np.ndarray, total: int, report: RowReport) -> np.ndarray:
     """Encoded values at their rows among all, the others unknown; so are those that the report found wrong."""
-    numbers = targets.encode(values, report)
+    numbers = task.encode(values, report)
     report.log()
     kept = report.kept(len(rows))
     if numbers.ndim == 1:

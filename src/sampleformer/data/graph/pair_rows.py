@@ -11,22 +11,22 @@ from sampleformer.data.graph.key_columns import EDGES, KeyColumns, read_names
 from sampleformer.data.graph.links import edge_keys
 from sampleformer.data.graph.node_targets import rows_of
 from sampleformer.data.graph.raw_graph import RawGraph
-from sampleformer.data.report import RowReport
 from sampleformer.data.samples import TargetRows
-from sampleformer.data.table import Table
-from sampleformer.data.targets import Targets
 from sampleformer.errors import InputError, shown
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tasks import Task
 
 logger = logging.getLogger("sampleformer")
 
 
-def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> TargetRows:
+def pair_rows(rows: GraphRows, task: Task | None, on_error: str) -> TargetRows:
     """The pairs that the table of pairs asks about, by graph; says how many of them an edge of the graph joins.
 
     Args:
         rows: the graphs and the table, with the columns "source" and "target", ids of nodes, and "graph" if there is
             more than one graph.
-        targets: the column that says whether an edge joins them. None: it is not wanted.
+        task: Task whose column says whether an edge joins them. None: it is not wanted.
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
 
     Raises:
@@ -36,7 +36,7 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
         raise InputError(f"{rows.path}: found no table of pairs to ask about, expected pairs.csv: source, target")
     table = rows.pairs
     report = RowReport(table.path, table.place, on_error)
-    keys = KeyColumns.of({EDGES: table}, () if targets is None else targets.columns)
+    keys = KeyColumns.of({EDGES: table}, () if task is None else task.columns)
     graphs = _graphs(table, keys.graph.get(EDGES), rows, report)
     found = np.zeros((len(table), 2), dtype=np.int64)
     places = [_places_of_nodes(rows, number) for number in range(len(rows))]
@@ -48,7 +48,7 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
                 report.add(row, f"column {column!r}: found {shown(node)}, expected the id of a node")
             else:
                 found[row, side] = places[graph][node]
-    values = None if targets is None else targets.parse(table, report)
+    values = None if task is None else task.parse(table, report)
     report.log()
     kept = report.kept(len(table))
     numbers = np.array([-1 if graph is None else graph for graph in graphs], dtype=np.int64)
@@ -65,10 +65,10 @@ def pair_rows(rows: GraphRows, targets: Targets | None, on_error: str) -> Target
             joined,
             len(order),
         )
-    if targets is None or values is None:
+    if task is None or values is None:
         return TargetRows(None, offsets, found[order])
     chosen = RowReport(table.path, rows_of(table, order).place, on_error)
-    return TargetRows(targets.encode(values[order], chosen), offsets, found[order])
+    return TargetRows(task.encode(values[order], chosen), offsets, found[order])
 
 
 def _graphs(table: Table, column: str | None, rows: GraphRows, report: RowReport) -> list[int | None]:

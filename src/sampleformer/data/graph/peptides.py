@@ -12,8 +12,8 @@ import numpy as np
 from sampleformer.data.download import Download
 from sampleformer.data.graph.restricted_pickle import read_pickle
 from sampleformer.data.graph.smiles import SmilesTable
-from sampleformer.data.table import SUFFIXES, Table, read_table
 from sampleformer.errors import InputError
+from sampleformer.tables.table import SUFFIXES, Table, read_table
 from sampleformer.unpacking import read_bytes
 
 SPLIT_ADDRESSES = (  # both sets have the same split

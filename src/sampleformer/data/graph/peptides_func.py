@@ -5,8 +5,8 @@ from typing import Any
 
 from sampleformer.data.download import Download
 from sampleformer.data.graph.peptides import MIRROR, SPLIT_ADDRESSES, SPLIT_MD5, Peptides
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError
+from sampleformer.tables.table import Table
 
 
 class PeptidesFunc(Peptides):

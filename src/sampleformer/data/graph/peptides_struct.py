@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.column_values import as_float
 from sampleformer.data.download import Download
 from sampleformer.data.graph.peptides import MIRROR, SPLIT_ADDRESSES, SPLIT_MD5, Peptides
-from sampleformer.data.table import Table
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import as_float
 
 
 class PeptidesStruct(Peptides):

@@ -14,9 +14,9 @@ from sampleformer.data.cache import cache_folder, make_folder
 from sampleformer.data.graph.encodings import laplacian_encodings, random_walk_encodings
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.progress import progress_bar
-from sampleformer.data.sample import Sample
 from sampleformer.errors import InputError
 from sampleformer.files import written_whole
+from sampleformer.sample import Sample
 
 _FORMAT = 1  # counts up when the numbers change, so that older files in the cache are not read
 

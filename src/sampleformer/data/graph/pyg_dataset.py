@@ -34,7 +34,7 @@ class PygDataset(PygSource):
         arguments: of the class. Without ``root``, the files go into the cache.
         label: columns of the target: "y", or "y0", "y1", … if there are several; or "link". None: all.
         identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`.
-        task: "classification", "multilabel" or "regression", or "link". None: inferred.
+        task: Name of the task in `TASKS`, or an import path. None: inferred.
         limit: use at most so many graphs of each split.
         seed: seed of the splits.
     """

@@ -10,8 +10,8 @@ from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.pyg import PygGraph
 from sampleformer.data.graph.raw_graph import raw_graphs
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError, listed
+from sampleformer.tables.table import Table
 
 
 def rows_of_pyg(path: str, graphs: list[PygGraph], format: GraphFormat | None = None) -> GraphRows:
@@ -36,12 +36,12 @@ def rows_of_pyg(path: str, graphs: list[PygGraph], format: GraphFormat | None = 
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     format = replace(format, codes=codes)
-    level, columns = _targets(path, graphs)
+    of_nodes, columns = _targets(path, graphs)
     table = None
-    if level == "token":
+    if of_nodes:
         columns |= _split_of_masks(graphs, columns)
         table = Table(path, columns, range(1, sum(graph.order for graph in raw) + 1))
-    used = [f"{path}: {_words(graphs, masks_used=level == 'token')}"]
+    used = [f"{path}: {_words(graphs, masks_used=of_nodes)}"]
     return graph_rows(path, raw, {} if table is not None else columns, table, format, used)
 
 
@@ -70,12 +70,12 @@ def _words(graphs: list[PygGraph], *, masks_used: bool) -> str:
     return words + (f"; not used: {listed(sorted(unused))}" if unused else "")
 
 
-def _targets(path: str, graphs: list[PygGraph]) -> tuple[str, dict[str, list]]:
-    """Whether ``y`` is of graphs, "set", or of nodes, "token"; and its columns, None where a graph has none."""
+def _targets(path: str, graphs: list[PygGraph]) -> tuple[bool, dict[str, list]]:
+    """Whether ``y`` is of nodes, in place of graphs; and its columns, None where a graph has none."""
     orders = [graph.graph.order for graph in graphs]
     known = [(graph.target, order) for graph, order in zip(graphs, orders, strict=True) if graph.target is not None]
     if not known:
-        return "set", {}
+        return False, {}
     of_nodes = all(y.ndim > 0 and len(y) == order for y, order in known) and max(orders) > 1
     blocks: list[np.ndarray | None] = []
     for number, graph in enumerate(graphs):
@@ -94,7 +94,7 @@ def _targets(path: str, graphs: list[PygGraph]) -> tuple[str, dict[str, list]]:
     for block, order in zip(blocks, orders, strict=True):
         for place, column in enumerate(columns):
             column += [None] * (order if of_nodes else 1) if block is None else block[:, place].tolist()
-    return "token" if of_nodes else "set", _named(columns)
+    return of_nodes, _named(columns)
 
 
 def _split_of_masks(graphs: list[PygGraph], columns: dict[str, list]) -> dict[str, list]:

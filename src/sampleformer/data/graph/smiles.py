@@ -8,11 +8,11 @@ from sampleformer.data.graph.molecule_column import MoleculeColumn, parse_molecu
 from sampleformer.data.graph.molecules import MoleculeError
 from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
-from sampleformer.data.report import RowReport
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
 
 SPLITS = ("random", "scaffold")
 
@@ -29,7 +29,7 @@ class SmilesTable(TableSource):
             for parts that `valid` and `test` do not give.
         valid: a file, or a column that tells which rows are for validation. None: a tenth.
         test: the same for the test.
-        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
         id: column that names the rows. None: a column named "id" if there is one, else row numbers.
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.

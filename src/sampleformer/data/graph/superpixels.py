@@ -18,11 +18,11 @@ from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.pyg import listed_once
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.data.graph.restricted_pickle import read_pickle
-from sampleformer.data.report import RowReport
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.source import Source, Splits
-from sampleformer.data.targets import ClassTarget
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tasks import Classification
 from sampleformer.unpacking import check_unpacked
 
 logger = logging.getLogger("sampleformer")
@@ -78,7 +78,7 @@ class Superpixels(Source):
             if part not in found:
                 raise InputError(f"{path}: found no {self.folder}/{name}, expected it in the archive or its folder")
         inputs = GraphInputs.learn(found["train"][0], self.places)
-        encoding = Encoding(inputs, ClassTarget("class", list(self.labels)), level="token")
+        encoding = Encoding(inputs, Classification("class", list(self.labels), "token"))
         parts = {name: self._samples(encoding, *graphs) for name, graphs in found.items()}
         sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
         logger.info("%s: task classification of nodes: %s; graphs: %s", path, encoding.words, sizes)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sampleformer.data.graph.table_nodes import Ends, NodeList
-from sampleformer.data.report import RowReport
 from sampleformer.errors import shown
+from sampleformer.tables.report import RowReport
 
 
 @dataclass(frozen=True)

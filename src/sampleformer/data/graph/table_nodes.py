@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sampleformer.data.graph.key_columns import read_names
-from sampleformer.data.report import RowReport
-from sampleformer.data.table import Table
 from sampleformer.errors import shown
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
 
 Key = tuple[str, str]
 Ends = tuple[list[str | None], list[str | None]]

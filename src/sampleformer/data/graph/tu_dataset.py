@@ -20,6 +20,7 @@ from sampleformer.data.graph.tu_files import read_tu_files
 from sampleformer.data.graph.tu_hashes import TU_HASHES
 from sampleformer.data.split import strata_of
 from sampleformer.errors import InputError
+from sampleformer.tasks import Classification, Regression
 
 _ADDRESSES = (
     "https://www.chrsmrrs.com/graphkerneldatasets/{}.zip",
@@ -91,7 +92,7 @@ class TuDataset(GraphSource):
         if path.suffix.lower() == ".npz":
             return self._of_archive(path)
         files = read_tu_files(path, self.dataset)
-        self.task = "classification" if files.classes else "regression"
+        self.task = Classification if files.classes else Regression
         folds = stratified_folds(strata_of(files.targets), self.seed)
         return self._rows(path, files.graphs, files.targets, folds, f"{path}: {files.used}")
 

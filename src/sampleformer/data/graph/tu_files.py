@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from sampleformer.data.archive import archive_files
-from sampleformer.data.column_values import as_float
 from sampleformer.data.graph.array_features import LARGEST
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.errors import InputError, listed
+from sampleformer.tables.values import as_float
 
 _MOST_EXACT = 2**53
 _NEEDED = ("A", "graph_indicator")

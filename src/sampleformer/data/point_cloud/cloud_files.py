@@ -10,11 +10,11 @@ from sampleformer.data.point_cloud.cloud_folders import FOLDER, check_name, read
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.reading import SET_SUFFIXES, SUFFIXES
 from sampleformer.data.point_cloud.view import CloudView
-from sampleformer.data.report import RowReport
-from sampleformer.data.table import SUFFIXES as TABLE_SUFFIXES
-from sampleformer.data.table import read_table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError, shown
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import SUFFIXES as TABLE_SUFFIXES
+from sampleformer.tables.table import read_table
 
 
 def read_cloud_rows(

@@ -22,16 +22,17 @@ from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.point_cloud.point_labels import PointLabels
 from sampleformer.data.point_cloud.resampling import random_subset
 from sampleformer.data.point_cloud.view import CloudView
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.samples import TargetRows
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import Sample
 from sampleformer.settings import construct, validate
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
-    from sampleformer.data.targets import Targets
+    from sampleformer.tables.table import Table
+    from sampleformer.tasks import Task
 
 
 class CloudInputs(Inputs, kind="cloud"):
@@ -99,6 +100,10 @@ class CloudInputs(Inputs, kind="cloud"):
             found = self.cutting.rows(found, clouds.tolist(), kept, self.view.points, training=False)
         yield found
 
+    @property
+    def contents(self) -> Contents:
+        return Contents(columns=list("xyz"), places=True)
+
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         assert isinstance(table, CloudRows)
         return parse_clouds(table, self.view, report, whole=self.cutting is not None)
@@ -106,14 +111,12 @@ class CloudInputs(Inputs, kind="cloud"):
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         return TokenSets.of([self._encoded(row, placed, report) for row, placed in enumerate(values)])
 
-    def target_rows(
-        self, table: Table, sets: TokenSets, level: str, targets: Targets | None, on_error: str
-    ) -> TargetRows:
+    def target_rows(self, table: Table, sets: TokenSets, task: Task, on_error: str, *, known: bool) -> TargetRows:
         assert isinstance(table, CloudRows)
-        if targets is None:
+        if not known:
             return TargetRows(None, sets.offsets)
         report = RowReport(table.path, table.place, on_error)
-        labels = self.labels.encode(table, targets, report)
+        labels = self.labels.encode(table, task, report)
         report.log()
         return TargetRows(labels, sets.offsets)
 

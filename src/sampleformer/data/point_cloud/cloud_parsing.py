@@ -20,8 +20,8 @@ from sampleformer.data.point_cloud.reading import read_cloud
 from sampleformer.data.point_cloud.thinning import reduced, thin
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.progress import progress_bar
-from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
 
 logger = logging.getLogger("sampleformer")
 

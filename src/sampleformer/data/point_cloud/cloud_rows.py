@@ -10,7 +10,7 @@ import numpy as np
 
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
-from sampleformer.data.table import Table
+from sampleformer.tables.table import Table
 
 
 @dataclass(frozen=True)

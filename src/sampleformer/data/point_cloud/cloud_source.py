@@ -20,14 +20,14 @@ from sampleformer.data.point_cloud.cutting import Cutting
 from sampleformer.data.point_cloud.point_labels import POINT_LABELS, PointLabels
 from sampleformer.data.point_cloud.point_loading import PointLoading
 from sampleformer.data.point_cloud.view import CloudView
-from sampleformer.data.report import RowReport
 from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_loading import TableLoading
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
 
 
 class CloudSource(TableSource):
@@ -45,7 +45,7 @@ class CloudSource(TableSource):
             hold shapes, and none of their labels are the same.
         categories: the names of the parts of each category, if they are known.
         valid, test: columns, or other paths. None: a column "split" if there is one, else seeded tenths.
-        task: "classification", "multilabel" or "regression". None: inferred.
+        task: Name of the task in `TASKS`, or an import path. None: inferred.
         id: column that names the clouds. None: a column named "id" if there is one.
         limit: use at most so many clouds of each split.
         seed: seed of the splits.

@@ -7,7 +7,7 @@ from sampleformer.data.point_cloud.cloud_files import read_path_table
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.cutting import Cutting
-from sampleformer.data.table_format import TableFormat
+from sampleformer.tables.format import TableFormat
 
 
 class CloudTable(CloudSource):
@@ -21,7 +21,7 @@ class CloudTable(CloudSource):
         names: what the labels of points are called: names of 0, 1, 2, …
         valid: a file, or a column that tells which rows are for validation. None: a column "split", else a tenth.
         test: the same for the test.
-        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
         id: column that names the rows. None: a column named "id" if there is one, else row numbers.
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.

@@ -11,11 +11,11 @@ import numpy as np
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
-from sampleformer.data.report import RowReport
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
 
 if TYPE_CHECKING:
-    from sampleformer.data.targets import Targets
+    from sampleformer.tasks import Task
 
 POINT_LABELS = ("labels", "pid", "seg")
 """What a user calls the labels of points, as files of arrays do."""
@@ -41,12 +41,12 @@ class PointLabels:
         """Names of all labels that clouds have."""
         return {self._name(number) for number in _different(clouds) if number >= 0}
 
-    def encode(self, rows: CloudRows, targets: Targets, report: RowReport) -> np.ndarray:
+    def encode(self, rows: CloudRows, task: Task, report: RowReport) -> np.ndarray:
         """The labels of all points of rows as the model's classes, ``(total,)`` int64, −1 where unknown.
 
         Args:
             rows: with clouds in memory.
-            targets: that know the classes.
+            task: Task that knows the classes.
             report: is told of clouds without labels, or with one that training did not have; all theirs are unknown.
         """
         parts = [np.zeros(0, np.int64)]
@@ -59,7 +59,7 @@ class PointLabels:
             classes = np.full(len(numbers), -1, np.int64)
             known = numbers >= 0
             at_row = RowReport(rows.path, lambda _, row=row: rows.place(row), report.on_error)  # type: ignore[misc]
-            classes[known] = targets.encode(names[known], at_row)
+            classes[known] = task.encode(names[known], at_row)
             if at_row.wrong:
                 report.add(row, next(iter(at_row.wrong.values())))
                 classes[:] = -1

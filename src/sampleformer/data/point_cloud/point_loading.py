@@ -13,17 +13,16 @@ from sampleformer.data.point_cloud.cloud_folders import FOLDER
 from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
 from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
-from sampleformer.data.point_cloud.part_target import PartTarget, categories_of
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
-from sampleformer.data.report import RowReport
 from sampleformer.data.row_names import scene_ids
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.source import Splits
 from sampleformer.data.split import PERIOD, choose, split_tenths, strata_of
 from sampleformer.data.split_columns import rows_of_splits
-from sampleformer.data.targets import ClassTarget
-from sampleformer.data.tasks import sort_labels
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tasks import PartSegmentation, Segmentation
+from sampleformer.tasks.classification import categories_of, sort_labels
 
 if TYPE_CHECKING:
     from sampleformer.data.point_cloud.cloud_source import CloudSource
@@ -69,7 +68,7 @@ class PointLoading:
                 raise InputError(f"{part.rows.path}: found no clouds for {name}, expected at least one")
             self.source.point_labels.check(part.rows, part.clouds)
         cut = {name: self._cut(part, training=name == "train") for name, part in parts.items()}
-        targets = self._targets(parts["train"])
+        task = self._task(parts["train"])
         inputs = CloudInputs.learn(
             self.source.view,
             cut["train"].clouds,  # type: ignore[arg-type]
@@ -77,7 +76,7 @@ class PointLoading:
             cutting=self.source.cutting,
             labels=self.source.point_labels,
         )
-        encoding = Encoding(inputs, targets, self.source.id, "token")
+        encoding = Encoding(inputs, task, self.source.id)
         samples = {name: self._samples(part, encoding) for name, part in cut.items()}
         sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
         logger.info("%s: classes of points: %s; clouds: %s", self.rows.path, encoding.words, sizes)
@@ -129,7 +128,7 @@ class PointLoading:
         kept = np.arange(len(part))
         return self.source.cutting.rows(part.rows, part.clouds, kept, self.source.view.points, training=training)
 
-    def _targets(self, train: _Clouds) -> ClassTarget:
+    def _task(self, train: _Clouds) -> Segmentation:
         labels = self.source.point_labels
         names = labels.names or sort_labels(labels.found(train.clouds))
         if len(names) < 2:
@@ -137,22 +136,22 @@ class PointLoading:
                 f"{train.rows.path}: found the labels {names} of points in the training part, expected two"
             )
         if self.source.categories is not None:
-            return PartTarget(self.source.labels[0], names, self.source.categories)
+            return PartSegmentation(self.source.labels[0], names, self.source.categories)
         folders = train.rows.categories or train.rows.columns.get(FOLDER)
         if self.source.parts is not False and folders is not None:
             categories = categories_of([labels.found([each]) for each in train.clouds], [str(each) for each in folders])
             if categories is not None:
-                return PartTarget(self.source.labels[0], names, categories)
+                return PartSegmentation(self.source.labels[0], names, categories)
         if self.source.parts:
             raise InputError(f"{train.rows.path}: parts: expected several folders whose shapes share no label")
-        return ClassTarget(self.source.labels[0], names)
+        return Segmentation(self.source.labels[0], names)
 
     def _samples(self, rows: CloudRows, encoding: Encoding) -> Samples:
         report = RowReport(rows.path, rows.place, self.source.on_error)
         values = np.empty(len(rows), dtype=object)
         values[:] = rows.clouds
         sets = encoding.encode(values, report)
-        targets = TargetRows(self.source.point_labels.encode(rows, encoding.targets, report), sets.offsets)
+        targets = TargetRows(self.source.point_labels.encode(rows, encoding.task, report), sets.offsets)
         samples = encoding.pack(sets, targets, scene_ids(rows, self.source.id)).subset(report.kept(len(rows)))
         report.log()
         self.skipped += report.skipped

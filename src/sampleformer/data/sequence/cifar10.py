@@ -7,10 +7,10 @@ import numpy as np
 
 from sampleformer.data.archive import archive_files
 from sampleformer.data.download import Download
-from sampleformer.data.report import RowReport
 from sampleformer.data.sequence.numbers import NumberTable
-from sampleformer.data.table import Table
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
 
 logger = logging.getLogger("sampleformer")
 

@@ -9,8 +9,8 @@ from sampleformer.data.archive import archive_files
 from sampleformer.data.download import Download
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.sequence.text import TextTable
-from sampleformer.data.table import SUFFIXES, Table
 from sampleformer.errors import InputError
+from sampleformer.tables.table import SUFFIXES, Table
 
 logger = logging.getLogger("sampleformer")
 

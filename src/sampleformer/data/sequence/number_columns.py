@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sampleformer.data.column_values import parse_numbers
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
-from sampleformer.data.standardisation import mean_and_deviation, standardised
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.standardisation import mean_and_deviation, standardised
+from sampleformer.tables.values import parse_numbers
+from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
+    from sampleformer.tables.table import Table
 
 
 class NumberColumns(Inputs, kind="numbers"):
@@ -40,6 +41,10 @@ class NumberColumns(Inputs, kind="numbers"):
     @property
     def model_inputs(self) -> dict[str, Any]:
         return {"features": 1, "length": len(self.columns)}
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(columns=["value"])
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_numbers(table, self.columns, report)

@@ -4,17 +4,17 @@ import os
 
 import numpy as np
 
-from sampleformer.data.column_values import parse_numbers
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
 from sampleformer.data.row_names import names_rows
 from sampleformer.data.sequence.number_columns import NumberColumns
 from sampleformer.data.sequence.pixel_columns import PixelColumns, parse_pixels
-from sampleformer.data.standardisation import check_scales
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, listed, nearest
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.standardisation import check_scales
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import parse_numbers
 
 VALUES = ("numbers", "pixels", "codes")
 
@@ -33,7 +33,7 @@ class NumberTable(TableSource):
         layout: rows and columns, if the pixels are an image, read row by row.
         valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
         test: the same for the test.
-        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
         id: column that names the rows. None: a column named "id" if there is one, else row numbers.
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sampleformer.data.column_values import parse_numbers
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.sequence.number_columns import row_offsets
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
+from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.values import parse_numbers
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
+    from sampleformer.tables.table import Table
 
 
 class PixelColumns(Inputs, kind="pixels"):

@@ -4,13 +4,13 @@ import os
 
 import numpy as np
 
-from sampleformer.data.report import RowReport
 from sampleformer.data.sequence.text_column import TextColumn, parse_texts
 from sampleformer.data.sequence.tokenizers import TOKENIZERS
-from sampleformer.data.table import Table
-from sampleformer.data.table_format import TableFormat
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
 
 
 class TextTable(TableSource):
@@ -27,7 +27,7 @@ class TextTable(TableSource):
         max_vocabulary: at most so many characters or words, the most frequent. None: all.
         valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
         test: the same for the test.
-        task: "classification", "multilabel" or "regression". None: inferred from the target columns.
+        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
         id: column that names the rows. None: a column named "id" if there is one, else row numbers.
         limit: use at most so many rows of each split.
         seed: seed of the splits and of the choice of rows.

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sampleformer.data.column_values import value_words
 from sampleformer.data.inputs import Inputs
-from sampleformer.data.report import RowReport
-from sampleformer.data.sample import Sample
 from sampleformer.data.sequence.tokenizers import Tokenizer, tokenizer_from_json
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.values import value_words
+from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
+    from sampleformer.tables.table import Table
 
 LONGEST = 65_536
 
@@ -39,6 +40,10 @@ class TextColumn(Inputs, kind="text"):
     @property
     def model_inputs(self) -> dict[str, Any]:
         return {"vocabulary": self.tokenizer.vocabulary}
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(labels=self.tokenizer.names, unknown=self.tokenizer.unknown)
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_texts(table, self.column, report)

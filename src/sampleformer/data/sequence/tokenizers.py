@@ -20,6 +20,8 @@ class Tokenizer(ABC):
     """Turns texts into codes and back into what each code stands for."""
 
     name: ClassVar[str]
+    unknown: ClassVar[int | None] = None
+    """Code of every unknown token; None: no token is unknown."""
 
     @classmethod
     @abstractmethod
@@ -36,6 +38,11 @@ class Tokenizer(ABC):
     @abstractmethod
     def vocabulary(self) -> int:
         """Number of codes."""
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What each code stands for."""
 
     @abstractmethod
     def encode(self, text: str) -> np.ndarray:
@@ -60,6 +67,7 @@ class ByteTokenizer(Tokenizer):
 
     name = "bytes"
     vocabulary = 256
+    names: ClassVar[list[str]] = [f"0x{code:02x}" if code < 33 or code > 126 else chr(code) for code in range(256)]
 
     @classmethod
     def learn(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> ByteTokenizer:
@@ -87,6 +95,8 @@ class VocabularyTokenizer(Tokenizer):
         words: the known tokens, which have the codes 1, 2, …
     """
 
+    unknown = 0
+
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
         self._codes = {word: code for code, word in enumerate(self.words, start=1)}
@@ -106,6 +116,10 @@ class VocabularyTokenizer(Tokenizer):
     @property
     def vocabulary(self) -> int:
         return len(self.words) + 1
+
+    @property
+    def names(self) -> list[str]:
+        return ["�", *self.words]
 
     def encode(self, text: str) -> np.ndarray:
         tokens = self.cut(text)

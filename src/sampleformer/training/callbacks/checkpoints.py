@@ -9,9 +9,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from sampleformer.files import written_whole
+from sampleformer.tasks.metrics import better
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.training.scores import better
 
 
 class Checkpoints(Checkpoint):

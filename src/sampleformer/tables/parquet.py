@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sampleformer.data.table_files.fields import PIECE_CHARACTERS, Fields, UnreadableRows, column_names
 from sampleformer.extras import require
 from sampleformer.reading import check_file, reading
+from sampleformer.tables.fields import PIECE_CHARACTERS, Fields, UnreadableRows, column_names
 from sampleformer.unpacking import check_unpacked
 
 if TYPE_CHECKING:

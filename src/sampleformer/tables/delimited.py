@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
-from sampleformer.data.table_files.fields import Fields, UnreadableRows, column_names, up_to
-from sampleformer.data.table_files.text import TextFile
 from sampleformer.errors import InputError
+from sampleformer.tables.fields import Fields, UnreadableRows, column_names, up_to
+from sampleformer.tables.text import TextFile
 
 logger = logging.getLogger("sampleformer")
 

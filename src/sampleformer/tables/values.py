@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sampleformer.data.report import RowReport
 from sampleformer.errors import shown
+from sampleformer.tables.report import RowReport
 
 if TYPE_CHECKING:
-    from sampleformer.data.table import Table
+    from sampleformer.tables.table import Table
 
 logger = logging.getLogger("sampleformer")
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.table_files.delimited import read_delimited
-from sampleformer.data.table_files.fields import Fields, UnreadableRows
-from sampleformer.data.table_files.json_lines import read_json_lines
-from sampleformer.data.table_files.kinds import PARQUET, other_kind
-from sampleformer.data.table_files.parquet import read_parquet
-from sampleformer.data.table_files.text import TextFile
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError, nearest, shown
 from sampleformer.reading import open_file, reading
+from sampleformer.tables.delimited import read_delimited
+from sampleformer.tables.fields import Fields, UnreadableRows
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.json_lines import read_json_lines
+from sampleformer.tables.kinds import PARQUET, other_kind
+from sampleformer.tables.parquet import read_parquet
+from sampleformer.tables.text import TextFile
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _USUAL = {".csv": ",", ".tsv": "\t"}

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampleformer.data.table import read_table, table_pieces
-from sampleformer.data.table_format import TableFormat
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.table import read_table, table_pieces
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-LEVELS = ("set", "token", "pair")
-"""What an answer is for: a whole set of tokens, each token of it, or pairs of its tokens."""
+LEVELS = ("sample", "token", "pair")
+"""What a target is for: a whole sample, each token of it, or pairs of its tokens."""
 
-_OF_TOKENS = ("features", "coordinates", "normals", "encodings", "identifiers", "index", "names")
+_OF_TOKENS = ("features", "coordinates", "normals", "encodings", "identifiers", "index", "names", "hidden")
 _CONTENT = ("features", "coordinates", "normals", "encodings", "ends", "edge_features")
 
 
@@ -18,8 +18,9 @@ class Sample:
 
     Args:
         features: codes ``(n,)``, c codes of different kinds ``(n, c)``, or vectors ``(n, f)`` float32.
-        target: at the level "set" a class number ``()`` int64, or ``(t,)`` float32 with NaN where unknown; at the
-            levels "token" and "pair" the same for each token or pair, with class −1 where unknown. None: not known.
+        target: at the level "sample" a class number ``()`` int64, or ``(t,)`` float32 with NaN where unknown; at the
+            levels "token" and "pair" the same for each token or pair asked about, with class −1 where unknown. None:
+            not known.
         id: its name in the source.
         source: the raw text, if it was a text.
         level: what the target is for, see `LEVELS`.
@@ -30,6 +31,8 @@ class Sample:
         edge_features: what each edge carries, ``(E, f)``.
         directed: whether edges lead from source to target alone.
         pairs: the two tokens of each pair that is asked about, ``(p, 2)``.
+        asked: the tokens that are asked about, ``(m,)``. None: all.
+        hidden: True where the model must not see what a token carries, ``(n,)``. None: it sees all.
         index: place of each token in the user's source, ``(n,)``. None: 0, 1, 2, …
         names: name of each token in the user's source, ``(n,)``. None: its place.
     """
@@ -38,7 +41,7 @@ class Sample:
     target: np.ndarray | None
     id: str
     source: str | None = None
-    level: str = "set"
+    level: str = "sample"
     coordinates: np.ndarray | None = None
     normals: np.ndarray | None = None
     encodings: np.ndarray | None = None
@@ -49,9 +52,20 @@ class Sample:
     pairs: np.ndarray | None = None
     index: np.ndarray | None = None
     names: np.ndarray | None = None
+    asked: np.ndarray | None = None
+    hidden: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def rows(self) -> int:
+        """Number of targets of the sample, known or not."""
+        if self.level == LEVELS[0]:
+            return 1
+        if self.pairs is not None:
+            return len(self.pairs)
+        return len(self) if self.asked is None else len(self.asked)
 
     @property
     def places(self) -> np.ndarray:
@@ -62,9 +76,9 @@ class Sample:
         """Some of the tokens, in the order given; only for samples without edges and pairs.
 
         Raises:
-            ValueError: if there are edges or pairs, whose ends would be others.
+            ValueError: if there are edges, pairs or single tokens asked about, whose indices would be others.
         """
-        if self.ends is not None or self.pairs is not None:
+        if self.ends is not None or self.pairs is not None or self.asked is not None:
             raise ValueError("the sample has edges or pairs, expected tokens alone")
         kept = {name: value[places] for name in _OF_TOKENS if (value := getattr(self, name)) is not None}
         kept["index"] = self.places[places]

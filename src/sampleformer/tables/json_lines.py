@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sampleformer.data.table_files.fields import Fields, UnreadableRows, clean_name, up_to
-from sampleformer.data.table_files.text import TextFile
 from sampleformer.errors import InputError, one_line, shown
+from sampleformer.tables.fields import Fields, UnreadableRows, clean_name, up_to
+from sampleformer.tables.text import TextFile
 
 logger = logging.getLogger("sampleformer")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sampleformer.data.table_files.kinds import BYTE_ORDER_MARKS, GZIP, other_kind
 from sampleformer.errors import InputError
 from sampleformer.reading import open_file, reading
+from sampleformer.tables.kinds import BYTE_ORDER_MARKS, GZIP, other_kind
 from sampleformer.unpacking import open_gzip
 
 logger = logging.getLogger("sampleformer")

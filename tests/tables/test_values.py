@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampleformer.data.column_values import (
+from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+from sampleformer.tables.values import (
     LARGEST,
     as_flag,
     as_float,
@@ -17,9 +20,6 @@ from sampleformer.data.column_values import (
     parse_number_targets,
     parse_numbers,
 )
-from sampleformer.data.report import RowReport
-from sampleformer.data.table import Table
-from sampleformer.errors import InputError
 
 
 def table(**columns: list) -> Table:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sampleformer.data.column_values import LARGEST
-from sampleformer.data.report import RowReport
-from sampleformer.data.standardisation import check_scales, mean_and_deviation, standardised
 from sampleformer.errors import InputError
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.standardisation import check_scales, mean_and_deviation, standardised
+from sampleformer.tables.values import LARGEST
 
 
 def report(on_error: str = "stop") -> RowReport:

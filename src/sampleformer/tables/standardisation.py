@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sampleformer.data.report import RowReport
+from sampleformer.tables.report import RowReport
 
 _SMALLEST = 1e-6
 
