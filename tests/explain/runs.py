@@ -64,7 +64,7 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     network = TokenModel(settings, encoding.inputs, encoding.task.outputs, level=encoding.task.level)
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
-    predictions = predictions_of(splits.test, model_outputs(network, splits.test, 1000), splits.encoding.task)
+    predictions = predictions_of(splits.test, model_outputs(network, splits.test, encoding.task, 1000), encoding.task)
     write_predictions(run.test_predictions, splits.encoding, [predictions])
     _write_scores(run, splits, encoding.task.score(predictions))
     return run, splits

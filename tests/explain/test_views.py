@@ -9,7 +9,7 @@ from sampleformer.explain.choices import Choices
 from sampleformer.explain.explanation import Explanation
 from sampleformer.explain.gallery import gallery
 from sampleformer.explain.html import page
-from sampleformer.explain.outcome import Outcome
+from sampleformer.explain.outcome import Answer, ClassOutcome
 from sampleformer.explain.views import view_of
 from sampleformer.model import ModelSettings
 from tests.explain.pages import Page
@@ -30,13 +30,12 @@ def explanation(kind: str, chosen: np.ndarray | None = None, pooling: bool = Tru
         chosen = np.zeros((2, 2, 5), bool)
         chosen[:, :, 0] = True
         chosen[1, 1, 1] = True
-    columns = {"prediction": ["yes"], "probability_no": [0.2], "probability_yes": [0.8]}
     fields: dict[str, Any] = {"pieces": [], "values": None, "source": None, "layout": None} | KINDS[kind]
     return Explanation(
         id=kind,
         choices=Choices(chosen, np.zeros((2, 2), int)),
         pooling=np.array([0.5, 0.2, 0.1, 0.1, 0.1]) if pooling else None,
-        outcome=Outcome.from_columns("classification", ["no", "yes"], columns, [0.0, 1.0]),
+        outcome=ClassOutcome([Answer("no", 0.25, 0.0), Answer("yes", 0.75, 1.0)]),
         **fields,
     )
 

@@ -271,7 +271,7 @@ def test_regression_in_the_unit_of_the_target(tmp_path: Path) -> None:
 def test_several_labels(tmp_path: Path) -> None:
     rows = [["ab" if i % 2 else "cd", i % 2, (i // 2) % 2] for i in range(40)]
     path = write_csv(tmp_path / "labels.csv", ["review", "one", "two"], rows)
-    recipe = text_recipe(path, steps=4, loss={"name": "cross_entropy", "class_weights": "balanced"})
+    recipe = text_recipe(path, steps=4, loss={"name": "binary_cross_entropy", "class_weights": "balanced"})
     data = recipe.data.model_copy(update={"label": ["one", "two"]})
     results = train(recipe.model_copy(update={"data": data}), tmp_path / "run", quiet=True).read_results()
     assert results is not None

@@ -36,7 +36,11 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--tokens", metavar="KIND", help="how a text is cut: words (if not given), characters, whitespace or bytes"
     )
     data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
-    data.add_argument("--task", metavar="TASK", help="classification, multilabel or regression; else inferred")
+    data.add_argument(
+        "--task",
+        metavar="TASK",
+        help="classification, multilabel, regression or masked (no label is needed); else inferred",
+    )
     data.add_argument("--valid", metavar="FILE|COLUMN", help="validation rows; else a tenth is split off")
     data.add_argument("--test", metavar="FILE|COLUMN", help="test rows; else a tenth is split off")
     data.add_argument("--on-error", metavar="stop|skip", help="what to do at a wrong row; stop if not given")

@@ -26,7 +26,7 @@ class TableSource(Source):
 
     Args:
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
-        label: target column, or several. None: none, for a task that makes its targets from the inputs.
+        label: target column, or several. A task that makes its targets from the inputs needs none, and reads none.
         valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
         test: the same for the test.
         task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
@@ -65,10 +65,11 @@ class TableSource(Source):
         self.on_error = on_error
         self.table_format = format or TableFormat()
         from_inputs = self.task is not None and self.task.from_inputs
-        if from_inputs and self.labels:
-            raise InputError(f"label: found {self.labels}, expected none: the task {task!r} makes its targets itself")
         if not (self.labels or from_inputs) or len(set(self.labels)) < len(self.labels):
-            raise InputError(f"label: found {self.labels}, expected the name of a column, or different names")
+            raise InputError(
+                f"label: found {self.labels}, expected the name of a column, or different names, or the task 'masked', "
+                "which needs none"
+            )
         if limit is not None and limit < 1:
             raise InputError(f"limit: found {limit}, expected at least 1 row")
         if seed < 0:

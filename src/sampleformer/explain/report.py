@@ -53,7 +53,7 @@ def write_report(
     recipe, run, results = folder.read_recipe(), folder.read_run(), folder.read_results()
     if results is None:
         raise InputError(f"{folder.results}: no such file; the training is not finished, go on with --resume")
-    encoding = folder.read_encoding()
+    encoding = folder.read_encoding(trust_code=trust_code)
     predictions = read_predictions(folder.test_predictions, encoding.task)
     shown = main_score(results)
     score = Score(f"valid_{shown}", _name(shown), results["best"]["step"], _majority(results))

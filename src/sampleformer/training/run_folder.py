@@ -18,6 +18,7 @@ from sampleformer.documents import read_json, read_yaml
 from sampleformer.errors import InputError, shown
 from sampleformer.files import check_new_folder, write_json, write_text
 from sampleformer.model import TokenModel
+from sampleformer.registry import trusted_code
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
 from sampleformer.weights import load_pickled
@@ -123,9 +124,14 @@ class RunFolder:
             raise InputError(f"{self.model}: no such folder; the training is not finished, go on with --resume")
         return TokenModel.from_pretrained(self.model, trust_code=trust_code)
 
-    def read_encoding(self) -> Encoding:
-        """What turns rows into tokens and outputs into rows."""
-        return Encoding.load(self.encoding)
+    def read_encoding(self, *, trust_code: bool = False) -> Encoding:
+        """What turns rows into tokens and outputs into rows.
+
+        Args:
+            trust_code: Whether the task may be a class outside this package.
+        """
+        with trusted_code(trust_code):
+            return Encoding.load(self.encoding)
 
     def read_trained(self, *, trust_code: bool = False) -> tuple[TokenModel, Encoding]:
         """The model and its encoding, which fit together.
@@ -136,9 +142,13 @@ class RunFolder:
         Raises:
             InputError: if the encoding is for a model of other inputs or outputs.
         """
-        model, encoding = self.read_model(trust_code=trust_code), self.read_encoding()
-        for name in ("inputs", "outputs", "level"):
-            found, expected = getattr(encoding, name), getattr(model, name)
+        model, encoding = self.read_model(trust_code=trust_code), self.read_encoding(trust_code=trust_code)
+        fitting = {
+            "inputs": (encoding.inputs, model.inputs),
+            "outputs": (encoding.task.outputs, model.outputs),
+            "level": (encoding.task.level, model.level),
+        }
+        for name, (found, expected) in fitting.items():
             if found != expected:
                 raise InputError(
                     f"{self.encoding}: does not fit {self.model / 'config.json'}: {name} are {shown(found)}, "

@@ -50,7 +50,7 @@ class GraphSource(TableSource):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        label: str | list[str],
+        label: str | list[str] | None,
         places: Places,
         *,
         valid: str | None,

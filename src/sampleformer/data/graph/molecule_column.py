@@ -17,6 +17,7 @@ from sampleformer.extras import require
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.report import RowReport
+from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
     from sampleformer.tables.table import Table
@@ -57,6 +58,12 @@ class MoleculeColumn(Inputs, kind="smiles"):
             **self.places.model_inputs,
         }
 
+    @property
+    def contents(self) -> Contents:
+        return Contents(
+            labels=[*(_symbol(number) for number in range(ATOM_SIZES[0] - 1)), "?"], unknown=ATOM_SIZES[0] - 1
+        )
+
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_molecules(table, self.column, report)
 
@@ -68,9 +75,8 @@ class MoleculeColumn(Inputs, kind="smiles"):
         return self.places.prepare(sample, random, training=training)
 
     def pieces(self, sample: Sample) -> list[str]:
-        table = require("rdkit.Chem", "graph").GetPeriodicTable()
-        numbers = sample.features[:, 0].tolist()
-        return [table.GetElementSymbol(number + 1) if number < ATOM_SIZES[0] - 1 else "?" for number in numbers]
+        names = self.contents.labels
+        return [names[number] for number in sample.features[:, 0].tolist()]
 
     def to_json(self) -> dict[str, Any]:
         return {"column": self.column, "places": self.places.to_json()}
@@ -95,3 +101,8 @@ def parse_molecules(table: Table, column: str, report: RowReport) -> np.ndarray:
             if row % 100 == 99:
                 show(row + 1)
     return molecules
+
+
+def _symbol(number: int) -> str:
+    """Symbol of the element whose code is a number."""
+    return str(require("rdkit.Chem", "graph").GetPeriodicTable().GetElementSymbol(number + 1))

@@ -9,6 +9,7 @@ from sampleformer.data.download import Download
 from sampleformer.data.graph.smiles import SmilesTable
 from sampleformer.errors import InputError, nearest
 from sampleformer.tables.table import Table, read_table
+from sampleformer.tasks import MultiLabel, Regression
 
 _ADDRESSES = (
     "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/{}",
@@ -81,6 +82,7 @@ class MoleculeNet(SmilesTable):
         path: its table. None: it is downloaded.
         identifiers, laplacian, random_walk: what tells atoms apart beside what they are, see `Places`.
         split: "scaffold" or "random".
+        task: Name of another task in `TASKS`, such as "masked". None: the set's own.
         limit: use at most so many molecules of each split.
         seed: seed of the split and of the choice of rows.
         on_error: "skip" and count molecules that RDKit cannot read, as is published practice, or "stop".
@@ -95,6 +97,7 @@ class MoleculeNet(SmilesTable):
         laplacian: int = 0,
         random_walk: int = 0,
         split: str = "scaffold",
+        task: str | None = None,
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "skip",
@@ -111,7 +114,7 @@ class MoleculeNet(SmilesTable):
             laplacian=laplacian,
             random_walk=random_walk,
             split=split,
-            task="regression" if self.property.regression else "multilabel",
+            task=task or (Regression if self.property.regression else MultiLabel).name,
             limit=limit,
             seed=seed,
             on_error=on_error,

@@ -32,6 +32,7 @@ class Peptides(SmilesTable):
         path: the published table, with the pickle of the split beside it, or the folder of both, or a table with the
             columns smiles, split (train, val, test) and the labels. None: both are downloaded.
         identifiers, laplacian, random_walk: what tells atoms apart beside what they are, see `Places`.
+        task: Name of another task in `TASKS`, such as "masked". None: the set's own.
         limit: use at most so many molecules of each split.
         seed: seed of the choice of molecules.
         cache: folder for the downloads. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
@@ -48,6 +49,7 @@ class Peptides(SmilesTable):
         identifiers: int = 32,
         laplacian: int = 0,
         random_walk: int = 0,
+        task: str | None = None,
         limit: int | None = None,
         seed: int = 0,
         cache: str | None = None,
@@ -61,7 +63,7 @@ class Peptides(SmilesTable):
             random_walk=random_walk,
             valid="split",
             test="split",
-            task=self.kind,
+            task=task or self.kind,
             limit=limit,
             seed=seed,
         )

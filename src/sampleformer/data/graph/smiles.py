@@ -41,7 +41,7 @@ class SmilesTable(TableSource):
         self,
         path: str | os.PathLike[str],
         smiles: str,
-        label: str | list[str],
+        label: str | list[str] | None = None,
         identifiers: int = 32,
         laplacian: int = 0,
         random_walk: int = 0,

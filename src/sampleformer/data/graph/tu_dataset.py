@@ -40,6 +40,7 @@ class TuDataset(GraphSource):
             is downloaded.
         fold: which fold is the test, 0 to 9. Folds are stratified and seeded, if the archive does not give them.
         identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`.
+        task: Name of another task in `TASKS`, such as "masked". None: the set's own.
         limit: use at most so many graphs of each split.
         seed: seed of the folds.
         cache: folder for the download. None: ``SAMPLEFORMER_CACHE``, else the user's cache folder.
@@ -53,6 +54,7 @@ class TuDataset(GraphSource):
         identifiers: int = 32,
         laplacian: int = 0,
         random_walk: int = 0,
+        task: str | None = None,
         limit: int | None = None,
         seed: int = 0,
         cache: str | None = None,
@@ -65,7 +67,7 @@ class TuDataset(GraphSource):
             Places(identifiers, laplacian, random_walk),
             valid=SPLIT,
             test=SPLIT,
-            task=None,
+            task=task,
             limit=limit,
             seed=seed,
             on_error="stop",
@@ -92,7 +94,7 @@ class TuDataset(GraphSource):
         if path.suffix.lower() == ".npz":
             return self._of_archive(path)
         files = read_tu_files(path, self.dataset)
-        self.task = Classification if files.classes else Regression
+        self.task = self.task or (Classification if files.classes else Regression)
         folds = stratified_folds(strata_of(files.targets), self.seed)
         return self._rows(path, files.graphs, files.targets, folds, f"{path}: {files.used}")
 

@@ -8,6 +8,7 @@ from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.cutting import Cutting
 from sampleformer.data.point_cloud.reading import SUFFIXES
+from sampleformer.tasks import Classification
 
 
 class CloudFolder(CloudSource):
@@ -22,6 +23,7 @@ class CloudFolder(CloudSource):
         names: what the labels of points are called: names of 0, 1, 2, …
         parts: whether the labels of points are parts of shapes. None: if several folders share no label.
         valid, test: other folders. None: as the folders' names say, else seeded tenths.
+        task: Name of another task in `TASKS`, such as "masked". None: classification.
         limit: use at most so many clouds of each split.
         seed: seed of the splits.
         on_error: "stop" at the first wrong file, or "skip" and count wrong ones.
@@ -41,6 +43,7 @@ class CloudFolder(CloudSource):
         parts: bool | None = None,
         valid: str | None = None,
         test: str | None = None,
+        task: str | None = None,
         limit: int | None = None,
         seed: int = 0,
         on_error: str = "stop",
@@ -56,7 +59,7 @@ class CloudFolder(CloudSource):
             parts=parts,
             valid=valid,
             test=test,
-            task="classification",
+            task=task or Classification.name,
             limit=limit,
             seed=seed,
             on_error=on_error,

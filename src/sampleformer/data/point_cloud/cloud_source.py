@@ -58,7 +58,7 @@ class CloudSource(TableSource):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        label: str | list[str],
+        label: str | list[str] | None,
         view: Mapping[str, Any],
         *,
         column: str | None = None,
@@ -113,6 +113,8 @@ class CloudSource(TableSource):
 
     def answers_points(self, rows: Table) -> bool:
         """Whether the answers are for points, not for clouds."""
+        if self.task is not None and self.task.from_inputs:
+            return False
         return self.labels[0] in (*POINT_LABELS, LABEL) and self.labels[0] not in rows.columns
 
     def load(self) -> Splits:

@@ -34,7 +34,7 @@ class CloudTable(CloudSource):
         self,
         path: str,
         cloud: str,
-        label: str | list[str],
+        label: str | list[str] | None = None,
         block: float | None = None,
         stride: float | None = None,
         room: bool = False,

@@ -44,7 +44,7 @@ class NumberTable(TableSource):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        label: str | list[str],
+        label: str | list[str] | None = None,
         columns: list[str] | None = None,
         values: str = "numbers",
         maximum: int = 255,

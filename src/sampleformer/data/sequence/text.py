@@ -39,7 +39,7 @@ class TextTable(TableSource):
         self,
         path: str | os.PathLike[str],
         text: str,
-        label: str | list[str],
+        label: str | list[str] | None = None,
         tokens: str = "words",
         max_length: int | None = None,
         min_count: int = 2,
