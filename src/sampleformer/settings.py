@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line, shown
 from sampleformer.parsing import parse_yaml
@@ -26,8 +26,8 @@ class Settings(BaseModel):
 class Component(Settings):
     """A part of the model or of the data, by its name and the arguments of its constructor.
 
-    In YAML: ``attention: {name: samsa, sampled: 256}``. The name is a registered one or the import path of a class, so
-    that users plug in their own.
+    In YAML: ``attention: {name: samsa, sampled: 256}``, or ``attention: samsa`` without arguments. The name is a
+    registered one or the import path of a class, so that users plug in their own.
 
     Example:
         >>> Component(name="collections.Counter", a=2).build(Registry(dict, {}), "data")
@@ -37,6 +37,12 @@ class Component(Settings):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_name(cls, given: Any) -> Any:
+        """A name alone stands for the part without arguments."""
+        return {"name": given} if isinstance(given, str) else given
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--attention", metavar="NAME", help=f"{', '.join(ATTENTIONS)} or auto, or the import path of a class"
     )
+    training.add_argument(
+        "--init-from", metavar="RUN", help="a finished run to start from: its weights, and its vocabulary and scaling"
+    )
     training.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting, dotted names")
     training.add_argument("--resume", action="store_true", help="go on from the last checkpoint of --output")
     add_trust(parser)
@@ -71,7 +74,7 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
             device=options.device,
             command=sys.argv,
             quiet=options.quiet,
-            trust_code=True,  # as far as it is trusted around this
+            trust_code=options.trust_code,
             finished=lambda folder, splits: _write_report(folder, splits.test),
         )
     except KeyboardInterrupt as stop:
@@ -98,6 +101,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         steps=options.steps,
         seed=options.seed,
         attention=options.attention,
+        init_from=options.init_from,
         changes=options.set,
     )
 

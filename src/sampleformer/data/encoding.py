@@ -47,6 +47,11 @@ class Encoding:
         self.format = format or TableFormat()
 
     @property
+    def learnt_inputs(self) -> Inputs:
+        """What turns the input columns into tokens."""
+        return self._inputs
+
+    @property
     def inputs(self) -> dict[str, Any]:
         """What the model's embedding must know: {"vocabulary": size}, {"features": number} and the like."""
         return self._inputs.model_inputs

@@ -11,6 +11,7 @@ import numpy as np
 
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.errors import InputError
 from sampleformer.sample import Sample
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
@@ -41,6 +42,20 @@ class Inputs(ABC):
         super().__init_subclass__(**kwargs)
         cls.kind = kind
         cls.kinds[kind] = cls
+
+    def with_learnt(self, other: Inputs) -> Inputs:
+        """These inputs with what others learnt of their training part: vocabulary, categories, scaling.
+
+        Raises:
+            InputError: if the others are of another kind, or learnt of other columns.
+        """
+        raise InputError(
+            f"training.init_from: that run read {other.kind} data, and {self.kind} data takes nothing over"
+        )
+
+    def _alike(self, other: Inputs) -> None:
+        if type(other) is not type(self):
+            raise InputError(f"training.init_from: that run read {other.kind} data, expected {self.kind} data, as here")
 
     @property
     def contents(self) -> Contents | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.inputs import Inputs
 from sampleformer.data.samples import Samples
 
 
@@ -37,12 +38,19 @@ class Source(ABC):
     further_settings: ClassVar[tuple[str, ...]] = ()
     """Names of settings beside the arguments that its constructor names."""
 
+    learnt: Inputs | None = None
+    """Inputs of another run, whose vocabulary, categories and scaling are taken over; None: they are learnt anew."""
+
     def files(self) -> dict[str, list[Path]]:
         """The user's files that it reads, by the setting that names them or their folder.
 
         Generated sets and published ones from the cache have none.
         """
         return {}
+
+    def taken_over(self, inputs: Inputs) -> Inputs:
+        """Inputs as the training part taught them, or with what another run's taught, see `learnt`."""
+        return inputs if self.learnt is None else inputs.with_learnt(self.learnt)
 
     @abstractmethod
     def load(self) -> Splits:

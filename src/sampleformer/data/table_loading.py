@@ -96,7 +96,7 @@ class TableLoading:
         if not self.task.from_inputs:
             learnt = self.task.learn(self.source.labels, parts["train"].targets, self.table.path)
         parts = {name: self._limited(rows) for name, rows in parts.items()}
-        inputs = self.source.learn_inputs(self.columns, parts["train"].inputs)
+        inputs = self.source.taken_over(self.source.learn_inputs(self.columns, parts["train"].inputs))
         task = learnt or self.task.of_inputs(inputs.contents, inputs.kind)
         encoding = Encoding(inputs, task, self.source.id, format=self.source.table_format)
         samples = {name: self._encode(rows, encoding) for name, rows in parts.items()}

@@ -1,6 +1,7 @@
 """From what a user asks for on the command line to a recipe."""
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ def request(
     steps: int | None = None,
     seed: int | None = None,
     attention: str | None = None,
+    init_from: str | None = None,
     changes: Sequence[str] = (),
 ) -> Recipe:
     """The recipe that was asked for.
@@ -32,6 +34,7 @@ def request(
         epochs, steps: length of the training; at most one of them.
         seed: of the training.
         attention: name of another attention.
+        init_from: folder of a run to start from.
         changes: ``dotted.name=value`` each, made last.
 
     Raises:
@@ -52,6 +55,7 @@ def request(
         values["name"] = Path(places[0]).name.partition(".")[0] or values["name"]
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
     flags = {"training.epochs": epochs, "training.steps": steps, "seed": seed, "model.attention.name": attention}
+    flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     where = "" if recipe is None or recipe in names() else recipe
     return change(validate(Recipe, values, where), [*given, *changes])

@@ -16,6 +16,8 @@ from sampleformer.tasks.predictions import Predictions
 from sampleformer.tasks.task import TargetSummary, Task
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from sampleformer.tables.table import Table
 
 _NEVER = -1e30
@@ -61,7 +63,7 @@ class Classification(Task):
         }
 
     @classmethod
-    def learn(cls, columns: list[str], values: np.ndarray, path: str, level: str | None = None) -> Classification:
+    def learn(cls, columns: list[str], values: np.ndarray, path: str, level: str | None = None) -> Self:
         labels = sort_labels(set(values))
         if len(labels) < 2:
             raise InputError(

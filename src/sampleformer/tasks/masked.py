@@ -19,6 +19,8 @@ from sampleformer.tasks.regression import Regression
 from sampleformer.tasks.task import Task
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from sampleformer.tables.table import Table
 
 SHARE = 0.15
@@ -68,7 +70,7 @@ class Masked(Task):
         return np.zeros((len(table), 1))
 
     @classmethod
-    def learn(cls, columns: list[str], values: np.ndarray, path: str, level: str | None = None) -> Masked:
+    def learn(cls, columns: list[str], values: np.ndarray, path: str, level: str | None = None) -> Self:
         raise NotImplementedError("masked tokens are learnt from the inputs, see of_inputs")
 
     @classmethod
@@ -89,7 +91,7 @@ class Masked(Task):
         hidden[asked[chance < HIDDEN]] = True
         swapped = asked[(chance >= HIDDEN) & (chance < HIDDEN + SWAPPED)]
         others = random.integers(0, max(1, len(sample)), len(swapped))
-        changed: dict[str, np.ndarray] = {}
+        changed: dict[str, Any] = {}
         for name in _BLANKED:
             if (values := getattr(sample, name)) is not None:
                 values = values.copy()

@@ -82,10 +82,10 @@ class StepsToCheck:
         return iter(self._steps())
 
 
-def training_loader(chunks: StepChunks, steps: StepsToCheck) -> "DataLoader[list[Batch]]":
-    """Loads the steps of one virtual epoch."""
+def training_loader(chunks: StepChunks, steps: StepsToCheck, workers: int = 0) -> "DataLoader[list[Batch]]":
+    """Loads the steps of one virtual epoch, whose batches are the same whatever the number of worker processes."""
     # A loader draws a number from its generator whenever it starts; one of its own keeps torch's stream untouched.
-    return DataLoader(chunks, batch_size=None, sampler=steps, generator=torch.Generator())
+    return DataLoader(chunks, batch_size=None, sampler=steps, generator=torch.Generator(), num_workers=workers)
 
 
 def evaluation_loader(samples: Samples, max_tokens: int) -> "DataLoader[Batch]":

@@ -26,7 +26,7 @@ class TrainingData(LightningDataModule):
         super().__init__()
         self._splits = splits
         self._settings = settings
-        batches = RandomBatches(len(splits.train), settings.batch_size, seed)
+        batches = RandomBatches(len(splits.train), settings.accumulate * settings.batch_size, seed)
         self.chunks = StepChunks(splits.train, batches, settings.max_tokens, cut)
         self.batches_per_pass = batches.batches_per_pass
         self.total_steps = settings.total_steps(self.batches_per_pass)
@@ -40,7 +40,7 @@ class TrainingData(LightningDataModule):
     def train_dataloader(self) -> "DataLoader[list[Batch]]":
         """Chunks of the steps from the current one to the next check."""
         steps = StepsToCheck(self._current_step, self._every, self.total_steps)
-        return training_loader(self.chunks, steps)
+        return training_loader(self.chunks, steps, self._settings.workers)
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Every sample of the validation part."""

@@ -15,6 +15,8 @@ from sampleformer.data import SOURCES
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError, shown
 from sampleformer.reading import check_file, reading
+from sampleformer.registry import is_trusted
+from sampleformer.sample import LEVELS
 from sampleformer.settings import Settings, validate
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
@@ -188,6 +190,8 @@ def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -
     record = DataRecord.read(folder)
     source = record.located(recipe, folder).data.build(SOURCES, "data")
     record.check_files(source)
+    if recipe.training.init_from is not None:
+        source.learnt = folder.read_encoding(trust_code=is_trusted(), learnt=True).learnt_inputs
     splits = source.load()
     record.check_split(splits, recipe.data.name, other_view=other_view)
     return splits
@@ -195,7 +199,7 @@ def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -
 
 def _split(splits: Splits, part: str) -> SplitRecord:
     samples = getattr(splits, part)
-    targets = samples.targets if samples.level == "set" else None
+    targets = samples.targets if samples.level == LEVELS[0] else None
     digest = None
     if targets is not None and np.issubdtype(targets.dtype, np.integer):
         digest = hashlib.sha256(targets.astype("<i8").tobytes()).hexdigest()

@@ -4,9 +4,10 @@ import importlib.util
 import logging
 import signal
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -18,7 +19,8 @@ from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.model import TokenModel
 from sampleformer.training.callbacks.checkpoints import Checkpoints
 from sampleformer.training.callbacks.memory import ReturnMemory, SayMemory
-from sampleformer.training.callbacks.metrics_file import MetricsFile
+from sampleformer.training.callbacks.metrics_file import LOG_EVERY, MetricsFile
+from sampleformer.training.callbacks.patience import Patience
 from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
 from sampleformer.training.callbacks.scheduled_choice import ScheduledChoice
@@ -56,6 +58,7 @@ def fit(
     device: str,
     quiet: bool,
     callbacks: Sequence[Callback] = (),
+    arguments: Mapping[str, Any] | None = None,
 ) -> Fitted:
     """Trains a model, from the last checkpoint in the folder if there is one.
 
@@ -67,6 +70,7 @@ def fit(
         device: ``cpu``, ``cuda`` or ``mps``.
         quiet: without a word on how far it has come.
         callbacks: of the user, called before those of this package.
+        arguments: further arguments of Lightning's trainer.
 
     Raises:
         KeyboardInterrupt: if the user stopped it.
@@ -78,22 +82,40 @@ def fit(
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
     metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder)
     around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
+    if recipe.training.patience is not None:
+        around.append(Patience(recipe.training.patience, metrics, checkpoints))
     schedules = recipe.training.schedules
     if any(schedule is not None for _, schedule in schedules):
         around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
     if not quiet:
         around += [SayMemory(data.chunks), TrainingProgress(data.total_steps, metrics)]
-    trainer = _make_trainer(recipe, folder, data.checks, device, around)
+    if recipe.training.compile:
+        model.compile()
+    trainer = _make_trainer(recipe, folder, data.checks, device, around, arguments or {})
     _run(trainer, module, data, folder.last_checkpoint if folder.last_checkpoint.exists() else None)
     return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, metrics.valid_scores())
 
 
-def _make_trainer(recipe: Recipe, folder: RunFolder, checks: int, device: str, callbacks: list[Callback]) -> Trainer:
+def _make_trainer(
+    recipe: Recipe,
+    folder: RunFolder,
+    checks: int,
+    device: str,
+    callbacks: list[Callback],
+    arguments: Mapping[str, Any],
+) -> Trainer:
     """A trainer whose epochs are the steps from one check to the next."""
     _silence_lightning()
     # Costs time, and helps only to find mistakes.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     tensorboard = importlib.util.find_spec("tensorboard") is not None
+    free: dict[str, Any] = {
+        "deterministic": "warn",
+        "logger": TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
+        "log_every_n_steps": LOG_EVERY,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
     return Trainer(
         accelerator=_ACCELERATORS[device],
         devices=1,
@@ -102,13 +124,9 @@ def _make_trainer(recipe: Recipe, folder: RunFolder, checks: int, device: str, c
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        deterministic="warn",
-        logger=TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
-        log_every_n_steps=1,
         callbacks=callbacks,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         default_root_dir=folder.path,
+        **free | dict(arguments),
     )
 
 

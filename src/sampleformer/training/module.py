@@ -1,5 +1,6 @@
 """The step of training and the check between steps, for Lightning's loop."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
 from sampleformer.model import TokenModel
+from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
-from sampleformer.training.optimization import make_optimizer, rate_factor
+from sampleformer.training.optimizers import make_optimizer
 from sampleformer.training.outputs import (
     answer_model,
     at_least_float32,
@@ -50,6 +52,7 @@ class TrainingModule(LightningModule):
         self._settings = settings
         self._loss = make_loss(self.task, settings.loss, known_targets(splits.train))
         self.step_loss = StepLoss(settings, model, self._loss)
+        self.average = None if settings.ema is None else copy.deepcopy(model).requires_grad_(False)
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
         self._weights: list[Tensor] = []
@@ -75,7 +78,28 @@ class TrainingModule(LightningModule):
         self.clip_gradients(optimizer.optimizer, self._settings.gradient_clip, "norm")
         optimizer.step()
         rate.step()
+        self._move_average()
+        rates = {"learning_rate": optimizer.param_groups[0]["lr"]}
+        self.log_dict({f"train_{name}": value for name, value in sums.items()} | rates, on_step=True, on_epoch=False)
         return sums
+
+    @property
+    def checked(self) -> TokenModel:
+        """The model that is checked, kept and tested: the average of the weights where there is one."""
+        return self.model if self.average is None else self.average
+
+    @torch.no_grad()
+    def _move_average(self) -> None:
+        """``a ← d a + (1 − d) w``, with a smaller d in the first steps, so that the first weights do not stay."""
+        if self.average is None or self._settings.ema is None:
+            return
+        step = self.global_step
+        decay = min(self._settings.ema, (1 + step) / (10 + step))
+        averages: list[Tensor] = list(self.average.parameters())
+        weights: list[Tensor] = list(self.model.parameters())
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+        for average, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            average.copy_(buffer)
 
     def on_validation_epoch_start(self) -> None:
         """Forgets the outputs of the check before."""
@@ -83,7 +107,7 @@ class TrainingModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keeps the outputs of one batch."""
-        outputs = answer_model(self.model, batch)
+        outputs = answer_model(self.checked, batch)
         self._answers.append(rows_by_sample(outputs, batch, self.task))
         rows = batch.rows(at_least_float32(outputs))
         self._losses.append(self._loss.losses(rows, *batch.target_rows).sum())
@@ -95,10 +119,18 @@ class TrainingModule(LightningModule):
         outputs = in_order(self._answers, evaluation_batches(valid, self._settings.max_tokens))
         self.valid_scores = {"loss": float(torch.stack(self._losses).sum() / torch.stack(self._weights).sum())}
         self.valid_scores |= self.task.score(predictions_of(valid, outputs, self.task))
+        self.log_dict({f"valid_{name}": value for name, value in self.valid_scores.items()})
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, whose learning rate changes with every step."""
-        optimizer = make_optimizer(self.model, self._settings)
+        settings = self._settings
+        optimizer = make_optimizer(
+            settings.optimizer,
+            self.model,
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=settings.precision == "32-true" and self.device.type in ("cpu", "cuda"),
+        )
         factor = rate_factor(self._settings, self._settings.total_steps(self.batches_per_pass))
         schedule = LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,9 @@ from sampleformer.training.predictions import predictions_of
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe
-from sampleformer.training.run_folder import RunFolder, model_weights, read_checkpoint
+from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
 from sampleformer.training.selection import selecting_metric
+from sampleformer.training.starting import Start
 from sampleformer.weights import build_fitting, limited_tensors, most_tensors
 
 if TYPE_CHECKING:
@@ -47,6 +48,19 @@ if TYPE_CHECKING:
 
 MOST_TENSORS = 100_000
 """Parameters and buffers of a model; one with so many layers would be built for minutes before it failed."""
+
+DECIDED = {
+    "accelerator",
+    "callbacks",
+    "default_root_dir",
+    "devices",
+    "max_epochs",
+    "num_sanity_val_steps",
+    "precision",
+    "reload_dataloaders_every_n_epochs",
+    "use_distributed_sampler",
+}
+"""Arguments of Lightning's trainer that are not the user's."""
 
 log = logging.getLogger("sampleformer")
 
@@ -60,6 +74,7 @@ def train(
     command: Sequence[str] | None = None,
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
+    trainer: Mapping[str, Any] | None = None,
     finished: Callable[[RunFolder, Splits], object] | None = None,
     source: Source | None = None,
     trust_code: bool = False,
@@ -77,12 +92,13 @@ def train(
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         command: the program and its arguments, for ``run.json``. None: those of this process.
         quiet: without a word on how far it has come.
-        callbacks: further Lightning callbacks.
+        callbacks: further Lightning callbacks; they see ``train_loss``, ``valid_loss`` and ``valid_<metric>``.
+        trainer: further arguments of Lightning's `Trainer`, such as ``{"logger": CSVLogger("logs")}``.
         finished: called at the end with the run folder and the data, which is then still at hand.
         source: data in the place of the recipe's, such as a `GraphList`. The run folder cannot make it again: what
             needs the data later wants a file.
-        trust_code: Whether a run that is resumed may name classes outside this package by their import path. A new
-            run's recipe is code and may.
+        trust_code: Whether a run that is resumed, or that a training starts from, may name classes outside this package
+            by their import path. A new run's recipe is code and may.
 
     Returns:
         The run folder.
@@ -92,6 +108,7 @@ def train(
         KeyboardInterrupt: if the user stopped the training; the folder can be resumed.
     """
     device = pick_device(device)
+    _check_trainer(trainer or {})
     folder = RunFolder(output)
     if source is not None:
         recipe = recipe.model_copy(
@@ -108,18 +125,25 @@ def train(
             trained = restore_checkpoints(folder)
         else:
             folder.check_free()
+        start = (
+            None
+            if resume or not recipe.training.init_from
+            else Start.of(recipe.training.init_from, trust_code=trust_code)
+        )
         with trusted_code(trust_code or not resume):
             _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
             with announced("reading the data"):
-                splits, record = _load(recipe, folder, source, resume=resume)
+                splits, record = _load(recipe, folder, source, start, resume=resume)
             model = _make_model(recipe, splits, folder, trained, device)
-        run = _begin(folder, recipe, record, resume, list(command or sys.argv), device)
+            if start is not None:
+                start.fill(model, splits.encoding.task)
+        run = _begin(folder, recipe, start, record, resume, list(command or sys.argv), device)
         if not resume:
             held.enter_context(folder.locked())
 
         from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
 
-        fitted = fit(model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks)
+        fitted = fit(model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks, arguments=trainer)
         results = _finish(model.to(device), splits, recipe, folder, fitted)
         write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
         write_json(folder.results, results)  # last: where it is, the run is complete
@@ -128,7 +152,14 @@ def train(
     return folder
 
 
-def _load(recipe: Recipe, folder: RunFolder, source: Source | None, *, resume: bool) -> tuple[Splits, DataRecord]:
+def _check_trainer(arguments: Mapping[str, Any]) -> None:
+    for name in sorted(arguments.keys() & DECIDED):
+        raise InputError(f"trainer: found {name!r}, which the recipe or another argument of train decides")
+
+
+def _load(
+    recipe: Recipe, folder: RunFolder, source: Source | None, start: Start | None, *, resume: bool
+) -> tuple[Splits, DataRecord]:
     """The samples and what the run remembers of them; a training that goes on must have those that it began with."""
     in_memory = source is not None
     if resume:
@@ -140,6 +171,8 @@ def _load(recipe: Recipe, folder: RunFolder, source: Source | None, *, resume: b
             record.check_split(splits, recipe.data.name)
     else:
         source = source or recipe.data.build(SOURCES, "data")
+        if start is not None:
+            start.prepare(source)
         splits = source.load()
         record = DataRecord.of(recipe, source, splits, folder, in_memory=in_memory)
     _check_splits(splits, recipe)
@@ -213,11 +246,17 @@ def _check_splits(splits: Splits, recipe: Recipe) -> None:
 
 
 def _begin(
-    folder: RunFolder, recipe: Recipe, record: DataRecord, resume: bool, command: list[str], device: str
+    folder: RunFolder,
+    recipe: Recipe,
+    start: Start | None,
+    record: DataRecord,
+    resume: bool,
+    command: list[str],
+    device: str,
 ) -> dict[str, Any]:
     if not resume:
         run = describe_run(command, recipe.seed, device) | {"data": record.model_dump()}
-        folder.create(recipe, run)
+        folder.create(recipe, run, None if start is None else start.encoding)
         return run
     run = folder.read_run()
     with reading(folder.run_file, "the description of a run"):
@@ -254,4 +293,4 @@ def _load_weights(model: TokenModel, path: Path, step: int) -> None:
     checkpoint = read_checkpoint(path)
     if checkpoint.get("global_step") != step:
         raise InputError(f"{path}: found the weights of step {checkpoint.get('global_step')}, expected those of {step}")
-    model.load_state_dict(model_weights(checkpoint))
+    model.load_state_dict(kept_weights(checkpoint))

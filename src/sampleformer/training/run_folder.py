@@ -30,9 +30,10 @@ class RunFolder:
     """Paths of a run and what they hold.
 
     ``config.yaml`` is the recipe with every setting resolved; ``run.json`` the command, versions, machine and times;
-    ``metrics.csv`` the curves; ``checkpoints/`` what a training goes on from; ``model/`` the weights that were best on
-    the validation part, with what turns rows into tokens; ``results.json`` the scores on the test part;
-    ``test_predictions.csv`` its predictions; ``report.html`` all of it to look at.
+    ``learnt.json`` the encoding of the run from which this one started, if it did; ``metrics.csv`` the curves;
+    ``checkpoints/`` what a training goes on from; ``model/`` the weights that were best on the validation part, with
+    what turns rows into tokens; ``results.json`` the scores on the test part; ``test_predictions.csv`` its predictions;
+    ``report.html`` all of it to look at.
 
     Args:
         path: of the folder, which need not exist.
@@ -49,6 +50,7 @@ class RunFolder:
         self.previous_checkpoint = self.checkpoints / "previous.ckpt"
         self.model = self.path / "model"
         self.encoding = self.model / "encoding.json"
+        self.learnt = self.path / "learnt.json"
         self.results = self.path / "results.json"
         self.test_predictions = self.path / "test_predictions.csv"
         self.report = self.path / "report.html"
@@ -93,12 +95,14 @@ class RunFolder:
         finally:
             lock.release()
 
-    def create(self, recipe: Recipe, run: dict[str, Any]) -> None:
-        """Makes the folder with the recipe and the description of the run."""
+    def create(self, recipe: Recipe, run: dict[str, Any], learnt: Encoding | None = None) -> None:
+        """Makes the folder with the recipe, the description of the run, and what it takes over from another run."""
         self.check_free()
         self.checkpoints.mkdir(parents=True)
         write_text(self.config, yaml.dump(recipe.model_dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
-        write_json(self.run_file, run)
+        if learnt is not None:
+            learnt.save(self.learnt)
+        write_json(self.run_file, run)  # last: where it is, there is a run
 
     def read_recipe(self) -> Recipe:
         """The recipe that the run was started with."""
@@ -124,14 +128,15 @@ class RunFolder:
             raise InputError(f"{self.model}: no such folder; the training is not finished, go on with --resume")
         return TokenModel.from_pretrained(self.model, trust_code=trust_code)
 
-    def read_encoding(self, *, trust_code: bool = False) -> Encoding:
+    def read_encoding(self, *, trust_code: bool = False, learnt: bool = False) -> Encoding:
         """What turns rows into tokens and outputs into rows.
 
         Args:
             trust_code: Whether the task may be a class outside this package.
+            learnt: Whether that of the run from which this one started is meant.
         """
         with trusted_code(trust_code):
-            return Encoding.load(self.encoding)
+            return Encoding.load(self.learnt if learnt else self.encoding)
 
     def read_trained(self, *, trust_code: bool = False) -> tuple[TokenModel, Encoding]:
         """The model and its encoding, which fit together.
@@ -179,5 +184,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def model_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     """The weights in a checkpoint, under the names that the model has for them."""
+    return _part(checkpoint, "model.")
+
+
+def kept_weights(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights in a checkpoint that are tested and kept: the average of those of all steps where there is one."""
+    return _part(checkpoint, "average.") or model_weights(checkpoint)
+
+
+def _part(checkpoint: dict[str, Any], prefix: str) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = checkpoint["state_dict"]
-    return {name.removeprefix("model."): value for name, value in weights.items()}
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}

@@ -24,14 +24,23 @@ class TrainingSettings(Settings):
             that of the whole batch, the memory that of the largest chunk. A sample of more is a chunk by itself.
         learning_rate: its highest value, after the warm-up.
         weight_decay: on weight matrices only; norms, biases and scalars are never decayed.
-        optimizer: both use betas 0.9 and 0.999; ``adamw`` decouples the decay from the gradient.
+        optimizer: name and arguments of the optimizer: ``adamw``, ``adam``, ``sgd``, ``muon``, see
+            `training.optimizers`, or the import path of one.
         schedule: how the learning rate goes down after the warm-up: along a cosine to zero, along a line to zero, or
             not at all.
         warmup_steps: steps over which the learning rate rises along a line from zero; at most a fifth of all steps.
         gradient_clip: largest norm of the whole gradient; None leaves it as it is.
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass, or as
             many passes apart as make fifty checks.
+        accumulate: batches whose gradients make one step, so that it sees ``accumulate · batch_size`` samples.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
+        compile: whether the model is compiled, which takes minutes at first and pays on GPUs.
+        workers: processes that make the batches; 0: the training makes them itself.
+        ema: decay of a moving average of the weights, such as 0.999; the average is what is checked, kept and tested.
+            None: there is none.
+        patience: checks without a better one after which the training ends. None: it goes on to its last step.
+        init_from: folder of a finished run whose weights the training starts from, and whose vocabulary, categories and
+            scaling it takes over; the head only if the task is the same.
         loss: name and arguments of the loss, see `sampleformer.tasks.LOSSES`. None: the task's own.
         selected_by: metric on the validation part that decides which weights are kept. None: accuracy, average
             precision or mean absolute error, by the task; mean IoU for classes of points.
@@ -60,12 +69,18 @@ class TrainingSettings(Settings):
     max_tokens: int = Field(default=32_768, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    optimizer: Component = Component(name="adamw")
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: int = Field(default=0, ge=0)
     gradient_clip: float | None = Field(default=2.0, gt=0)
     check_every: int | None = Field(default=None, ge=1)
+    accumulate: int = Field(default=1, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    compile: bool = False
+    workers: int = Field(default=0, ge=0)
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
+    init_from: str | None = None
     loss: Component | None = None
     selected_by: str | None = None
     schedules: Schedules = Schedules()

@@ -91,6 +91,11 @@ class GraphInputs(Inputs, kind="graph"):
         carried = {"vocabularies": self.nodes.vocabularies} if self.nodes.all_codes else {"features": self.nodes.width}
         return {**carried, "edge_features": self.edges.width, "directed": self.directed, **self.places.model_inputs}
 
+    def with_learnt(self, other: Inputs) -> GraphInputs:
+        self._alike(other)
+        assert isinstance(other, GraphInputs)
+        return GraphInputs(other.nodes, other.edges, self.places, self.format, self.directed, self.link_share)
+
     @property
     def contents(self) -> Contents | None:
         if self.nodes.all_codes:

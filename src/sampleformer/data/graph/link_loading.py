@@ -61,7 +61,7 @@ class LinkLoading:
         graphs = np.empty(len(self.graphs), dtype=object)
         for place, graph in enumerate(self.graphs):
             graphs[place] = _without(graph, np.concatenate([found["valid"][place], found["test"][place]]))
-        inputs = self.source.learn_inputs([], graphs)
+        inputs = self.source.taken_over(self.source.learn_inputs([], graphs))
         encoding = Encoding(inputs, Link(self.source.labels), format=self.source.table_format)
         sets = encoding.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
         samples = {}

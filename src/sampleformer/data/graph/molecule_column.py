@@ -58,6 +58,10 @@ class MoleculeColumn(Inputs, kind="smiles"):
             **self.places.model_inputs,
         }
 
+    def with_learnt(self, other: Inputs) -> MoleculeColumn:
+        self._alike(other)
+        return self  # atoms and bonds have the same codes everywhere
+
     @property
     def contents(self) -> Contents:
         return Contents(

@@ -62,7 +62,7 @@ class NodeLoading:
                 raise InputError(f"{self.nodes.path}: found no nodes for {name}, expected at least one")
         task = self.task.learn(self.source.labels, values[part == 0], self.nodes.path, "token")
         trained = np.unique(self.graph_of[self.known[part == 0]])
-        inputs = self.source.learn_inputs([], self.rows.graphs[trained])
+        inputs = self.source.taken_over(self.source.learn_inputs([], self.rows.graphs[trained]))
         encoding = Encoding(inputs, task, format=self.source.table_format)
         numbers = scattered(task, values, self.known, len(self.nodes), report)
         samples = self._samples(encoding, numbers, part)

@@ -100,6 +100,12 @@ class CloudInputs(Inputs, kind="cloud"):
             found = self.cutting.rows(found, clouds.tolist(), kept, self.view.points, training=False)
         yield found
 
+    def with_learnt(self, other: Inputs) -> CloudInputs:
+        self._alike(other)
+        assert isinstance(other, CloudInputs)
+        learnt = (other.normals, other.mean.tolist(), other.deviation.tolist())
+        return CloudInputs(self.view, *learnt, self.column, self.cutting, self.labels)
+
     @property
     def contents(self) -> Contents:
         return Contents(columns=list("xyz"), places=True)

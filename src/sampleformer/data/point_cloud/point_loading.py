@@ -76,7 +76,7 @@ class PointLoading:
             cutting=self.source.cutting,
             labels=self.source.point_labels,
         )
-        encoding = Encoding(inputs, task, self.source.id)
+        encoding = Encoding(self.source.taken_over(inputs), task, self.source.id)
         samples = {name: self._samples(part, encoding) for name, part in cut.items()}
         sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
         logger.info("%s: classes of points: %s; clouds: %s", self.rows.path, encoding.words, sizes)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.errors import InputError
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.report import RowReport
@@ -41,6 +42,13 @@ class NumberColumns(Inputs, kind="numbers"):
     @property
     def model_inputs(self) -> dict[str, Any]:
         return {"features": 1, "length": len(self.columns)}
+
+    def with_learnt(self, other: Inputs) -> NumberColumns:
+        self._alike(other)
+        assert isinstance(other, NumberColumns)
+        if other.columns != self.columns:
+            raise InputError("training.init_from: that run read other columns of numbers, expected the same ones")
+        return other
 
     @property
     def contents(self) -> Contents:

@@ -41,6 +41,11 @@ class TextColumn(Inputs, kind="text"):
     def model_inputs(self) -> dict[str, Any]:
         return {"vocabulary": self.tokenizer.vocabulary}
 
+    def with_learnt(self, other: Inputs) -> TextColumn:
+        self._alike(other)
+        assert isinstance(other, TextColumn)
+        return TextColumn(self.column, other.tokenizer, self.max_length)
+
     @property
     def contents(self) -> Contents:
         return Contents(labels=self.tokenizer.names, unknown=self.tokenizer.unknown)

@@ -17,7 +17,7 @@ LOG_EVERY = 50
 
 
 class MetricsFile(Callback):
-    """Writes ``metrics.csv`` and, where TensorBoard is installed, its events.
+    """Writes ``metrics.csv``.
 
     A row every 50 steps holds the mean training loss since the row before, that of the task alone; terms beside it have
     columns of their own. The rows of checks hold the scores of the validation part as well. The file is written whole
@@ -98,9 +98,6 @@ class MetricsFile(Callback):
         row = {"step": trainer.global_step, "epoch": _pass(trainer), **means, **scores}
         row |= {"learning_rate": rate, "seconds": round(self.seconds, 3)}
         self._rows.append(row)
-        if trainer.logger:
-            values = {name: value for name, value in row.items() if name not in ("step", "seconds")}
-            trainer.logger.log_metrics(values, step=trainer.global_step)
 
 
 def _pass(trainer: Trainer) -> float:

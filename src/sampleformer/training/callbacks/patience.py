@@ -1,0 +1,32 @@
+"""The end of a training that no longer gets better."""
+
+import logging
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from sampleformer.training.callbacks.checkpoints import Checkpoints
+from sampleformer.training.callbacks.metrics_file import MetricsFile
+
+log = logging.getLogger("sampleformer")
+
+
+class Patience(Callback):
+    """Ends the training after some checks in a row of which none was the best so far.
+
+    Args:
+        checks: Number of checks. At least 1.
+        metrics: What was measured; called before this.
+        checkpoints: What knows which check was best; called before this.
+    """
+
+    def __init__(self, checks: int, metrics: MetricsFile, checkpoints: Checkpoints) -> None:
+        self._checks = checks
+        self._metrics = metrics
+        self._checkpoints = checkpoints
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Counts the checks since the best one."""
+        since = sum(step > self._checkpoints.best_step for step in self._metrics.valid_scores())
+        if since >= self._checks:
+            log.info("the last %d checks were none better: the training ends (training.patience)", since)
+            trainer.should_stop = True
