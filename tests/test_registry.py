@@ -32,7 +32,7 @@ def test_registered_names_and_import_paths():
 )
 def test_what_is_no_class_of_the_kind(name: str, message: str):
     with pytest.raises(InputError) as raised:
-        MAPPINGS.resolve(name, "data")
+        MAPPINGS.resolve(name, "data.name")
     text = str(raised.value)
     assert message in text
     assert "\n" not in text
@@ -42,7 +42,7 @@ def test_what_is_no_class_of_the_kind(name: str, message: str):
 @pytest.mark.parametrize("name", ["collections.OrderedDict", "subprocess.Popen", "this.s", "no.such.Class"])
 def test_code_that_is_not_trusted_is_not_even_imported(name: str, capsys: pytest.CaptureFixture[str]):
     with trusted_code(False), pytest.raises(InputError, match=r"is code from outside .*--trust-code"):
-        MAPPINGS.resolve(name, "data")
+        MAPPINGS.resolve(name, "data.name")
     assert capsys.readouterr().out == ""  # the module `this` prints a poem
     with trusted_code(False):
         assert MAPPINGS.resolve("counter", "data") is Counter

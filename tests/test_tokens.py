@@ -32,6 +32,7 @@ def tokens(given: list[str] | None = None, batch: int = BATCH, length: int = LEN
         "normals": torch.randn(batch, length, 3),
         "encodings": torch.randn(batch, length, 2),
         "identifiers": torch.randn(batch, length, 4),
+        "hidden": torch.rand(batch, length) < 0.3,
         "edges": Edges(source, target, torch.randn(batch, length, 4), torch.rand(batch, length) < 0.6),
     }
     given = OPTIONAL if given is None else given
@@ -115,7 +116,7 @@ def test_with_features_keeps_the_rest():
 def test_to_moves_every_tensor_and_keeps_what_is_none():
     moved = tokens().to("meta")
     assert {leaf.device.type for leaf in pytree.tree_leaves(moved)} == {"meta"}
-    assert len(pytree.tree_leaves(moved)) == 11
+    assert len(pytree.tree_leaves(moved)) == 12
     assert Tokens(torch.zeros(1, 2)).to("meta").mask is None
 
 
@@ -185,6 +186,7 @@ def test_without_padding_cleans_every_field():
         before.normals.masked_fill(~before.mask[:, :, None], torch.inf),
         before.encodings.masked_fill(~before.mask[:, :, None], torch.nan),
         before.identifiers.masked_fill(~before.mask[:, :, None], torch.nan),
+        before.hidden | ~before.mask,
         Edges(
             before.edges.source.masked_fill(~before.edges.mask, -1),
             before.edges.target.masked_fill(~before.edges.mask, 10**9),

@@ -89,13 +89,13 @@ class Registry(dict[str, type[T]], Generic[T]):
             return self[name]
         module_name, _, class_name = name.rpartition(".")
         if not module_name:
-            raise InputError(f"{setting}.name: unknown name {shown(name)}; {nearest(name, self)}")
-        check_trusted(f"{setting}.name", name, nearest(name, self))
+            raise InputError(f"{setting}: unknown name {shown(name)}; {nearest(name, self)}")
+        check_trusted(setting, name, nearest(name, self))
         try:
             found = getattr(importlib.import_module(module_name), class_name)
         except (ImportError, AttributeError, TypeError, ValueError) as error:  # TypeError: a relative path
-            raise InputError(f"{setting}.name: cannot import {shown(name)}: {error}") from error
+            raise InputError(f"{setting}: cannot import {shown(name)}: {error}") from error
         if not (isinstance(found, type) and issubclass(found, self.base)):
             kind = f"{self.base.__module__}.{self.base.__qualname__}"
-            raise InputError(f"{setting}.name: {shown(name)} is {shown(found)}, expected a class derived from {kind}")
+            raise InputError(f"{setting}: {shown(name)} is {shown(found)}, expected a class derived from {kind}")
         return found

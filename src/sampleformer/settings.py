@@ -61,7 +61,7 @@ class Component(Settings):
             InputError: if the name or an argument does not exist, has the wrong type or is refused by the class; or
                 the name is an import path where code is not trusted (`registry.trusted_code`).
         """
-        return construct(registry.resolve(self.name, setting), self.arguments, setting, **given)
+        return construct(registry.resolve(self.name, f"{setting}.name"), self.arguments, setting, **given)
 
 
 def construct(made: type[T], values: Mapping[str, Any], setting: str, **given: Any) -> T:

@@ -20,7 +20,7 @@ def test_classes(tmp_path: Path) -> None:
     rows.append(["x", ""])
     path = write(tmp_path / "a.csv", ["text", "label"], rows)
     summary = check(TextTable(path, text="text", label="label", tokens="bytes", max_length=3, on_error="skip"))
-    assert (summary.task, summary.inputs, summary.skipped, summary.truncated) == (
+    assert (summary.task.name, summary.inputs, summary.skipped, summary.truncated) == (
         "classification",
         {"vocabulary": 256},
         1,
@@ -46,5 +46,5 @@ def test_several_labels(tmp_path: Path) -> None:
 def test_numbers(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", ["text", "y"], [["x", 1000 + n] for n in range(50)])
     summary = check(TextTable(path, text="text", label="y"))
-    assert summary.task == "regression"
+    assert summary.task.name == "regression"
     assert sum(part.means["y"] * part.samples for part in summary.parts.values()) == pytest.approx(50 * 1024.5)

@@ -169,7 +169,7 @@ def make_optimizer(
     Raises:
         InputError: if the name or an argument is unknown or wrong.
     """
-    kind = OPTIMIZERS.resolve(optimizer.name, "training.optimizer")
+    kind = OPTIMIZERS.resolve(optimizer.name, "training.optimizer.name")
     reserved = {"params", "lr", "weight_decay", "fused"} & optimizer.arguments.keys()
     if reserved:
         name = {"lr": "learning_rate"}.get(min(reserved), min(reserved))

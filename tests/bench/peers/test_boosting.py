@@ -7,6 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sampleformer.bench.peers.boosting import NumbersPart, train_boosting
 from sampleformer.bench.peers.fingerprints import fingerprint_counts
 from sampleformer.errors import InputError
+from sampleformer.tasks import Classification, MultiLabel, Regression
 
 FEW = {"trees": 12, "check_every": 5}
 
@@ -55,7 +56,7 @@ class Asked:
 def test_classes() -> None:
     parts = parts_of(lambda features: ((features[:, 0] > 1) * 2).astype(np.int64))  # class 1 never occurs
     asked = Asked("accuracy")
-    found = train_boosting(parts, "classification", 3, asked, **FEW)  # type: ignore[arg-type]
+    found = train_boosting(parts, Classification("y", ["a", "b", "c"]), asked, **FEW)  # type: ignore[arg-type]
     assert found.best["accuracy"] == 1.0
     assert (found.steps, found.parameters) == (12, None)
     assert len(asked.outputs) == 5  # after 5, 10 and 12 trees, then the test part twice
@@ -72,7 +73,7 @@ def test_columns_of_labels_some_with_nothing_to_learn() -> None:
         return np.stack([first, np.ones(len(features)), np.full(len(features), np.nan)], axis=1)
 
     parts, asked = parts_of(labels), Asked("average_precision")
-    train_boosting(parts, "multilabel", 3, asked, **FEW)  # type: ignore[arg-type]
+    train_boosting(parts, MultiLabel(["a", "b", "c"]), asked, **FEW)  # type: ignore[arg-type]
     last = asked.outputs[-1]
     expected = HistGradientBoostingClassifier(max_iter=12, early_stopping=False, random_state=0)
     known = ~np.isnan(parts[0].targets[:, 0])
@@ -89,7 +90,7 @@ def test_columns_of_values() -> None:
         )
 
     parts, asked = parts_of(values), Asked("mae")
-    found = train_boosting(parts, "regression", 2, asked, **FEW)  # type: ignore[arg-type]
+    found = train_boosting(parts, Regression(["a", "b"], [0.0, 0.0], [1.0, 1.0]), asked, **FEW)  # type: ignore[arg-type]
     expected = HistGradientBoostingRegressor(max_iter=12, early_stopping=False, random_state=0)
     expected.fit(parts[0].features, parts[0].targets[:, 0])
     np.testing.assert_allclose(asked.outputs[-1][:, 0], expected.predict(parts[2].features), rtol=1e-5, atol=1e-6)
@@ -107,6 +108,6 @@ def test_the_number_of_trees_is_chosen_on_the_validation_part() -> None:
         return {"mae": float(len(calls))}
 
     parts = parts_of(lambda features: features[:, :1])
-    found = train_boosting(parts, "regression", 1, first_is_best, **FEW)  # type: ignore[arg-type]
+    found = train_boosting(parts, Regression(["y"], [0.0], [1.0]), first_is_best, **FEW)  # type: ignore[arg-type]
     assert (found.best_step, found.best_valid["mae"]) == (5, 1.0)
     assert calls == [120] * 5

@@ -10,6 +10,7 @@ from torch import nn
 from sampleformer.bench.peers.gin import GIN
 from sampleformer.bench.peers.graph_part import GraphBatch, GraphPart
 from sampleformer.bench.peers.network_training import NetworkTraining, network_outputs, train_network
+from sampleformer.tasks import Classification, Regression
 
 SIZES = (5, 3)
 Graph = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -119,7 +120,7 @@ def test_training_learns_what_can_be_learned() -> None:
     parts = parts_of(lambda codes, ends, features: int((codes[:, 0] == 2).any()))
     model = GIN(2, sizes=SIZES, edge_features=4, width=16, layers=1, pooling="sum")
     settings = NetworkTraining(steps=150, learning_rate=0.01, batch=20)
-    found = train_network(model, parts, "classification", share_right, settings)
+    found = train_network(model, parts, Classification("y", ["a", "b"]), share_right, settings)
     chance = max(np.mean(parts[2].targets), 1 - np.mean(parts[2].targets))
     assert found.best["accuracy"] >= 0.9 > chance
     assert (found.steps, found.parameters) == (150, sum(parameter.numel() for parameter in model.parameters()))
@@ -135,7 +136,9 @@ def test_the_best_state_is_chosen_on_the_validation_part_and_the_last_is_kept() 
         return {"mae": float(len(asked))}  # what is asked first is best, whatever it is
 
     model = GIN(2, sizes=SIZES, edge_features=4, width=8, layers=1)
-    found = train_network(model, parts, "regression", ever_worse, NetworkTraining(steps=9, check_every=4))
+    found = train_network(
+        model, parts, Regression(["y"], [0.0], [1.0]), ever_worse, NetworkTraining(steps=9, check_every=4)
+    )
     assert (found.best_step, found.steps) == (4, 9)
     assert len(asked) == 5  # three checks of the validation part, then the test part twice
     first, last, best = asked[0], asked[3], asked[4]
@@ -152,7 +155,7 @@ def test_the_same_seed_gives_the_same_and_a_time_limit_ends_it() -> None:
     def run(**limit: float) -> tuple[float, int]:
         torch.manual_seed(3)
         model = GIN(1, sizes=SIZES, edge_features=4, width=8, layers=1, dropout=0.5)
-        found = train_network(model, parts, "regression", mean_error, NetworkTraining(**limit))  # type: ignore[arg-type]
+        found = train_network(model, parts, Regression(["y"], [0.0], [1.0]), mean_error, NetworkTraining(**limit))  # type: ignore[arg-type]
         return found.last["mae"], found.steps
 
     assert run(steps=6) == run(steps=6)

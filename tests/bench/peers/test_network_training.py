@@ -17,6 +17,7 @@ from sampleformer.bench.peers.dgcnn import DGCNN
 from sampleformer.bench.peers.network import Network
 from sampleformer.bench.peers.network_training import NetworkTraining, train_network
 from sampleformer.bench.peers.pointnet import PointNet, orthogonality_loss
+from sampleformer.tasks import Classification, Regression
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def mean_error(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
 def test_the_penalty_is_minimised_and_is_no_part_of_the_validation_loss() -> None:
     model, part = Penalised(), NumbersPart(10)
     settings = NetworkTraining(steps=400, learning_rate=0.02, batch=5)
-    found = train_network(model, (part, part, part), "regression", mean_error, settings)
+    found = train_network(model, (part, part, part), Regression(["y"], [0.0], [1.0]), mean_error, settings)
     assert abs(model.aside.item()) < 0.05
     assert model.factor.item() == pytest.approx(2, abs=0.02)
     expected = float((part.values * (model.factor.item() - 2)).square().mean())
@@ -83,7 +84,11 @@ def test_the_penalty_is_minimised_and_is_no_part_of_the_validation_loss() -> Non
 def test_no_batch_is_of_one_sample_and_each_pass_has_all(samples: int, batch: int, sizes: set[int]) -> None:
     part = NumbersPart(samples)
     train_network(
-        Penalised(), (part, part, part), "regression", mean_error, NetworkTraining(steps=6, batch=batch, seed=7)
+        Penalised(),
+        (part, part, part),
+        Regression(["y"], [0.0], [1.0]),
+        mean_error,
+        NetworkTraining(steps=6, batch=batch, seed=7),
     )
     assert {len(rows) for rows, _ in part.asked} == sizes
     assert [seed for _, seed in part.asked] == [[7, step] for step in range(6)]
@@ -94,7 +99,7 @@ def test_no_batch_is_of_one_sample_and_each_pass_has_all(samples: int, batch: in
 def test_the_judge_chooses_by_the_score_that_was_asked_for() -> None:
     given = iter([{"accuracy": 0.9, "f1": 0.5}, {"accuracy": 0.8, "f1": 0.6}, {"accuracy": 1.0, "f1": 0.6}])
     targets = np.array([0, 1])
-    judge = Judge("classification", lambda outputs, targets: next(given), targets, 2, "f1")
+    judge = Judge(Classification("y", ["a", "b"]), lambda outputs, targets: next(given), targets, "f1")
     outputs = [np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32), np.eye(2, dtype=np.float32)]
     assert [judge.is_best(step, each, targets) for step, each in enumerate(outputs)] == [True, True, True]
     assert (judge.best_step, judge.best_valid) == (2, judge.last_valid)  # equal in f1, and of lower loss

@@ -203,7 +203,7 @@ def test_too_few_rows_to_split(tmp_path: Path) -> None:
         ({"limit": 0}, "limit: found 0"),
         ({"seed": -1}, "seed: found -1"),
         ({"on_error": "ignore"}, "on_error: found 'ignore', expected 'stop' or 'skip'"),
-        ({"task": "classify"}, "task: found 'classify'"),
+        ({"task": "classify"}, "task: unknown name 'classify'"),
     ],
 )
 def test_wrong_arguments(reviews: Path, arguments: dict, expected: str) -> None:
