@@ -34,7 +34,7 @@ CHECKED = (
     "encoder",
     "embed",
     "heads",
-    "model",
+    "models",
     "integrations",
 )
 check_modules([f"sampleformer.{name}" for name in CHECKED])

@@ -6,7 +6,7 @@ import torch
 
 from sampleformer.data import Sample, collate
 from sampleformer.data.point_cloud.rotations import uniform_rotations
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}

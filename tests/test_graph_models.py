@@ -7,7 +7,7 @@ import torch
 from sampleformer.attention import ATTENTIONS
 from sampleformer.data import Sample, collate
 from sampleformer.data.graph.places import Places
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}

@@ -17,7 +17,7 @@ from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
 from sampleformer.heads import POOLINGS, PairHead, SampleHead, TokenHead
 from sampleformer.integrations.huggingface import YosoBert
 from sampleformer.integrations.huggingface.config import YosoBertConfig
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.modules import Module, reset_parameters, start_with
 from sampleformer.norms import NORMS
 from tests.attention.variations import VARIATIONS, batch

@@ -9,7 +9,7 @@ from sampleformer.embed import SequenceEmbed
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
 from sampleformer.errors import InputError
 from sampleformer.heads import POOLINGS, PairHead, SampleHead, TokenHead
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens, as_tokens
 
 pytestmark = pytest.mark.usefixtures("unchecked")

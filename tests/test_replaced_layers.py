@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.edges import Edges
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
 WIDTH = 8

@@ -4,7 +4,7 @@ from sampleformer.attention import Attention, FullAttention, SamsaAttention, Sft
 from sampleformer.edges import Edges
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
 __version__ = "0.1.0"

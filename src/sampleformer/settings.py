@@ -120,13 +120,14 @@ def _checked_arguments(made: type, arguments: Mapping[str, Any], setting: str, g
     return checked
 
 
-def validate(cls: type[AnySettings], values: Mapping[str, Any], where: str = "") -> AnySettings:
+def validate(cls: type[AnySettings], values: Mapping[str, Any], where: str = "", *, at: str = "") -> AnySettings:
     """Makes a settings group from plain values.
 
     Args:
         cls: the group's class.
         values: what a YAML or JSON file held.
         where: what stands before the setting's name in messages, such as a file's name.
+        at: what the names of settings begin with, such as "model.".
 
     Raises:
         InputError: one line that names the setting, what was found and what is allowed.
@@ -136,7 +137,10 @@ def validate(cls: type[AnySettings], values: Mapping[str, Any], where: str = "")
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
-        name = f"{where}{': ' if where else ''}{one_line('.'.join(path), LONGEST_NAME) or 'settings'}"
+        start = f"{where}: " if where else ""
+        if isinstance(cause := first.get("ctx", {}).get("error"), InputError):  # of a part, which has named it
+            raise InputError(f"{start}{cause}") from error
+        name = f"{start}{at}{one_line('.'.join(path), LONGEST_NAME) or 'settings'}"
         if first["type"] == "extra_forbidden":
             raise InputError(f"{name}: unknown setting; {nearest(path[-1], _fields_at(cls, path[:-1]))}") from error
         if first["type"] == "missing":

@@ -7,7 +7,7 @@ import pytest
 from sampleformer.attention import ATTENTIONS, auto
 from sampleformer.attention.auto import choose_attention, read_crossovers
 from sampleformer.errors import InputError
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.settings import Component
 
 

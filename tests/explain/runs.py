@@ -9,7 +9,7 @@ import torch
 from sampleformer.data import SOURCES
 from sampleformer.data.source import Splits
 from sampleformer.files import write_csv, write_json
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.training.data_record import DataRecord
 from sampleformer.training.evaluation import write_predictions

@@ -11,7 +11,7 @@ from sampleformer.explain.gallery import gallery
 from sampleformer.explain.html import page
 from sampleformer.explain.outcome import Answer, ClassOutcome
 from sampleformer.explain.views import view_of
-from sampleformer.model import ModelSettings
+from sampleformer.models import ModelSettings
 from tests.explain.pages import Page
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from torch import Tensor
 from sampleformer.errors import InputError
 from sampleformer.export import ExportedFile, export_onnx, onnx_translations
 from sampleformer.export.agreement import largest_difference
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
 CODES = {"vocabulary": 11}

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from sampleformer.data import TextTable
 from sampleformer.data.encoding import Encoding
 from sampleformer.integrations.huggingface import YosoBert, YosoBertConfig
-from sampleformer.model import TokenModel
+from sampleformer.models import TokenModel
 from sampleformer.recipes import library
 from sampleformer.training.run_folder import RunFolder, read_checkpoint
 from tests.faults.reader import reader

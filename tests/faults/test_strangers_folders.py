@@ -21,7 +21,7 @@ from sampleformer.data.encoding import Encoding
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page, write_report
 from sampleformer.integrations.huggingface import YosoBert, YosoBertConfig
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.training import RunFolder, evaluate, predict, train
 from tests.training.small import text_recipe, write_texts
 

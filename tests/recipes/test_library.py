@@ -10,7 +10,7 @@ from sampleformer import recipes
 from sampleformer.data import SOURCES
 from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
-from sampleformer.model import TokenModel
+from sampleformer.models import TokenModel
 from sampleformer.recipes.kinds import KINDS
 from sampleformer.settings import Component
 

@@ -197,7 +197,7 @@ def test_a_training_evaluation_and_predictions(tmp_path: Path) -> None:
 
 
 def test_the_model_must_know_hidden_tokens(tmp_path: Path) -> None:
-    from sampleformer.model import ModelSettings, TokenModel
+    from sampleformer.models import ModelSettings, TokenModel
 
     splits = text_splits(tmp_path)
     settings = ModelSettings(width=16, layers=1, heads=2, feedforward=16)

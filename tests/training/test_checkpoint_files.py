@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from sampleformer.errors import InputError
-from sampleformer.model import TokenModel
+from sampleformer.models import TokenModel
 from sampleformer.training import RunFolder, train
 from sampleformer.training.checkpoint_files import restore_checkpoints
 from sampleformer.training.run_folder import read_checkpoint

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sampleformer.data import Samples, TargetRows, TokenSets, collate, cut_by_length
 from sampleformer.data.batch import Batch
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.tasks import Classification, MultiLabel, Regression, Task
 from sampleformer.training import TrainingSettings

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sampleformer.data import GraphFiles, Samples, Splits, TargetRows, TokenSets
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.training.batches import evaluation_loader
 from sampleformer.training.module import TrainingModule

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Callback
 
 from sampleformer.errors import InputError
-from sampleformer.model import TokenModel
+from sampleformer.models import TokenModel
 from sampleformer.recipes import request
 from sampleformer.training import Recipe, RunFolder, evaluate, predict, train
 from sampleformer.training.run_folder import read_checkpoint

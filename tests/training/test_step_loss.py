@@ -13,7 +13,7 @@ from sampleformer.data import TextTable, collate
 from sampleformer.data.batch import Batch
 from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
-from sampleformer.model import TokenModel
+from sampleformer.models import TokenModel
 from sampleformer.tokens import Tokens
 from sampleformer.training import TrainingSettings, train
 from sampleformer.training.module import TrainingModule

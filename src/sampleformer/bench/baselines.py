@@ -43,7 +43,7 @@ def train_baselines(
     for name in names or ():
         if name not in BASELINES:
             raise InputError(f"--baselines: {name!r} is unknown; {nearest(name, BASELINES)}")
-    recipe, about = settings.recipe, describe_run(command, settings.recipe.seed, settings.device)
+    recipe, about = settings.recipe, describe_run(command, settings.recipe.seed, "cpu")
     watch("reading the data")
     splits = recipe.data.build(SOURCES, "data").load()
     _check(splits)
@@ -86,7 +86,7 @@ def _suited(names: Sequence[str] | None, kind: str) -> Sequence[str]:
     """The baselines that were asked for, or all that the data suits."""
     suited = [name for name, baseline in BASELINES.items() if kind in baseline.kinds]
     if not suited:
-        raise InputError(f"--baselines: there are none for {kind}, expected molecules, graphs or point clouds")
+        raise InputError(f"--baselines: there are none for {kind}, expected molecules")
     for name in names or ():
         if name not in suited:
             raise InputError(

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.bench.cloud_settings import CloudsSettings
-from sampleformer.bench.peers.dgcnn import DGCNN
-from sampleformer.bench.peers.pointnet import PointNet
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import DGCNN, Model, ModelSettings, PointNet, TokenModel
+from sampleformer.models.dgcnn import DGCNNSettings
+from sampleformer.models.pointnet import PointNetSettings
 from sampleformer.settings import Component
 from sampleformer.tokens import Tokens
 
@@ -57,40 +57,24 @@ PUBLISHED = {
 }
 """For ModelNet40: SAMSA (arXiv 2408.05391) and SFT (arXiv 2408.05822). The other two are as large as SAMSA."""
 
-PEERS: dict[str, Callable[[], nn.Module]] = {
-    "pointnet": lambda: PointNet(CLASSES),
-    "dgcnn": lambda: DGCNN(CLASSES),
-    "dgcnn-factored": lambda: DGCNN(CLASSES, factored=True),
+PEERS: dict[str, Callable[[], Model]] = {
+    "pointnet": lambda: PointNet(PointNetSettings(), INPUTS, CLASSES),
+    "dgcnn": lambda: DGCNN(DGCNNSettings(factored=False), INPUTS, CLASSES),
+    "dgcnn-factored": lambda: DGCNN(DGCNNSettings(), INPUTS, CLASSES),
 }
 """As published, and DGCNN once more with less arithmetic for the same numbers."""
 
 MODELS = (*PUBLISHED, *PEERS)
 
 
-class PeerOfPoints(nn.Module):
-    """A peer, which sees the coordinates alone, as published.
-
-    Args:
-        peer: from coordinates ``(b, n, 3)`` to logits.
-    """
-
-    def __init__(self, peer: nn.Module) -> None:
-        super().__init__()
-        self.peer = peer
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Logits of coordinates and normals side by side, ``(b, n, 6)``."""
-        return self.peer(points.detach()[..., :3])  # data need no gradient
-
-
 class TokensOfPoints(nn.Module):
-    """One of our models, which sees coordinates and normals, as published.
+    """A model over tokens; ours see coordinates and normals, the others coordinates alone, as published.
 
     Args:
         model: from tokens to logits.
     """
 
-    def __init__(self, model: TokenModel) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
@@ -122,12 +106,8 @@ def build_model(name: str, settings: CloudsSettings) -> nn.Module:
         name: one of `MODELS`.
         settings: of the benchmark.
     """
-    model: nn.Module
-    if name in PEERS:
-        model = PeerOfPoints(PEERS[name]())
-    else:
-        model = TokensOfPoints(TokenModel(_model_settings(name, settings), INPUTS, CLASSES))
-    return model.to(settings.device, getattr(torch, settings.dtype))
+    model = PEERS[name]() if name in PEERS else TokenModel(_model_settings(name, settings), INPUTS, CLASSES)
+    return TokensOfPoints(model).to(settings.device, getattr(torch, settings.dtype))
 
 
 def _model_settings(name: str, settings: CloudsSettings) -> ModelSettings:

@@ -72,8 +72,8 @@ def _check_recipe(settings: EstimatorSettings) -> None:
         recipe = variant_recipe(variant, settings.recipe, settings.recipe_sampled, 0, settings.recipe_steps)
         if variant.choice is None:
             continue
-        if recipe.model.attention.name != "samsa":
-            found = recipe.model.attention.name
+        found = getattr(recipe.model, "attention", recipe.model).name
+        if found != "samsa":
             raise InputError(f"--recipe: the attention of {settings.recipe} is {found!r}, expected one that is 'samsa'")
         try:  # what `train` would find out hours later
             check_choice(recipe.training, SamsaAttention(1, 1, choice=variant.choice), "samsa")

@@ -30,7 +30,7 @@ ACTIONS = {
     "baselines": (
         bench_baselines,
         "scores of known models, trained on the data that a recipe trains on",
-        "sampleformer bench baselines --data molecules.csv --smiles smiles --label active --seconds 60 --json gin.json",
+        "sampleformer bench baselines --data molecules.csv --smiles smiles --label active --json trees.json",
     ),
     "convergence": (
         convergence,

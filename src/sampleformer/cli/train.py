@@ -12,6 +12,7 @@ from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_common, add_trust
 from sampleformer.data import Samples
 from sampleformer.errors import InputError
+from sampleformer.models import MODELS
 from sampleformer.recipes import Recipe, request
 from sampleformer.registry import trusted_code
 from sampleformer.training import RunFolder, train
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training part")
     training.add_argument("--steps", type=int, metavar="N", help="optimiser steps, in place of epochs")
     training.add_argument("--seed", type=int, metavar="N", help="of the weights, the order of samples and all noise")
+    training.add_argument(
+        "--model",
+        metavar="NAME",
+        help=f"{', '.join(MODELS)} (the recipe's if not given), or the import path of a class",
+    )
     training.add_argument(
         "--attention", metavar="NAME", help=f"{', '.join(ATTENTIONS)} or auto, or the import path of a class"
     )
@@ -100,6 +106,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         epochs=options.epochs,
         steps=options.steps,
         seed=options.seed,
+        model=options.model,
         attention=options.attention,
         init_from=options.init_from,
         changes=options.set,

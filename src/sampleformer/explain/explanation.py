@@ -18,7 +18,7 @@ from sampleformer.tasks import Predictions, Task
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
-    from sampleformer.model import TokenModel
+    from sampleformer.models import TokenModel
 
 
 @dataclass(frozen=True)

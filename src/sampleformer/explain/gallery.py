@@ -7,11 +7,15 @@ from sampleformer.explain.html import count
 from sampleformer.explain.sample_section import sample_section
 from sampleformer.explain.text_map import most_chosen, text_legend
 from sampleformer.explain.views import view_of
-from sampleformer.model import ModelSettings
+from sampleformer.models import AnyModelSettings, ModelSettings
 
 
-def model_words(settings: ModelSettings) -> str:
+def model_words(settings: AnyModelSettings) -> str:
     """The model in a few words."""
+    if not isinstance(settings, ModelSettings):
+        others = settings.model_dump(exclude={"name"})
+        words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in others.items())
+        return f"{settings.name}{f' ({words})' if words else ''}"
     arguments = settings.attention.model_dump()
     name = arguments.pop("name")
     given = ", ".join(f"{key} {value}" for key, value in arguments.items())

@@ -10,6 +10,7 @@ from sampleformer.explain.explanation import explain
 from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import escape, page
 from sampleformer.files import check_output, write_text
+from sampleformer.models import TokenModel
 from sampleformer.tables.format import TableFormat
 from sampleformer.training.run_folder import RunFolder
 
@@ -50,6 +51,8 @@ def write_page(
         raise InputError(f"samples: found {samples}, expected at least 1")
     run = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)
     model, encoding = run.read_trained(trust_code=trust_code)
+    if not isinstance(model, TokenModel):
+        raise InputError(f"{run.path}: its model {model.name!r} attends to no tokens, so there is no choice to show")
     rows, note = _read(encoding, path, on_error, format)
     shown = [explain(model, encoding, rows[index]) for index in range(min(samples, len(rows)))]
     title = f"What the model chose in {Path(path).name}"

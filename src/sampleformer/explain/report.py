@@ -13,6 +13,7 @@ from sampleformer.explain.html import count, escape, number, page, percent, tabl
 from sampleformer.explain.predictions_table import PredictionsTable, read_predictions
 from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
+from sampleformer.models import TokenModel
 from sampleformer.registry import is_trusted, trusted_code
 from sampleformer.training.data_record import load_again
 from sampleformer.training.recipe import Recipe
@@ -119,6 +120,8 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     except InputError as error:
         return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
     model, encoding = run_folder.read_trained(trust_code=is_trusted())
+    if not isinstance(model, TokenModel):
+        return "<p>This model attends to no tokens, so there is no choice to show.</p>\n"
     whole = not encoding.task.of_tokens
     known = samples.ids if whole else list(dict.fromkeys(samples.ids))  # a scene may be in several samples
     if known != (list(predictions.ids) if whole else list(dict.fromkeys(predictions.ids))):
@@ -128,7 +131,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     shown = [explain(model, encoding, samples[place]) for place in places]
     words = predictions.words_for_shown
     words = f"<p>{count(len(shown), 'sample')} of the test part{words if whole else ''}.</p>\n"
-    return words + gallery(shown, recipe.model, [f"Test sample {one.id}" for one in shown])
+    return words + gallery(shown, model.settings, [f"Test sample {one.id}" for one in shown])
 
 
 def _majority(results: dict[str, Any]) -> float | None:

@@ -8,20 +8,20 @@ from torch import Tensor
 
 from sampleformer.attention import Sampler
 from sampleformer.errors import InputError
-from sampleformer.model import TokenModel
+from sampleformer.models import Model
 from sampleformer.tokens import Tokens
 
 TOLERANCE = 1e-3
 LONGEST_CHOICE = 512
 
 
-def longest(model: TokenModel) -> int | None:
+def longest(model: Model) -> int | None:
     """How many tokens a model can take; None: any number."""
-    learned = getattr(model.embed, "places", None) is not None
-    return int(model.embed.length) if learned else None
+    embed = getattr(model, "embed", None)
+    return int(embed.length) if getattr(embed, "places", None) is not None else None  # type: ignore[union-attr]
 
 
-def random_tokens(model: TokenModel, lengths: list[int], generator: torch.Generator) -> Tokens:
+def random_tokens(model: Model, lengths: list[int], generator: torch.Generator) -> Tokens:
     """Tokens of the kind that the model takes, padded to the longest set, of one token at least.
 
     Raises:
@@ -36,7 +36,7 @@ def random_tokens(model: TokenModel, lengths: list[int], generator: torch.Genera
 
 
 @torch.no_grad()
-def largest_difference(model: TokenModel, program: Callable[[Tokens], Tensor]) -> float:
+def largest_difference(model: Model, program: Callable[[Tokens], Tensor]) -> float:
     """The largest difference between a program's answers and the model's, for random sets of many sizes.
 
     Each set must get the model's answer, to a thousandth of the largest one: other programs add in another order, but
@@ -80,7 +80,7 @@ def _close(found: Tensor, expected: Tensor, scale: Tensor) -> Tensor:
     return ((found - expected).abs() <= TOLERANCE * scale).flatten(1).all(1)
 
 
-def _sizes(model: TokenModel) -> Iterator[list[int]]:
+def _sizes(model: Model) -> Iterator[list[int]]:
     """Lengths of the sets of several batches: shorter and longer than what is chosen, and empty."""
     chosen = max((module.sampled for module in model.modules() if isinstance(module, Sampler)), default=1)
     k, most = min(chosen, LONGEST_CHOICE), longest(model)

@@ -19,7 +19,7 @@ from sampleformer.errors import InputError
 from sampleformer.export.agreement import largest_difference, longest, random_tokens
 from sampleformer.export.translations import check_operators, onnx_translations
 from sampleformer.files import check_output, write_bytes
-from sampleformer.model import TokenModel
+from sampleformer.models import Model
 from sampleformer.tokens import Tokens
 
 log = logging.getLogger("sampleformer")
@@ -50,7 +50,7 @@ class ExportedFile:
     difference: float
 
 
-def export_onnx(model: TokenModel, path: str | os.PathLike[str]) -> ExportedFile:
+def export_onnx(model: Model, path: str | os.PathLike[str]) -> ExportedFile:
     """Writes a model as an ONNX file, for any number of token sets of any length.
 
     The inputs are ``tokens``, codes ``(batch, length)`` int64 or numbers ``(batch, length, features)`` float32, and
@@ -94,7 +94,7 @@ def _check_packages() -> None:
 class _WithTensors(nn.Module):
     """A program takes tensors."""
 
-    def __init__(self, model: TokenModel) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
 
@@ -102,7 +102,7 @@ class _WithTensors(nn.Module):
         return self.model(Tokens(tokens, mask))
 
 
-def _onnx_program(model: TokenModel) -> Any:
+def _onnx_program(model: Model) -> Any:
     most = longest(model)
     # Two sets of several tokens each: torch takes a size of 1 for one that never changes.
     length = 9 if most is None else min(9, most)
@@ -168,7 +168,7 @@ def _content(written: Any) -> bytes:
     return proto.SerializeToString()
 
 
-def _checked(model: TokenModel, path: Path, content: bytes) -> ExportedFile:
+def _checked(model: Model, path: Path, content: bytes) -> ExportedFile:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

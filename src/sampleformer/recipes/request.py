@@ -21,6 +21,7 @@ def request(
     epochs: int | None = None,
     steps: int | None = None,
     seed: int | None = None,
+    model: str | None = None,
     attention: str | None = None,
     init_from: str | None = None,
     changes: Sequence[str] = (),
@@ -33,6 +34,7 @@ def request(
             them say what kind of data it is, see `kinds`.
         epochs, steps: length of the training; at most one of them.
         seed: of the training.
+        model: name of another model, which begins with its own settings.
         attention: name of another attention.
         init_from: folder of a run to start from.
         changes: ``dotted.name=value`` each, made last.
@@ -54,7 +56,8 @@ def request(
     if recipe is None:
         values["name"] = Path(places[0]).name.partition(".")[0] or values["name"]
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
-    flags = {"training.epochs": epochs, "training.steps": steps, "seed": seed, "model.attention.name": attention}
+    flags: dict[str, object] = {"training.epochs": epochs, "training.steps": steps, "seed": seed}
+    flags |= {"model.name": model, "model.attention.name": attention}
     flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     where = "" if recipe is None or recipe in names() else recipe

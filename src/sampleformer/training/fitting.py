@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from sampleformer.data.batching import cut_by_length, cut_in_order
 from sampleformer.data.source import Splits
 from sampleformer.encoder.norming import sees_whole_batch
-from sampleformer.model import TokenModel
+from sampleformer.models import Model
 from sampleformer.training.callbacks.checkpoints import Checkpoints
 from sampleformer.training.callbacks.memory import ReturnMemory, SayMemory
 from sampleformer.training.callbacks.metrics_file import LOG_EVERY, MetricsFile
@@ -50,7 +50,7 @@ class Fitted:
 
 
 def fit(
-    model: TokenModel,
+    model: Model,
     splits: Splits,
     recipe: Recipe,
     folder: RunFolder,

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
-from sampleformer.model import TokenModel
+from sampleformer.models import Model
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
 from sampleformer.training.optimizers import make_optimizer
@@ -41,7 +41,7 @@ class TrainingModule(LightningModule):
         batches_per_pass: batches in one pass over the training part.
     """
 
-    def __init__(self, model: TokenModel, splits: Splits, settings: TrainingSettings, batches_per_pass: int) -> None:
+    def __init__(self, model: Model, splits: Splits, settings: TrainingSettings, batches_per_pass: int) -> None:
         super().__init__()
         self.model = model
         self.task = splits.encoding.task
@@ -84,7 +84,7 @@ class TrainingModule(LightningModule):
         return sums
 
     @property
-    def checked(self) -> TokenModel:
+    def checked(self) -> Model:
         """The model that is checked, kept and tested: the average of the weights where there is one."""
         return self.model if self.average is None else self.average
 

@@ -45,10 +45,15 @@ def checked_targets(targets: np.ndarray | None) -> np.ndarray:
     return targets
 
 
+def questions_of(batch: Batch) -> dict[str, Tensor]:
+    """What of a batch is asked about, as arguments of a model: all of it, tokens of it or pairs."""
+    questions = {"pairs": batch.pairs, "asked": batch.asked}
+    return {name: value for name, value in questions.items() if value is not None}
+
+
 def answer_model(model: nn.Module, batch: Batch) -> Tensor:
     """A model's answers to a batch: ``(b, o)``, or ``(b, m, o)`` for tokens or pairs."""
-    questions = {"pairs": batch.pairs, "asked": batch.asked}
-    return model(batch.tokens, **{name: value for name, value in questions.items() if value is not None})
+    return model(batch.tokens, **questions_of(batch))
 
 
 def at_least_float32(outputs: Tensor) -> Tensor:

@@ -1,14 +1,17 @@
 """A recipe: everything that decides what a training gives."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, field_validator
 
-from sampleformer.errors import InputError
-from sampleformer.model import ModelSettings
+from sampleformer.errors import InputError, shown
+from sampleformer.models import MODELS, AnyModelSettings, ModelSettings
 from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.settings import TrainingSettings
+
+_PARTS = ("model", "model.attention", "training.optimizer")
+"""Parts whose settings belong to their name."""
 
 
 class Recipe(Settings):
@@ -21,7 +24,7 @@ class Recipe(Settings):
         seed: of the weights, the order of the samples and all noise of training. The data has a seed of its own, so
             that trainings with other seeds see the same split.
         data: the source of the samples and its arguments.
-        model: the model.
+        model: name of the model in `MODELS`, or the import path of a class derived from `Model`, and its settings.
         training: the training.
     """
 
@@ -30,15 +33,29 @@ class Recipe(Settings):
     source: str = ""
     seed: int = Field(default=0, ge=0, lt=2**32)
     data: Component
-    model: ModelSettings = ModelSettings()
+    model: SerializeAsAny[AnyModelSettings] = ModelSettings()
     training: TrainingSettings
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _of_its_kind(cls, given: Any) -> Any:
+        """Settings of the class that the name stands for; without a name those of the transformer."""
+        if isinstance(given, str):
+            given = {"name": given}
+        if not isinstance(given, Mapping):
+            return given
+        name = given.get("name", ModelSettings().name)
+        if not isinstance(name, str):
+            raise InputError(f"model.name: found {shown(name)}, expected the name of a model")
+        return validate(MODELS.resolve(name, "model.name").Settings, {**given, "name": name}, at="model.")
 
 
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """A recipe with some of its settings changed.
 
     Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, and the other way round.
-    Another ``model.attention.name`` takes the arguments of the old attention away.
+    Another ``model.name`` takes the settings of the old model away, another ``model.attention.name`` or
+    ``training.optimizer.name`` the arguments of the old part.
 
     Args:
         recipe: stays as it is.
@@ -64,6 +81,10 @@ def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     other = {"training.epochs": "steps", "training.steps": "epochs"}.get(name)
     if other:
         return override(override(values, f"training.{other}", "null"), "training.min_steps", "0")
-    if name == "model.attention.name" and values["model"]["attention"]["name"] != value:
-        return override(values, "model.attention", "{}")
+    *outer, last = name.split(".")
+    group: Any = values
+    for each in outer:
+        group = group.get(each) if isinstance(group, Mapping) else None
+    if last == "name" and isinstance(group, Mapping) and ".".join(outer) in _PARTS and group.get("name") != value:
+        return override(values, ".".join(outer), "{}")
     return values

@@ -14,14 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sampleformer.attention.auto import AUTO, choose_attention
 from sampleformer.data import SOURCES
 from sampleformer.data.progress import announced
 from sampleformer.data.source import Source, Splits
-from sampleformer.embed import EMBEDS
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import MODELS, AnyModelSettings, Model
 from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component
@@ -179,21 +177,20 @@ def _load(
     return splits, record
 
 
-def _make_model(
-    recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict[str, Tensor], device: str
-) -> TokenModel:
+def _make_model(recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict[str, Tensor], device: str) -> Model:
     """The model of a recipe for its data, with new weights."""
     seed_everything(recipe.seed, WEIGHTS)
-    settings, reason = _with_attention(recipe.model, int(np.median(splits.train.sizes)), device)
+    kind = MODELS.resolve(recipe.model.name, "model.name")
+    settings, reason = kind.resolved(recipe.model, int(np.median(splits.train.sizes)), device)
     if reason:
         log.info("%s", reason)
     encoding, task = splits.encoding, splits.encoding.task
 
-    def make() -> TokenModel:
-        return TokenModel(settings, encoding.inputs, task.outputs, level=task.level, hides=task.from_inputs)
+    def make() -> Model:
+        return kind(settings, encoding.inputs, task.outputs, level=task.level, hides=task.from_inputs)
 
     model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
-    check_choice(recipe.training, model, settings.attention.name)
+    check_choice(recipe.training, model, _choosing(settings))
     return model
 
 
@@ -214,24 +211,23 @@ def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "")
     return ""
 
 
-def _with_attention(settings: ModelSettings, length: int, device: str) -> tuple[ModelSettings, str]:
-    attention, reason = choose_attention(settings.attention, length, device)
-    return settings.model_copy(update={"attention": attention}), reason
-
-
 def _check_model(recipe: Recipe, device: str, most: int) -> None:
     """Finds what is wrong with the model's settings before the data is read, which may take minutes."""
-    settings = recipe.model
-    if settings.embed.name in EMBEDS:
-        for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
-            with torch.device("meta"), limited_tensors(most, "model"):
-                model = TokenModel(_with_attention(settings, length, device)[0], _example(settings), outputs=1)
-            if settings.attention.name != AUTO:
-                check_choice(recipe.training, model, settings.attention.name)
+    kind = MODELS.resolve(recipe.model.name, "model.name")
+    inputs = kind.example_inputs(recipe.model)
+    if inputs is None:
+        return
+    for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
+        settings = kind.resolved(recipe.model, length, device)[0]
+        with torch.device("meta"), limited_tensors(most, "model"):
+            model = kind(settings, inputs, outputs=1)
+        if settings == recipe.model:
+            check_choice(recipe.training, model, _choosing(settings))
 
 
-def _example(settings: ModelSettings) -> dict[str, Any]:
-    return getattr(EMBEDS[settings.embed.name], "example", {"features": 1})
+def _choosing(settings: AnyModelSettings) -> str:
+    """Name of the part of a model that may choose tokens."""
+    return str(getattr(settings, "attention", settings).name)
 
 
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
@@ -265,7 +261,7 @@ def _begin(
     return run
 
 
-def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted) -> dict[str, Any]:
+def _finish(model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted) -> dict[str, Any]:
     """Saves the best weights, and scores both them and the last ones on the test part."""
     task, test = splits.encoding.task, splits.test
     results: dict[str, Any] = {
@@ -289,7 +285,7 @@ def _finish(model: TokenModel, splits: Splits, recipe: Recipe, folder: RunFolder
     return results
 
 
-def _load_weights(model: TokenModel, path: Path, step: int) -> None:
+def _load_weights(model: Model, path: Path, step: int) -> None:
     checkpoint = read_checkpoint(path)
     if checkpoint.get("global_step") != step:
         raise InputError(f"{path}: found the weights of step {checkpoint.get('global_step')}, expected those of {step}")

@@ -17,7 +17,7 @@ from sampleformer.data.encoding import Encoding
 from sampleformer.documents import read_json, read_yaml
 from sampleformer.errors import InputError, shown
 from sampleformer.files import check_new_folder, write_json, write_text
-from sampleformer.model import TokenModel
+from sampleformer.models import Model
 from sampleformer.registry import trusted_code
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe
@@ -117,7 +117,7 @@ class RunFolder:
         """The scores on the test part; None while the training is not finished."""
         return read_json(self.results, "the scores of a run") if self.results.exists() else None
 
-    def read_model(self, *, trust_code: bool = False) -> TokenModel:
+    def read_model(self, *, trust_code: bool = False) -> Model:
         """The model that was best on the validation part, in evaluation mode.
 
         Args:
@@ -126,7 +126,7 @@ class RunFolder:
         self.checked()
         if not self.model.exists():
             raise InputError(f"{self.model}: no such folder; the training is not finished, go on with --resume")
-        return TokenModel.from_pretrained(self.model, trust_code=trust_code)
+        return Model.from_pretrained(self.model, trust_code=trust_code)
 
     def read_encoding(self, *, trust_code: bool = False, learnt: bool = False) -> Encoding:
         """What turns rows into tokens and outputs into rows.
@@ -138,7 +138,7 @@ class RunFolder:
         with trusted_code(trust_code):
             return Encoding.load(self.learnt if learnt else self.encoding)
 
-    def read_trained(self, *, trust_code: bool = False) -> tuple[TokenModel, Encoding]:
+    def read_trained(self, *, trust_code: bool = False) -> tuple[Model, Encoding]:
         """The model and its encoding, which fit together.
 
         Args:

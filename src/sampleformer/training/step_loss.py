@@ -11,10 +11,10 @@ from sampleformer.data.batch import Batch
 from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
-from sampleformer.model import TokenModel
+from sampleformer.models import Model
 from sampleformer.tasks.losses import Loss, positive
 from sampleformer.training.choice import learns_by_score_function
-from sampleformer.training.outputs import answer_model, at_least_float32
+from sampleformer.training.outputs import answer_model, at_least_float32, questions_of
 from sampleformer.training.settings import TrainingSettings
 
 TERMS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"score_entropy": score_entropy, "score_load": score_load}
@@ -36,7 +36,7 @@ class StepLoss:
         loss: the loss of the task.
     """
 
-    def __init__(self, settings: TrainingSettings, model: TokenModel, loss: Loss) -> None:
+    def __init__(self, settings: TrainingSettings, model: Model, loss: Loss) -> None:
         self._weights = {name: weight for name in TERMS if (weight := getattr(settings, name))}
         self._by_score_function = learns_by_score_function(model)
         self._passes = settings.choice_samples if self._by_score_function else 1
@@ -58,8 +58,11 @@ class StepLoss:
             if self._weights or self._by_score_function:
                 yield self._with_terms(chunk, weight, samples)
             else:
-                loss = self._losses(answer_model(self._model, chunk), chunk).sum() / weight
-                yield {"loss": loss, "task_loss": loss.detach()}
+                outputs, penalty = self._model.with_penalty(chunk.tokens, **questions_of(chunk))
+                loss = task = self._losses(outputs, chunk).sum() / weight
+                if penalty is not None:
+                    loss = loss + penalty.sum() / samples
+                yield {"loss": loss, "task_loss": task.detach()}
 
     def _with_terms(self, chunk: Batch, weight: Tensor, samples: int) -> dict[str, Tensor]:
         passes = [self._answer(chunk) for _ in range(self._passes)]

@@ -8,13 +8,11 @@ import pytest
 
 from sampleformer.bench.peers.boosting import NumbersPart, train_boosting
 from sampleformer.bench.peers.fingerprints import fingerprint_counts
-from sampleformer.bench.peers.gin import GIN
 from sampleformer.errors import InputError
 from sampleformer.tasks import Regression
 
 PART = NumbersPart(np.zeros((2, 1)), np.zeros((2, 1)))
 USES: dict[str, Callable[[], object]] = {
-    "torch_geometric": lambda: GIN(1, features=1),
     "rdkit": lambda: fingerprint_counts(["C"]),
     "sklearn": lambda: train_boosting((PART, PART, PART), Regression(["y"], [0.0], [1.0]), lambda outputs, targets: {}),
 }

@@ -12,7 +12,7 @@ from sampleformer.attention import ATTENTIONS
 from sampleformer.encoder import NORM_POSITIONS
 from sampleformer.errors import InputError
 from sampleformer.heads import POOLINGS
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.norms import NORMS
 from sampleformer.tokens import Tokens
 

@@ -1,27 +1,47 @@
 """PointNet and DGCNN: sizes as published, and what must hold of them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sampleformer.bench.peers.dgcnn import DGCNN, EdgeConv, nearest_neighbours
-from sampleformer.bench.peers.pointnet import PointNet, orthogonality_loss
-from sampleformer.bench.peers.pointwise import PointwiseLayer
+from sampleformer.models import DGCNN, Model, PointNet
+from sampleformer.models.dgcnn import DGCNNSettings, EdgeConv, nearest_neighbours
+from sampleformer.models.pointnet import PENALTY, PointNetSettings, orthogonality_loss
+from sampleformer.models.pointwise import PointwiseLayer
+from sampleformer.tokens import Tokens
 
-MODELS = {
-    "pointnet": lambda: PointNet(7),
-    "dgcnn": lambda: DGCNN(7, neighbours=5),
-    "factored": lambda: DGCNN(7, neighbours=5, factored=True),
+INPUTS = {"features": 0, "normals": False}
+
+
+def pointnet(outputs: int = 7) -> PointNet:
+    return PointNet(PointNetSettings(), INPUTS, outputs)
+
+
+def dgcnn(outputs: int = 7, **settings: Any) -> DGCNN:
+    return DGCNN(DGCNNSettings(**settings), INPUTS, outputs)
+
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "pointnet": pointnet,
+    "dgcnn": lambda: dgcnn(neighbours=5, factored=False),
+    "factored": lambda: dgcnn(neighbours=5),
 }
 
 
-def trained(model: nn.Module) -> nn.Module:
+def cloud(points: Tensor, mask: Tensor | None = None) -> Tokens:
+    return Tokens(points.new_zeros(*points.shape[:2], 0), mask, coordinates=points)
+
+
+def trained(model: Model) -> Model:
     """In float64, with weights and statistics that are not those of the start."""
     model = model.double()
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.1)
-    model.train()(torch.randn(6, 40, 3, dtype=torch.float64))
+    model.train()(cloud(torch.randn(6, 40, 3, dtype=torch.float64)))
     return model.eval()
 
 
@@ -31,19 +51,21 @@ def parameters(model: nn.Module) -> int:
 
 def test_parameters_are_as_many_as_published() -> None:
     # PointNet's table 6 says 3.5 million; the authors' code of DGCNN has 1 809 576 for the 40 classes of ModelNet40.
-    assert round(parameters(PointNet(40)) / 1e6, 1) == 3.5
-    assert parameters(DGCNN(40)) == parameters(DGCNN(40, factored=True)) == 1_809_576
+    assert round(parameters(pointnet(40)) / 1e6, 1) == 3.5
+    assert parameters(dgcnn(40)) == parameters(dgcnn(40, factored=False)) == 1_809_576
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_order_of_the_points_and_the_other_clouds_do_not_matter(name: str) -> None:
     model = trained(MODELS[name]())
     points = torch.randn(3, 30, 3, dtype=torch.float64)
-    answers = model(points)
+    answers = model(cloud(points))
     assert answers.shape == (3, 7)
     assert answers.std() > 1e-3
-    torch.testing.assert_close(model(points[:, torch.randperm(30)]), answers, rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(torch.cat([model(cloud[None]) for cloud in points]), answers, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(model(cloud(points[:, torch.randperm(30)])), answers, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        torch.cat([model(cloud(each[None])) for each in points]), answers, rtol=1e-10, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -52,21 +74,46 @@ def test_every_parameter_learns(name: str) -> None:
     if isinstance(model, PointNet):
         for transform in (model.input_transform, model.feature_transform):
             nn.init.normal_(transform.output.weight, std=0.1)  # at zero it lets no gradient through
-    model(torch.randn(4, 30, 3)).square().sum().backward()
+    model(cloud(torch.randn(4, 30, 3))).square().sum().backward()
     for place, parameter in model.named_parameters():
         assert parameter.grad is not None, place
         assert parameter.grad.abs().sum() > 0, place
 
 
 def test_fewer_points_than_neighbours() -> None:
-    assert DGCNN(7).eval()(torch.randn(2, 3, 3)).isfinite().all()
+    assert dgcnn().eval()(cloud(torch.randn(2, 3, 3))).isfinite().all()
 
 
 def test_pointnet_starts_with_transforms_that_change_nothing() -> None:
-    model = PointNet(7).eval()
+    model = pointnet().eval()
     points = torch.randn(2, 10, 3)
     torch.testing.assert_close(points @ model.input_transform(points), points)
-    assert orthogonality_loss(model.answers(points)[1]) == 0
+    outputs, penalty = model.with_penalty(cloud(points))
+    assert penalty is not None
+    assert penalty.tolist() == [0, 0]
+    torch.testing.assert_close(outputs, model(cloud(points)))
+
+
+def test_pointnet_is_penalised_as_published_and_dgcnn_is_not() -> None:
+    """0.001 of the squared distance of A Aᵀ from the identity, summed entry by entry."""
+    model, points = trained(pointnet()), torch.randn(2, 10, 3, dtype=torch.float64)
+    transform = model.feature_transform(model.enter(points @ model.input_transform(points)))
+    penalty = model.with_penalty(cloud(points))[1]
+    expected = [0.001 * sum((each @ each.T - torch.eye(64)).flatten().pow(2).tolist()) for each in transform]
+    assert penalty is not None
+    torch.testing.assert_close(penalty, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(penalty, PENALTY * orthogonality_loss(transform))
+    assert dgcnn().eval().with_penalty(cloud(torch.randn(2, 10, 3)))[1] is None
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_smaller_cloud_repeats_its_points_in_the_place_of_padding(name: str) -> None:
+    model, points = trained(MODELS[name]()), torch.randn(2, 13, 3, dtype=torch.float64)
+    mask = torch.arange(13) < torch.tensor([[13], [9]])
+    spoilt = points.masked_fill(~mask[..., None], torch.nan)
+    repeated = points.clone()
+    repeated[1, 9:] = points[1, :4]
+    torch.testing.assert_close(model(cloud(spoilt, mask)), model(cloud(repeated)), rtol=1e-10, atol=1e-12)
 
 
 def naive_edge_conv(layer: EdgeConv, points: Tensor, neighbours: int) -> Tensor:
@@ -91,12 +138,12 @@ def test_edge_convolution_is_its_formula(factored: bool) -> None:
 
 
 def test_the_factored_form_has_the_same_gradients() -> None:
-    plain = DGCNN(7, neighbours=5, dropout=0).double()
-    factored = DGCNN(7, neighbours=5, dropout=0, factored=True).double()
+    plain = dgcnn(neighbours=5, dropout=0, factored=False).double()
+    factored = dgcnn(neighbours=5, dropout=0).double()
     factored.load_state_dict(plain.state_dict())
     points = torch.randn(3, 20, 3, dtype=torch.float64)
     for model in (plain, factored):
-        model(points).square().sum().backward()
+        model(cloud(points)).square().sum().backward()
     for one, other in zip(plain.parameters(), factored.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-8, atol=1e-9)
 

@@ -1,39 +1,34 @@
-"""The whole model: embed, encoder, head; settings in, safetensors out."""
+"""The transformer of this package: embedding, encoder, head."""
 
 import functools
 import inspect
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
-from sampleformer.attention.auto import AUTO
+from sampleformer.attention.auto import AUTO, choose_attention
 from sampleformer.attention.relative.build import told_relative
-from sampleformer.documents import read_json
 from sampleformer.embed import EMBEDS
 from sampleformer.embed.sequence import PLAIN_SCALE
 from sampleformer.encoder import Encoder
-from sampleformer.errors import InputError, nearest
-from sampleformer.files import write_json, written_whole
+from sampleformer.errors import InputError
 from sampleformer.heads import HEADS, TokenHead
-from sampleformer.modules import Module
-from sampleformer.registry import trusted_code
-from sampleformer.settings import Component, Settings, validate
+from sampleformer.models.base import AnyModelSettings, Model
+from sampleformer.sample import LEVELS
+from sampleformer.settings import Component
 from sampleformer.tokens import Tokens, as_tokens
-from sampleformer.weights import build_fitting, load_weights, read_header, sha256
 
 
-class ModelSettings(Settings):
+class ModelSettings(AnyModelSettings):
     """What a recipe says of the model; what depends on the data is given to `TokenModel` beside it.
 
     Args:
+        name: "transformer".
         width: d, of the tokens inside the model.
         layers: depth.
         heads: of the attention; must divide the width.
@@ -50,6 +45,7 @@ class ModelSettings(Settings):
         norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
     """
 
+    name: str = "transformer"
     width: int = 128
     layers: int = 4
     heads: int = 8
@@ -65,8 +61,8 @@ class ModelSettings(Settings):
     norm_position: str = "pre"
 
 
-class TokenModel(Module):
-    """Raw tokens in, answers out.
+class TokenModel(Model):
+    """Raw tokens in, answers out, through an encoder whose layers attend to a sample of the tokens.
 
     Args:
         settings: of the model.
@@ -85,6 +81,10 @@ class TokenModel(Module):
         torch.Size([1, 2])
     """
 
+    name = "transformer"
+    Settings = ModelSettings
+    levels = LEVELS
+
     def __init__(
         self,
         settings: ModelSettings,
@@ -94,13 +94,8 @@ class TokenModel(Module):
         level: str = "sample",
         hides: bool = False,
     ) -> None:
-        super().__init__()
-        self.settings = settings
-        self.inputs = dict(inputs)
-        self.outputs = outputs
-        self.level = level
-        if level not in HEADS:
-            raise ValueError(f"level is {level!r}; {nearest(level, HEADS)}")
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        self.settings: ModelSettings = settings
         for name in ("width", "layers", "heads", "feedforward"):
             if getattr(settings, name) < 1:
                 raise InputError(f"model.{name}: {getattr(settings, name)}, expected at least 1")
@@ -140,6 +135,22 @@ class TokenModel(Module):
             raise
         except ValueError as error:
             raise InputError(f"model: {error}") from error
+
+    @classmethod
+    def example_inputs(cls, settings: ModelSettings) -> dict[str, Any] | None:
+        if settings.embed.name not in EMBEDS:
+            return None
+        example: dict[str, Any] = getattr(EMBEDS[settings.embed.name], "example", {"features": 1})
+        return example
+
+    @classmethod
+    def resolved(cls, settings: ModelSettings, length: int, device: str) -> tuple[ModelSettings, str]:
+        attention, reason = choose_attention(settings.attention, length, device)
+        return settings.model_copy(update={"attention": attention}), reason
+
+    @property
+    def hides(self) -> bool:
+        return self.hidden is not None
 
     def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, for `forward`."""
@@ -217,50 +228,6 @@ class TokenModel(Module):
         finally:
             self.train(training)
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all."""
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        config = {
-            "settings": self.settings.model_dump(),
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "level": self.level,
-            "hides": self.hidden is not None,
-        }
-        with written_whole(path / "model.safetensors") as part:
-            save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
-            config["sha256"] = sha256(part)
-        write_json(path / "config.json", config)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str], *, trust_code: bool = False) -> "TokenModel":
-        """Reads a model that `save_pretrained` wrote, in evaluation mode.
-
-        Args:
-            folder: Folder of the model, or a run folder that holds one in ``model/``.
-            trust_code: Whether ``config.json`` may name classes by their import path, which are then imported and
-                called: the folder's writer can run any code. False: only registered names are built.
-
-        Raises:
-            InputError: if a file is missing, cut short or does not fit, or names code that is not trusted.
-        """
-        path = Path(folder)
-        if not (path / "config.json").exists() and (path / "model" / "config.json").exists():
-            path = path / "model"
-        config, weights = path / "config.json", path / "model.safetensors"
-        saved = validate(_Saved, read_json(config, "the settings of a saved model"), str(config))
-        found = read_header(weights)
-        with trusted_code(trust_code):
-            model = build_fitting(
-                lambda: cls(saved.settings, saved.inputs, saved.outputs, level=saved.level, hides=saved.hides),
-                found,
-                weights,
-                config,
-            )
-        model.load_state_dict(load_weights(weights, saved.sha256))
-        return model.eval()
-
 
 def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:
     """An attention's settings with what the data tells of its relative terms."""
@@ -268,14 +235,3 @@ def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:
     if "relative" in arguments:
         arguments["relative"] = told_relative(arguments["relative"], inputs)
     return Component(name=attention.name, **arguments)
-
-
-class _Saved(Settings):
-    """What ``config.json`` holds."""
-
-    settings: ModelSettings
-    inputs: dict[str, Any]
-    outputs: int
-    level: str
-    hides: bool = False
-    sha256: str | None = None  # of the weights; who writes the file by hand may leave it out

@@ -1,55 +1,97 @@
 """DGCNN: each point beside its nearest neighbours, found anew in the features of every layer."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
 from torch import Tensor, nn
 
-from sampleformer.bench.peers.pointwise import PointwiseLayer
+from sampleformer.models.base import AnyModelSettings, Model
+from sampleformer.models.pointwise import PointwiseLayer, filled_points
+from sampleformer.tokens import Tokens, as_tokens
 
 SLOPE = 0.2
 WIDTHS = (64, 64, 128, 256)
 GLOBAL = 1024
 
 
-class DGCNN(nn.Module):
+class DGCNNSettings(AnyModelSettings):
+    """Settings of `DGCNN`.
+
+    Args:
+        name: "dgcnn".
+        neighbours: k, the point itself among them; all points if there are fewer.
+        dropout: In the head.
+        factored: Whether the layers compute ``W e_ij`` point by point, see `EdgeConv`.
+    """
+
+    name: str = "dgcnn"
+    neighbours: int = Field(default=20, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    factored: bool = True
+
+
+class DGCNN(Model):
     """The classification network.
 
     Four `EdgeConv` of 64, 64, 128 and 256, side by side → 1024 for each point → maximum and mean over the points →
-    512, 256 → classes; batch norm and leaky ReLU after every layer but the last, dropout after the two before it.
+    512, 256 → outputs; batch norm and leaky ReLU after every layer but the last, dropout after the two before it. It
+    sees coordinates alone.
 
     Args:
-        classes: numbers in an answer.
-        channels: of a point, 3 in the publication: its coordinates.
-        neighbours: k, the point itself among them; all points if there are fewer.
-        dropout: in the head.
-        factored: whether the layers compute ``W e_ij`` point by point, see `EdgeConv`.
+        settings: `DGCNNSettings`.
+        inputs: What the data says of points; not used.
+        outputs: Number of outputs.
+        level: "sample".
 
     Source: DGCNN (arXiv 1801.07829), figure 3 and section 4.1. Beside the maximum stands the mean, as in the authors'
     code.
 
     Example:
-        >>> DGCNN(40).eval()(torch.zeros(2, 64, 3)).shape
+        >>> model = DGCNN(DGCNNSettings(), {"normals": False}, 40).eval()
+        >>> model(Tokens(torch.zeros(2, 64, 0), coordinates=torch.zeros(2, 64, 3))).shape
         torch.Size([2, 40])
     """
 
+    name = "dgcnn"
+    Settings = DGCNNSettings
+    needs = ("normals",)
+    example: ClassVar[dict[str, Any]] = {"normals": False}
+
     def __init__(
-        self, classes: int, *, channels: int = 3, neighbours: int = 20, dropout: float = 0.5, factored: bool = False
+        self,
+        settings: DGCNNSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
         self.convolutions = nn.ModuleList(
-            EdgeConv(inputs, outputs, neighbours=neighbours, factored=factored)
-            for inputs, outputs in zip((channels, *WIDTHS), WIDTHS, strict=False)
+            EdgeConv(before, after, neighbours=settings.neighbours, factored=settings.factored)
+            for before, after in zip((3, *WIDTHS), WIDTHS, strict=False)
         )
         self.local = PointwiseLayer(sum(WIDTHS), GLOBAL, slope=SLOPE, bias=False)
         self.head = nn.Sequential(
             PointwiseLayer(2 * GLOBAL, 512, slope=SLOPE, bias=False),
-            nn.Dropout(dropout),
+            nn.Dropout(settings.dropout),
             PointwiseLayer(512, 256, slope=SLOPE),
-            nn.Dropout(dropout),
-            nn.Linear(256, classes),
+            nn.Dropout(settings.dropout),
+            nn.Linear(256, outputs),
         )
 
-    def forward(self, points: Tensor) -> Tensor:
-        """Logits ``(b, classes)`` of clouds ``(b, n, channels)``."""
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b outputs"]:
+        """Outputs of clouds."""
+        points = filled_points(as_tokens(tokens))
         found = []
         for convolution in self.convolutions:
             points = convolution(points)

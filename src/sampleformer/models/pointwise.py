@@ -1,7 +1,11 @@
-"""The layer that the peers are made of."""
+"""The layer that PointNet and DGCNN are made of."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sampleformer.errors import InputError
+from sampleformer.tokens import Tokens
 
 
 class PointwiseLayer(nn.Module):
@@ -37,3 +41,20 @@ class PointwiseLayer(nn.Module):
         image = mapped.reshape(1, -1, 1, mapped.shape[-1]).permute(0, 3, 1, 2)
         normal = self.norm(image).permute(0, 2, 3, 1).reshape(mapped.shape)
         return F.leaky_relu(normal, self.slope) if self.slope else F.relu(normal)
+
+
+def filled_points(tokens: Tokens) -> Tensor:
+    """Coordinates ``(b, n, 3)`` of clouds, of which a smaller one repeats its own points in the place of padding.
+
+    The largest value over points is the same with and without them.
+
+    Raises:
+        InputError: if there are no coordinates, or a cloud has no point.
+    """
+    if tokens.coordinates is None:
+        raise InputError("the tokens have no coordinates, expected those of points")
+    if tokens.mask is None:
+        return tokens.coordinates
+    counts = tokens.mask.sum(1, keepdim=True)
+    places = torch.arange(tokens.length, device=counts.device) % counts.clamp(min=1)
+    return tokens.coordinates.gather(1, places[..., None].expand_as(tokens.coordinates))

@@ -1,0 +1,22 @@
+"""Models over `Tokens`: the transformer of this package, and simple models that users should compare with."""
+
+from sampleformer.models.bag import BagOfEmbeddings
+from sampleformer.models.base import MODELS, AnyModelSettings, Model
+from sampleformer.models.dgcnn import DGCNN
+from sampleformer.models.gin import GIN
+from sampleformer.models.pointnet import PointNet
+from sampleformer.models.transformer import ModelSettings, TokenModel
+
+MODELS.update({each.name: each for each in (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings)})
+
+__all__ = [
+    "DGCNN",
+    "GIN",
+    "MODELS",
+    "AnyModelSettings",
+    "BagOfEmbeddings",
+    "Model",
+    "ModelSettings",
+    "PointNet",
+    "TokenModel",
+]

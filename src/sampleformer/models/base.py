@@ -1,0 +1,186 @@
+"""The contract of a model: from raw tokens to outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jaxtyping import Float, Int64
+from safetensors.torch import save_file
+from torch import Tensor
+from typing_extensions import Self
+
+from sampleformer.documents import read_json
+from sampleformer.errors import InputError, nearest, shown
+from sampleformer.files import write_json, written_whole
+from sampleformer.heads import HEADS
+from sampleformer.modules import Module
+from sampleformer.registry import Registry, trusted_code
+from sampleformer.settings import Settings, validate
+from sampleformer.tokens import Tokens
+from sampleformer.weights import build_fitting, load_weights, read_header, sha256
+
+
+class AnyModelSettings(Settings):
+    """Settings of some model.
+
+    Args:
+        name: Name in `MODELS`, or the import path of the class.
+    """
+
+    name: str
+
+
+class Model(Module):
+    """Raw tokens in, outputs out.
+
+    A model of one's own is a class that derives from this one; recipes name it by its import path.
+
+    Args:
+        settings: Settings of the model, of the class's `Settings`.
+        inputs: What the data says of its tokens: ``{"vocabulary": 256}``, ``{"features": 3}``.
+        outputs: Number of outputs.
+        level: What outputs are for. One of the class's `levels`.
+        hides: Whether tokens may be hidden, as masked pretraining does.
+
+    Raises:
+        InputError: if the level, the inputs or hiding are not for this model.
+
+    Attributes:
+        Settings: Class of its settings, derived from `AnyModelSettings`.
+        levels: Levels that it has outputs for.
+        needs: Names of inputs, of which at least one must be there. Empty: any will do.
+        example: Inputs to check settings with before the data is read.
+        name: Name in recipes, the import path of a class that is not registered.
+    """
+
+    Settings: ClassVar[type[AnyModelSettings]]
+    levels: ClassVar[tuple[str, ...]] = ("sample",)
+    needs: ClassVar[tuple[str, ...]] = ()
+    example: ClassVar[dict[str, Any]] = {"features": 1}
+    name: ClassVar[str]
+
+    def __init__(
+        self,
+        settings: AnyModelSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
+        super().__init__()
+        if level not in HEADS:
+            raise ValueError(f"level is {level!r}; {nearest(level, HEADS)}")
+        if level not in self.levels:
+            raise InputError(
+                f"model.name: {self.name!r} has outputs for each {' or '.join(self.levels)}, but the labels are for "
+                f"each {level}"
+            )
+        if hides and type(self).hides is Model.hides:
+            raise InputError(f"model.name: {self.name!r} cannot hide tokens, expected another task than masked tokens")
+        if self.needs and not any(inputs.get(name) is not None for name in self.needs):
+            raise InputError(
+                f"model.name: {self.name!r} is for tokens with {' or '.join(self.needs)}, but these have "
+                f"{', '.join(inputs)}"
+            )
+        self.settings: Any = settings
+        self.inputs = dict(inputs)
+        self.outputs = outputs
+        self.level = level
+
+    @classmethod
+    def example_inputs(cls, settings: Any) -> dict[str, Any] | None:
+        """Inputs to check settings with before the data is read; None: only the data can tell."""
+        return cls.example
+
+    @classmethod
+    def resolved(cls, settings: Any, length: int, device: str) -> tuple[Any, str]:
+        """Settings for data whose typical sample has so many tokens, and a sentence on what was decided, or none."""
+        return settings, ""
+
+    @property
+    def hides(self) -> bool:
+        """Whether tokens may be hidden."""
+        return False
+
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, b * rest]:
+        """Outputs ``(b, outputs)``, or ``(b, m, outputs)`` for tokens or pairs."""
+        raise NotImplementedError
+
+    def with_penalty(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The outputs, and what training adds to the loss for each sample, ``(b,)``; None: nothing."""
+        return self(tokens, **questions), None
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        config = {
+            "settings": self.settings.model_dump(),
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "level": self.level,
+            "hides": self.hides,
+        }
+        with written_whole(path / "model.safetensors") as part:
+            save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
+            config["sha256"] = sha256(part)
+        write_json(path / "config.json", config)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str], *, trust_code: bool = False) -> Self:
+        """Reads a model that `save_pretrained` wrote, in evaluation mode.
+
+        Args:
+            folder: Folder of the model, or a run folder that holds one in ``model/``.
+            trust_code: Whether ``config.json`` may name classes by their import path, which are then imported and
+                called: the folder's writer can run any code. False: only registered names are built.
+
+        Raises:
+            InputError: if a file is missing, cut short or does not fit, names code that is not trusted, or holds a
+                model of another class.
+        """
+        path = Path(folder)
+        if not (path / "config.json").exists() and (path / "model" / "config.json").exists():
+            path = path / "model"
+        config, weights = path / "config.json", path / "model.safetensors"
+        saved = validate(_Saved, read_json(config, "the settings of a saved model"), str(config))
+        found = read_header(weights)
+        with trusted_code(trust_code):
+            name = str(saved.settings.get("name", ""))
+            made = MODELS.resolve(name, f"{config}: settings.name")
+            if not issubclass(made, cls):
+                raise InputError(f"{config}: found the model {shown(name)}, expected {cls.name!r}")
+            settings = validate(made.Settings, saved.settings, str(config), at="settings.")
+            model = build_fitting(
+                lambda: made(settings, saved.inputs, saved.outputs, level=saved.level, hides=saved.hides),
+                found,
+                weights,
+                config,
+            )
+        model.load_state_dict(load_weights(weights, saved.sha256))
+        return model.eval()
+
+
+class _Saved(Settings):
+    """What ``config.json`` holds."""
+
+    settings: dict[str, Any]
+    inputs: dict[str, Any]
+    outputs: int
+    level: str
+    hides: bool = False
+    sha256: str | None = None  # of the weights; who writes the file by hand may leave it out
+
+
+MODELS: Registry[Model] = Registry(Model, {})
+"""Models by name; `sampleformer.models` fills it."""

@@ -1,0 +1,142 @@
+"""PointNet: every point by itself, then the largest value of each feature."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
+from torch import Tensor, nn
+
+from sampleformer.models.base import AnyModelSettings, Model
+from sampleformer.models.pointwise import PointwiseLayer, filled_points
+from sampleformer.modules import Module, start_with
+from sampleformer.tokens import Tokens, as_tokens
+
+LOCAL = 64
+GLOBAL = 1024
+
+
+PENALTY = 0.001
+"""Weight of the orthogonality of the feature transform, as published."""
+
+
+class PointNetSettings(AnyModelSettings):
+    """Settings of `PointNet`.
+
+    Args:
+        name: "pointnet".
+        dropout: Of the 256 features before the last layer.
+    """
+
+    name: str = "pointnet"
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+
+
+class PointNet(Model):
+    """The classification network, with its input and its feature transform.
+
+    Points → 3 × 3 transform → 64, 64 → 64 × 64 transform → 64, 128, 1024 → maximum over the points → 512, 256 →
+    outputs; batch norm and ReLU after every layer but the last, dropout before it. It sees coordinates alone.
+
+    Args:
+        settings: `PointNetSettings`.
+        inputs: What the data says of points; not used.
+        outputs: Number of outputs.
+        level: "sample".
+
+    Source: PointNet (arXiv 1612.00593), figure 2 and supplementary section C.
+
+    Example:
+        >>> model = PointNet(PointNetSettings(), {"normals": False}, 40).eval()
+        >>> model(Tokens(torch.zeros(2, 1024, 0), coordinates=torch.zeros(2, 1024, 3))).shape
+        torch.Size([2, 40])
+    """
+
+    name = "pointnet"
+    Settings = PointNetSettings
+    needs = ("normals",)
+    example: ClassVar[dict[str, Any]] = {"normals": False}
+
+    def __init__(
+        self,
+        settings: PointNetSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        self.input_transform = _Transform(3)
+        self.enter = _layers(3, LOCAL, LOCAL)
+        self.feature_transform = _Transform(LOCAL)
+        self.local = _layers(LOCAL, LOCAL, 128, GLOBAL)
+        self.head = nn.Sequential(_layers(GLOBAL, 512, 256), nn.Dropout(settings.dropout), nn.Linear(256, outputs))
+
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b outputs"]:
+        """Outputs of clouds."""
+        return self._outputs(filled_points(as_tokens(tokens)))[0]
+
+    def with_penalty(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The outputs, and 0.001 of `orthogonality_loss`.
+
+        Source: PointNet (arXiv 1612.00593), section 4.2 and equation 2.
+        """
+        outputs, transform = self._outputs(filled_points(tokens))
+        return outputs, PENALTY * orthogonality_loss(transform)
+
+    def _outputs(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs ``(b, outputs)``, and the feature transforms ``(b, 64, 64)``."""
+        entered = self.enter(points @ self.input_transform(points))
+        transform = self.feature_transform(entered)
+        return self.head(self.local(entered @ transform).amax(1)), transform
+
+
+def orthogonality_loss(transform: Tensor) -> Tensor:
+    """``‖I − A Aᵀ‖²`` (Frobenius) of each cloud; the publication adds the mean to the loss with weight 0.001.
+
+    Args:
+        transform: A, ``(b, c, c)``.
+
+    Source: PointNet (arXiv 1612.00593), equation 2.
+
+    Example:
+        >>> orthogonality_loss(2 * torch.eye(3)[None])
+        tensor([27.])
+    """
+    identity = torch.eye(transform.shape[-1], dtype=transform.dtype, device=transform.device)
+    return (identity - transform @ transform.mT).square().sum((1, 2))
+
+
+class _Transform(Module):
+    """A small PointNet that finds a matrix for each cloud; the identity at the start."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.local = _layers(channels, 64, 128, GLOBAL)
+        self.head = _layers(GLOBAL, 512, 256)
+        self.output = nn.Linear(256, channels * channels)
+        start_with(self.output, _identity)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Matrices ``(b, channels, channels)``."""
+        return self.output(self.head(self.local(points).amax(1))).unflatten(-1, (points.shape[-1], points.shape[-1]))
+
+
+def _layers(*widths: int) -> nn.Sequential:
+    return nn.Sequential(*(PointwiseLayer(*pair) for pair in itertools.pairwise(widths)))
+
+
+@torch.no_grad()
+def _identity(layer: nn.Linear) -> None:
+    """The identity for whatever comes in."""
+    nn.init.zeros_(layer.weight)
+    layer.bias.copy_(torch.eye(round(layer.out_features**0.5)).flatten())
