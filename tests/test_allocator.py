@@ -1,6 +1,11 @@
-"""Tests of what happens to freed memory."""
+"""Tests of what happens to freed memory and to compiled primitives."""
+
+import os
+import subprocess
+import sys
 
 import pytest
+import torch
 
 from sampleformer import allocator
 from sampleformer.cli import main
@@ -49,3 +54,37 @@ def test_the_program_keeps_freed_memory_unless_told_not_to(monkeypatch: pytest.M
     assert calls == []
     assert main(["bench", "parts", "--repeats", "0"]) == 2
     assert calls == ["kept"]
+
+
+@pytest.mark.parametrize("name", ["ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY"])
+def test_a_capacity_that_the_user_chose_stays(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for each in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY"):
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "7")
+    before = dict(os.environ)
+    allocator.keep_few_primitives()
+    assert dict(os.environ) == before
+
+
+GELU_OF_MANY_SHAPES = """
+import torch
+from sampleformer.allocator import PRIMITIVES, keep_few_primitives
+
+keep_few_primitives()
+lengths = range(1, 2 * PRIMITIVES + 1)
+for length in [*lengths, *lengths]:
+    torch.nn.functional.gelu(torch.ones(2, length, 16))
+"""
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+def test_onednn_keeps_few_primitives_though_torch_is_imported_before() -> None:
+    kept = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY"}
+    environment = {name: value for name, value in os.environ.items() if name not in kept}
+    command = [sys.executable, "-c", GELU_OF_MANY_SHAPES]
+    environment |= {"ONEDNN_VERBOSE": "profile_create"}
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    if "create:cache_miss" not in output:
+        pytest.skip("this torch computes GELU without oneDNN")
+    # Of 128 shapes in turn a cache of 64 has forgotten each when it comes again; one of 1 024 has none forgotten.
+    assert "create:cache_hit" not in output

@@ -120,7 +120,7 @@ def test_the_length_that_is_asked_for_goes_before_that_of_the_recipe() -> None:
         recipes.load("texts", changes).training.total_steps(batches_per_pass=10)
         for changes in ([], ["training.epochs=2"], ["training.steps=3"])
     ]
-    assert lengths == [300, 20, 3]
+    assert lengths == [150, 20, 3]
     assert recipes.load("texts").training.total_steps(batches_per_pass=1000) == 2000
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sampleformer.allocator import keep_freed_memory
+from sampleformer.allocator import keep_few_primitives, keep_freed_memory
 from sampleformer.cli.parser import parse
 from sampleformer.errors import InputError, printable
 
@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program. From then on this process keeps freed memory, see `keep_freed_memory`.
+    """Runs the program. From then on this process keeps freed memory and few primitives, see `allocator`.
 
     Args:
         arguments: after the program's name. None: those of this process.
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(arguments)
         _set_up_messages(quiet=getattr(options, "quiet", False))
+        keep_few_primitives()
         if not getattr(options, "return_memory", False):
             keep_freed_memory()
         options.run(options)
