@@ -6,7 +6,7 @@ The methods of the literature are named combinations, one a file. A new one join
 from sampleformer.attention.base import Attention, Noise
 from sampleformer.attention.full import FullAttention
 from sampleformer.attention.local import LocalAttention
-from sampleformer.attention.mixings import BernoulliMixing, Mixing, ScoredMixing, WindowMixing
+from sampleformer.attention.mixings import BernoulliMixing, Keys, Mixing, Queries, ScoredMixing, WindowMixing
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import (
     Choice,
@@ -42,6 +42,7 @@ __all__ = [
     "Everything",
     "FullAttention",
     "ImportanceSampler",
+    "Keys",
     "LocalAttention",
     "Mixing",
     "Noise",
@@ -49,6 +50,7 @@ __all__ = [
     "Observation",
     "PairSampler",
     "PairTerms",
+    "Queries",
     "Relative",
     "Sampler",
     "SamsaAttention",

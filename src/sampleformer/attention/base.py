@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sampleformer.attention.mixings import Mixing, ScoredMixing
+from sampleformer.attention.mixings import Keys, Mixing, Queries, ScoredMixing
 from sampleformer.attention.projection import project_by_group
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
@@ -201,29 +201,24 @@ class Attention(Module):
         terms: PairTerms | None,
         noise: Tensor | None,
     ) -> Tensor:
-        key, value, leak = carried
+        key, value, sink = carried
         valid = None if choice.slots_valid is None else self._for_each_head(choice.slots_valid)
         if key.shape[2] == 0:  # for no query is there anything to attend to
             valid = torch.zeros(key.shape[0], 1, 0, dtype=torch.bool, device=key.device)
-        presence = None if choice.presence is None else self._for_each_head(choice.presence)
+        weights = None if choice.presence is None else self._for_each_head(choice.presence)
+        keys = Keys(key, value, valid, weights, choice.present, sink)
+        masked = tokens.mask is not None
 
         def mix(features: Tensor, *of_queries: Tensor) -> Tensor:
-            query = self._split(self.query(norm(features)))
-            pair_terms = None if terms is None else terms.make(*of_queries)
-            mixed = self.mixing(
-                query,
-                key,
-                value,
-                valid,
-                leak=leak,
-                terms=pair_terms,
-                presence=presence,
-                present=choice.present,
-                noise=noise,
-            )
+            mask, of_bias = (of_queries[0], of_queries[1:]) if masked else (None, of_queries)
+            queries = Queries(self._split(self.query(norm(features))), mask, tokens)
+            bias = None if terms is None else terms.make(*of_bias)
+            mixed = self.mixing(queries, keys, bias, noise)
             return self.output(mixed.transpose(1, 2).flatten(2))
 
         of_queries = () if terms is None else terms.of_queries
+        if tokens.mask is not None:
+            of_queries = (tokens.mask, *of_queries)
         if self.mixing.blockwise:
             numbers = self.mixing.numbers_per_query(key.shape[2], related=terms is not None)
             widest = max(self.width, self.heads * numbers)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention.mixings.base import Mixing
+from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.attention.samplers.base import noise_dtype
 from sampleformer.errors import nearest
 from sampleformer.functional.bernoulli import gaussian_planes, hadamard_signs, sign_codes, unit_length
@@ -44,7 +45,7 @@ class BernoulliMixing(Mixing):
 
     Example:
         >>> query, key, value = torch.randn(3, 1, 2, 5, 4)
-        >>> BernoulliMixing(heads=2, width=4, hashes=8)(query, key, value, None).shape
+        >>> BernoulliMixing(heads=2, width=4, hashes=8)(Queries(query), Keys(key, value)).shape
         torch.Size([1, 2, 5, 4])
     """
 
@@ -106,20 +107,15 @@ class BernoulliMixing(Mixing):
 
     def forward(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        valid: Tensor | None,
-        *,
-        leak: Tensor | None = None,
-        terms: tuple[Tensor, Tensor] | None = None,
-        presence: Tensor | None = None,
-        present: int | None = None,
+        queries: Queries,
+        keys: Keys,
+        bias: tuple[Tensor, Tensor] | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if presence is not None:  # the result gets unit length, so what counts are the values in the sum
-            value = value * presence[..., None].to(value.dtype)
+        query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
+        if keys.weights is not None:  # the result gets unit length, so what counts are the values in the sum
+            value = value * keys.weights[..., None].to(value.dtype)
         if self.hashes is None:
             unit = unit_length(query), unit_length(key)
             mixed = expected_attention(*unit, value, self.code_length, valid, kernel=self.kernel)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
+from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.functional.tracing import is_exporting
 
 LEAST_BLOCK = 64
@@ -27,7 +28,7 @@ class WindowMixing(Mixing):
 
     Example:
         >>> query, key, value = torch.zeros(3, 1, 2, 5, 4)
-        >>> WindowMixing(1)(query, key, value, None).shape
+        >>> WindowMixing(1)(Queries(query), Keys(key, value)).shape
         torch.Size([1, 2, 5, 4])
     """
 
@@ -41,18 +42,13 @@ class WindowMixing(Mixing):
 
     def forward(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        valid: Tensor | None,
-        *,
-        leak: Tensor | None = None,
-        terms: tuple[Tensor, Tensor] | None = None,
-        presence: Tensor | None = None,
-        present: int | None = None,
+        queries: Queries,
+        keys: Keys,
+        bias: tuple[Tensor, Tensor] | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
+        query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
         length = query.shape[2]
         if key.shape[2] != length:
             raise ValueError(f"context has {key.shape[2]} tokens for {length} queries: a window needs self-attention")
