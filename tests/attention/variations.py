@@ -42,6 +42,7 @@ VARIATIONS: dict[str, dict[str, dict[str, object]]] = {
         "hadamard": {"hashes": 3, "code_length": 3, "hashing": "hadamard", "bias": False},
         "exact-gradient": {"hashes": 7, "code_length": 2, "gradient": "exact"},
         "expectation": {"hashes": None, "code_length": 9},
+        "convolution": {"hashes": 5, "code_length": 2, "convolution": 3},
     },
 }
 
@@ -60,6 +61,10 @@ def build(case: str, dtype: torch.dtype = torch.float64, **changes: object) -> A
         for parameter in attention.parameters():
             parameter += 0.2 * torch.randn_like(parameter)
     return attention
+
+
+CROSS = [case for case in CASES if not build(case).self_only]
+"""Those that take another context."""
 
 
 def batch(lengths: list[int], padding: int = 0, dtype: torch.dtype = torch.float64, width: int = WIDTH) -> Tokens:

@@ -97,6 +97,24 @@ class Attention(Module):
         """Numbers that a chosen token has for one head: its key, its value and perhaps its leak logit."""
         return 2 * self.width // self.heads + int(self.mixing.leaks)
 
+    @property
+    def selects(self) -> bool:
+        """Whether a token attends to some of the tokens only, which the sampler chooses."""
+        return self.sampler.selects
+
+    @property
+    def order_sensitive(self) -> bool:
+        """Whether the result depends on the order of tokens that have no `positions`, beside what they carry.
+
+        False: permuted tokens give the permuted result.
+        """
+        return self.mixing.order_sensitive or (self.relative is not None and self.relative.order_sensitive)
+
+    @property
+    def self_only(self) -> bool:
+        """Whether it is self-attention alone, with no use for another context."""
+        return self.mixing.self_only
+
     def draw_noise(
         self,
         tokens: Tokens | Tensor,
@@ -135,10 +153,18 @@ class Attention(Module):
             One vector a token, zero at masked tokens and where there is nothing to attend to.
 
         Raises:
-            InputError: if the features are no vectors of the width, or the context is of another batch.
+            InputError: if the features are no vectors of the width, the context is of another batch, or another context
+                than the tokens themselves is given to an attention that is `self_only`.
             NonFiniteScores: if the sampler's scores are NaN or infinite.
         """
+        if context is tokens:
+            context = None
         tokens = vectors_of_width(tokens, self.width).without_padding()
+        if context is not None and self.self_only:
+            raise InputError(
+                f"context is given, expected None: {type(self).__name__} ({type(self.mixing).__name__}) attends to the "
+                "tokens themselves alone"
+            )
         context = tokens if context is None else vectors_of_width(context, self.width, "context").without_padding()
         if context.batch != tokens.batch:
             raise InputError(f"context has {context.batch} sets of tokens, expected {tokens.batch}, as the tokens have")

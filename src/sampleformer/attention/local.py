@@ -10,8 +10,7 @@ class LocalAttention(Attention):
     """Softmax attention over the tokens at most so many places away: cost O(n·window).
 
     Everything with a `WindowMixing`. Beside an attention that samples, it sees what is near: `EncoderLayer` takes it as
-    ``local``, the model's settings as ``window``. Unlike the registered attentions, it depends on the order of the
-    tokens and has no use for a context.
+    ``local``, the model's settings as ``window``. It depends on the order of the tokens and takes no other context.
 
     Args:
         width: d, of the tokens.

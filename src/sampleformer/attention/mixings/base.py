@@ -24,6 +24,12 @@ class Mixing(Module):
     standardised: bool = False
     """Whether queries and keys should start with mean 0 and variance 1: its score is made for such numbers."""
 
+    order_sensitive: bool = False
+    """Whether it depends on the order of the tokens."""
+
+    self_only: bool = False
+    """Whether queries and keys must be the same tokens."""
+
     blockwise: bool = True
     """Whether queries may come in blocks, each with all keys, at no extra cost.
 

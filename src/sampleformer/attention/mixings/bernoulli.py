@@ -86,6 +86,7 @@ class BernoulliMixing(Mixing):
         self.convolution = None
         if convolution is not None:
             padding = (convolution // 2, 0)
+            self.order_sensitive = self.self_only = True
             self.convolution = nn.Conv2d(heads, heads, (convolution, 1), padding=padding, groups=heads, bias=False)
         if hashes is not None:
             self.register_buffer("random", self._draw(None, None, torch.float32))
@@ -122,7 +123,7 @@ class BernoulliMixing(Mixing):
         else:
             mixed = self._sampled(query, key, value, valid, self.random if noise is None else noise)
         mixed = unit_length(mixed)
-        return mixed if self.convolution is None else mixed + self._convolved(self.convolution, query, value, valid)
+        return mixed if self.convolution is None else mixed + self._convolved(self.convolution, value, valid)
 
     def _sampled(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, random: Tensor) -> Tensor:
         # On which side of a plane a vector lies does not depend on its length, which only the gradients need to be one.
@@ -147,12 +148,9 @@ class BernoulliMixing(Mixing):
         assert self.hashes is not None
         return hadamard_codes(query, key, random, self.hashes, self.code_length, kernel=self.kernel)
 
-    def _convolved(self, convolution: nn.Module, query: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
-        if query.shape[2] != value.shape[2]:
-            raise ValueError(
-                f"context has {value.shape[2]} tokens for {query.shape[2]} queries: the convolution over values needs "
-                "self-attention"
-            )
+    def _convolved(self, convolution: nn.Module, value: Tensor, valid: Tensor | None) -> Tensor:
+        if value.shape[2] == 0:  # torch convolves no empty sequence
+            return value
         if valid is not None:
             value = value.masked_fill(~valid[..., None], 0)
         convolved: Tensor = convolution(value)

@@ -22,7 +22,7 @@ class WindowMixing(Mixing):
         window: how many places to each side a token sees; 0: itself alone.
 
     Raises:
-        ValueError: if window < 0; in `forward`, if queries and keys are not the same tokens.
+        ValueError: if window < 0.
 
     Source: Longformer (arXiv 2004.05150), section 3.1.
 
@@ -32,6 +32,8 @@ class WindowMixing(Mixing):
         torch.Size([1, 2, 5, 4])
     """
 
+    order_sensitive = True
+    self_only = True
     blockwise = False
 
     def __init__(self, window: int) -> None:
@@ -50,8 +52,6 @@ class WindowMixing(Mixing):
         """Mixes, see `Mixing.forward`."""
         query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
         length = query.shape[2]
-        if key.shape[2] != length:
-            raise ValueError(f"context has {key.shape[2]} tokens for {length} queries: a window needs self-attention")
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
         size = max(LEAST_BLOCK, self.window)

@@ -54,6 +54,9 @@ class Relative(Module):
     told_by_data: ClassVar[Mapping[str, str]] = {}
     """Arguments that need not be given where a model is built for data: by name, what the data calls it."""
 
+    order_sensitive: bool = False
+    """Whether the terms depend on the order of tokens that have no `positions`."""
+
     invariant: bool = False
     """Whether the terms stay the same when coordinates and normals are rotated."""
 
