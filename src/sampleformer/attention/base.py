@@ -16,6 +16,7 @@ from sampleformer.errors import InputError
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import Module, start_with
+from sampleformer.norms import is_tokenwise, normalised
 from sampleformer.tokens import Tokens, as_tokens, vectors_of_width
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
@@ -178,10 +179,10 @@ class Attention(Module):
             raise
         terms = None if self.relative is None else self.relative.of_choice(tokens, context, choice)
         norm: Callable[[Tensor], Tensor] = self.norm
-        if not getattr(self.norm, "tokenwise", True):  # it must see every token at once
+        if not is_tokenwise(self.norm):  # it must see every token at once
             same = context is tokens
-            tokens = tokens.with_features(self.norm(tokens.features, tokens.mask))
-            context = tokens if same else context.with_features(self.norm(context.features, context.mask))
+            tokens = normalised(self.norm, tokens)
+            context = tokens if same else normalised(self.norm, context)
             norm = nn.Identity()
         carried = self._project(norm, context, choice)
         result = self._attend(norm, tokens, carried, choice, terms, of_mixing)
@@ -191,7 +192,7 @@ class Attention(Module):
         self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Keys ``(b, h, k, e)``, values and perhaps leak logits ``(b, h, k)`` of what the sampler chose."""
-        if isinstance(self.sampler, Everything):
+        if not self.sampler.selects:
             features = norm(context.features)
             key, value = self.key_value(features).chunk(2, dim=-1)
             leak = None if self.leak is None else self.leak(features).transpose(1, 2)

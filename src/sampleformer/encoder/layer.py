@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
-from sampleformer.encoder.norming import normalised
 from sampleformer.modules import Module
+from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
 
 

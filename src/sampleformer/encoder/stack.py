@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.encoder.feed_forward import FeedForward
 from sampleformer.encoder.layer import EncoderLayer
-from sampleformer.encoder.norming import normalised
 from sampleformer.errors import nearest
 from sampleformer.modules import Module
-from sampleformer.norms import NORMS
+from sampleformer.norms import NORMS, normalised
 from sampleformer.tokens import Tokens, as_tokens
 
 NORM_POSITIONS = ("pre", "post")
