@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, Attention, LocalAttention, YosoAttention
+from sampleformer.attention import ATTENTIONS, Attention, LocalEdges, WindowAttention, YosoAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
 from sampleformer.heads import POOLINGS, PairHead, SetHead, TokenHead
@@ -54,7 +54,11 @@ BUILT: dict[str, Callable[[], nn.Module]] = {
         for name, variations in VARIATIONS.items()
         for variation, arguments in variations.items()
     },
-    "local": functools.partial(LocalAttention, WIDTH, 2),
+    "local-window": functools.partial(WindowAttention, WIDTH, 2),
+    **{
+        f"local-edges-{kind}": functools.partial(LocalEdges, WIDTH, 2, edge_features=3, kind=kind)
+        for kind in ("messages", "attention")
+    },
     "yoso-convolution": functools.partial(YosoAttention, WIDTH, 2, convolution=33),
     **{
         f"relative-{name}": functools.partial(kind, 2, **({"features": 3} if name == "edges" else {}))
@@ -68,8 +72,17 @@ BUILT: dict[str, Callable[[], nn.Module]] = {
     **{f"model-{name}": functools.partial(_model, *each) for name, each in EMBEDS.items()},
     "model-sft": functools.partial(_model, *EMBEDS["graph"], attention={"name": "sft", "relative": "edges"}),
     "model-post-norm": functools.partial(
-        _model, *EMBEDS["sequence-codes"], norm="batch", norm_position="post", residual_scale=1.0, window=3
+        _model,
+        *EMBEDS["sequence-codes"],
+        norm="batch",
+        norm_position="post",
+        residual_scale=1.0,
+        local={"name": "window", "window": 3},
     ),
+    **{
+        f"model-local-edges-{kind}": functools.partial(_model, *EMBEDS["graph"], local={"name": "edges", "kind": kind})
+        for kind in ("messages", "attention")
+    },
     "bert": _bert,
 }
 everything = pytest.mark.parametrize("name", BUILT)

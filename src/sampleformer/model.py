@@ -11,8 +11,9 @@ from jaxtyping import Float, Int64
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
+from sampleformer.attention import ATTENTIONS, LOCALS, Noise, Selection
 from sampleformer.attention.auto import AUTO
+from sampleformer.attention.local import told_local
 from sampleformer.attention.relative.build import told_relative
 from sampleformer.documents import read_json
 from sampleformer.embed import EMBEDS
@@ -42,7 +43,8 @@ class ModelSettings(Settings):
         stochastic_depth: probability that a sample skips a branch.
         residual_scale: where the learned scale of the branches starts; 0 as published for SAMSA, 1 as in a plain
             pre-norm transformer.
-        window: how many places to each side a local attention beside the other one sees; None: there is none.
+        local: Name and arguments of the local part beside the attention, one of `attention.LOCALS`: ``{name: window,
+            window: 8}``, ``{name: edges}``. None: there is none.
         norm: ``rms``, ``layer`` or ``batch``.
         norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
     """
@@ -57,7 +59,7 @@ class ModelSettings(Settings):
     dropout: float = 0.0
     stochastic_depth: float = 0.0
     residual_scale: float = 0.0
-    window: int | None = None
+    local: Component | None = None
     norm: str = "rms"
     norm_position: str = "pre"
 
@@ -104,8 +106,9 @@ class TokenModel(Module):
             heads=settings.heads,
         )
         local = None
-        if settings.window is not None:
-            local = functools.partial(LocalAttention, settings.width, settings.heads, window=settings.window)
+        if settings.local is not None:
+            told = told_local(settings.local, self.embed, "model.local")
+            local = functools.partial(told.build, LOCALS, "model.local", width=settings.width, heads=settings.heads)
         try:
             self.encoder = Encoder.of(
                 attention,

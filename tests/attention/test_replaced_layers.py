@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
-from sampleformer.attention import ATTENTIONS, Attention, LocalAttention, YosoAttention, observed_choices
+from sampleformer.attention import ATTENTIONS, Attention, WindowAttention, YosoAttention, observed_choices
 from sampleformer.norms import LayerNorm
 from tests.attention.variations import CASES, HEADS, WIDTH, batch, build
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 OTHERS = {
-    "local": lambda: LocalAttention(WIDTH, HEADS, window=2),
+    "local": lambda: WindowAttention(WIDTH, HEADS, window=2),
     "yoso-convolution": lambda: YosoAttention(WIDTH, HEADS, hashes=5, code_length=2, convolution=3),
     "samsa-layer-norm": lambda: build("samsa-hard", norm=LayerNorm(WIDTH)),
     "samsa-no-norm": lambda: build("samsa-hard", norm=None),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from sampleformer.attention import ATTENTIONS, Attention, LocalAttention, SftAttention, YosoAttention
+from sampleformer.attention import ATTENTIONS, Attention, SftAttention, WindowAttention, YosoAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.errors import InputError
 from sampleformer.tokens import Tokens
@@ -85,7 +85,7 @@ def test_convolution_makes_yoso_sensitive_to_the_order_of_its_own_tokens():
 
 
 def test_window_is_of_an_order_and_of_its_own_tokens():
-    attention = LocalAttention(WIDTH, HEADS, window=1).double().eval()
+    attention = WindowAttention(WIDTH, HEADS, window=1).double().eval()
     check_order(attention)
     check_context(attention)
     assert attention.order_sensitive

@@ -5,8 +5,16 @@ The methods of the literature are named combinations, one a file. A new one join
 
 from sampleformer.attention.base import Attention, Noise
 from sampleformer.attention.full import FullAttention
-from sampleformer.attention.local import LocalAttention
-from sampleformer.attention.mixings import BernoulliMixing, Keys, Mixing, Queries, ScoredMixing, WindowMixing
+from sampleformer.attention.local import LOCALS, EdgeMessages, LocalEdges, WindowAttention
+from sampleformer.attention.mixings import (
+    BernoulliMixing,
+    EdgeMixing,
+    Keys,
+    Mixing,
+    Queries,
+    ScoredMixing,
+    WindowMixing,
+)
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import (
     Choice,
@@ -36,14 +44,17 @@ ATTENTIONS = Registry(
 
 __all__ = [
     "ATTENTIONS",
+    "LOCALS",
     "Attention",
     "BernoulliMixing",
     "Choice",
+    "EdgeMessages",
+    "EdgeMixing",
     "Everything",
     "FullAttention",
     "ImportanceSampler",
     "Keys",
-    "LocalAttention",
+    "LocalEdges",
     "Mixing",
     "Noise",
     "NonFiniteScores",
@@ -57,6 +68,7 @@ __all__ = [
     "ScoredMixing",
     "Selection",
     "SftAttention",
+    "WindowAttention",
     "WindowMixing",
     "YosoAttention",
     "observed_choices",

@@ -160,13 +160,16 @@ class Attention(Module):
         """
         if context is tokens:
             context = None
-        tokens = vectors_of_width(tokens, self.width).without_padding()
+        tokens = vectors_of_width(tokens, self.width).without_padding(edges=False)
         if context is not None and self.self_only:
             raise InputError(
                 f"context is given, expected None: {type(self).__name__} ({type(self.mixing).__name__}) attends to the "
                 "tokens themselves alone"
             )
-        context = tokens if context is None else vectors_of_width(context, self.width, "context").without_padding()
+        if context is None:
+            context = tokens
+        else:
+            context = vectors_of_width(context, self.width, "context").without_padding(edges=False)
         if context.batch != tokens.batch:
             raise InputError(f"context has {context.batch} sets of tokens, expected {tokens.batch}, as the tokens have")
         if self.training and noise is None:

@@ -19,8 +19,8 @@ class EncoderLayer(Module):
     Args:
         attention: any attention.
         feed_forward: the token-wise branch.
-        local: a second attention whose result is added to the first one's, such as a `LocalAttention` for what is near
-            beside a sample of what is far. It draws no noise. None: there is none.
+        local: Module whose result is added to the attention's: what is near, by one of `attention.LOCALS`, beside a
+            sample of what is far. It takes `Tokens`, returns features and draws no noise. None: there is none.
         attention_norm: applied to the sum with the attention. None: nothing is, as in pre-norm.
         feed_forward_norm: applied to the sum with the token-wise branch. None: nothing is, as in pre-norm.
         dropout: share of each branch's features set to zero in training.
@@ -35,7 +35,7 @@ class EncoderLayer(Module):
         attention: Attention,
         feed_forward: nn.Module,
         *,
-        local: Attention | None = None,
+        local: nn.Module | None = None,
         attention_norm: nn.Module | None = None,
         feed_forward_norm: nn.Module | None = None,
         dropout: float = 0.0,

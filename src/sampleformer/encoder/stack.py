@@ -58,7 +58,7 @@ class Encoder(Module):
         residual_scale: float = 0.0,
         norm: str = "rms",
         norm_position: str = "pre",
-        local: Callable[..., Attention] | None = None,
+        local: Callable[..., nn.Module] | None = None,
     ) -> "Encoder":
         """A stack of equal layers.
 
@@ -73,7 +73,7 @@ class Encoder(Module):
             norm: ``"rms"``, ``"layer"`` or ``"batch"``.
             norm_position: ``"pre"``, where each branch begins with a norm and the stack ends with one, or ``"post"``,
                 where each sum of tokens and branch is normalised.
-            local: makes the attention beside the first one, likewise. None: there is none.
+            local: makes the local part beside the attention, likewise. None: there is none.
 
         Raises:
             ValueError: if the norm or its position is unknown.

@@ -84,7 +84,7 @@ class Relative(Module):
         """The multiplicative and the additive terms of tokens that are chosen one for each slot.
 
         Args:
-            tokens: the queries; padding holds zeros.
+            tokens: the queries; padding holds zeros, but that of edges anything.
             context: what was chosen from; padding holds zeros.
             indices: of the tokens of the context that each group chose, less than its length. Each group stands for
                 h / g heads, in order.
