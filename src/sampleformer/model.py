@@ -17,7 +17,7 @@ from sampleformer.attention.local import told_local
 from sampleformer.attention.relative.build import told_relative
 from sampleformer.documents import read_json
 from sampleformer.embed import EMBEDS
-from sampleformer.encoder import Encoder
+from sampleformer.encoder import Encoder, check_layers
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import write_json, written_whole
 from sampleformer.heads import PairHead, SetHead, TokenHead
@@ -37,6 +37,7 @@ class ModelSettings(Settings):
         heads: of the attention; must divide the width.
         feedforward: width inside the token-wise branch.
         attention: name and arguments of the attention; in a recipe ``auto``, see `attention.auto.choose_attention`.
+            Beside them ``layers: [1, 3]``: the layers that have it, counted from 1; the others have `local` alone.
         embed: name and arguments of the embedding.
         pooling: ``attention``, ``mean`` or ``max``.
         dropout: of the branches and inside the token-wise branch.
@@ -98,6 +99,12 @@ class TokenModel(Module):
                 "take what sampleformer.attention.auto.choose_attention returns"
             )
         self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
+        attending = check_layers(
+            settings.attention.arguments.get("layers"),
+            settings.layers,
+            settings.local is not None,
+            "model.attention.layers",
+        )
         attention = functools.partial(
             _told(settings.attention, inputs).build,
             ATTENTIONS,
@@ -121,6 +128,7 @@ class TokenModel(Module):
                 norm=settings.norm,
                 norm_position=settings.norm_position,
                 local=local,
+                attention_layers=attending,
             )
             self.head = self._make_head()
         except InputError:
@@ -222,6 +230,7 @@ class TokenModel(Module):
 def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:
     """An attention's settings with what the data tells of its relative terms."""
     arguments = attention.arguments
+    arguments.pop("layers", None)  # the encoder's
     if "relative" in arguments:
         arguments["relative"] = told_relative(arguments["relative"], inputs)
     return Component(name=attention.name, **arguments)
