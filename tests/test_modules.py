@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, Attention, LocalEdges, WindowAttention, YosoAttention
+from sampleformer.attention import Attention, LocalEdges, WindowAttention, YosoAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
 from sampleformer.heads import POOLINGS, PairHead, SetHead, TokenHead
@@ -20,7 +20,8 @@ from sampleformer.integrations.huggingface.config import YosoBertConfig
 from sampleformer.model import ModelSettings, TokenModel
 from sampleformer.modules import Module, reset_parameters, start_with
 from sampleformer.norms import NORMS
-from tests.attention.variations import VARIATIONS, batch
+from tests.attention.variations import batch
+from tests.naive.twins import TESTED, VARIATIONS
 
 WIDTH = 32
 EMBEDS = {
@@ -50,7 +51,7 @@ def _bert() -> nn.Module:
 
 BUILT: dict[str, Callable[[], nn.Module]] = {
     **{
-        f"{name}-{variation}": functools.partial(ATTENTIONS[name], WIDTH, 2, **arguments)
+        f"{name}-{variation}": functools.partial(TESTED[name], WIDTH, 2, **arguments)
         for name, variations in VARIATIONS.items()
         for variation, arguments in variations.items()
     },
@@ -195,7 +196,7 @@ def test_module_is_freed_at_once(name):
         gc.enable()
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT if name.split("-")[0] in ATTENTIONS])
+@pytest.mark.parametrize("name", [name for name in BUILT if name.split("-")[0] in TESTED])
 def test_attention_loaded_without_memory_trains_the_same(name):
     source = BUILT[name]()
     module = built_without_memory(name)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import pytest
 import torch
 
-from sampleformer.attention import ATTENTIONS, Attention, SftAttention, WindowAttention, YosoAttention
+from sampleformer.attention import Attention, SftAttention, WindowAttention, YosoAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.errors import InputError
 from sampleformer.tokens import Tokens
 from tests.attention.variations import CASES, HEADS, WIDTH, batch, build
+from tests.naive.twins import TESTED
 
 LONGEST = 13
 every_case = pytest.mark.parametrize("case", CASES)
@@ -48,8 +49,8 @@ def selected(attention: Attention) -> int:
 
 
 def without_a_real_sample(cases: Mapping[str, tuple[str, dict[str, object]]]) -> list[str]:
-    """Registered attentions that select, but in no variation fewer tokens than there are."""
-    selecting = [name for name, made in ATTENTIONS.items() if made(WIDTH, HEADS).selects]
+    """Attentions that select, but in no variation fewer tokens than there are."""
+    selecting = [name for name, made in TESTED.items() if made(WIDTH, HEADS).selects]
     sampling = {name for case, (name, _) in cases.items() if selected(build(case).eval()) < LONGEST}
     return [name for name in selecting if name not in sampling]
 
@@ -72,9 +73,7 @@ def test_attention_that_does_not_select_attends_to_every_token(case):
 
 
 def test_every_attention_that_selects_is_tried_where_it_really_samples():
-    assert without_a_real_sample(CASES) == [], (
-        "add a variation with fewer sampled than 13 to tests/attention/variations.py"
-    )
+    assert without_a_real_sample(CASES) == [], "add a variation with fewer sampled than 13 in tests/naive"
 
 
 def test_convolution_makes_yoso_sensitive_to_the_order_of_its_own_tokens():
