@@ -1,7 +1,6 @@
 """Sums over the edges that leave each token: messages, and softmax attention to what they lead to.
 
-Time and memory grow linearly with the edges. On GPUs the order in which edges are added is open, unless torch's
-deterministic mode is on.
+Time and memory grow linearly with the edges, and the same edges give the same sums bit for bit, on GPUs too.
 """
 
 import math
@@ -28,13 +27,30 @@ def edge_sums(
         >>> edge_sums(torch.tensor([[[5.0], [7.0], [1.0]]]), torch.tensor([[2, 0, 2]]), 3).flatten()
         tensor([7., 0., 6.])
     """
-    batch, _, columns = of_edges.shape
+    batch = of_edges.shape[0]
     wide = of_edges.to(torch.promote_types(of_edges.dtype, torch.float32))
     if mask is not None:
         wide = wide.masked_fill(~mask[:, :, None], 0)
     first = torch.arange(batch, device=source.device)[:, None] * length
-    result = wide.new_zeros(batch * length, columns).index_add(0, (source + first).flatten(), wide.flatten(0, 1))
+    rows, values = (source + first).flatten(), wide.flatten(0, 1)
+    result = added_rows(rows, values, batch * length, by_sorting=values.is_cuda)
     return result.unflatten(0, (batch, length)).to(of_edges.dtype)
+
+
+def added_rows(
+    rows: Int64[Tensor, "e"], values: Float[Tensor, "e c"], number: int, *, by_sorting: bool
+) -> Float[Tensor, "number c"]:
+    """``result[r] = Σ values[e]`` over all e with ``rows[e] = r``, in an order that does not change from call to call.
+
+    Args:
+        rows: Index of the row that each value is added to.
+        values: Numbers to add.
+        number: Rows of the result.
+        by_sorting: Whether in torch's form that sorts on GPUs; it adds in any order on processors. The other form adds
+            one after the other on processors, and in any order on GPUs.
+    """
+    nothing = values.new_zeros(number, values.shape[1])
+    return nothing.index_put((rows,), values, accumulate=True) if by_sorting else nothing.index_add(0, rows, values)
 
 
 def edge_messages(
@@ -106,13 +122,12 @@ def edge_attention(
     logits = products.to(torch.promote_types(products.dtype, torch.float32)).sum(-1) / math.sqrt(width // heads)
     if mask is not None:
         logits = logits.masked_fill(~mask[:, :, None], -torch.inf)
-    places = source[:, :, None].expand_as(logits)
     with torch.no_grad():  # what is taken off all logits of a token changes nothing
         largest = logits.new_full((logits.shape[0], length, heads), -torch.inf)
-        largest = largest.scatter_reduce(1, places, logits, "amax")
+        largest = largest.scatter_reduce(1, source[:, :, None].expand_as(logits), logits, "amax")
         largest = largest.masked_fill(largest == -torch.inf, 0)
-    weights = (logits - largest.gather(1, places)).exp()
+    weights = (logits - rows_at(largest, source)).exp()
     totals = edge_sums(weights, source, length)
-    weights = weights / totals.masked_fill(totals == 0, 1).gather(1, places)
+    weights = weights / rows_at(totals.masked_fill(totals == 0, 1), source)
     mixed = weights[..., None] * values.unflatten(2, (heads, -1))
     return edge_sums(mixed.flatten(2), source, length, mask).to(value.dtype)
