@@ -329,3 +329,69 @@ def test_what_a_hook_keeps_of_a_branch_stays_as_it_was(gradients):
         encoder.eval()(Tokens(torch.randn(2, 9, 8)))
     assert len(kept) > 20
     assert all(torch.equal(output, copied) for output, copied in kept)
+
+
+# Layers without an attention
+
+
+def near(norm: nn.Module | None) -> nn.Module:
+    return ATTENTIONS["yoso"](WIDTH, HEADS, hashes=None, convolution=3, norm=norm)
+
+
+def some(attending: list[int] | None, name: str = "samsa") -> Encoder:
+    return Encoder.of(
+        functools.partial(ATTENTIONS[name], WIDTH, HEADS, **({"sampled": 2} if name == "samsa" else {})),
+        width=WIDTH,
+        layers=LAYERS,
+        feedforward=17,
+        residual_scale=0.7,
+        local=near,
+        attention_layers=attending,
+    ).double()
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+def test_layers_without_an_attention_have_their_local_part_alone(training):
+    stack, tokens = some([2]).train(training), batch([13, 7])
+    assert [layer.attention is None for layer in stack.layers] == [True, False, True]
+    noise = stack.draw_noise(tokens)
+    assert [each is None for each in noise] == [True, False, True]
+    found = stack(tokens, noise=noise).features
+    x, r = tokens.features.masked_fill(~tokens.mask[..., None], 0), stack.residual_scale
+    for layer, of_layer in zip(stack.layers, noise, strict=True):
+        x_tokens = Tokens(x, tokens.mask)
+        branch = layer.local(x_tokens)
+        if layer.attention is not None:
+            branch = branch + layer.attention(x_tokens, noise=of_layer)
+        x = x + r * branch
+        x = x + r * layer.feed_forward(x)
+    torch.testing.assert_close(found, stack.norm(x), rtol=1e-12, atol=1e-12)
+
+
+def test_layers_without_an_attention_chose_nothing():
+    _, selections = some([2]).eval()(batch([13, 7]), return_selections=True)
+    assert [each.indices.shape for each in selections] == [(2, HEADS, 0), (2, HEADS, 2), (2, HEADS, 0)]
+    assert [each.valid.shape for each in selections] == [(2, HEADS, 0), (2, HEADS, 2), (2, HEADS, 0)]
+
+
+@pytest.mark.parametrize("attending", [None, [1, 2, 3], [3, 1, 2]], ids=str)
+def test_all_layers_attend_where_all_are_named_or_none_is(attending):
+    stacks = []
+    for given in (attending, None):
+        torch.manual_seed(1)
+        stacks.append(some(given).eval())
+    tokens = batch([13, 7])
+    assert torch.equal(*(stack(tokens).features for stack in stacks))
+
+
+@pytest.mark.parametrize("attending", [[], [0], [4], [1, 1], [True], ["1"], "1", 2, [1.0], {1: 2}], ids=str)
+def test_layers_that_are_not_there_are_refused(attending):
+    with pytest.raises(ValueError, match=r"attention_layers is .*, expected a list of layers that attend"):
+        some(attending)
+
+
+def test_layers_with_nothing_to_look_at_are_refused():
+    with pytest.raises(ValueError, match=r"attention_layers is \[1\], expected all 3 layers, or a local part"):
+        encoder(attention_layers=[1])
+    with pytest.raises(ValueError, match="attention and local are None, expected at least one of them"):
+        EncoderLayer(None, FeedForward(WIDTH, 17))

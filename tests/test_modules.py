@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, Attention, LocalAttention, YosoAttention
+from sampleformer.attention import Attention, LocalEdges, WindowAttention, YosoAttention
 from sampleformer.attention.relative import RELATIVES
 from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
 from sampleformer.heads import POOLINGS, PairHead, SampleHead, TokenHead
@@ -20,7 +20,8 @@ from sampleformer.integrations.huggingface.config import YosoBertConfig
 from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.modules import Module, reset_parameters, start_with
 from sampleformer.norms import NORMS
-from tests.attention.variations import VARIATIONS, batch
+from tests.attention.variations import batch
+from tests.naive.twins import TESTED, VARIATIONS
 
 WIDTH = 32
 EMBEDS = {
@@ -50,11 +51,15 @@ def _bert() -> nn.Module:
 
 BUILT: dict[str, Callable[[], nn.Module]] = {
     **{
-        f"{name}-{variation}": functools.partial(ATTENTIONS[name], WIDTH, 2, **arguments)
+        f"{name}-{variation}": functools.partial(TESTED[name], WIDTH, 2, **arguments)
         for name, variations in VARIATIONS.items()
         for variation, arguments in variations.items()
     },
-    "local": functools.partial(LocalAttention, WIDTH, 2),
+    "local-window": functools.partial(WindowAttention, WIDTH, 2),
+    **{
+        f"local-edges-{kind}": functools.partial(LocalEdges, WIDTH, 2, edge_features=3, kind=kind)
+        for kind in ("messages", "attention")
+    },
     "yoso-convolution": functools.partial(YosoAttention, WIDTH, 2, convolution=33),
     **{
         f"relative-{name}": functools.partial(kind, 2, **({"features": 3} if name == "edges" else {}))
@@ -68,8 +73,17 @@ BUILT: dict[str, Callable[[], nn.Module]] = {
     **{f"model-{name}": functools.partial(_model, *each) for name, each in EMBEDS.items()},
     "model-sft": functools.partial(_model, *EMBEDS["graph"], attention={"name": "sft", "relative": "edges"}),
     "model-post-norm": functools.partial(
-        _model, *EMBEDS["sequence-codes"], norm="batch", norm_position="post", residual_scale=1.0, window=3
+        _model,
+        *EMBEDS["sequence-codes"],
+        norm="batch",
+        norm_position="post",
+        residual_scale=1.0,
+        local={"name": "window", "window": 3},
     ),
+    **{
+        f"model-local-edges-{kind}": functools.partial(_model, *EMBEDS["graph"], local={"name": "edges", "kind": kind})
+        for kind in ("messages", "attention")
+    },
     "bert": _bert,
 }
 everything = pytest.mark.parametrize("name", BUILT)
@@ -182,7 +196,7 @@ def test_module_is_freed_at_once(name):
         gc.enable()
 
 
-@pytest.mark.parametrize("name", [name for name in BUILT if name.split("-")[0] in ATTENTIONS])
+@pytest.mark.parametrize("name", [name for name in BUILT if name.split("-")[0] in TESTED])
 def test_attention_loaded_without_memory_trains_the_same(name):
     source = BUILT[name]()
     module = built_without_memory(name)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, LocalAttention
+from sampleformer.attention import ATTENTIONS, WindowAttention
 from sampleformer.embed import SequenceEmbed
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
 from sampleformer.errors import InputError
@@ -15,7 +15,7 @@ from sampleformer.tokens import Tokens, as_tokens
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 WIDTH, HEADS = 8, 2
-BUILT = {**ATTENTIONS, "local": LocalAttention}
+BUILT = {**ATTENTIONS, "local": WindowAttention}
 every_attention = pytest.mark.parametrize("name", BUILT)
 
 

@@ -12,18 +12,19 @@ from sampleformer.tokens import Tokens
 
 WIDTH = 8
 KINDS = (nn.Linear, nn.Embedding, nn.EmbeddingBag)
+WINDOW = {"name": "window", "window": 2}
 
 
 def made(name: str) -> TokenModel:
     torch.manual_seed(3)
-    embed, inputs, level, pooling = MODELS[name]
+    embed, inputs, level, pooling, local = MODELS[name]
     settings = ModelSettings(
         width=WIDTH,
         layers=1,
         heads=2,
         feedforward=16,
         residual_scale=0.7,
-        window=2,
+        local=local,
         attention={"name": "samsa", "sampled": 3},
         embed=embed,
         pooling=pooling,
@@ -32,16 +33,23 @@ def made(name: str) -> TokenModel:
 
 
 MODELS = {
-    "codes": ({"name": "sequence"}, {"vocabulary": 9}, "sample", "attention"),
-    "codes-hidden": ({"name": "sequence", "hidden": 16}, {"vocabulary": 9}, "token", "mean"),
-    "numbers": ({"name": "sequence", "hidden": 16}, {"features": 3, "length": 6}, "sample", "max"),
+    "codes": ({"name": "sequence"}, {"vocabulary": 9}, "sample", "attention", WINDOW),
+    "codes-hidden": ({"name": "sequence", "hidden": 16}, {"vocabulary": 9}, "token", "mean", WINDOW),
+    "numbers": ({"name": "sequence", "hidden": 16}, {"features": 3, "length": 6}, "sample", "max", WINDOW),
     "graph": (
         {"name": "graph"},
         {"vocabularies": [9, 4], "encodings": 2, "identifiers": 3, "edge_features": 2},
         "pair",
         "mean",
+        {"name": "edges"},
     ),
-    "cloud": ({"name": "point_cloud", "neighbours": 2}, {"normals": True, "identifiers": 3}, "sample", "mean"),
+    "cloud": (
+        {"name": "point_cloud", "neighbours": 2},
+        {"normals": True, "identifiers": 3},
+        "sample",
+        "mean",
+        {"name": "edges", "kind": "attention"},
+    ),
 }
 
 

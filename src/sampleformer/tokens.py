@@ -35,7 +35,8 @@ class Tokens:
             with the tokens. None: it has none.
         hidden: shape ``(b, n)``, True where the model is to name what a token carried, which has been taken away. None:
             nothing has.
-        edges: what joins the tokens; a padded token has none. None: nothing does.
+        edges: what joins the tokens: bonds of atoms, nearest neighbours of points; a padded token has none. None:
+            nothing does.
 
     Raises:
         ValueError: if a field does not have its shape, the mask is not boolean, vectors are no floating-point numbers,
@@ -106,11 +107,21 @@ class Tokens:
         # Not dataclasses.replace, which Dynamo of torch 2.6 cannot trace.
         return Tokens(features, *[getattr(self, name) for name in _CARRIED])
 
-    def without_padding(self) -> "Tokens":
-        """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient)."""
-        if self.mask is None and (self.edges is None or self.edges.mask is None):
+    def with_edges(self, edges: Edges | None) -> "Tokens":
+        """The same tokens joined by other edges."""
+        return Tokens(*[*(getattr(self, name) for name in _FIELDS[:-1]), edges])
+
+    def without_padding(self, *, edges: bool = True) -> "Tokens":
+        """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient).
+
+        Args:
+            edges: Whether padded edges, too, lose what they held. False: who looks at them does that.
+        """
+        edges = edges and self.edges is not None and self.edges.mask is not None
+        if self.mask is None and not edges:
             return self
-        return Tokens(*[_without_padding(getattr(self, name), self.mask) for name in _FIELDS])
+        last = self.edges.without_padding() if edges and self.edges is not None else self.edges
+        return Tokens(*[*(_without_padding(getattr(self, name), self.mask) for name in _FIELDS[:-1]), last])
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
         """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
@@ -157,14 +168,12 @@ def vectors_of_width(given: Tokens | Tensor, width: int, name: str = "tokens") -
     return tokens
 
 
-_FIELDS = tuple(each.name for each in fields(Tokens))
+_FIELDS = tuple(each.name for each in fields(Tokens))  # the edges are the last
 _CARRIED = _FIELDS[1:]
 _PER_TOKEN = {each.name: each.metadata["dimensions"] for each in fields(Tokens) if each.metadata}
 
 
-def _without_padding(value: Tensor | Edges | None, mask: Tensor | None) -> Any:
-    if isinstance(value, Edges):
-        return value.without_padding()
+def _without_padding(value: Tensor | None, mask: Tensor | None) -> Any:
     if value is None or value is mask or mask is None:
         return value
     return value.masked_fill(~mask.reshape(mask.shape + (1,) * (value.ndim - 2)), 0)

@@ -35,6 +35,12 @@ def test_arguments_are_those_of_the_attention_beyond(table):
     assert choose_attention(asked, 10)[0] == Component(name="full")
 
 
+def test_layers_that_attend_stay_whichever_is_chosen(table):
+    asked = Component(name="auto", sampled=3, layers=[1, 3])
+    assert choose_attention(asked, 1000)[0] == Component(name="samsa", sampled=3, layers=[1, 3])
+    assert choose_attention(asked, 10)[0] == Component(name="full", layers=[1, 3])
+
+
 def test_what_is_never_faster_is_never_taken(table):
     found, reason = choose_attention(Component(name="auto", beyond="yoso"), 10**9)
     assert found == Component(name="full")

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sampleformer.attention import LocalAttention, SamsaAttention
+from sampleformer.attention import SamsaAttention, WindowAttention
 from sampleformer.attention.mixings import window as window_module
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
+from sampleformer.errors import InputError
 from sampleformer.norms import RMSNorm
 from sampleformer.tokens import Tokens
 from tests.attention.test_contract import WithTensors
@@ -16,11 +17,11 @@ from tests.naive.attention import attend_row, keys_and_values, real_tokens
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 
 
-def local(window: int) -> LocalAttention:
-    return LocalAttention(WIDTH, HEADS, window=window, norm=RMSNorm(WIDTH)).double()
+def local(window: int) -> WindowAttention:
+    return WindowAttention(WIDTH, HEADS, window=window, norm=RMSNorm(WIDTH)).double()
 
 
-def twin(module: LocalAttention, x: Tensor, mask: Tensor | None) -> Tensor:
+def twin(module: WindowAttention, x: Tensor, mask: Tensor | None) -> Tensor:
     """One token at a time: softmax over the real tokens at most so many places away."""
     rows = []
     for b in range(len(x)):
@@ -71,7 +72,7 @@ def test_content_of_padding_changes_nothing(content):
 
 
 def test_memory_grows_linearly():
-    attention = LocalAttention(WIDTH, HEADS, window=16)
+    attention = WindowAttention(WIDTH, HEADS, window=16)
 
     def saved(length: int) -> int:
         sizes: list[int] = []
@@ -113,17 +114,17 @@ def test_a_stack_makes_a_local_attention_for_each_layer():
         width=WIDTH,
         layers=2,
         feedforward=17,
-        local=lambda norm: LocalAttention(WIDTH, HEADS, window=2, norm=norm),
+        local=lambda norm: WindowAttention(WIDTH, HEADS, window=2, norm=norm),
     )
     assert [layer.local.mixing.window for layer in stack.layers] == [2, 2]
     assert all(isinstance(layer.local.norm, RMSNorm) for layer in stack.layers)
 
 
 def test_another_context_is_refused():
-    with pytest.raises(ValueError, match="context has 7 tokens for 5 queries: a window needs self-attention"):
-        local(2)(batch([5]), batch([7]))
+    with pytest.raises(InputError, match=r"context is given, expected None: WindowAttention \(WindowMixing\)"):
+        local(2)(batch([5]), batch([5]))
 
 
 def test_a_negative_window_is_refused():
     with pytest.raises(ValueError, match="window is -1, expected at least 0"):
-        LocalAttention(WIDTH, HEADS, window=-1)
+        WindowAttention(WIDTH, HEADS, window=-1)

@@ -9,7 +9,7 @@ from sampleformer.attention import FullAttention, SamsaAttention
 from sampleformer.attention.samplers.scorer import ImportanceScorer
 from sampleformer.tokens import Tokens
 from tests.attention.variations import HEADS, WIDTH, batch
-from tests.naive.attention import samsa_scores
+from tests.naive.samsa import samsa_scores
 
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 

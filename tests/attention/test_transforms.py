@@ -8,7 +8,7 @@ from torch.func import functional_call, grad, vmap
 
 from sampleformer.attention import SamsaAttention, SftAttention
 from sampleformer.tokens import Tokens
-from tests.attention.variations import CASES, WIDTH, batch, build
+from tests.attention.variations import CASES, CROSS, WIDTH, batch, build
 
 every_case = pytest.mark.parametrize("case", CASES)
 trained_or_not = pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
@@ -93,7 +93,7 @@ def test_no_samples_and_no_tokens(case, training, sizes):
         assert all(p.grad is None or not p.grad.any() for p in attention.parameters())
 
 
-@every_case
+@pytest.mark.parametrize("case", CROSS)
 @trained_or_not
 def test_a_context_without_tokens_gives_zeros(case, training):
     attention = build(case).train(training)

@@ -35,11 +35,6 @@ def test_the_convolution_over_values_equals_the_twin(hashes, training):
         torch.testing.assert_close(of_found, of_expected, **EXACT)
 
 
-def test_the_convolution_refuses_another_context():
-    with pytest.raises(ValueError, match="context has 7 tokens for 5 queries"):
-        yoso(convolution=3)(batch([5]), batch([7]))
-
-
 def test_evaluation_uses_hashes_that_are_saved():
     first, second, tokens = yoso().eval(), yoso().eval(), batch([13, 7])
     weights = {name: value for name, value in first.state_dict().items() if name != "mixing.random"}

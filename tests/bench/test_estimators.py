@@ -158,7 +158,7 @@ def test_variants_in_a_recipe() -> None:
     soft = settings("soft")
     assert soft.model.attention.arguments == {"sampled": 5, "choice": "soft"}
     assert (soft.seed, soft.training.steps, soft.training.epochs, soft.training.warmup_steps) == (3, 20, None, 2)
-    assert (soft.model.window, settings("full").model.attention.name) == (None, "full")
+    assert (soft.model.local, settings("full").model.attention.name) == (None, "full")
     annealed, off, widened = (settings(f"hard+{name}").training.schedules for name in ("annealed", "off", "widened"))
     assert annealed.noise is not None and off.noise is not None and widened.sampled is not None  # noqa: PT018
     assert [annealed.noise.value(step, 20) for step in (0, 14, 19)] == [1, 0, 0]

@@ -78,7 +78,32 @@ def test_tokens_equal_the_formulas(edge_tokens):
         assert int(found.mask[row].sum()) == len(expected)
         torch.testing.assert_close(found.features[row, found.mask[row]], torch.stack(expected), **EXACT)
     assert not found.features[~found.mask].any()
-    assert found.edges.source.max() < 5
+
+
+def ends(tokens: Tokens, row: int) -> list[tuple[int, int, tuple[float, ...]]]:
+    """The real edges of one set: where from, where to, and what they carry."""
+    edges, real = tokens.edges, tokens.edges.mask[row]
+    carried = [tuple(features) for features in edges.features[row, real].tolist()]
+    return list(zip(edges.source[row, real].tolist(), edges.target[row, real].tolist(), carried, strict=True))
+
+
+@pytest.mark.parametrize("edge_tokens", ["each", "pair", "none"])
+def test_edges_join_the_nodes_as_before_and_each_edge_token_with_its_two_ends(edge_tokens):
+    embed, tokens = made(edge_tokens=edge_tokens), graphs([(5, 7), (3, 2), (1, 0)], padding=2)
+    found = embed(tokens)
+    assert embed.edge_features == found.edges.features.shape[2] == 3
+    for row in range(3):
+        given = ends(tokens, row)
+        expected = list(given)
+        for token, (source, target, carried) in enumerate(given[:: 2 if edge_tokens == "pair" else 1]):
+            own = tokens.length + token
+            if edge_tokens != "none":
+                expected += [(own, source, carried), (own, target, carried)]
+                expected += [(source, own, carried), (target, own, carried)]
+        assert sorted(ends(found, row)) == sorted(expected)
+        for source, target, _ in ends(found, row):
+            assert bool(found.mask[row, source])
+            assert bool(found.mask[row, target])
 
 
 def test_every_parameter_gets_a_gradient():

@@ -87,6 +87,28 @@ def test_tokens_equal_the_formulas(arguments):
 
 
 @pytest.mark.parametrize("arguments", KINDS)
+def test_edges_lead_to_the_nearest_points_and_carry_the_pairs(arguments):
+    embed, tokens = made(**arguments), clouds([7, 3, 1], padding=2)
+    edges = embed(tokens).edges
+    if not embed.neighbours:
+        assert edges is None
+        assert embed.edge_features is None
+        return
+    assert edges.features.shape == (3, tokens.length * 3, embed.edge_features)
+    indices, valid = map(torch.tensor, nearest(tokens.coordinates, 3, tokens.mask))
+    for row, count in enumerate([7, 3, 1]):
+        real = edges.mask[row]
+        found = list(zip(edges.source[row, real].tolist(), edges.target[row, real].tolist(), strict=True))
+        assert found == [(i, int(j)) for i in range(count) for j in indices[row, i][valid[row, i]]]
+        for (i, j), pair in zip(found, edges.features[row, real], strict=True):
+            offset = (tokens.coordinates[row, j] - tokens.coordinates[row, i]) / (4 * 3 / count) ** 0.5
+            if embed.invariant:
+                torch.testing.assert_close(pair[0], offset.norm(), **EXACT)
+            else:
+                torch.testing.assert_close(pair[:3], offset, **EXACT)
+
+
+@pytest.mark.parametrize("arguments", KINDS)
 def test_every_parameter_gets_a_finite_gradient(arguments):
     embed, tokens = made(**arguments), clouds([7, 3])
     tokens.coordinates[0, 0] = 0  # a point at the centre

@@ -36,7 +36,7 @@ def model(name: str, inputs: dict | None = None, level: str = "sample", window: 
         residual_scale=0.7,
         attention=ATTENTIONS.get(name, {"name": name}),
         embed={"name": "sequence", "hidden": 8},
-        window=window,
+        local=None if window is None else {"name": "window", "window": window},
     )
     return TokenModel(settings, inputs or CODES, 3, level=level).eval()
 

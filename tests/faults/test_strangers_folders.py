@@ -45,7 +45,11 @@ MODELS: dict[str, tuple[dict[str, Any], dict[str, Any], int, str]] = {
         "token",
     ),
     "cloud": (
-        {"attention": {"name": "yoso", "hashes": 4, "code_length": 4}, "embed": {"name": "point_cloud"}, "window": 2},
+        {
+            "attention": {"name": "yoso", "hashes": 4, "code_length": 4},
+            "embed": {"name": "point_cloud"},
+            "local": {"name": "window", "window": 2},
+        },
         {"features": 0, "normals": True, "identifiers": 2},
         3,
         "sample",

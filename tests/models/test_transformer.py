@@ -285,6 +285,15 @@ def test_the_configuration_is_plain_json(saved):
     assert config["inputs"] == {"vocabulary": VOCABULARY}
 
 
+def test_model_of_which_some_layers_attend_is_saved_and_says_what_they_chose(tmp_path):
+    settings = {"attention": {"name": "samsa", "sampled": 3, "layers": [2]}, "local": {"name": "window", "window": 2}}
+    made, tokens = model(**settings).eval(), texts([13, 7])
+    made.save_pretrained(tmp_path)
+    loaded = TokenModel.from_pretrained(tmp_path).double()
+    assert torch.equal(loaded(tokens), made(tokens))
+    assert [each.indices.shape[2] for each in made.select(tokens)] == [0, 3]
+
+
 # Settings that cannot be
 
 
@@ -309,6 +318,16 @@ def test_the_configuration_is_plain_json(saved):
             {"attention": {"name": "samsa", "smapled": 3}},
             "model.attention.smapled: unknown setting; did you mean 'sampled'",
             id="attention-argument",
+        ),
+        pytest.param(
+            {"attention": {"name": "samsa", "layers": [1]}},
+            r"model.attention.layers is \[1\], expected all 2 layers, or a local part such as \{name: window\}",
+            id="layers-that-look-at-nothing",
+        ),
+        pytest.param(
+            {"attention": {"name": "samsa", "layers": [0, 3]}, "local": {"name": "window"}},
+            r"model.attention.layers is \[0, 3\], expected a list of layers that attend, each once",
+            id="layers-that-are-not-there",
         ),
         pytest.param({"attention": {"name": "samsa", "sampled": 0}}, "model.attention: sampled is 0", id="sampled"),
         pytest.param(

@@ -7,6 +7,14 @@ from torch import Tensor, nn
 
 from tests.naive.attention import linear, real_tokens
 
+VARIATIONS: dict[str, dict[str, object]] = {
+    "defaults": {},
+    "leaky-relu": {"sampled": 3},
+    "token-dropout": {"sampled": 5, "token_dropout": 0.4, "bias": False},
+    "leaky-softmax": {"sampled": 3, "probability": "leaky_softmax"},
+    "scaled-dot": {"sampled": 3, "score": "scaled_dot", "probability": "softmax"},
+}
+
 
 def sft(
     module: nn.Module,

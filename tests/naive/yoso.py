@@ -6,6 +6,14 @@ from torch import Tensor, nn
 from tests.naive import bernoulli
 from tests.naive.attention import linear, real_tokens
 
+VARIATIONS: dict[str, dict[str, object]] = {
+    "short-codes": {"hashes": 5, "code_length": 2},
+    "hadamard": {"hashes": 3, "code_length": 3, "hashing": "hadamard", "bias": False},
+    "exact-gradient": {"hashes": 7, "code_length": 2, "gradient": "exact"},
+    "expectation": {"hashes": None, "code_length": 9},
+    "convolution": {"hashes": 5, "code_length": 2, "convolution": 3},
+}
+
 
 def yoso(
     module: nn.Module,

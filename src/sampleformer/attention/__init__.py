@@ -5,8 +5,16 @@ The methods of the literature are named combinations, one a file. A new one join
 
 from sampleformer.attention.base import Attention, Noise
 from sampleformer.attention.full import FullAttention
-from sampleformer.attention.local import LocalAttention
-from sampleformer.attention.mixings import BernoulliMixing, Mixing, ScoredMixing, WindowMixing
+from sampleformer.attention.local import LOCALS, EdgeMessages, LocalEdges, WindowAttention
+from sampleformer.attention.mixings import (
+    BernoulliMixing,
+    EdgeMixing,
+    Keys,
+    Mixing,
+    Queries,
+    ScoredMixing,
+    WindowMixing,
+)
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import (
     Choice,
@@ -36,25 +44,31 @@ ATTENTIONS = Registry(
 
 __all__ = [
     "ATTENTIONS",
+    "LOCALS",
     "Attention",
     "BernoulliMixing",
     "Choice",
+    "EdgeMessages",
+    "EdgeMixing",
     "Everything",
     "FullAttention",
     "ImportanceSampler",
-    "LocalAttention",
+    "Keys",
+    "LocalEdges",
     "Mixing",
     "Noise",
     "NonFiniteScores",
     "Observation",
     "PairSampler",
     "PairTerms",
+    "Queries",
     "Relative",
     "Sampler",
     "SamsaAttention",
     "ScoredMixing",
     "Selection",
     "SftAttention",
+    "WindowAttention",
     "WindowMixing",
     "YosoAttention",
     "observed_choices",

@@ -28,7 +28,8 @@ def choose_attention(attention: Component, length: int, device: str = "cpu") -> 
 
     Args:
         attention: ``{name: auto, beyond: samsa, …}``: the attention to take from its crossover on (samsa, if it is not
-            given), and its arguments; or any other attention, which stands for itself.
+            given), and its arguments, of which ``layers`` stay if full attention is chosen; or any other attention,
+            which stands for itself.
         length: tokens of a typical input.
         device: ``cpu``, ``cuda`` or ``mps``.
 
@@ -59,7 +60,9 @@ def choose_attention(attention: Component, length: int, device: str = "cpu") -> 
         raise InputError(f"model.attention.beyond: no crossover is known for {name!r}; {nearest(name, known)}")
     crossover = known[name]
     if crossover is None or length < crossover:
-        chosen, beyond = Component(name="full"), "never" if crossover is None else f"from {crossover:.0f} tokens on"
+        kept = {"layers": arguments["layers"]} if "layers" in arguments else {}
+        chosen = Component(name="full", **kept)
+        beyond = "never" if crossover is None else f"from {crossover:.0f} tokens on"
         return chosen, f"attention: full, for inputs of {length} tokens; {name} is faster {beyond}"
     chosen = Component(name=name, **arguments)
     return chosen, f"attention: {name}, for inputs of {length} tokens; it is faster from {crossover:.0f} tokens on"

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sampleformer.attention.mixings import Mixing, ScoredMixing
+from sampleformer.attention.mixings import Keys, Mixing, Queries, ScoredMixing
 from sampleformer.attention.projection import project_by_group
 from sampleformer.attention.relative import PairTerms, Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
@@ -16,6 +16,7 @@ from sampleformer.errors import InputError
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import Module, start_with
+from sampleformer.norms import is_tokenwise, normalised
 from sampleformer.tokens import Tokens, as_tokens, vectors_of_width
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
@@ -97,6 +98,24 @@ class Attention(Module):
         """Numbers that a chosen token has for one head: its key, its value and perhaps its leak logit."""
         return 2 * self.width // self.heads + int(self.mixing.leaks)
 
+    @property
+    def selects(self) -> bool:
+        """Whether a token attends to some of the tokens only, which the sampler chooses."""
+        return self.sampler.selects
+
+    @property
+    def order_sensitive(self) -> bool:
+        """Whether the result depends on the order of tokens that have no `positions`, beside what they carry.
+
+        False: permuted tokens give the permuted result.
+        """
+        return self.mixing.order_sensitive or (self.relative is not None and self.relative.order_sensitive)
+
+    @property
+    def self_only(self) -> bool:
+        """Whether it is self-attention alone, with no use for another context."""
+        return self.mixing.self_only
+
     def draw_noise(
         self,
         tokens: Tokens | Tensor,
@@ -135,11 +154,22 @@ class Attention(Module):
             One vector a token, zero at masked tokens and where there is nothing to attend to.
 
         Raises:
-            InputError: if the features are no vectors of the width, or the context is of another batch.
+            InputError: if the features are no vectors of the width, the context is of another batch, or another context
+                than the tokens themselves is given to an attention that is `self_only`.
             NonFiniteScores: if the sampler's scores are NaN or infinite.
         """
-        tokens = vectors_of_width(tokens, self.width).without_padding()
-        context = tokens if context is None else vectors_of_width(context, self.width, "context").without_padding()
+        if context is tokens:
+            context = None
+        tokens = vectors_of_width(tokens, self.width).without_padding(edges=False)
+        if context is not None and self.self_only:
+            raise InputError(
+                f"context is given, expected None: {type(self).__name__} ({type(self.mixing).__name__}) attends to the "
+                "tokens themselves alone"
+            )
+        if context is None:
+            context = tokens
+        else:
+            context = vectors_of_width(context, self.width, "context").without_padding(edges=False)
         if context.batch != tokens.batch:
             raise InputError(f"context has {context.batch} sets of tokens, expected {tokens.batch}, as the tokens have")
         if self.training and noise is None:
@@ -152,10 +182,10 @@ class Attention(Module):
             raise
         terms = None if self.relative is None else self.relative.of_choice(tokens, context, choice)
         norm: Callable[[Tensor], Tensor] = self.norm
-        if not getattr(self.norm, "tokenwise", True):  # it must see every token at once
+        if not is_tokenwise(self.norm):  # it must see every token at once
             same = context is tokens
-            tokens = tokens.with_features(self.norm(tokens.features, tokens.mask))
-            context = tokens if same else context.with_features(self.norm(context.features, context.mask))
+            tokens = normalised(self.norm, tokens)
+            context = tokens if same else normalised(self.norm, context)
             norm = nn.Identity()
         carried = self._project(norm, context, choice)
         result = self._attend(norm, tokens, carried, choice, terms, of_mixing)
@@ -165,7 +195,7 @@ class Attention(Module):
         self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Keys ``(b, h, k, e)``, values and perhaps leak logits ``(b, h, k)`` of what the sampler chose."""
-        if isinstance(self.sampler, Everything):
+        if not self.sampler.selects:
             features = norm(context.features)
             key, value = self.key_value(features).chunk(2, dim=-1)
             leak = None if self.leak is None else self.leak(features).transpose(1, 2)
@@ -201,29 +231,24 @@ class Attention(Module):
         terms: PairTerms | None,
         noise: Tensor | None,
     ) -> Tensor:
-        key, value, leak = carried
+        key, value, sink = carried
         valid = None if choice.slots_valid is None else self._for_each_head(choice.slots_valid)
         if key.shape[2] == 0:  # for no query is there anything to attend to
             valid = torch.zeros(key.shape[0], 1, 0, dtype=torch.bool, device=key.device)
-        presence = None if choice.presence is None else self._for_each_head(choice.presence)
+        weights = None if choice.presence is None else self._for_each_head(choice.presence)
+        keys = Keys(key, value, valid, weights, choice.present, sink)
+        masked = tokens.mask is not None
 
         def mix(features: Tensor, *of_queries: Tensor) -> Tensor:
-            query = self._split(self.query(norm(features)))
-            pair_terms = None if terms is None else terms.make(*of_queries)
-            mixed = self.mixing(
-                query,
-                key,
-                value,
-                valid,
-                leak=leak,
-                terms=pair_terms,
-                presence=presence,
-                present=choice.present,
-                noise=noise,
-            )
+            mask, of_bias = (of_queries[0], of_queries[1:]) if masked else (None, of_queries)
+            queries = Queries(self._split(self.query(norm(features))), mask, tokens)
+            bias = None if terms is None else terms.make(*of_bias)
+            mixed = self.mixing(queries, keys, bias, noise)
             return self.output(mixed.transpose(1, 2).flatten(2))
 
         of_queries = () if terms is None else terms.of_queries
+        if tokens.mask is not None:
+            of_queries = (tokens.mask, *of_queries)
         if self.mixing.blockwise:
             numbers = self.mixing.numbers_per_query(key.shape[2], related=terms is not None)
             widest = max(self.width, self.heads * numbers)

@@ -46,7 +46,7 @@ def variant_recipe(variant: Variant, recipe: str, sampled: int, seed: int, steps
     Raises:
         InputError: if there is no such recipe, or it cannot have these settings.
     """
-    given = [f"model.attention.sampled={sampled}", "model.window=null", f"seed={seed}", f"training.steps={steps}"]
+    given = [f"model.attention.sampled={sampled}", "model.local=null", f"seed={seed}", f"training.steps={steps}"]
     changed = load(recipe, [*given, *variant.recipe_changes()])
     warmup = min(changed.training.warmup_steps, steps // 10)  # a short training is not all warm-up
     return change(changed, [f"training.warmup_steps={warmup}"])

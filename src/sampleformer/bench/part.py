@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sampleformer.attention import BernoulliMixing
+from sampleformer.attention import BernoulliMixing, Keys, Queries
 from sampleformer.bench.published import expanded_maxout, frugal_expanded_maxout
 from sampleformer.bench.settings import PartsSettings
 from sampleformer.functional.scores import maxout
@@ -65,7 +65,7 @@ def _mixings(settings: PartsSettings, heads: int) -> dict[str, Callable[..., Ten
     ).to(settings.device)
 
     def yoso(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return bernoulli(query, key, value, None)
+        return bernoulli(Queries(query), Keys(key, value))
 
     return {"yoso": yoso, "flash": F.scaled_dot_product_attention}
 

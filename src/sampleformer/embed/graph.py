@@ -34,7 +34,7 @@ class GraphEmbed(Module):
         width: d, of the model.
         vocabularies: number of codes of each categorical feature that a node carries; give this or features.
         features: numbers that each node carries; 0: none, and all nodes are alike.
-        edge_features: numbers that each edge carries.
+        edge_features: numbers that each edge carries, before and behind the embedding.
         encodings: numbers that tell of a node's place, see `Tokens`.
         identifiers: random numbers of a node, see `Tokens`. 0: none, and a node is known by what it carries alone.
         directed: whether edges lead one way. Where they do not, `Tokens` has both directions of each, the second right
@@ -105,7 +105,10 @@ class GraphEmbed(Module):
             nn.init.zeros_(self.scale)
 
     def forward(self, tokens: Tokens | Tensor) -> Tokens:
-        """Node tokens ``(b, n, d)`` and after them edge tokens; the edges still join the nodes.
+        """Node tokens ``(b, n, d)`` and after them edge tokens; what joins which is kept.
+
+        The edges join the nodes as before. Behind them each edge token is joined with the two ends of its edge, in both
+        directions, by edges with the features of its own edge (of a pair, of its first direction).
 
         Raises:
             InputError: if the tokens have no edges, or none of the encodings or identifiers that are expected, or other
@@ -120,16 +123,17 @@ class GraphEmbed(Module):
         check_indices(tokens.edges.target, tokens.length, "the target of an edge")
         nodes = self._nodes(tokens)
         left, right = self._sides(nodes, tokens)
-        parts, masks = [nodes + left + right], [tokens.mask]
+        parts, masks, edges = [nodes + left + right], [tokens.mask], tokens.edges
         if self.edge_tokens != "none":
             made, mask = self._edges(tokens.edges, left, right)
             parts.append(made)
             masks.append(mask)
+            edges = with_edge_tokens(edges, tokens.length, paired=self.edge_tokens == "pair")
         features = torch.cat(parts, dim=1)
         mask = _joined(masks, parts)
         if mask is not None:
             features = features.masked_fill(~mask[:, :, None], 0)
-        return Tokens(features, mask, edges=tokens.edges)
+        return Tokens(features, mask, edges=edges)
 
     def _nodes(self, tokens: Tokens) -> Tensor:
         features = tokens.features
@@ -162,6 +166,32 @@ class GraphEmbed(Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, edge_tokens={self.edge_tokens}"
+
+
+def with_edge_tokens(edges: Edges, first: int, *, paired: bool) -> Edges:
+    """Edges of nodes, and behind them those that join each edge token with the two ends of its edge, both ways.
+
+    Args:
+        edges: Edges of nodes.
+        first: Index of the first edge token.
+        paired: Whether two edges, one after the other, are one token. It has the features of the first.
+
+    Example:
+        >>> edges = Edges(torch.tensor([[0]]), torch.tensor([[2]]), torch.tensor([[[5.0]]]))
+        >>> joined = with_edge_tokens(edges, 3, paired=False)
+        >>> list(zip(joined.source[0].tolist(), joined.target[0].tolist()))
+        [(0, 2), (3, 0), (3, 2), (0, 3), (2, 3)]
+    """
+    step = 2 if paired else 1
+    source, target, features = edges.source[:, ::step], edges.target[:, ::step], edges.features[:, ::step]
+    mask = None if edges.mask is None else edges.mask[:, ::step]
+    tokens = (torch.arange(source.shape[1], device=source.device) + first).expand_as(source)
+    return Edges(
+        torch.cat([edges.source, tokens, tokens, source, target], dim=1),
+        torch.cat([edges.target, source, target, tokens, tokens], dim=1),
+        torch.cat([edges.features, *[features] * 4], dim=1),
+        None if edges.mask is None or mask is None else torch.cat([edges.mask, *[mask] * 4], dim=1),
+    )
 
 
 class CodeSum(Module):

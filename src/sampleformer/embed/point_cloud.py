@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from sampleformer.edges import Edges
 from sampleformer.embed.fields import numbers
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.neighbours import nearest_neighbours
@@ -25,7 +26,8 @@ class PointCloudEmbed(Module):
     with x the coordinates, ν the normals and f further features. The second line is the invariant form: rotations about
     the origin, and the side to which a normal points, change nothing. Its pairs are those of
     `functional.point_pairs.centre_pairs` and, where there are normals, `normal_pairs`. The unit s is the spacing
-    ``sqrt(4 k / n)`` of k neighbours among n points on the unit sphere. Random identifiers z enter as ``F z``.
+    ``sqrt(4 k / n)`` of k neighbours among n points on the unit sphere. Random identifiers z enter as ``F z``. The
+    tokens get an edge to each of their neighbours, which carries the pair.
 
     Args:
         width: d, of the model.
@@ -77,8 +79,9 @@ class PointCloudEmbed(Module):
         self.normals = normals
         self.invariant = invariant
         self.neighbours = neighbours
-        own = 1 + normals if invariant else 3 * (1 + normals)
         pair = 4 + 4 * normals if invariant else 3 * (1 + normals)
+        self.edge_features = pair if neighbours else None
+        own = 1 + normals if invariant else 3 * (1 + normals)
         self.point = nn.Sequential(nn.Linear(own + features, hidden), nn.GELU(), nn.Linear(hidden, width))
         self.identify = nn.Linear(identifiers, width, bias=False) if identifiers else None
         if neighbours:
@@ -87,6 +90,8 @@ class PointCloudEmbed(Module):
 
     def forward(self, tokens: Tokens | Tensor) -> Tokens:
         """Tokens of the model's width, which keep their coordinates and normals; padding holds zeros.
+
+        Their edges, k for each token, lead to its neighbours, nearest first.
 
         Raises:
             InputError: if coordinates are missing, or normals or identifiers that the model was made for.
@@ -101,7 +106,9 @@ class PointCloudEmbed(Module):
         carried = numbers(tokens.features.to(points.dtype), "features", self.features)
         features: Tensor = self.point(torch.cat([*self._own(points, normals), carried], dim=-1))
         if self.neighbours:
-            features = features + self._neighbourhoods(points, normals, tokens.mask)
+            edges = self._edges(points, normals, tokens.mask)
+            features = features + self._neighbourhoods(edges, tokens.length)
+            tokens = tokens.with_edges(edges)
         if self.identify is not None:
             features = features + self.identify(numbers(tokens.identifiers, "identifiers", self.identifiers))
         if tokens.mask is not None:
@@ -119,13 +126,19 @@ class PointCloudEmbed(Module):
             return [radius.where(away, 0)]
         return [radius.where(away, 0), ((normals * points).sum(-1, keepdim=True) / radius).abs()]
 
-    def _neighbourhoods(self, points: Tensor, normals: Tensor | None, mask: Tensor | None) -> Tensor:
+    def _edges(self, points: Tensor, normals: Tensor | None, mask: Tensor | None) -> Edges:
+        """The neighbours of all points, those of one after those of the other."""
         indices, valid = nearest_neighbours(points, self.neighbours, mask)
-        spacing = self._spacing(points, mask)
-        pairs = self._pairs(points / spacing, normals, indices, valid)
-        seen = self.pair(pairs)
-        if valid is not None:
+        pairs = self._pairs(points / self._spacing(points, mask), normals, indices, valid)
+        source = torch.arange(points.shape[1], device=points.device)[:, None].expand_as(indices)
+        mask = None if valid is None else valid.flatten(1)
+        return Edges(source.flatten(1), indices.flatten(1), pairs.flatten(1, 2), mask)
+
+    def _neighbourhoods(self, edges: Edges, length: int) -> Tensor:
+        seen = self.pair(edges.features.unflatten(1, (length, self.neighbours)))
+        if edges.mask is not None:
             # The largest over none is zero.
+            valid = edges.mask.unflatten(1, (length, self.neighbours))
             seen = seen.masked_fill(~valid[..., None], -torch.inf)
             largest = seen.amax(2).masked_fill(~valid.any(2)[..., None], 0)
         else:

@@ -46,6 +46,9 @@ class SequenceEmbed(Module):
         torch.Size([1, 2, 8])
     """
 
+    edge_features = None
+    """Its tokens have no edges."""
+
     example: ClassVar[dict[str, Any]] = {"features": 1}
     """What the data may say of its tokens, to check settings before the data is read."""
 

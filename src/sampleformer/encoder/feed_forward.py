@@ -4,9 +4,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.dropout import Dropout
-from sampleformer.encoder.norming import is_tokenwise
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.modules import Module
+from sampleformer.norms import is_tokenwise
 
 
 class FeedForward(Module):

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
-from sampleformer.encoder.norming import normalised
 from sampleformer.modules import Module
+from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
 
 
@@ -17,25 +17,25 @@ class EncoderLayer(Module):
     With pre-norm the branches own their norms; with post-norm there are none in them, and each sum is normalised.
 
     Args:
-        attention: any attention.
+        attention: Any attention. None: the layer has its local part alone.
         feed_forward: the token-wise branch.
-        local: a second attention whose result is added to the first one's, such as a `LocalAttention` for what is near
-            beside a sample of what is far. It draws no noise. None: there is none.
+        local: Module whose result is added to the attention's: what is near, by one of `attention.LOCALS`, beside a
+            sample of what is far. It takes `Tokens`, returns features and draws no noise. None: there is none.
         attention_norm: applied to the sum with the attention. None: nothing is, as in pre-norm.
         feed_forward_norm: applied to the sum with the token-wise branch. None: nothing is, as in pre-norm.
         dropout: share of each branch's features set to zero in training.
         stochastic_depth: probability that a sample skips a branch in training.
 
     Raises:
-        ValueError: if a probability is outside [0, 1).
+        ValueError: if a probability is outside [0, 1), or there is neither an attention nor a local part.
     """
 
     def __init__(
         self,
-        attention: Attention,
+        attention: Attention | None,
         feed_forward: nn.Module,
         *,
-        local: Attention | None = None,
+        local: nn.Module | None = None,
         attention_norm: nn.Module | None = None,
         feed_forward_norm: nn.Module | None = None,
         dropout: float = 0.0,
@@ -44,6 +44,8 @@ class EncoderLayer(Module):
         super().__init__()
         if not 0 <= stochastic_depth < 1:
             raise ValueError(f"stochastic_depth is {stochastic_depth}, expected at least 0 and less than 1")
+        if attention is None and local is None:
+            raise ValueError("attention and local are None, expected at least one of them")
         self.attention = attention
         self.feed_forward = feed_forward
         self.local = local
@@ -59,19 +61,30 @@ class EncoderLayer(Module):
         *,
         noise: Noise | None = None,
         return_selection: bool = False,
-    ) -> Tokens | tuple[Tokens, Selection]:
-        """The tokens after the layer; if asked for, also what each head attended to."""
-        tokens = as_tokens(tokens)
-        attended = self.attention(tokens, noise=noise, return_selection=return_selection)
-        attended, selection = attended if return_selection else (attended, None)
+    ) -> Tokens | tuple[Tokens, Selection | None]:
+        """Runs the layer.
+
+        Args:
+            tokens: Features ``(b, n, d)``. A tensor stands for tokens of which none is padding.
+            residual_scale: r.
+            noise: Random numbers of the attention, used in training only. None: drawn there.
+            return_selection: Whether to return what each head attended to, too; None where there is no attention.
+        """
+        tokens, selection = as_tokens(tokens), None
+        branches: list[Tensor] = []
+        if self.attention is not None:
+            attended = self.attention(tokens, noise=noise, return_selection=return_selection)
+            attended, selection = attended if return_selection else (attended, None)
+            branches.append(attended)
         if self.local is not None:
-            attended = attended + self.local(tokens)
-        tokens = normalised(self.attention_norm, self._add(tokens, residual_scale, attended))
+            branches.append(self.local(tokens))
+        branch = branches[0] if len(branches) == 1 else branches[0] + branches[1]
+        tokens = normalised(self.attention_norm, self._add(tokens, residual_scale, branch))
         # Other modules than ours may be token-wise branches, and take nothing but features.
         masks = (tokens.mask,) if getattr(self.feed_forward, "takes_mask", False) else ()
         fed = self.feed_forward(tokens.features, *masks)
         tokens = normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed))
-        return tokens if selection is None else (tokens, selection)
+        return (tokens, selection) if return_selection else tokens
 
     def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
         branch = self.dropout(branch)

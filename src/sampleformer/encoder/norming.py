@@ -1,14 +1,8 @@
-"""Norms over tokens: in blocks where they may be, with the mask where they must."""
+"""Norms that look at a whole batch."""
 
 from torch import nn
 
-from sampleformer.functional.blocks import tokenwise
-from sampleformer.tokens import Tokens
-
-
-def is_tokenwise(norm: nn.Module) -> bool:
-    """Whether a norm treats each token alone. Norms from elsewhere do not say; those that make sense for tokens do."""
-    return bool(getattr(norm, "tokenwise", True))
+from sampleformer.norms import is_tokenwise
 
 
 def sees_whole_batch(model: nn.Module) -> bool:
@@ -16,12 +10,3 @@ def sees_whole_batch(model: nn.Module) -> bool:
     return any(
         isinstance(module, nn.modules.batchnorm._BatchNorm) or not is_tokenwise(module) for module in model.modules()
     )
-
-
-def normalised(norm: nn.Module | None, tokens: Tokens) -> Tokens:
-    """The tokens after a norm; None: as they are."""
-    if norm is None:
-        return tokens
-    if not is_tokenwise(norm):
-        return tokens.with_features(norm(tokens.features, tokens.mask))
-    return tokens.with_features(tokenwise(norm, tokens.features, widest=tokens.features.shape[-1]))

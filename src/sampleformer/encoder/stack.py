@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.encoder.feed_forward import FeedForward
 from sampleformer.encoder.layer import EncoderLayer
-from sampleformer.encoder.norming import normalised
-from sampleformer.errors import nearest
+from sampleformer.errors import InputError, nearest, shown
 from sampleformer.modules import Module
-from sampleformer.norms import NORMS
+from sampleformer.norms import NORMS, normalised
 from sampleformer.tokens import Tokens, as_tokens
 
 NORM_POSITIONS = ("pre", "post")
@@ -59,7 +58,8 @@ class Encoder(Module):
         residual_scale: float = 0.0,
         norm: str = "rms",
         norm_position: str = "pre",
-        local: Callable[..., Attention] | None = None,
+        local: Callable[..., nn.Module] | None = None,
+        attention_layers: Sequence[int] | None = None,
     ) -> "Encoder":
         """A stack of equal layers.
 
@@ -74,11 +74,14 @@ class Encoder(Module):
             norm: ``"rms"``, ``"layer"`` or ``"batch"``.
             norm_position: ``"pre"``, where each branch begins with a norm and the stack ends with one, or ``"post"``,
                 where each sum of tokens and branch is normalised.
-            local: makes the attention beside the first one, likewise. None: there is none.
+            local: makes the local part beside the attention, likewise. None: there is none.
+            attention_layers: Layers that have the attention, counted from 1; the others have the local part alone.
+                None: all.
 
         Raises:
-            ValueError: if the norm or its position is unknown.
+            ValueError: if the norm or its position is unknown, or there are no such layers, see `check_layers`.
         """
+        attending = check_layers(attention_layers, layers, local is not None, "attention_layers")
         if norm not in NORMS:
             raise ValueError(f"norm is {norm!r}; {nearest(norm, NORMS)}")
         if norm_position not in NORM_POSITIONS:
@@ -89,7 +92,7 @@ class Encoder(Module):
 
         stack = [
             EncoderLayer(
-                attention(norm=norm_at("pre")),
+                attention(norm=norm_at("pre")) if number in attending else None,
                 FeedForward(width, feedforward, norm=norm_at("pre"), dropout=dropout),
                 local=None if local is None else local(norm=norm_at("pre")),
                 attention_norm=norm_at("post"),
@@ -97,14 +100,14 @@ class Encoder(Module):
                 dropout=dropout,
                 stochastic_depth=stochastic_depth,
             )
-            for _ in range(layers)
+            for number in range(1, layers + 1)
         ]
         return cls(stack, norm=norm_at("pre"), residual_scale=residual_scale)
 
     def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
-        """The random numbers of one training pass, one entry a layer."""
-        attentions = [cast(Attention, layer.attention) for layer in self.layers]  # a wrapped layer has one, too
-        return [attention.draw_noise(tokens, generator=generator) for attention in attentions]
+        """The random numbers of one training pass, one entry a layer; None where no attention needs some."""
+        attentions = [cast(Attention | None, layer.attention) for layer in self.layers]  # a wrapped layer has one, too
+        return [None if each is None else each.draw_noise(tokens, generator=generator) for each in attentions]
 
     def forward(
         self, tokens: Tokens | Tensor, *, noise: Sequence[Noise | None] | None = None, return_selections: bool = False
@@ -114,13 +117,13 @@ class Encoder(Module):
         Args:
             tokens: features ``(b, n, d)``. A tensor stands for tokens of which none is padding.
             noise: from `draw_noise`; None: drawn in each layer.
-            return_selections: also return what each layer's heads attended to.
+            return_selections: also return what each layer's heads attended to; a layer without attention chose nothing.
 
         Raises:
             NonFiniteScores: if the scores that choose tokens are NaN or infinite; it names the layer and the heads.
         """
         encoded = as_tokens(tokens).without_padding()
-        selections: list[Selection] = []
+        found: list[Selection | None] = []
         for number, layer in enumerate(self.layers):
             of_layer = None if noise is None else noise[number]
             try:
@@ -129,6 +132,52 @@ class Encoder(Module):
                 error.layer = number
                 raise
             encoded, *selection = result if return_selections else (result,)
-            selections += selection
+            found += selection
         encoded = normalised(self.norm, encoded)
-        return (encoded, selections) if return_selections else encoded
+        return (encoded, _selections(found)) if return_selections else encoded
+
+
+def check_layers(value: object, layers: int, local: bool, name: str) -> list[int]:
+    """Layers that have the attention, counted from 1.
+
+    Args:
+        value: Their numbers. None: all.
+        layers: Number of layers.
+        local: Whether there is a local part, which the other layers need.
+        name: Name of the argument, for messages.
+
+    Raises:
+        InputError: if they are no numbers of layers, each once, or layers without attention would have nothing.
+
+    Example:
+        >>> check_layers([1, 3], 4, True, "attention_layers")
+        [1, 3]
+    """
+    every = list(range(1, layers + 1))
+    if value is None:
+        return every
+    numbers = list(value) if isinstance(value, list | tuple) else []
+    if not numbers or not all(type(each) is int and each in every for each in numbers) or _repeats(numbers):
+        raise InputError(
+            f"{name} is {shown(value)}, expected a list of layers that attend, each once, such as [1]: there are "
+            f"{layers}, counted from 1"
+        )
+    if len(numbers) < layers and not local:
+        raise InputError(
+            f"{name} is {shown(value)}, expected all {layers} layers, or a local part such as {{name: window}}: the "
+            "other layers would have nothing to look at"
+        )
+    return numbers
+
+
+def _repeats(numbers: Sequence[int]) -> bool:
+    return len(set(numbers)) < len(numbers)
+
+
+def _selections(found: Sequence[Selection | None]) -> list[Selection]:
+    """One a layer: a layer without attention has as many heads as the others, which chose nothing."""
+    some = next((each for each in found if each is not None), None)
+    if some is None:
+        return []
+    nothing = Selection(some.indices[:, :, :0], some.valid[:, :, :0])
+    return [nothing if each is None else each for each in found]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 NUMBERS_PER_BLOCK = 1024 * 512
@@ -12,7 +12,7 @@ NUMBERS_PER_BLOCK = 1024 * 512
 def tokenwise(
     function: Callable[..., Tensor],
     features: Float[Tensor, "b n d"],
-    *others: Num[Tensor, "b n ..."],
+    *others: Shaped[Tensor, "b n ..."],
     widest: int,
 ) -> Float[Tensor, "b n c"]:
     """Applies a function that treats every token alone, block by block when no gradient is needed.

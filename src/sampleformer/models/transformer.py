@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, LocalAttention, Noise, Selection
+from sampleformer.attention import ATTENTIONS, LOCALS, Noise, Selection
 from sampleformer.attention.auto import AUTO, choose_attention
+from sampleformer.attention.local import told_local
 from sampleformer.attention.relative.build import told_relative
 from sampleformer.embed import EMBEDS
 from sampleformer.embed.sequence import PLAIN_SCALE
-from sampleformer.encoder import Encoder
+from sampleformer.encoder import Encoder, check_layers
 from sampleformer.errors import InputError
 from sampleformer.heads import HEADS, TokenHead
 from sampleformer.models.base import AnyModelSettings, Model
@@ -34,13 +35,15 @@ class ModelSettings(AnyModelSettings):
         heads: of the attention; must divide the width.
         feedforward: width inside the token-wise branch.
         attention: name and arguments of the attention; in a recipe ``auto``, see `attention.auto.choose_attention`.
+            Beside them ``layers: [1, 3]``: the layers that have it, counted from 1; the others have `local` alone.
         embed: name and arguments of the embedding.
         pooling: ``attention``, ``mean`` or ``max``.
         dropout: of the branches and inside the token-wise branch.
         stochastic_depth: probability that a sample skips a branch.
         residual_scale: where the learned scale of the branches starts; 0 as published for SAMSA, 1 as in a plain
             pre-norm transformer.
-        window: how many places to each side a local attention beside the other one sees; None: there is none.
+        local: Name and arguments of the local part beside the attention, one of `attention.LOCALS`: ``{name: window,
+            window: 8}``, ``{name: edges}``. None: there is none.
         norm: ``rms``, ``layer`` or ``batch``.
         norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
     """
@@ -56,7 +59,7 @@ class ModelSettings(AnyModelSettings):
     dropout: float = 0.0
     stochastic_depth: float = 0.0
     residual_scale: float = 0.0
-    window: int | None = None
+    local: Component | None = None
     norm: str = "rms"
     norm_position: str = "pre"
 
@@ -105,6 +108,12 @@ class TokenModel(Model):
                 "take what sampleformer.attention.auto.choose_attention returns"
             )
         self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
+        attending = check_layers(
+            settings.attention.arguments.get("layers"),
+            settings.layers,
+            settings.local is not None,
+            "model.attention.layers",
+        )
         attention = functools.partial(
             _told(settings.attention, inputs).build,
             ATTENTIONS,
@@ -113,8 +122,9 @@ class TokenModel(Model):
             heads=settings.heads,
         )
         local = None
-        if settings.window is not None:
-            local = functools.partial(LocalAttention, settings.width, settings.heads, window=settings.window)
+        if settings.local is not None:
+            told = told_local(settings.local, self.embed, "model.local")
+            local = functools.partial(told.build, LOCALS, "model.local", width=settings.width, heads=settings.heads)
         try:
             self.encoder = Encoder.of(
                 attention,
@@ -127,6 +137,7 @@ class TokenModel(Model):
                 norm=settings.norm,
                 norm_position=settings.norm_position,
                 local=local,
+                attention_layers=attending,
             )
             self.head = self._make_head()
             self.hidden = nn.Parameter(torch.empty(settings.width)) if hides else None
@@ -232,6 +243,7 @@ class TokenModel(Model):
 def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:
     """An attention's settings with what the data tells of its relative terms."""
     arguments = attention.arguments
+    arguments.pop("layers", None)  # the encoder's
     if "relative" in arguments:
         arguments["relative"] = told_relative(arguments["relative"], inputs)
     return Component(name=attention.name, **arguments)

@@ -5,10 +5,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.functional.batch_norm import batch_norm, normalise_by
-from sampleformer.modules import Module
+from sampleformer.norms.base import Norm
 
 
-class BatchNorm(Module):
+class BatchNorm(Norm):
     """``(x - mean) / sqrt(variance + epsilon) · weight + bias``, the statistics of each feature over the real tokens.
 
     In training they are those of the batch, and running ones follow them: ``running ← (1 - momentum) running +
@@ -52,10 +52,7 @@ class BatchNorm(Module):
 
     @property
     def tokenwise(self) -> bool:
-        """Whether each token is normalised by itself, so that any part of the tokens may be normalised alone.
-
-        In training it must be called once, with all tokens and their mask.
-        """
+        """Whether each token is normalised by itself: in evaluation only."""
         return not self.training
 
     def forward(

@@ -5,10 +5,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sampleformer.modules import Module
+from sampleformer.norms.base import Norm
 
 
-class LayerNorm(Module):
+class LayerNorm(Norm):
     """``(x - mean(x)) / sqrt(variance(x) + epsilon) · weight + bias`` of each token.
 
     Args:
@@ -21,9 +21,6 @@ class LayerNorm(Module):
         >>> LayerNorm(2)(torch.tensor([[[3.0, 5.0]]]))
         tensor([[[-1.0000,  1.0000]]], grad_fn=<NativeLayerNormBackward0>)
     """
-
-    tokenwise = True
-    """Each token is normalised by itself, so that any part of the tokens may be normalised alone."""
 
     def __init__(self, width: int, epsilon: float = 1e-5) -> None:
         super().__init__()

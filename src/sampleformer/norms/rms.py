@@ -5,10 +5,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.functional.norms import rms_norm
-from sampleformer.modules import Module
+from sampleformer.norms.base import Norm
 
 
-class RMSNorm(Module):
+class RMSNorm(Norm):
     """``x / sqrt(mean(x²) + epsilon) · weight`` of each token.
 
     Args:
@@ -21,9 +21,6 @@ class RMSNorm(Module):
         >>> RMSNorm(2)(torch.tensor([[[3.0, 4.0]]])).shape
         torch.Size([1, 1, 2])
     """
-
-    tokenwise = True
-    """Each token is normalised by itself, so that any part of the tokens may be normalised alone."""
 
     def __init__(self, width: int, epsilon: float = 1e-6) -> None:
         super().__init__()

@@ -1,9 +1,10 @@
 """What every mixing is."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
+from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
 
@@ -23,8 +24,17 @@ class Mixing(Module):
     standardised: bool = False
     """Whether queries and keys should start with mean 0 and variance 1: its score is made for such numbers."""
 
+    order_sensitive: bool = False
+    """Whether it depends on the order of the tokens."""
+
+    self_only: bool = False
+    """Whether queries and keys must be the same tokens."""
+
     blockwise: bool = True
-    """Whether queries may come in blocks, each with all keys, at no extra cost."""
+    """Whether queries may come in blocks, each with all keys, at no extra cost.
+
+    False for statistics over all queries, and where `Queries.tokens` are looked at by their index.
+    """
 
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
         """The random numbers of one training pass, one tensor; None if there are none."""
@@ -41,31 +51,18 @@ class Mixing(Module):
 
     def forward(
         self,
-        query: Float[Tensor, "b h n e"],
-        key: Float[Tensor, "b h k e"],
-        value: Float[Tensor, "b h k e"],
-        valid: Bool[Tensor, "b #h k"] | None,
-        *,
-        leak: Float[Tensor, "b h k"] | None = None,
-        terms: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
-        presence: Float[Tensor, "b #h k"] | None = None,
-        present: int | None = None,
+        queries: Queries,
+        keys: Keys,
+        bias: tuple[Float[Tensor, "b h n k"], Float[Tensor, "b h n k"]] | None = None,
         noise: Tensor | None = None,
     ) -> Float[Tensor, "b h n e"]:
         """Mixes; zeros where a query has no valid key.
 
         Args:
-            query: of the tokens that attend.
-            key: of what they attend to.
-            value: of what they attend to.
-            valid: False where a key is none. None: all are keys.
-            leak: if `leaks`.
-            terms: if `relates`, what the place of a pair adds: the logit is multiplied by softplus of the first, then
-                the second is added.
-            presence: how often each key counts: its weight is multiplied by it before weights are made to sum to one. A
-                key that counts zero times changes nothing, but its presence has a gradient: what would change if it
-                were there. None: each counts once.
-            present: how many of the keys, from the first on, count at all. None: presence alone says it.
-            noise: of this training pass; None in evaluation.
+            queries: Tokens that attend.
+            keys: Tokens attended to; with a sink if the mixing `leaks`.
+            bias: Pair bias, if the mixing `relates`: the logit is multiplied by softplus of the first, then the second
+                is added. None: there is none.
+            noise: Random numbers of this training pass. None in evaluation.
         """
         raise NotImplementedError

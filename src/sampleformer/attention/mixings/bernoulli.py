@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention.mixings.base import Mixing
+from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.attention.samplers.base import noise_dtype
 from sampleformer.errors import nearest
 from sampleformer.functional.bernoulli import gaussian_planes, hadamard_signs, sign_codes, unit_length
@@ -44,7 +45,7 @@ class BernoulliMixing(Mixing):
 
     Example:
         >>> query, key, value = torch.randn(3, 1, 2, 5, 4)
-        >>> BernoulliMixing(heads=2, width=4, hashes=8)(query, key, value, None).shape
+        >>> BernoulliMixing(heads=2, width=4, hashes=8)(Queries(query), Keys(key, value)).shape
         torch.Size([1, 2, 5, 4])
     """
 
@@ -85,6 +86,7 @@ class BernoulliMixing(Mixing):
         self.convolution = None
         if convolution is not None:
             padding = (convolution // 2, 0)
+            self.order_sensitive = self.self_only = True
             self.convolution = nn.Conv2d(heads, heads, (convolution, 1), padding=padding, groups=heads, bias=False)
         if hashes is not None:
             self.register_buffer("random", self._draw(None, None, torch.float32))
@@ -106,27 +108,22 @@ class BernoulliMixing(Mixing):
 
     def forward(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        valid: Tensor | None,
-        *,
-        leak: Tensor | None = None,
-        terms: tuple[Tensor, Tensor] | None = None,
-        presence: Tensor | None = None,
-        present: int | None = None,
+        queries: Queries,
+        keys: Keys,
+        bias: tuple[Tensor, Tensor] | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if presence is not None:  # the result gets unit length, so what counts are the values in the sum
-            value = value * presence[..., None].to(value.dtype)
+        query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
+        if keys.weights is not None:  # the result gets unit length, so what counts are the values in the sum
+            value = value * keys.weights[..., None].to(value.dtype)
         if self.hashes is None:
             unit = unit_length(query), unit_length(key)
             mixed = expected_attention(*unit, value, self.code_length, valid, kernel=self.kernel)
         else:
             mixed = self._sampled(query, key, value, valid, self.random if noise is None else noise)
         mixed = unit_length(mixed)
-        return mixed if self.convolution is None else mixed + self._convolved(self.convolution, query, value, valid)
+        return mixed if self.convolution is None else mixed + self._convolved(self.convolution, value, valid)
 
     def _sampled(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, random: Tensor) -> Tensor:
         # On which side of a plane a vector lies does not depend on its length, which only the gradients need to be one.
@@ -151,12 +148,9 @@ class BernoulliMixing(Mixing):
         assert self.hashes is not None
         return hadamard_codes(query, key, random, self.hashes, self.code_length, kernel=self.kernel)
 
-    def _convolved(self, convolution: nn.Module, query: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
-        if query.shape[2] != value.shape[2]:
-            raise ValueError(
-                f"context has {value.shape[2]} tokens for {query.shape[2]} queries: the convolution over values needs "
-                "self-attention"
-            )
+    def _convolved(self, convolution: nn.Module, value: Tensor, valid: Tensor | None) -> Tensor:
+        if value.shape[2] == 0:  # torch convolves no empty sequence
+            return value
         if valid is not None:
             value = value.masked_fill(~valid[..., None], 0)
         convolved: Tensor = convolution(value)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
+from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.errors import nearest
 from sampleformer.functional.counted import counted_attention
 from sampleformer.functional.fused import fused_attention
@@ -31,7 +32,7 @@ class ScoredMixing(Mixing):
     Example:
         >>> import torch
         >>> query, key, value = torch.zeros(3, 1, 2, 5, 4)
-        >>> ScoredMixing("maxout", "softmax")(query, key, value, None).shape
+        >>> ScoredMixing("maxout", "softmax")(Queries(query), Keys(key, value)).shape
         torch.Size([1, 2, 5, 4])
     """
 
@@ -61,30 +62,25 @@ class ScoredMixing(Mixing):
 
     def forward(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        valid: Tensor | None,
-        *,
-        leak: Tensor | None = None,
-        terms: tuple[Tensor, Tensor] | None = None,
-        presence: Tensor | None = None,
-        present: int | None = None,
+        queries: Queries,
+        keys: Keys,
+        bias: tuple[Tensor, Tensor] | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        if self._is_fused and terms is None and self.kernel != "triton":
-            if presence is not None:
-                return counted_attention(query, key, value, presence, valid, present=present)
+        query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
+        if self._is_fused and bias is None and self.kernel != "triton":
+            if keys.weights is not None:
+                return counted_attention(query, key, value, keys.weights, valid, present=keys.counting)
             return fused_attention(query, key, value, valid)
         return scored_attention(
             query,
             key,
             value,
             valid,
-            leak=leak,
-            terms=terms,
-            presence=presence,
+            leak=keys.sink,
+            terms=bias,
+            presence=keys.weights,
             score=self.score,
             probability=self.probability,
             kernel=self.kernel,

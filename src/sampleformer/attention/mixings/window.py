@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
+from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.functional.tracing import is_exporting
 
 LEAST_BLOCK = 64
@@ -21,16 +22,18 @@ class WindowMixing(Mixing):
         window: how many places to each side a token sees; 0: itself alone.
 
     Raises:
-        ValueError: if window < 0; in `forward`, if queries and keys are not the same tokens.
+        ValueError: if window < 0.
 
     Source: Longformer (arXiv 2004.05150), section 3.1.
 
     Example:
         >>> query, key, value = torch.zeros(3, 1, 2, 5, 4)
-        >>> WindowMixing(1)(query, key, value, None).shape
+        >>> WindowMixing(1)(Queries(query), Keys(key, value)).shape
         torch.Size([1, 2, 5, 4])
     """
 
+    order_sensitive = True
+    self_only = True
     blockwise = False
 
     def __init__(self, window: int) -> None:
@@ -41,21 +44,14 @@ class WindowMixing(Mixing):
 
     def forward(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        valid: Tensor | None,
-        *,
-        leak: Tensor | None = None,
-        terms: tuple[Tensor, Tensor] | None = None,
-        presence: Tensor | None = None,
-        present: int | None = None,
+        queries: Queries,
+        keys: Keys,
+        bias: tuple[Tensor, Tensor] | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
+        query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
         length = query.shape[2]
-        if key.shape[2] != length:
-            raise ValueError(f"context has {key.shape[2]} tokens for {length} queries: a window needs self-attention")
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
         size = max(LEAST_BLOCK, self.window)

@@ -54,6 +54,9 @@ class Relative(Module):
     told_by_data: ClassVar[Mapping[str, str]] = {}
     """Arguments that need not be given where a model is built for data: by name, what the data calls it."""
 
+    order_sensitive: bool = False
+    """Whether the terms depend on the order of tokens that have no `positions`."""
+
     invariant: bool = False
     """Whether the terms stay the same when coordinates and normals are rotated."""
 
@@ -81,7 +84,7 @@ class Relative(Module):
         """The multiplicative and the additive terms of tokens that are chosen one for each slot.
 
         Args:
-            tokens: the queries; padding holds zeros.
+            tokens: the queries; padding holds zeros, but that of edges anything.
             context: what was chosen from; padding holds zeros.
             indices: of the tokens of the context that each group chose, less than its length. Each group stands for
                 h / g heads, in order.

@@ -26,6 +26,7 @@ class CodeRelative(Relative):
     """
 
     invariant = True
+    order_sensitive = True
 
     def __init__(self, heads: int, features: int, frequencies: int) -> None:
         if frequencies < 1:

@@ -50,8 +50,8 @@ class EdgeRelative(Relative):
 
     def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:
         """Both terms, see `Relative.terms`."""
-        edges = tokens.edges
-        assert edges is not None
+        assert tokens.edges is not None
+        edges = tokens.edges.without_padding()
         found, expected = edges.features.shape[-1], self.additive.shape[-1] - 1
         if found != expected:
             raise ValueError(f"the edges have {found} features, but EdgeRelative was made for features = {expected}")

@@ -42,6 +42,9 @@ class Sampler(Module):
         ValueError: if groups < 1, sampled < 1, extra < 0 or noise is negative or not finite.
     """
 
+    selects: bool = True
+    """Whether it chooses among the tokens. False: every token is attended to, and there is nothing to gather."""
+
     noise_scale: Tensor
     temperature_scale: Tensor
     temperature_floor: Tensor

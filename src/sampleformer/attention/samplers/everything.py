@@ -16,6 +16,8 @@ class Everything(Sampler):
         tensor([[[0, 1, 2]]])
     """
 
+    selects = False
+
     def __init__(self) -> None:
         super().__init__(groups=1, sampled=1)
 

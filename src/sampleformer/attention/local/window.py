@@ -6,12 +6,12 @@ from sampleformer.attention.base import Attention, check_heads
 from sampleformer.attention.mixings import WindowMixing
 
 
-class LocalAttention(Attention):
+class WindowAttention(Attention):
     """Softmax attention over the tokens at most so many places away: cost O(n·window).
 
     Everything with a `WindowMixing`. Beside an attention that samples, it sees what is near: `EncoderLayer` takes it as
-    ``local``, the model's settings as ``window``. Unlike the registered attentions, it depends on the order of the
-    tokens and has no use for a context.
+    ``local``, a model's settings as ``local: {name: window, window: 64}``. It depends on the order of the tokens and
+    takes no other context.
 
     Args:
         width: d, of the tokens.
@@ -28,7 +28,7 @@ class LocalAttention(Attention):
     Example:
         >>> import torch
         >>> from sampleformer import Tokens
-        >>> LocalAttention(8, 2, window=1)(Tokens(torch.zeros(1, 5, 8))).shape
+        >>> WindowAttention(8, 2, window=1)(Tokens(torch.zeros(1, 5, 8))).shape
         torch.Size([1, 5, 8])
     """
 

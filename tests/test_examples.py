@@ -1,0 +1,57 @@
+"""The scripts in examples/ run, and what they show is so."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+import torch
+from sampleformer.model import ModelSettings, TokenModel
+
+from examples.own_attention import NystromAttention
+from sampleformer.attention import FullAttention
+from sampleformer.errors import InputError
+from sampleformer.tokens import Tokens
+from tests.attention.variations import HEADS, WIDTH, batch
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_own_attention_comes_closer_to_full_attention_the_more_landmarks_it_has(capsys):
+    runpy.run_path(str(EXAMPLES / "own_attention.py"), run_name="__main__")
+    errors = [float(each) for each in re.findall(r"landmarks: ([\d.]+)% from full attention", capsys.readouterr().out)]
+    assert len(errors) == 3
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] < 100
+
+
+def test_as_many_landmarks_as_tokens_are_full_attention():
+    attention = NystromAttention(WIDTH, HEADS, landmarks=13, iterations=60).double()
+    full = FullAttention(WIDTH, HEADS).double()
+    with torch.no_grad():
+        for parameter in full.parameters():
+            parameter.normal_()  # keys that differ, so that the inverse is no close call
+    attention.load_state_dict(full.state_dict())
+    tokens = batch([13, 7, 1, 0], padding=2)
+    torch.testing.assert_close(attention(tokens), full(tokens), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("arguments", [{"landmarks": 0}, {"iterations": 0}], ids=str)
+def test_impossible_arguments_of_own_attention_are_refused(arguments):
+    (name,) = arguments
+    with pytest.raises(ValueError, match=f"{name} is 0, expected at least 1"):
+        NystromAttention(WIDTH, HEADS, **arguments)
+
+
+def test_settings_name_own_attention_by_its_import_path_and_a_stranger_s_folder_does_not_run_it(tmp_path):
+    name = "examples.own_attention.NystromAttention"
+    settings = ModelSettings(
+        width=8, layers=2, heads=2, feedforward=16, residual_scale=0.7, attention={"name": name, "landmarks": 3}
+    )
+    model = TokenModel(settings, {"vocabulary": 9}, outputs=2).eval()
+    assert model.encoder.layers[0].attention.mixing.landmarks == 3
+    model.save_pretrained(tmp_path)
+    texts = Tokens(torch.randint(9, (2, 7)))
+    assert torch.equal(TokenModel.from_pretrained(tmp_path, trust_code=True)(texts), model(texts))
+    with pytest.raises(InputError, match="code from outside this package"):
+        TokenModel.from_pretrained(tmp_path)
