@@ -23,6 +23,7 @@ from sampleformer.registry import trusted_code
 from sampleformer.training.answers import Answers
 from sampleformer.training.data_record import load_again
 from sampleformer.training.devices import pick_device
+from sampleformer.training.memory import resident_bytes
 from sampleformer.training.outputs import checked_targets, model_outputs
 from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run_folder import RunFolder
@@ -31,7 +32,8 @@ from sampleformer.training.segmentation_scores import restricted
 
 ROWS_AT_ONCE = 1024
 """Rows of a table that are read, answered and written at once."""
-_PIECES_KEPT = 8
+_HOLES = 1 << 26
+"""Bytes by which memory may grow beyond that of the first rows before what was freed is given back."""
 
 
 def evaluate(
@@ -92,15 +94,16 @@ def _answered(
     model: nn.Module, encoding: Encoding, pieces: Iterator[Samples], max_tokens: int, description: str
 ) -> Iterator[tuple[Samples, Answers]]:
     """Samples and the model's answers to them, piece by piece."""
-    done = 0
+    done, most = 0, 0
     with announced("reading the data"):
         first = next(pieces)
     with progress_bar(description, None) as show:
-        for number, samples in enumerate(chain([first], pieces), start=1):
+        for samples in chain([first], pieces):
             outputs = model_outputs(model, samples, max_tokens, partial(_add, show, done))
             yield samples, Answers.of(samples, outputs, encoding.task)
             done += len(samples)
-            if number % _PIECES_KEPT == 0:  # chunks of many shapes leave holes between what is in use
+            most = most or resident_bytes() + _HOLES
+            if resident_bytes() > most:  # chunks of many shapes leave holes between what is in use
                 return_freed_memory()
 
 
