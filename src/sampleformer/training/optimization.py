@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from sampleformer.errors import shown
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -21,6 +23,27 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     fused = settings.precision == "32-true" and all(p.device.type in ("cpu", "cuda") for p in learning)
     groups = [group for group in groups if group["params"]]
     return kind(groups, lr=settings.learning_rate, betas=(0.9, 0.999), fused=fused)
+
+
+def check_state(optimizer: torch.optim.Optimizer) -> None:
+    """Raises ValueError if what an optimiser has from a file does not fit its parameters.
+
+    A fused step does not look, and would write beyond the memory of a tensor that is too small.
+    """
+    for group in optimizer.param_groups:
+        for number, parameter in enumerate(group["params"]):
+            for name, value in optimizer.state.get(parameter, {}).items():
+                expected = torch.zeros(()) if name == "step" else parameter
+                if _layout(value) != _layout(expected):
+                    found = f"found {_layout(value)}, expected {_layout(expected)}"
+                    raise ValueError(f"optimizer: {name} of parameter {number}: {found}")
+
+
+def _layout(value: Any) -> str:
+    """Type, shape and strides of a tensor."""
+    if not isinstance(value, Tensor) or value.layout is not torch.strided:
+        return shown(value)
+    return f"{value.dtype} of shape {tuple(value.shape)} and strides {value.stride()}"
 
 
 def rate_factor(settings: TrainingSettings, total_steps: int) -> Callable[[int], float]:
