@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 
 from examples.own_attention import NystromAttention
 from sampleformer.attention import FullAttention

@@ -53,6 +53,13 @@ def is_fault(error: BaseException) -> bool:
     return isinstance(error, _FAULTS) or type(error).__module__.partition(".")[0] in _FAULTS_OF_PACKAGES
 
 
+def is_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, of the machine or of a GPU, did not suffice."""
+    # torch has a RuntimeError for it: of its own for a GPU, told by its words alone for the rest.
+    words = ("DefaultCPUAllocator", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+
+
 def fault_words(error: BaseException, kind: str) -> str:
     """One line for what reading a file raised.
 
@@ -66,7 +73,7 @@ def fault_words(error: BaseException, kind: str) -> str:
         return "found a folder, expected a file"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"cannot be read ({error.strerror})"
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+    if is_of_memory(error):
         return f"needs more memory than there is, or is not {kind}"
     if isinstance(error, RecursionError):
         return f"nested too deeply, expected {kind}"

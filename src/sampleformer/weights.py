@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -102,7 +103,17 @@ def load_pickled(path: Path, what: str) -> Any:
             _check_zip(path)
         elif not _begins_as_pickle(path):  # torch wrote nothing but a pickle long ago
             raise ValueError(f"{path.stat().st_size} bytes, cut short or damaged")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(_without_advice(str(error))) from error
+
+
+def _without_advice(message: str) -> str:
+    """What torch found in a file, without its words on how to let the file run its code."""
+    reason = r"(?:WeightsUnpickler error:|Trying to load)\s+(\S.*?)(?:\. Please use|\.?$)"
+    found = re.search(reason, message, re.MULTILINE)
+    return f"found more than tensors and plain values{f': {found[1]}' if found else ''}"
 
 
 def _begins_as_pickle(path: Path) -> bool:
@@ -147,11 +158,11 @@ def build_fitting(
     Raises:
         InputError: if no model can be built, or its tensors differ from the weights.
     """
-    with reading(config, "settings of which a model can be built"), torch.device("meta"):
-        with limited_tensors(most_tensors(found), str(config)):
+    with reading(config, "settings of which a model can be built"):
+        with torch.device("meta"), limited_tensors(most_tensors(found), str(config)):
             planned = make()
         check_fit(path, found, names(planned), config)
-    return make()
+        return make()  # numbers beyond float32 fail where they are written
 
 
 def check_fit(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor], config: Path) -> None:

@@ -125,6 +125,14 @@ def test_another_context_is_refused():
         local(2)(batch([5]), batch([5]))
 
 
+@pytest.mark.parametrize("length", [0, 1, 13])
+def test_a_window_beyond_all_tokens_is_all_of_them(length):
+    attention, tokens = local(13), batch([length], padding=1)
+    wide = local(10**12)
+    wide.load_state_dict(attention.state_dict())
+    torch.testing.assert_close(wide(tokens), attention(tokens), **EXACT)
+
+
 def test_a_negative_window_is_refused():
     with pytest.raises(ValueError, match="window is -1, expected at least 0"):
         WindowAttention(WIDTH, HEADS, window=-1)

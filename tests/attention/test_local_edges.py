@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from sampleformer.model import ModelSettings, TokenModel
+from sampleformer.models import ModelSettings, TokenModel
 from torch import Tensor, nn
 
 from sampleformer.attention import LOCALS, FullAttention, LocalEdges, WindowAttention

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Callback
 
 from sampleformer.cli import main
 from sampleformer.data.encoding import Encoding
@@ -24,6 +25,7 @@ from sampleformer.integrations.huggingface import YosoBert, YosoBertConfig
 from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.training import RunFolder, evaluate, predict, train
 from tests.training.small import text_recipe, write_texts
+from tests.training.test_run import StopAt
 
 CODE = ["subprocess.Popen", "os.system", "torch.hub.load", "this.s", "pickle.loads", "torch.nn.Linear"]
 """What a stranger's file may name; the module ``this`` prints a poem as soon as it is imported."""
@@ -85,11 +87,11 @@ def some_values(turn: int) -> list[Any]:
 
 
 def with_value(values: Any, path: tuple[Any, ...], value: Any) -> Any:
-    changed = inner = copy.deepcopy(values)
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    return changed
+    if not path:
+        return value
+    changed = list(values) if isinstance(values, tuple) else copy.copy(values)
+    changed[path[0]] = with_value(values[path[0]], path[1:], value)
+    return tuple(changed) if isinstance(values, tuple) else changed
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +171,13 @@ def test_code_in_a_models_configuration(
     if code != "torch.nn.Linear" or "embed" not in place:  # a module, as an embedding is
         assert "expected a class derived from" in refused(lambda: TokenModel.from_pretrained(tmp_path, trust_code=True))
     assert "Zen" not in capsys.readouterr().out or code == "this.s"
+
+
+def test_a_number_beyond_single_precision_in_a_models_configuration(tmp_path: Path) -> None:
+    settings = ModelSettings(width=16, layers=1, heads=2, feedforward=32, residual_scale=0.5)
+    TokenModel(settings, {"vocabulary": 256}, 2).save_pretrained(tmp_path)
+    rewrite(tmp_path / "config.json", (("settings", "residual_scale"), 1e308))
+    assert "config.json" in refused(lambda: TokenModel.from_pretrained(tmp_path))
 
 
 def test_code_that_is_trusted_is_built(tmp_path: Path) -> None:
@@ -264,6 +273,81 @@ def test_a_resumed_run_takes_no_memory_for_sizes_that_its_checkpoint_does_not_ha
     )
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that was stopped between two checks."""
+    folder = tmp_path_factory.mktemp("stopped")
+    recipe = text_recipe(write_texts(folder / "a.csv"), steps=4, check_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, folder / "run", quiet=True, callbacks=[StopAt(3)])
+    return RunFolder(folder / "run")
+
+
+def _resume_with(stopped: RunFolder, folder: Path, *changes: tuple[tuple[Any, ...], Any]) -> RunFolder:
+    """Goes on with a copy of a run in whose last checkpoint some values are others."""
+    run = RunFolder(shutil.copytree(stopped.path, folder))
+    checkpoint = torch.load(run.last_checkpoint, weights_only=True)
+    for place, value in changes:
+        checkpoint = with_value(checkpoint, place, value)
+    torch.save(checkpoint, run.last_checkpoint)
+    return train(run.read_recipe(), run.path, resume=True, quiet=True)
+
+
+STATE = ("optimizer_states", 0, "state", 3)
+FORGED: list[tuple[tuple[Any, ...], Any]] = [
+    ((*STATE, "exp_avg"), torch.zeros(2)),  # torch's fused step would write beyond it
+    ((*STATE, "exp_avg_sq"), torch.zeros(1).expand(64).reshape(8, 8).as_strided((8, 8), (0, 0))),
+    ((*STATE, "exp_avg"), "x"),
+    ((*STATE, "step"), torch.zeros(3)),
+    ((*STATE, "step"), None),
+    (STATE, []),
+    (("optimizer_states", 0, "param_groups", 0), 1),
+    (("optimizer_states", 0, "param_groups", 0, "betas"), None),
+    (("lr_schedulers", 0, "base_lrs"), []),
+    (("loops", "fit_loop", "epoch_progress"), None),
+    (("loops", "fit_loop", "epoch_progress", "current", "completed"), {}),
+    (("pytorch-lightning_version",), "x"),
+    (("callbacks", "RandomStates", "state", "torch"), torch.zeros(3)),
+    (("callbacks", "RandomStates", "state", "numpy", 1), torch.zeros(3)),
+    (("callbacks", "MetricsFile", "rows"), [1]),
+    (("callbacks", "MetricsFile", "seconds"), "x"),
+    (("callbacks", "Checkpoints", "best_scores"), 7),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), FORGED)
+def test_a_forged_checkpoint_is_refused_in_one_line(
+    place: tuple[Any, ...], value: Any, stopped: RunFolder, tmp_path: Path
+) -> None:
+    message = refused(lambda: _resume_with(stopped, tmp_path / "run", (place, value)))
+    assert "last.ckpt" in message
+
+
+def test_what_was_not_forged_goes_on(stopped: RunFolder, tmp_path: Path) -> None:
+    assert _resume_with(stopped, tmp_path / "run").results.exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory"), MemoryError(), ZeroDivisionError()], ids=repr)
+def test_a_checkpoint_is_not_blamed_for_what_is_no_fault_of_it(
+    error: Exception, stopped: RunFolder, tmp_path: Path
+) -> None:
+    """Neither where memory does not suffice, nor for what is raised when this process has written one of its own."""
+    late = not isinstance(error, (RuntimeError, MemoryError))
+
+    class Fails(Callback):
+        def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+            if trainer.global_step >= (5 if late else 3):
+                raise error
+
+    run = RunFolder(shutil.copytree(stopped.path, tmp_path / "run"))
+    recipe = run.read_recipe()
+    longer = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": 8})})
+    run.config.write_text(yaml.safe_dump(longer.model_dump()))
+    with pytest.raises(type(error)) as raised:
+        train(longer, run.path, resume=True, quiet=True, callbacks=[Fails()])
+    assert raised.value is error
+
+
 class _Runs:
     """A pickle that runs a program."""
 
@@ -286,13 +370,21 @@ def _torch_saved_long_ago(path: Path, marker: Path) -> None:
     torch.save({"state_dict": _Runs(marker)}, path, _use_new_zipfile_serialization=False)
 
 
+def without_checkpoints(run: RunFolder) -> None:
+    """Removes those that a training would go on from in the place of a damaged one."""
+    for path in run.checkpoints.iterdir():
+        path.unlink()
+
+
 @pytest.mark.parametrize("write", [_pickled, _torch_saved, _torch_saved_long_ago])
 def test_pickles_in_the_place_of_checkpoints(write: Any, run: RunFolder) -> None:
     marker = run.path.parent / "marker"
     for path in run.checkpoints.glob("*.ckpt"):
         write(path, marker)
     run.results.unlink()
-    assert "last.ckpt: not a checkpoint" in refused(lambda: train(run.read_recipe(), run.path, resume=True))
+    message = refused(lambda: train(run.read_recipe(), run.path, resume=True))
+    assert "last.ckpt: not a checkpoint" in message
+    assert "weights_only" not in message  # how to let the file run its code is no help
     assert not marker.exists()
 
 
@@ -307,14 +399,13 @@ def test_a_pickle_beside_checkpoints_that_are_whole(write: Any, run: RunFolder) 
 
 
 def test_a_checkpoint_that_would_be_unpacked(run: RunFolder) -> None:
-    bomb = run.last_checkpoint.with_name("bomb")
+    bomb = run.path / "bomb"
     with zipfile.ZipFile(run.last_checkpoint) as whole, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
         for part in whole.infolist():
             packed.writestr(part.filename, whole.read(part))
+    without_checkpoints(run)
     bomb.replace(run.last_checkpoint)
     run.results.unlink()
-    run.previous_checkpoint.unlink()
-    run.best_checkpoint.unlink()
     assert "compressed or overlapping parts" in refused(lambda: train(run.read_recipe(), run.path, resume=True))
 
 

@@ -12,12 +12,14 @@ import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sampleformer.errors import InputError
+from sampleformer.tables.delimited import _Reader
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.table import read_table, table_pieces
 
@@ -507,6 +509,41 @@ def test_many_columns_are_read_in_linear_time(tmp_path: Path) -> None:
     assert "column 'column 7' occurs twice" in message(twice)
 
 
+def wide_rows(columns: int, rows: int) -> tuple[list[str], list[list[str]]]:
+    names = [f"column {place}" for place in range(columns)]
+    return names, [[f"{row * columns + place}.25" for place in range(columns)] for row in range(rows)]
+
+
+def test_a_wide_table_is_any_table(tmp_path: Path) -> None:
+    names, rows = wide_rows(1_200, 5)
+    rows[1][3:5] = ['a "quoted, word', ""]
+    path = tmp_path / "a.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([names, *rows[:3], rows[3][:-1], *rows[4:]])
+    assert "row 4 (line 5): found 1199 fields" in message(path)
+    table = read_table(path, "skip")
+    del rows[3]
+    assert table.unreadable == 1
+    assert (table.rows, table.lines) == ([1, 2, 3, 5], [2, 3, 4, 6])
+    assert [list(table.column(name)) for name in names] == [list(values) for values in zip(*rows, strict=True)]
+    column = table.column("column 3")
+    assert (len(column), column[1], column[-1]) == (4, 'a "quoted, word', rows[-1][3])
+    assert list(column[1:3]) == [rows[1][3], rows[2][3]]
+
+
+@pytest.mark.parametrize("rows", [None, 2])
+def test_a_wide_table_whose_last_columns_are_nameless(tmp_path: Path, rows: int | None) -> None:
+    names, values = wide_rows(1_200, 3)
+    lines = [",".join([*names, ""]), *(",".join([*row, ""][: 1_201 - place % 2]) for place, row in enumerate(values))]
+    path = write(tmp_path, "a.csv", "\n".join(lines))
+    if rows is None:
+        assert columns_of(path) == dict(zip(names, map(list, zip(*values, strict=True)), strict=True))
+        return
+    pieces = list(table_pieces(path, rows=rows))
+    assert [value for piece in pieces for value in piece.column("column 1199")] == [row[-1] for row in values]
+    assert [value for piece in pieces for value in piece.column("Unnamed: 1200")] == ["", "", ""]
+
+
 def test_objects_of_different_names_take_the_memory_of_their_values(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", "".join(f'{{"{row}": {row}, "all": 1}}\n' for row in range(20_000)))
     table = read_table(path)
@@ -562,3 +599,29 @@ def test_what_the_json_module_writes_comes_back(
     table = read_table(path)
     for name, column in table.columns.items():
         assert list(column) == [row.get(name) for row in rows]
+
+
+CHARACTERS = ['"', ",", ";", "a", "é", " ", "\t", "\n", "\r", "\r\n", '""', ',"']
+
+
+@given(st.lists(st.sampled_from(CHARACTERS), max_size=30).map("".join), st.sampled_from(",;\t"))
+def test_lines_are_cut_as_the_csv_module_cuts_them(text: str, separator: str) -> None:
+    lines = list(io.StringIO(text, newline=""))
+    found, expected = [
+        _records_of(reader)
+        for reader in (_Reader(iter(lines), separator), csv.reader(lines, delimiter=separator, strict=True))
+    ]
+    assert found == expected
+
+
+def _records_of(reader: Any) -> list[tuple[int, list[str] | str]]:
+    """Each record, or the error in its place, with the number of the last line that was read for it."""
+    records: list[tuple[int, list[str] | str]] = []
+    while True:
+        try:
+            record: list[str] | str = next(reader)
+        except StopIteration:
+            return records
+        except csv.Error as error:
+            record = str(error)
+        records.append((reader.line_num, record))

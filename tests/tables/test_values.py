@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampleformer.errors import InputError
+from sampleformer.tables.fields import RecordColumn
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 from sampleformer.tables.values import (
@@ -229,3 +230,32 @@ def test_one_number_target_has_no_gaps() -> None:
     of = table(a=["1", ""])
     with pytest.raises(InputError, match="row 2: column 'a': found an empty field"):
         parse_number_targets(of, ["a"], report(of))
+
+
+def both_ways(rows: list[list[str]], decimal: str = ".") -> list[Table]:
+    """A table that is kept by columns and the same one kept by records."""
+    names = [f"c{place}" for place in range(len(rows[0]))]
+    turned = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    records = {name: RecordColumn(rows, place) for place, name in enumerate(names)}
+    return [Table("a.csv", columns, range(1, len(rows) + 1), decimal=decimal) for columns in (turned, records)]
+
+
+NUMBERS = st.sampled_from(
+    ["1", " 2.5 ", "-1e3", "0x1", "1_0", "", "nan", "inf", "1,5", "1.5", "true", "False", "x", "9" * 40]
+)
+
+
+@given(
+    st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=1, max_size=4), st.sampled_from(".,"), st.booleans()
+)
+def test_records_hold_the_numbers_of_their_columns(rows: list[list[str]], decimal: str, missing: bool) -> None:
+    found = []
+    for each in both_ways(rows, decimal):
+        for on_error in ("stop", "skip"):
+            told = report(each, on_error)
+            try:
+                values: object = parse_numbers(each, ["c2", "c0"], told, missing).tolist()
+            except InputError as error:
+                values = str(error)
+            found.append((repr(values), told.wrong))
+    assert found[:2] == found[2:]

@@ -85,6 +85,30 @@ def test_few_samples_are_in_memory(run: RunFolder, tmp_path: Path, monkeypatch: 
     assert sizes == [9, 9, 9, 9, 4]
 
 
+def test_freed_memory_is_given_back_before_it_grows_far(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, most, given_back = 500 * 2**20, 0, 0
+
+    def resident() -> int:
+        """Each look finds 16 MiB more, until they are given back."""
+        nonlocal held, most
+        held += 2**24
+        most = max(most, held)
+        return held
+
+    def give_back() -> None:
+        nonlocal held, given_back
+        held, given_back = 500 * 2**20, given_back + 1
+
+    monkeypatch.setattr(evaluation, "resident_bytes", resident)
+    monkeypatch.setattr(evaluation, "return_freed_memory", give_back)
+    monkeypatch.setattr(evaluation, "ROWS_AT_ONCE", 1)
+    predict(run.path, write(tmp_path / "new.csv", 40), tmp_path / "out.csv")
+    assert 0 < given_back < 20  # not each time
+    assert most <= 500 * 2**20 + 2**24 + evaluation._HOLES + 2**24
+
+
 def test_long_rows_make_small_pieces(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sampleformer.tables.fields.PIECE_CHARACTERS", 50)
     encoding = run.read_encoding()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sampleformer.allocator import keep_few_primitives, keep_freed_memory
 from sampleformer.cli.parser import parse
 from sampleformer.errors import InputError, printable
+from sampleformer.reading import is_of_memory
 
 __all__ = ["main"]
 
@@ -49,17 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _is_of_the_user(error: Exception) -> bool:
     """Whether an error is one that the user or the machine is to blame for, and not this program."""
-    return not isinstance(error, RuntimeError) or isinstance(error, RecursionError) or _is_of_memory(error)
-
-
-def _is_of_memory(error: Exception) -> bool:
-    # torch has a RuntimeError for it: of its own for a GPU, told by its words alone for the rest.
-    words = ("DefaultCPUAllocator", "out of memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+    return not isinstance(error, RuntimeError) or isinstance(error, RecursionError) or is_of_memory(error)
 
 
 def _words(error: Exception) -> str:
-    if _is_of_memory(error):
+    if is_of_memory(error):
         return "this needs more memory than there is; a smaller batch, fewer tokens or a smaller model need less"
     if isinstance(error, RecursionError):
         return "something is nested too deeply; --debug shows where"

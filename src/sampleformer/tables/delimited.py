@@ -6,13 +6,13 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from sampleformer.errors import InputError
-from sampleformer.tables.fields import Fields, UnreadableRows, column_names, up_to
+from sampleformer.tables.fields import Fields, RecordColumn, UnreadableRows, column_names, up_to
 from sampleformer.tables.text import TextFile
 
 logger = logging.getLogger("sampleformer")
@@ -20,6 +20,8 @@ logger = logging.getLogger("sampleformer")
 _LONGEST_FIELD = 2**31 - 1
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _SAMPLED_ROWS = 50
+_WIDE = 1000
+"""Columns from which on a table of fewer rows keeps its records: turning it over takes as long as reading it."""
 _SAID = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)  # a first line by which Excel knows the separator
 
 
@@ -86,7 +88,7 @@ class _Records:
         self.names: list[str] = []
         self._broken = False
         self._start = start
-        self._reader = csv.reader(islice(self._lines(), start, None), delimiter=separator, strict=True)
+        self._reader = _Reader(islice(self._lines(), start, None), separator)
         self._row = 0
         with _long_fields():
             line, header = self._header()
@@ -112,10 +114,14 @@ class _Records:
             elif self._broken and (problem := self._broken_field(fields)):
                 self.wrong.add(place, problem)
             else:
-                return _Record(self._row, line, fields + [""] * (len(self.names) - len(fields)))
+                fields.extend([""] * (len(self.names) - len(fields)))
+                return _Record(self._row, line, fields)
 
-    def columns(self, records: list[_Record]) -> dict[str, list[str]]:
+    def columns(self, records: list[_Record]) -> dict[str, Sequence[Any]]:
         """The values of each column."""
+        if len(self.names) > max(_WIDE, len(records)):
+            rows = [record.fields for record in records]
+            return {name: RecordColumn(rows, place) for place, name in enumerate(self.names)}
         values = map(list, zip(*(record.fields for record in records), strict=True))
         return dict(zip(self.names, values if records else ([] for _ in self.names), strict=True))
 
@@ -152,6 +158,32 @@ class _Records:
     def _broken_field(self, fields: list[str]) -> str | None:
         found = zip(self.names, map(self.text.broken, fields), strict=False)
         return next((f"column {name!r}: {problem}" for name, problem in found if problem), None)
+
+
+class _Reader:
+    """Fields of one record after the other, as `csv.reader` gives them; lines without quotes are cut faster.
+
+    Args:
+        lines: Lines with their ends.
+        separator: Character between fields.
+    """
+
+    def __init__(self, lines: Iterator[str], separator: str) -> None:
+        self.line_num = 0
+        self._lines = lines
+        self._separator = separator
+
+    def __next__(self) -> list[str]:
+        line = next(self._lines)
+        if '"' in line:
+            records = csv.reader(chain([line], self._lines), delimiter=self._separator, strict=True)
+            try:
+                return next(records)
+            finally:
+                self.line_num += records.line_num
+        self.line_num += 1
+        fields = line.rstrip("\r\n")
+        return fields.split(self._separator) if fields else []
 
 
 def _problem(error: csv.Error, lines: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 from sampleformer.errors import InputError, shown
 
@@ -22,6 +23,37 @@ class Fields(NamedTuple):
     columns: Mapping[str, Sequence[Any]]
     rows: Sequence[int]
     lines: Sequence[int] | None
+
+
+class RecordColumn(Sequence[str]):
+    """One column of records, which stay as they are.
+
+    Args:
+        records: Fields of each row.
+        place: Place of the column.
+    """
+
+    __slots__ = ("place", "records")
+
+    def __init__(self, records: list[list[str]], place: int) -> None:
+        self.records = records
+        self.place = place
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        found = self.records[index]
+        return [each[self.place] for each in found] if isinstance(index, slice) else found[self.place]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(itemgetter(self.place), self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
 
 
 def up_to(rows: Iterator[T], most: int | None, size: Callable[[T], int]) -> list[T]:

@@ -6,11 +6,13 @@ import logging
 import math
 import re
 from collections.abc import Hashable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sampleformer.errors import shown
+from sampleformer.tables.fields import RecordColumn
 from sampleformer.tables.report import RowReport
 
 if TYPE_CHECKING:
@@ -127,12 +129,28 @@ def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_a
         report: is told of wrong rows.
         missing_allowed: an empty field is NaN instead of wrong.
     """
-    values = np.empty((len(table), len(columns)), dtype=np.float64)
-    for place, name in enumerate(columns):
-        column = table.column(name)
-        converted = _all_numbers(column, table.decimal)
-        values[:, place] = _each_number(table, name, report, missing_allowed) if converted is None else converted
+    values = _numbers_of_records(table, columns)
+    if values is None:
+        values = np.empty((len(table), len(columns)), dtype=np.float64)
+        for place, name in enumerate(columns):
+            converted = _all_numbers(table.column(name), table.decimal)
+            values[:, place] = _each_number(table, name, report, missing_allowed) if converted is None else converted
     _log_rounded(table, columns, values)
+    return values
+
+
+def _numbers_of_records(table: Table, columns: list[str]) -> np.ndarray | None:
+    """Numbers of columns of records, a row after the other, as they lie in memory; None if they are anything else."""
+    found = [each for each in map(table.column, columns) if isinstance(each, RecordColumn)]
+    if len(found) < max(2, len(columns)):
+        return None
+    fields = itemgetter(*(each.place for each in found))
+    values = np.empty((len(table), len(columns)), dtype=np.float64)
+    for row, record in enumerate(found[0].records):
+        converted = _all_numbers(fields(record), table.decimal)
+        if converted is None:
+            return None
+        values[row] = converted
     return values
 
 

@@ -23,6 +23,7 @@ from sampleformer.tables.format import TableFormat
 from sampleformer.tasks import Predictions
 from sampleformer.training.data_record import load_again
 from sampleformer.training.devices import pick_device
+from sampleformer.training.memory import resident_bytes
 from sampleformer.training.outputs import checked_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
 from sampleformer.training.recipe import Recipe, change
@@ -30,7 +31,8 @@ from sampleformer.training.run_folder import RunFolder
 
 ROWS_AT_ONCE = 1024
 """Rows of a table that are read, answered and written at once."""
-_PIECES_KEPT = 8
+_HOLES = 1 << 26
+"""Bytes by which memory may grow beyond that of the first rows before what was freed is given back."""
 
 
 def evaluate(
@@ -91,15 +93,16 @@ def _predicted(
     model: nn.Module, encoding: Encoding, pieces: Iterator[Samples], max_tokens: int, description: str
 ) -> Iterator[tuple[Samples, Predictions]]:
     """Samples and the model's predictions for them, piece by piece."""
-    done = 0
+    done, most = 0, 0
     with announced("reading the data"):
         first = next(pieces)
     with progress_bar(description, None) as show:
-        for number, samples in enumerate(chain([first], pieces), start=1):
+        for samples in chain([first], pieces):
             outputs = model_outputs(model, samples, encoding.task, max_tokens, partial(_add, show, done))
             yield samples, predictions_of(samples, outputs, encoding.task)
             done += len(samples)
-            if number % _PIECES_KEPT == 0:  # chunks of many shapes leave holes between what is in use
+            most = most or resident_bytes() + _HOLES
+            if resident_bytes() > most:  # chunks of many shapes leave holes between what is in use
                 return_freed_memory()
 
 

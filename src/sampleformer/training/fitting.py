@@ -4,7 +4,8 @@ import importlib.util
 import logging
 import signal
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from sampleformer.data.batching import cut_by_length, cut_in_order
 from sampleformer.data.source import Splits
 from sampleformer.encoder.norming import sees_whole_batch
+from sampleformer.errors import InputError
 from sampleformer.models import Model
+from sampleformer.reading import fault_words, is_fault, is_of_memory
 from sampleformer.training.callbacks.checkpoints import Checkpoints
 from sampleformer.training.callbacks.memory import ReturnMemory, SayMemory
 from sampleformer.training.callbacks.metrics_file import LOG_EVERY, MetricsFile
@@ -92,8 +95,30 @@ def fit(
     if recipe.training.compile:
         model.compile()
     trainer = _make_trainer(recipe, folder, data.checks, device, around, arguments or {})
-    _run(trainer, module, data, folder.last_checkpoint if folder.last_checkpoint.exists() else None)
-    return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, metrics.valid_scores())
+    before = folder.last_checkpoint if folder.last_checkpoint.exists() else None
+    with _going_on_from(before, checkpoints):
+        _run(trainer, module, data, before)
+        valid = metrics.valid_scores()
+        if not {checkpoints.best_step, trainer.global_step} <= valid.keys():
+            raise ValueError(f"it holds the scores of steps {sorted(valid)}, not those of the best and the last")
+    return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, valid)
+
+
+@contextmanager
+def _going_on_from(path: Path | None, checkpoints: Checkpoints) -> Iterator[None]:
+    """Guard around a training that goes on: what is raised before the next checkpoint is written is this one's fault.
+
+    Damage was found by its checksums; one that somebody forged may hold anything.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if path is None or checkpoints.written or not is_fault(error) or is_of_memory(error):
+            raise
+        words = fault_words(error, "a checkpoint that this training can go on from")
+        raise InputError(f"{path}: {words}") from error
 
 
 def _make_trainer(

@@ -95,8 +95,11 @@ def extrapolated(samples: int, measure: Callable[[int], int]) -> int:
 
 def present_bytes(device: torch.device) -> int:
     """Bytes that this process has in memory, or on a GPU; 0 where the system does not say."""
-    if device.type == "cuda":
-        return torch.cuda.memory_allocated(device)
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Bytes that this process has in the memory of the machine; 0 where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

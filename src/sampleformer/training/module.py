@@ -16,7 +16,7 @@ from sampleformer.data.source import Splits
 from sampleformer.models import Model
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
-from sampleformer.training.optimizers import make_optimizer
+from sampleformer.training.optimizers import check_state, make_optimizer
 from sampleformer.training.outputs import (
     answer_model,
     at_least_float32,
@@ -58,6 +58,12 @@ class TrainingModule(LightningModule):
         self._weights: list[Tensor] = []
         # The gradient of a step is added up from those of its chunks, which Lightning cannot do by itself.
         self.automatic_optimization = False
+
+    def on_train_start(self) -> None:
+        """Looks at what a checkpoint gave, before anything is computed with it."""
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        check_state(optimizer.optimizer)
 
     def training_step(self, chunks: Sequence[Batch], batch_idx: int) -> dict[str, Tensor]:
         """One step of the optimiser on a batch, which comes in chunks.

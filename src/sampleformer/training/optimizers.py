@@ -9,7 +9,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor, nn
 
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 from sampleformer.registry import Registry
 from sampleformer.settings import Component
 
@@ -205,3 +205,26 @@ def parameter_groups(model: nn.Module, weight_decay: float, *, matrices: bool = 
         {"params": [each for each in learning if each.ndim < 2], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def check_state(optimizer: torch.optim.Optimizer) -> None:
+    """Raises ValueError if what an optimizer has from a file does not fit its parameters.
+
+    A fused step does not look, and would write beyond the memory of a tensor that is too small.
+    """
+    for group in optimizer.param_groups:
+        for number, parameter in enumerate(group["params"]):
+            for name, value in optimizer.state.get(parameter, {}).items():
+                if value is None:  # as SGD keeps the momentum of a parameter that has none
+                    continue
+                expected = torch.zeros(()) if name == "step" else parameter
+                if _layout(value) != _layout(expected):
+                    found = f"found {_layout(value)}, expected {_layout(expected)}"
+                    raise ValueError(f"optimizer: {name} of parameter {number}: {found}")
+
+
+def _layout(value: Any) -> str:
+    """Type, shape and strides of a tensor."""
+    if not isinstance(value, Tensor) or value.layout is not torch.strided:
+        return shown(value)
+    return f"{value.dtype} of shape {tuple(value.shape)} and strides {value.stride()}"

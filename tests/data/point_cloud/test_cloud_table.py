@@ -55,6 +55,19 @@ def test_wrong_rows(tmp_path: Path) -> None:
         CloudTable(str(path), "file", "file").load()
 
 
+@pytest.mark.parametrize("ending", ["xyz", "off", "npy", "las", ""])
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_name_that_is_too_long_is_a_wrong_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, cached: bool
+) -> None:
+    monkeypatch.setattr("sampleformer.data.point_cloud.cloud_parsing._WORTH_KEEPING", 1 if cached else 200)
+    path = _table(tmp_path)
+    path.write_text(path.read_text() + f"shapes/ball/{'a' * 300}.{ending},1,2,0,0\n")
+    with pytest.raises(InputError, match=r"table.csv: row 21 \(line 22\)"):
+        CloudTable(str(path), "file", "weight").load()
+    assert CloudTable(str(path), "file", "weight", on_error="skip").load().skipped == 1
+
+
 def test_labels_of_points_in_the_files_of_a_table(tmp_path: Path) -> None:
     write_parts(tmp_path)
     lines = [f"{name}/{number}.txt" for name in ("ball", "disc") for number in range(10)]

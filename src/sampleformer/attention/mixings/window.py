@@ -19,7 +19,7 @@ class WindowMixing(Mixing):
     meets its own keys and as many to each side as the window reaches, of which a band is seen.
 
     Args:
-        window: how many places to each side a token sees; 0: itself alone.
+        window: how many places to each side a token sees; 0: itself alone. More than there are is all of them.
 
     Raises:
         ValueError: if window < 0.
@@ -54,12 +54,14 @@ class WindowMixing(Mixing):
         length = query.shape[2]
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)
-        size = max(LEAST_BLOCK, self.window)
+        # Traced for any length, a program keeps the window that it was made with.
+        window = self.window if torch.compiler.is_compiling() else min(self.window, max(length - 1, 0))
+        size = max(LEAST_BLOCK, window)
         # An exported program is never made for just one block.
         blocks = (length + size - 1) // size + (1 if is_exporting() else 0)
         query, key, value, seen = (_in_blocks(each, blocks, size) for each in (query, key, value, valid[..., None]))
-        key, value, seen = (self._with_neighbours(each) for each in (key, value, seen))
-        seen = seen.transpose(-1, -2) & self._band(size, query.device)
+        key, value, seen = (_with_neighbours(each, window) for each in (key, value, seen))
+        seen = seen.transpose(-1, -2) & _band(size, window, query.device)
         something = seen.any(-1, keepdim=True)
         # Blocks stand beside the batch: torch's fused attention wants four dimensions.
         mixed = F.scaled_dot_product_attention(
@@ -67,17 +69,6 @@ class WindowMixing(Mixing):
         ).unflatten(0, something.shape[:2])
         mixed = torch.where(something, mixed, 0)
         return mixed.transpose(1, 2).flatten(2, 3)[:, :, :length]
-
-    def _with_neighbours(self, blocks: Tensor) -> Tensor:
-        """Each block between the end of the one before and the start of the next: (b, blocks, h, size + 2w, c)."""
-        around = F.pad(blocks, (0, 0, 0, 0, 0, 0, 1, 1))
-        before = blocks.shape[3] - self.window
-        return torch.cat([around[:, :-2, :, before:], blocks, around[:, 2:, :, : self.window]], dim=3)
-
-    def _band(self, size: int, device: torch.device) -> Tensor:
-        """Which of the keys that a block meets each of its queries sees: (size, size + 2 window)."""
-        shift = torch.arange(size + 2 * self.window, device=device) - torch.arange(size, device=device)[:, None]
-        return (shift >= 0) & (shift <= 2 * self.window)
 
     def extra_repr(self) -> str:
         return f"window={self.window}"
@@ -88,3 +79,16 @@ def _in_blocks(of_tokens: Tensor, blocks: int, size: int) -> Tensor:
     missing = blocks * size - of_tokens.shape[2]
     # Both numbers are given: finding one from the other takes torch.export a minute a layer.
     return F.pad(of_tokens, (0, 0, 0, missing)).unflatten(2, (blocks, size)).transpose(1, 2)
+
+
+def _with_neighbours(blocks: Tensor, window: int) -> Tensor:
+    """Each block between the end of the one before and the start of the next: (b, blocks, h, size + 2w, c)."""
+    around = F.pad(blocks, (0, 0, 0, 0, 0, 0, 1, 1))
+    before = blocks.shape[3] - window
+    return torch.cat([around[:, :-2, :, before:], blocks, around[:, 2:, :, :window]], dim=3)
+
+
+def _band(size: int, window: int, device: torch.device) -> Tensor:
+    """Which of the keys that a block meets each of its queries sees: (size, size + 2 window)."""
+    shift = torch.arange(size + 2 * window, device=device) - torch.arange(size, device=device)[:, None]
+    return (shift >= 0) & (shift <= 2 * window)

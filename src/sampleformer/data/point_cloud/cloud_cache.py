@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class CloudCache:
     def __init__(self, files: Sequence[Path], settings: object) -> None:
         digest = hashlib.sha256(repr((_FORMAT, settings)).encode())
         for file in files:
-            found = file.stat() if file.exists() else None
+            found = file.stat() if os.path.exists(file) else None  # that of Path raises at a name that is too long
             state = None if found is None else (found.st_size, found.st_mtime_ns)
             digest.update(repr((str(file.resolve()), state)).encode())
         self.path = cache_folder() / "clouds" / f"{digest.hexdigest()[:32]}.npz"

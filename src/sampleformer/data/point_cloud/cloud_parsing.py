@@ -21,6 +21,7 @@ from sampleformer.data.point_cloud.thinning import reduced, thin
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.progress import progress_bar
 from sampleformer.errors import InputError
+from sampleformer.reading import reading
 from sampleformer.tables.report import RowReport
 
 logger = logging.getLogger("sampleformer")
@@ -104,8 +105,9 @@ def read_file(path: Path, view: CloudView) -> Cloud:
     Raises:
         InputError: if it cannot be read.
     """
-    if is_room(path):
+    with reading(path, "the name of a file"):
+        room, mesh = is_room(path), path.suffix.lower() in MESH_SUFFIXES and path.is_file()
+        digest = zlib.crc32(path.read_bytes()) if mesh else 0
+    if room:
         return read_room(path)
-    mesh = path.suffix.lower() in MESH_SUFFIXES and path.is_file()
-    digest = zlib.crc32(path.read_bytes()) if mesh else 0
     return read_cloud(path, view.most, np.random.default_rng(digest), view.columns)

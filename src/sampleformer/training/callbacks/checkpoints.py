@@ -22,12 +22,15 @@ class Checkpoints(Checkpoint):
 
     Args:
         folder: Run folder.
+
+    ``written`` says whether this process has written any.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.best_scores: dict[str, float] | None = None
         self.best_step = 0
+        self.written = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files of one check."""
@@ -38,6 +41,7 @@ class Checkpoints(Checkpoint):
         self._save(trainer, self._folder.last_checkpoint)
         if self.best_step == trainer.global_step:  # after the last one, of which it can be made if this is cut short
             self._save(trainer, self._folder.best_checkpoint)
+        self.written = True
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""

@@ -83,7 +83,7 @@ class MetricsFile(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
-        self._rows, self._seconds_before = list(state_dict["rows"]), state_dict["seconds"]
+        self._rows, self._seconds_before = [dict(row) for row in state_dict["rows"]], float(state_dict["seconds"])
 
     def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
         means = {f"train_{name}": float(total) / self._count for name, total in self._sums.items()}
