@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from sampleformer.models import ModelSettings, TokenModel
 
 from examples.own_attention import NystromAttention
 from sampleformer.attention import FullAttention
 from sampleformer.errors import InputError
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 from tests.attention.variations import HEADS, WIDTH, batch
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from sampleformer.models import ModelSettings, TokenModel
 from torch import Tensor, nn
 
 from sampleformer.attention import LOCALS, FullAttention, LocalEdges, WindowAttention
@@ -11,6 +10,7 @@ from sampleformer.edges import Edges
 from sampleformer.embed import GraphEmbed, PointCloudEmbed, SequenceEmbed
 from sampleformer.encoder import EncoderLayer, FeedForward
 from sampleformer.errors import InputError
+from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.norms import BatchNorm, RMSNorm
 from sampleformer.settings import Component
 from sampleformer.tokens import Tokens
