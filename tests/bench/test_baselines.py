@@ -94,7 +94,7 @@ def test_the_split_and_the_unit_are_those_of_a_training(tmp_path: Path) -> None:
             "small_graphs",
             {},
             ["fingerprints"],
-            "'fingerprints' is for molecules, but the data are graphs",
+            "--baselines: there are none for graphs, expected molecules",
         ),
         ("digits", {}, None, "there are none for sequences, expected molecules"),
         ("small_graphs", {"train": 1}, None, "data, train part: found 1 sample, expected at least 2 for baselines"),

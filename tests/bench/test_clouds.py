@@ -19,6 +19,7 @@ from sampleformer.bench.cloud_table import cloud_notes, cloud_tables
 from sampleformer.bench.clouds import NAMES, add_arguments, run
 from sampleformer.bench.timing import Pass
 from sampleformer.errors import InputError
+from sampleformer.models import PointNet
 
 SIZES = ["--points", "24,8", "--batch", "2", "--layers", "1", "--width", "16", "--heads", "2", "--sampled", "4"]
 TINY = [*SIZES, "--repeats", "2", "--threads", "1"]
@@ -155,8 +156,10 @@ def test_one_of_our_models_alone_and_without_memory(capsys: pytest.CaptureFixtur
 
 
 def test_what_takes_too_long_is_left_out_and_has_no_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = ("PeerOfPoints",)
-    monkeypatch.setattr(Pass, "seconds", lambda self: 1.0 if type(self.function).__name__ in slow else 0.1)
+    def seconds(measured: Pass) -> float:
+        return 1.0 if isinstance(getattr(measured.function, "model", None), PointNet) else 0.1
+
+    monkeypatch.setattr(Pass, "seconds", seconds)
     sizes = {"layers": 1, "width": 16, "heads": 2, "sampled": 4}
     results = measure_clouds(
         CloudsSettings(
