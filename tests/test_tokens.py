@@ -206,3 +206,20 @@ def test_edges_lose_their_padding_where_no_token_is_padded():
     bare = before.without_padding()
     assert bare.features is before.features
     assert not bare.edges.features[~before.edges.mask].any()
+
+
+def test_edges_keep_what_their_padding_holds_where_nobody_asks_for_less():
+    before = tokens()
+    bare = before.without_padding(edges=False)
+    assert bare.edges is before.edges
+    assert not bare.coordinates[~before.mask].any()
+    assert tokens(["edges"]).without_padding(edges=False).edges is not None
+
+
+def test_other_edges_change_nothing_else():
+    before = tokens()
+    assert_same(before.with_edges(None).with_edges(before.edges), before)
+    assert before.with_edges(None).edges is None
+    none = torch.zeros(1, 0, dtype=torch.int64)
+    with pytest.raises(ValueError, match="edges are for 1 token sets"):
+        before.with_edges(Edges(none, none, torch.zeros(1, 0, 2)))

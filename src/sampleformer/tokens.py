@@ -109,7 +109,7 @@ class Tokens:
 
     def with_edges(self, edges: Edges | None) -> "Tokens":
         """The same tokens joined by other edges."""
-        return Tokens(*[*(getattr(self, name) for name in _FIELDS[:-1]), edges])
+        return Tokens(*[getattr(self, name) for name in _FIELDS[:-1]], edges)
 
     def without_padding(self, *, edges: bool = True) -> "Tokens":
         """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient).
@@ -121,7 +121,7 @@ class Tokens:
         if self.mask is None and not edges:
             return self
         last = self.edges.without_padding() if edges and self.edges is not None else self.edges
-        return Tokens(*[*(_without_padding(getattr(self, name), self.mask) for name in _FIELDS[:-1]), last])
+        return Tokens(*[_without_padding(getattr(self, name), self.mask) for name in _FIELDS[:-1]], last)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
         """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
