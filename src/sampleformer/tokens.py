@@ -109,7 +109,7 @@ class Tokens:
 
     def with_edges(self, edges: Edges | None) -> "Tokens":
         """The same tokens joined by other edges."""
-        return Tokens(*[getattr(self, name) for name in _FIELDS[:-1]], edges)
+        return Tokens(**{name: getattr(self, name) for name in _FIELDS if name != "edges"}, edges=edges)
 
     def without_padding(self, *, edges: bool = True) -> "Tokens":
         """The same tokens with zeros in the place of padding, whatever it held (NaN too, in value and gradient).
@@ -117,11 +117,13 @@ class Tokens:
         Args:
             edges: Whether padded edges, too, lose what they held. False: who looks at them does that.
         """
-        edges = edges and self.edges is not None and self.edges.mask is not None
-        if self.mask is None and not edges:
-            return self
-        last = self.edges.without_padding() if edges and self.edges is not None else self.edges
-        return Tokens(*[_without_padding(getattr(self, name), self.mask) for name in _FIELDS[:-1]], last)
+        joined = self.edges
+        if joined is not None and edges:
+            joined = joined.without_padding()
+        if self.mask is None:
+            return self if joined is self.edges else self.with_edges(joined)
+        kept = {name: getattr(self, name) for name in _FIELDS if name != "edges"}
+        return Tokens(**{name: _without_padding(value, self.mask) for name, value in kept.items()}, edges=joined)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
         """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
@@ -168,7 +170,7 @@ def vectors_of_width(given: Tokens | Tensor, width: int, name: str = "tokens") -
     return tokens
 
 
-_FIELDS = tuple(each.name for each in fields(Tokens))  # the edges are the last
+_FIELDS = tuple(each.name for each in fields(Tokens))
 _CARRIED = _FIELDS[1:]
 _PER_TOKEN = {each.name: each.metadata["dimensions"] for each in fields(Tokens) if each.metadata}
 
