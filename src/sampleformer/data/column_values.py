@@ -141,11 +141,10 @@ def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_a
 
 def _numbers_of_records(table: Table, columns: list[str]) -> np.ndarray | None:
     """Numbers of columns of records, a row after the other, as they lie in memory; None if they are anything else."""
-    found = [table.column(name) for name in columns]
-    places = [each.place for each in found if isinstance(each, RecordColumn)]
-    if len(places) < max(2, len(found)):
+    found = [each for each in map(table.column, columns) if isinstance(each, RecordColumn)]
+    if len(found) < max(2, len(columns)):
         return None
-    fields = itemgetter(*places)
+    fields = itemgetter(*(each.place for each in found))
     values = np.empty((len(table), len(columns)), dtype=np.float64)
     for row, record in enumerate(found[0].records):
         converted = _all_numbers(fields(record), table.decimal)

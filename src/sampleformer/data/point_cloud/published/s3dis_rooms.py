@@ -70,7 +70,7 @@ def _read_object(path: Path) -> np.ndarray:
         if len(row.fields) != _COLUMNS:
             raise InputError(f"{path}: line {row.line}: found {len(row.fields)} columns, expected {_COLUMNS}")
     numbers = to_numbers(path, rows, 0, _COLUMNS)
-    for row, column in np.argwhere(np.abs(numbers) > LARGEST).tolist():
-        found = f"found {numbers[row, column]:g} in column {column + 1}"
-        raise InputError(f"{path}: line {rows[row].line}: {found}, expected at most {LARGEST:g} in size")
+    for place, column in np.argwhere(np.abs(numbers) > LARGEST).tolist():
+        found = f"found {numbers[place, column]:g} in column {column + 1}"
+        raise InputError(f"{path}: line {rows[place].line}: {found}, expected at most {LARGEST:g} in size")
     return numbers
