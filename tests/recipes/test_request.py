@@ -56,6 +56,14 @@ def test_names_are_taken_as_they_are() -> None:
     assert recipe.data.model_dump() == {"name": "text", "tokens": "words", "max_vocabulary": 50000, **asked}
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("a.b.csv", "a"), ("a" * 240 + ".csv", "a" * 60), ("a\\b\nc.csv", "a-b-c"), (".csv", "texts"), ("/x/a.csv", "a")],
+)
+def test_a_run_is_called_by_its_file(file: str, name: str) -> None:
+    assert request(None, data={"path": file, "text": "a", "label": "b"}).name == name
+
+
 def test_a_path_for_a_recipe_with_data_of_its_own() -> None:
     recipe = request("imdb", data={"path": "aclImdb_v1.tar.gz"})
     assert recipe.data.model_dump() == {

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind, seen_ki
 from sampleformer.recipes.library import names, read
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe, change
+
+_LONGEST_NAME = 60
 
 
 def request(
@@ -54,7 +57,7 @@ def request(
     if kind is None and values.get("data", {}).get("name") in {known.source for known in KINDS}:
         kind = seen_kind(asked)  # a recipe for folders serves files of arrays too
     if recipe is None:
-        values["name"] = Path(places[0]).name.partition(".")[0] or values["name"]
+        values["name"] = _name_of(places[0]) or values["name"]
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
     flags: dict[str, object] = {"training.epochs": epochs, "training.steps": steps, "seed": seed}
     flags |= {"model.name": model, "model.attention.name": attention}
@@ -62,6 +65,11 @@ def request(
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     where = "" if recipe is None or recipe in names() else recipe
     return change(validate(Recipe, values, where), [*given, *changes])
+
+
+def _name_of(place: str) -> str:
+    """The name of a file or folder without its endings, as that of a run folder: those of files may be stranger."""
+    return re.sub(r"[\\\x00-\x1f]", "-", Path(place).name.partition(".")[0])[:_LONGEST_NAME]
 
 
 def _data_section(section: dict[str, Any], asked: dict[str, Any], kind: Kind | None) -> dict[str, Any]:

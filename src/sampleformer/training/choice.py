@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from sampleformer.attention import Everything, ImportanceSampler, Sampler
+from sampleformer.attention import ImportanceSampler, Sampler
 from sampleformer.errors import InputError
 from sampleformer.training.settings import TrainingSettings
 
@@ -15,7 +15,7 @@ def samplers_of(model: nn.Module) -> list[Sampler]:
         >>> len(samplers_of(nn.ModuleList([FullAttention(8, 2), SamsaAttention(8, 2)])))
         1
     """
-    return [module for module in model.modules() if isinstance(module, Sampler) and not isinstance(module, Everything)]
+    return [module for module in model.modules() if isinstance(module, Sampler) and module.selects]
 
 
 def learns_by_score_function(model: nn.Module) -> bool:

@@ -166,6 +166,19 @@ def test_original_rooms_of_s3dis(tmp_path: Path) -> None:
         S3dis(str(tmp_path)).load()
 
 
+@pytest.mark.parametrize("column", range(6))
+def test_numbers_of_a_room_beyond_single_precision(tmp_path: Path, column: int) -> None:
+    folder = tmp_path / "Annotations"
+    folder.mkdir()
+    fields = ["1", "2", "3", "4", "5", "6"]
+    fields[column] = "-1e155"
+    (folder / "floor_1.txt").write_text("1 2 3 4 5 6\n\n" + " ".join(fields) + "\n")
+    with pytest.raises(
+        InputError, match=rf"floor_1.txt: line 3: found -1e\+155 in column {column + 1}, expected at most"
+    ):
+        read_room(folder)
+
+
 def test_programs_that_unpack_one_archive_at_once_share_what_the_first_made(tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.point_cloud.cloud import Cloud
+from sampleformer.data.point_cloud.cloud import LARGEST, Cloud
 from sampleformer.data.point_cloud.text_rows import text_rows, to_numbers
 from sampleformer.errors import InputError
+from sampleformer.reading import reading
 from sampleformer.unpacking import read_bytes
 
 CLASSES = (
@@ -52,7 +53,8 @@ def read_room(path: Path) -> Cloud:
         parts.append(_read_object(file))
         labels.append(np.full(len(parts[-1]), number))
     values = np.concatenate(parts)
-    return Cloud.measured(values[:, :3], None, values[:, 3:] / 255, np.concatenate(labels))
+    with reading(path, "a room of S3DIS"):
+        return Cloud.measured(values[:, :3], None, values[:, 3:] / 255, np.concatenate(labels))
 
 
 def _read_object(path: Path) -> np.ndarray:
@@ -61,10 +63,14 @@ def _read_object(path: Path) -> np.ndarray:
         values = np.loadtxt(io.BytesIO(content), ndmin=2)
     except ValueError:
         values = np.zeros((0, 0))
-    if values.shape[1] == _COLUMNS and np.isfinite(values).all():
+    if values.shape[1] == _COLUMNS and (np.abs(values) <= LARGEST).all():
         return values
     rows = text_rows(path, content)  # slower, but it says which line is wrong
     for row in rows:
         if len(row.fields) != _COLUMNS:
             raise InputError(f"{path}: line {row.line}: found {len(row.fields)} columns, expected {_COLUMNS}")
-    return to_numbers(path, rows, 0, _COLUMNS)
+    numbers = to_numbers(path, rows, 0, _COLUMNS)
+    for place, column in np.argwhere(np.abs(numbers) > LARGEST).tolist():
+        found = f"found {numbers[place, column]:g} in column {column + 1}"
+        raise InputError(f"{path}: line {rows[place].line}: {found}, expected at most {LARGEST:g} in size")
+    return numbers
