@@ -433,7 +433,7 @@ def test_no_value_of_an_encoding_does_harm(turn: int, run: RunFolder, finished: 
 
 
 def test_an_encoding_for_another_model(run: RunFolder, finished: RunFolder) -> None:
-    rewrite(run.encoding, (("targets", "labels"), ["ab", "cd", "ef"]))
+    rewrite(run.encoding, (("task", "labels"), ["ab", "cd", "ef"]))
     message = refused(lambda: predict(run.path, finished.path.parent / "a.csv", run.path.parent / "out.csv"))
     assert "does not fit" in message
     assert "outputs are 3, expected 2" in message

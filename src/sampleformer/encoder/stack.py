@@ -137,7 +137,7 @@ class Encoder(Module):
         return (encoded, _selections(found)) if return_selections else encoded
 
 
-def check_layers(value: object, layers: int, local: bool, name: str) -> list[int]:
+def check_layers(value: object, layers: int, local: bool, name: str) -> Sequence[int]:
     """Layers that have the attention, counted from 1.
 
     Args:
@@ -153,8 +153,8 @@ def check_layers(value: object, layers: int, local: bool, name: str) -> list[int
         >>> check_layers([1, 3], 4, True, "attention_layers")
         [1, 3]
     """
-    every = list(range(1, layers + 1))
-    if value is None:
+    every = range(1, layers + 1)  # no list: a stranger's file may claim any number of layers
+    if value is None or value == every:
         return every
     numbers = list(value) if isinstance(value, list | tuple) else []
     if not numbers or not all(type(each) is int and each in every for each in numbers) or _repeats(numbers):
