@@ -30,7 +30,7 @@ def told_local(local: Component, embed: nn.Module, setting: str) -> Component:
         Component(name='edges', edge_features=3)
     """
     arguments = local.arguments
-    for name in getattr(LOCALS.resolve(local.name, setting), "told_by_embed", ()):
+    for name in getattr(LOCALS.resolve(local.name, f"{setting}.name"), "told_by_embed", ()):
         if name in arguments:
             continue
         value = getattr(embed, name, None)
