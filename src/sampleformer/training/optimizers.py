@@ -134,7 +134,7 @@ def orthogonalized(matrices: Tensor, steps: int = 5) -> Tensor:
 
     Example:
         >>> orthogonalized(4 * torch.eye(2)[None]).diagonal(dim1=1, dim2=2).round(decimals=1)
-        tensor([[0.7000, 0.7000]])
+        tensor([[1.1000, 1.1000]])
     """
     a, b, c = _COEFFICIENTS
     upright = matrices.shape[1] > matrices.shape[2]
