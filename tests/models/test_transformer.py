@@ -31,6 +31,10 @@ MODELS = {
     for settings in several
 }
 every_model = pytest.mark.parametrize("name", MODELS)
+# Compiling takes seconds, and the contract suite compiles every variation of an attention by itself.
+a_model_of_each = pytest.mark.parametrize(
+    "name", ["-".join(str(value) for value in several[-1].values()) for several in ATTENTION_SETTINGS.values()]
+)
 
 
 def model(name: str = "full", level: str = "sample", inputs: dict | None = None, **settings: object) -> TokenModel:
@@ -352,7 +356,7 @@ def test_impossible_settings_are_one_line_that_names_them(settings, message):
 # Compiled and exported
 
 
-@every_model
+@a_model_of_each
 @pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
 def test_compiled_in_one_graph_equals_eager(name, training, fresh_compiler):
     made, tokens = model(name).train(training), texts([13, 7, 0])
@@ -378,7 +382,7 @@ class WithTensors(nn.Module):
         return self.made(Tokens(codes, mask))
 
 
-@every_model
+@a_model_of_each
 @pytest.mark.parametrize("level", ["sample", "token"])
 def test_exported_with_any_batch_and_length_equals_eager(name, level):
     made, tokens = model(name, level).eval(), texts([13, 7])
