@@ -245,6 +245,42 @@ def test_no_function_runs_the_code_of_a_run_folder(finished: RunFolder, run: Run
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("place", [("model", "name"), ("training", "optimizer", "name"), ("training", "loss")])
+def test_no_part_of_a_recipe_in_a_run_folder_is_imported(
+    place: tuple[str, ...], finished: RunFolder, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import runs a module, whatever is done with it afterwards."""
+    table, output = finished.path.parent / "a.csv", run.path.parent / "out"
+    (run.path.parent / "stranger.py").write_text(f"open({str(run.path.parent / 'marker')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(run.path.parent)
+    rewrite(run.config, (place, "stranger.Part" if place[-1] == "name" else {"name": "stranger.Part"}))
+    for call in (
+        lambda: evaluate(run.path),
+        lambda: predict(run.path, table, output),
+        lambda: write_report(run.path),
+        lambda: (run.results.unlink(), train(run.read_recipe(), run.path, resume=True)),
+    ):
+        try:
+            call()
+        except InputError as error:
+            assert "is code from outside this package" in str(error)  # noqa: PT017 - some calls do not need the part
+    assert not (run.path.parent / "marker").exists()
+
+
+@pytest.mark.parametrize("file", ["encoding", "model"])
+def test_no_task_or_model_of_a_run_folder_is_imported(
+    file: str, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.path.parent / "stranger.py").write_text(f"open({str(run.path.parent / 'marker')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(run.path.parent)
+    if file == "encoding":
+        rewrite(run.encoding, (("task", "task"), "stranger.Part"))
+    else:
+        rewrite(run.model / "config.json", (("settings", "name"), "stranger.Part"))
+    assert "is code from outside this package" in refused(lambda: evaluate(run.path))
+    assert not (run.path.parent / "marker").exists()
+
+
 def test_a_report_of_data_that_is_code_shows_no_samples(run: RunFolder) -> None:
     marker = run.path.parent / "marker"
     rewrite(run.config, (("data",), {"name": "subprocess.Popen", "args": ["touch", str(marker)]}))

@@ -12,7 +12,7 @@ from sampleformer.errors import InputError
 from sampleformer.settings import Component
 from sampleformer.training import TrainingSettings
 from sampleformer.training.learning_rate import rate_factor
-from sampleformer.training.optimizers import OPTIMIZERS, Muon, make_optimizer, orthogonalized, parameter_groups
+from sampleformer.training.optimizers import OPTIMIZERS, Muon, optimizer_of, orthogonalized, parameter_groups
 
 
 def test_cosine_with_warm_up() -> None:
@@ -37,7 +37,9 @@ def test_a_warm_up_takes_a_fifth_of_a_short_training() -> None:
 
 
 def make(model: nn.Module, name: str = "adamw", decay: float = 0.0, **arguments: Any) -> torch.optim.Optimizer:
-    return make_optimizer(Component(name=name, **arguments), model, learning_rate=0.1, weight_decay=decay, fused=True)
+    optimizer = Component(name=name, **arguments)
+    settings = TrainingSettings(steps=1, optimizer=optimizer, learning_rate=0.1, weight_decay=decay)
+    return optimizer_of(settings, model)
 
 
 def test_only_matrices_are_decayed() -> None:

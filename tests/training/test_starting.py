@@ -218,3 +218,13 @@ def test_arguments_of_the_trainer_that_are_not_free(name: str, tmp_path: Path) -
     with pytest.raises(InputError, match=f"trainer: found '{name}', which the recipe or another argument"):
         train(recipe, tmp_path / "run", trainer={name: 1})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"optimizer": "adamm"}, {"loss": "squarred"}, {"optimizer": {"name": "sgd", "a": 1}}]
+)
+def test_parts_that_do_not_exist_are_named_before_the_folder_is_made(wrong: dict[str, Any], tmp_path: Path) -> None:
+    recipe = text_recipe(write_texts_of_reviews(tmp_path), steps=1, **wrong)
+    with pytest.raises(InputError, match=f"training.{next(iter(wrong))}"):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -51,7 +51,7 @@ def write_report(
         InputError: if the training is not finished, or a file of the run folder cannot be read.
     """
     folder = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)
-    recipe, run, results = folder.read_recipe(), folder.read_run(), folder.read_results()
+    recipe, run, results = folder.read_recipe(trust_code=trust_code), folder.read_run(), folder.read_results()
     if results is None:
         raise InputError(f"{folder.results}: no such file; the training is not finished, go on with --resume")
     encoding = folder.read_encoding(trust_code=trust_code)

@@ -112,7 +112,7 @@ class Model(Module):
         *,
         pairs: Int64[Tensor, "b p 2"] | None = None,
         asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, b * rest]:
+    ) -> Float[Tensor, "b ..."]:
         """Outputs ``(b, outputs)``, or ``(b, m, outputs)`` for tokens or pairs."""
         raise NotImplementedError
 

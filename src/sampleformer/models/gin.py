@@ -95,7 +95,7 @@ class GIN(Model):
         *,
         pairs: Int64[Tensor, "b p 2"] | None = None,
         asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, b * rest]:
+    ) -> Float[Tensor, "b ..."]:
         """Outputs ``(b, outputs)`` of graphs, or ``(b, n, outputs)`` of nodes, zero at padding."""
         tokens = as_tokens(tokens)
         if tokens.edges is None:

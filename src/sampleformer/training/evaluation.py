@@ -66,7 +66,7 @@ def evaluate(
     if path is not None and changes:
         raise InputError(f"--set {changes[0]}: changes the run's own data; expected no file beside it, got {path}")
     run = RunFolder(folder)
-    recipe, device = run.read_recipe(), pick_device(device)
+    recipe, device = run.read_recipe(trust_code=trust_code), pick_device(device)
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
     if path is None:
@@ -150,7 +150,7 @@ def predict(
     """
     output = check_output(output, force=force, inputs=[path])
     run = RunFolder(folder)
-    recipe, device = run.read_recipe(), pick_device(device)
+    recipe, device = run.read_recipe(trust_code=trust_code), pick_device(device)
     model, encoding = run.read_trained(trust_code=trust_code)
     model.to(device)
     pieces = encoding.read_pieces(path, targets=False, on_error=on_error, format=format, rows=ROWS_AT_ONCE)

@@ -7,18 +7,6 @@ from sampleformer.settings import Component
 from sampleformer.tasks import LOSSES, Loss, Task
 
 
-def check_loss(task: Task, loss: Component | None) -> None:
-    """Refuses a registered loss that is for other targets than the task's.
-
-    Raises:
-        InputError: if the loss does not fit.
-    """
-    if loss is not None and loss.name in LOSSES and loss.name not in task.losses:
-        raise InputError(
-            f"training.loss: found {loss.name!r} for the task {task.name!r}; {nearest(loss.name, task.losses)}"
-        )
-
-
 def make_loss(task: Task, loss: Component | None, targets: np.ndarray) -> Loss:
     """The loss of a training.
 
@@ -30,7 +18,10 @@ def make_loss(task: Task, loss: Component | None, targets: np.ndarray) -> Loss:
     Raises:
         InputError: if the loss does not fit the task, or an argument is wrong.
     """
-    check_loss(task, loss)
+    if loss is not None and loss.name in LOSSES and loss.name not in task.losses:
+        raise InputError(
+            f"training.loss: found {loss.name!r} for the task {task.name!r}; {nearest(loss.name, task.losses)}"
+        )
     chosen = loss or Component(name=task.losses[0])
     made: Loss = chosen.build(LOSSES, "training.loss", targets=targets, outputs=task.outputs)
     return made

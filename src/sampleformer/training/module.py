@@ -16,7 +16,7 @@ from sampleformer.data.source import Splits
 from sampleformer.models import Model
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
-from sampleformer.training.optimizers import check_state, make_optimizer
+from sampleformer.training.optimizers import check_state, optimizer_of
 from sampleformer.training.outputs import (
     answer_model,
     at_least_float32,
@@ -129,14 +129,7 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]
         """The optimiser, whose learning rate changes with every step."""
-        settings = self._settings
-        optimizer = make_optimizer(
-            settings.optimizer,
-            self.model,
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=settings.precision == "32-true" and self.device.type in ("cpu", "cuda"),
-        )
+        optimizer = optimizer_of(self._settings, self.model)
         factor = rate_factor(self._settings, self._settings.total_steps(self.batches_per_pass))
         schedule = LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sampleformer.errors import InputError, shown
 from sampleformer.registry import Registry
-from sampleformer.settings import Component
+from sampleformer.training.settings import TrainingSettings
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -152,32 +152,31 @@ OPTIMIZERS: Registry[torch.optim.Optimizer] = Registry(
 )
 
 
-def make_optimizer(
-    optimizer: Component, model: nn.Module, *, learning_rate: float, weight_decay: float, fused: bool
-) -> torch.optim.Optimizer:
+def optimizer_of(settings: TrainingSettings, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of a training.
 
+    Norms, biases and scalars are not decayed. One fused call steps all parameters where the optimizer can do that:
+    small models on a CPU otherwise spend milliseconds a step on looping over them.
+
     Args:
-        optimizer: Name in `OPTIMIZERS`, or import path of a class derived from `torch.optim.Optimizer`, and its
-            arguments.
+        settings: Settings of the training: ``optimizer`` is a name in `OPTIMIZERS`, or the import path of a class
+            derived from `torch.optim.Optimizer`, and its arguments.
         model: Model that learns.
-        learning_rate: Highest learning rate.
-        weight_decay: Of weights with two dimensions and more; norms, biases and scalars have none.
-        fused: Whether one call may step all parameters, where the optimizer can: small models on a CPU otherwise spend
-            milliseconds a step on looping over them.
 
     Raises:
         InputError: if the name or an argument is unknown or wrong.
     """
+    optimizer = settings.optimizer
     kind = OPTIMIZERS.resolve(optimizer.name, "training.optimizer.name")
     reserved = {"params", "lr", "weight_decay", "fused"} & optimizer.arguments.keys()
     if reserved:
         name = {"lr": "learning_rate"}.get(min(reserved), min(reserved))
         raise InputError(f"training.optimizer.{min(reserved)}: expected in the training section, as training.{name}")
-    groups = parameter_groups(model, weight_decay, matrices=getattr(kind, "for_matrices", False))
-    given: dict[str, Any] = {"params": groups, "lr": learning_rate}
+    groups = parameter_groups(model, settings.weight_decay, matrices=getattr(kind, "for_matrices", False))
+    given: dict[str, Any] = {"params": groups, "lr": settings.learning_rate}
     if "fused" in inspect.signature(kind).parameters:
-        given["fused"] = fused or None
+        devices = {parameter.device.type for parameter in model.parameters()}
+        given["fused"] = (settings.precision == "32-true" and devices <= {"cpu", "cuda"}) or None
     made: torch.optim.Optimizer = optimizer.build(OPTIMIZERS, "training.optimizer", **given)
     return made
 

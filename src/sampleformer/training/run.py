@@ -28,7 +28,8 @@ from sampleformer.training.choice import check_choice
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
-from sampleformer.training.loss import check_loss
+from sampleformer.training.loss import make_loss
+from sampleformer.training.optimizers import optimizer_of
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
 from sampleformer.training.provenance import describe_run, now
@@ -115,7 +116,7 @@ def train(
     with ExitStack() as held:
         trained: dict[str, Tensor] = {}
         if resume:
-            _check_same(folder, recipe)
+            _check_same(folder, recipe, trust_code=trust_code)
             if folder.results.exists():
                 log.info("%s: the training is finished, there is nothing to go on with", folder.path)
                 return folder
@@ -133,6 +134,8 @@ def train(
             with announced("reading the data"):
                 splits, record = _load(recipe, folder, source, start, resume=resume)
             model = _make_model(recipe, splits, folder, trained, device)
+            make_loss(splits.encoding.task, recipe.training.loss, known_targets(splits.train))
+            optimizer_of(recipe.training, model)
             if start is not None:
                 start.fill(model, splits.encoding.task)
         run = _begin(folder, recipe, start, record, resume, list(command or sys.argv), device)
@@ -141,7 +144,10 @@ def train(
 
         from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
 
-        fitted = fit(model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks, arguments=trainer)
+        with trusted_code(trust_code or not resume):
+            fitted = fit(
+                model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks, arguments=trainer
+            )
         results = _finish(model.to(device), splits, recipe, folder, fitted)
         write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
         write_json(folder.results, results)  # last: where it is, the run is complete
@@ -194,8 +200,8 @@ def _make_model(recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict
     return model
 
 
-def _check_same(folder: RunFolder, recipe: Recipe) -> None:
-    difference = _first_difference(folder.read_recipe().model_dump(), recipe.model_dump())
+def _check_same(folder: RunFolder, recipe: Recipe, *, trust_code: bool) -> None:
+    difference = _first_difference(folder.read_recipe(trust_code=trust_code).model_dump(), recipe.model_dump())
     if difference:
         raise InputError(f"{difference}, and --resume goes on with the settings of {folder.config}; train anew instead")
 
@@ -233,7 +239,6 @@ def _choosing(settings: AnyModelSettings) -> str:
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
     task = splits.encoding.task
     selecting_metric(task, recipe.training.selected_by)
-    check_loss(task, recipe.training.loss)
     for name in ("train", "valid", "test"):
         try:
             known_targets(getattr(splits, name))

@@ -104,10 +104,15 @@ class RunFolder:
             learnt.save(self.learnt)
         write_json(self.run_file, run)  # last: where it is, there is a run
 
-    def read_recipe(self) -> Recipe:
-        """The recipe that the run was started with."""
+    def read_recipe(self, *, trust_code: bool = False) -> Recipe:
+        """The recipe that the run was started with.
+
+        Args:
+            trust_code: Whether its model may be a class outside this package, which is then imported.
+        """
         self.checked()
-        return validate(Recipe, read_yaml(self.config, "the settings of a run"), str(self.config))
+        with trusted_code(trust_code):
+            return validate(Recipe, read_yaml(self.config, "the settings of a run"), str(self.config))
 
     def read_run(self) -> dict[str, Any]:
         """The description of the run."""
