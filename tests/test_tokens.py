@@ -33,6 +33,7 @@ def tokens(given: list[str] | None = None, batch: int = BATCH, length: int = LEN
         "encodings": torch.randn(batch, length, 2),
         "identifiers": torch.randn(batch, length, 4),
         "hidden": torch.rand(batch, length) < 0.3,
+        "descriptors": torch.randn(batch, 5),
         "edges": Edges(source, target, torch.randn(batch, length, 4), torch.rand(batch, length) < 0.6),
     }
     given = OPTIONAL if given is None else given
@@ -116,7 +117,7 @@ def test_with_features_keeps_the_rest():
 def test_to_moves_every_tensor_and_keeps_what_is_none():
     moved = tokens().to("meta")
     assert {leaf.device.type for leaf in pytree.tree_leaves(moved)} == {"meta"}
-    assert len(pytree.tree_leaves(moved)) == 12
+    assert len(pytree.tree_leaves(moved)) == 13
     assert Tokens(torch.zeros(1, 2)).to("meta").mask is None
 
 
@@ -158,6 +159,8 @@ def test_exported_programs_take_and_return_them(given):
     shapes = [sizes, *[sizes if name in given else None for name in OPTIONAL]]
     if "edges" in given:
         shapes[-1] = [sizes] * len(fields(Edges))
+    if "descriptors" in given:
+        shapes[1 + OPTIONAL.index("descriptors")] = {0: torch.export.Dim.DYNAMIC}
     program = torch.export.export(Doubled(), (tokens(given),), dynamic_shapes=(shapes,), strict=False).module()
     for batch, length in ((2, 7), (1, 3), (4, 5)):
         before = tokens(given, batch, length)
@@ -187,6 +190,7 @@ def test_without_padding_cleans_every_field():
         before.encodings.masked_fill(~before.mask[:, :, None], torch.nan),
         before.identifiers.masked_fill(~before.mask[:, :, None], torch.nan),
         before.hidden | ~before.mask,
+        before.descriptors,
         Edges(
             before.edges.source.masked_fill(~before.edges.mask, -1),
             before.edges.target.masked_fill(~before.edges.mask, 10**9),

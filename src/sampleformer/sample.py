@@ -33,6 +33,7 @@ class Sample:
         pairs: the two tokens of each pair that is asked about, ``(p, 2)``.
         asked: the tokens that are asked about, ``(m,)``. None: all.
         hidden: True where the model must not see what a token carries, ``(n,)``. None: it sees all.
+        descriptors: Codes of numbers that describe the whole sample, ``(f,)`` float16. None: there are none.
         index: place of each token in the user's source, ``(n,)``. None: 0, 1, 2, …
         names: name of each token in the user's source, ``(n,)``. None: its place.
     """
@@ -54,6 +55,7 @@ class Sample:
     names: np.ndarray | None = None
     asked: np.ndarray | None = None
     hidden: np.ndarray | None = None
+    descriptors: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -35,6 +35,7 @@ class Tokens:
             with the tokens. None: it has none.
         hidden: shape ``(b, n)``, True where the model is to name what a token carried, which has been taken away. None:
             nothing has.
+        descriptors: numbers that describe each set as a whole, shape ``(b, f)``. None: there are none.
         edges: what joins the tokens: bonds of atoms, nearest neighbours of points; a padded token has none. None:
             nothing does.
 
@@ -56,6 +57,7 @@ class Tokens:
     encodings: Float[Tensor, "b n p"] | None = field(default=None, metadata=_VECTOR)
     identifiers: Float[Tensor, "b n r"] | None = field(default=None, metadata=_VECTOR)
     hidden: Bool[Tensor, "b n"] | None = field(default=None, metadata=_NUMBER)
+    descriptors: Float[Tensor, "b f"] | None = None
     edges: Edges | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +76,9 @@ class Tokens:
             value = getattr(self, name)
             if isinstance(value, Tensor) and value.dtype != torch.bool:
                 raise ValueError(f"{name} has dtype {value.dtype}, expected torch.bool (True = {true})")
+        described = self.descriptors
+        if isinstance(described, Tensor) and (described.ndim != 2 or described.shape[0] != self.batch):
+            raise ValueError(f"descriptors have shape {tuple(described.shape)}, expected ({self.batch}, numbers)")
         if isinstance(self.coordinates, Tensor) and isinstance(self.normals, Tensor):
             spaces = (self.normals.shape[2], self.coordinates.shape[2])
             if spaces[0] != spaces[1]:
@@ -122,8 +127,8 @@ class Tokens:
             joined = joined.without_padding()
         if self.mask is None:
             return self if joined is self.edges else self.with_edges(joined)
-        kept = {name: getattr(self, name) for name in _FIELDS if name != "edges"}
-        return Tokens(**{name: _without_padding(value, self.mask) for name, value in kept.items()}, edges=joined)
+        kept = {name: _without_padding(getattr(self, name), self.mask) for name in _FIELDS if name in _OF_TOKENS}
+        return Tokens(**kept, descriptors=self.descriptors, edges=joined)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Tokens":
         """Moves every tensor to a device; to change the precision, use `with_features`: a mask stays boolean."""
@@ -172,6 +177,7 @@ def vectors_of_width(given: Tokens | Tensor, width: int, name: str = "tokens") -
 
 _FIELDS = tuple(each.name for each in fields(Tokens))
 _CARRIED = _FIELDS[1:]
+_OF_TOKENS = frozenset(_FIELDS) - {"descriptors", "edges"}
 _PER_TOKEN = {each.name: each.metadata["dimensions"] for each in fields(Tokens) if each.metadata}
 
 

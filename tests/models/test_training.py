@@ -16,7 +16,7 @@ from sampleformer.tokens import as_tokens
 from sampleformer.training import Recipe, evaluate, predict, train
 from sampleformer.training.recipe import change
 from tests.bench import small_data
-from tests.training.small import write_texts
+from tests.training.small import write_described, write_texts
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +30,15 @@ def texts(tmp_path: Path) -> dict[str, Any]:
     return {"name": "text", "path": str(path), "text": "review", "label": "sentiment", "tokens": "characters"}
 
 
+def numbers(tmp_path: Path) -> dict[str, Any]:
+    path = write_described(tmp_path / "described.csv")
+    return {"name": "text", "path": str(path), "text": "review", "label": "kind", "tokens": "characters"}
+
+
 DATA: dict[str, Callable[[Path], dict[str, Any]]] = {
     "transformer": texts,
     "bag": texts,
+    "mlp": numbers,
     "gin": lambda tmp_path: {"name": "small_graphs", "train": 48},
     "pointnet": lambda tmp_path: {"name": "small_clouds", "train": 48},
     "dgcnn": lambda tmp_path: {"name": "small_clouds", "train": 48},
@@ -45,6 +51,7 @@ def recipe(name: str, tmp_path: Path, steps: int = 4, **model: Any) -> Recipe:
         {
             "name": "small",
             "data": DATA[name](tmp_path),
+            "descriptors": [{"name": "columns", "columns": ["age", "place"]}] if name == "mlp" else [],
             "model": {"name": name} | (SMALL if name == "transformer" else {}) | model,
             "training": {"steps": steps, "batch_size": 16, "check_every": 2, "learning_rate": 3e-3},
         }
@@ -75,14 +82,14 @@ def test_a_training_from_recipe_to_predictions(name: str, tmp_path: Path) -> Non
             write_page(run.path, tmp_path / "texts.csv", tmp_path / "page.html")
 
 
-@pytest.mark.parametrize(("name", "steps"), [("gin", 150), ("pointnet", 60), ("dgcnn", 60), ("bag", 60)])
+@pytest.mark.parametrize(("name", "steps"), [("gin", 150), ("pointnet", 60), ("dgcnn", 60), ("bag", 60), ("mlp", 150)])
 def test_what_is_easy_is_learned(name: str, steps: int, tmp_path: Path) -> None:
     results = train(recipe(name, tmp_path, steps), tmp_path / "run", quiet=True).read_results()
     assert results is not None
     assert results["best"]["test"]["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize("name", ["gin", "pointnet", "bag"])
+@pytest.mark.parametrize("name", ["gin", "pointnet", "bag", "mlp"])
 def test_a_stopped_training_goes_on(name: str, tmp_path: Path) -> None:
     from lightning.pytorch import Callback
 

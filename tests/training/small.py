@@ -50,6 +50,17 @@ def write_numbers(path: Path, rows: int = 60, seed: int = 0) -> Path:
     return write_csv(path, ["a", "b", "c", "d", "price"], table)
 
 
+def write_described(path: Path, rows: int = 80, seed: int = 0) -> Path:
+    """Texts that say nothing, beside an age with gaps and a place that together decide the kind."""
+    random = np.random.default_rng(seed)
+    table = []
+    for row in range(rows):
+        old = row % 2 == 1
+        age = "" if row % 9 == 0 else round(float(random.normal(60 if old else 30, 4)), 1)
+        table.append([f"r{row}", "".join(random.choice(list("xyz"), size=5)), age, "north" if old else "south", old])
+    return write_csv(path, ["id", "review", "age", "place", "kind"], table)
+
+
 def text_recipe(path: Path, *, model: dict[str, Any] | None = None, **training: Any) -> Recipe:
     """A recipe for the file of `write_texts`."""
     return Recipe.model_validate(

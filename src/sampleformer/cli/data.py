@@ -14,6 +14,7 @@ from sampleformer.data.summary import Summary, check
 from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line
 from sampleformer.recipes import names, request
 from sampleformer.settings import Component, override
+from sampleformer.training.recipe import described
 
 EXAMPLE = """
 sampleformer data ls
@@ -62,19 +63,20 @@ def run(options: argparse.Namespace) -> None:
 
 def _source(options: argparse.Namespace) -> Source:
     section: dict[str, object] = {"name": options.name}
+    asked = data_section(options) if options.action == "check" else {}
+    features = asked.pop("features", None)
     if options.name in SOURCES:
-        asked = data_section(options) if options.action == "check" else {}
         section |= {name: value for name, value in asked.items() if value is not None and name != "numbers"}
     elif options.name is not None and options.name not in names() and not str(options.name).endswith((".yaml", ".yml")):
         raise InputError(f"unknown data {options.name!r}; {nearest(options.name, [*SOURCES, *names()])}")
     else:
-        asked = data_section(options) if options.action == "check" else {}
         component = request(options.name, data=asked).data
         section = component.arguments | {"name": component.name}
     for change in options.set:
         name, _, value = change.removeprefix("data.").partition("=")
         section = override(section, name, value)
-    return Component.model_validate(section).build(SOURCES, "data")
+    source = Component.model_validate(section).build(SOURCES, "data")
+    return described(source, [Component.model_validate({"name": "columns", "columns": features})] if features else [])
 
 
 def _summary_table(summary: Summary) -> Table:

@@ -33,6 +33,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="the column or columns to predict; of graphs also: link; of clouds: folder",
     )
     data.add_argument(
+        "--features",
+        action="append",
+        metavar="A,B",
+        help="columns with numbers or categories that describe each sample beside its text, molecule, graph or cloud",
+    )
+    data.add_argument(
         "--tokens", metavar="KIND", help="how a text is cut: words (if not given), characters, whitespace or bytes"
     )
     data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
@@ -78,6 +84,7 @@ def data_section(options: argparse.Namespace) -> dict[str, Any]:
         "directed": options.directed,
         "numbers": options.numbers,
         "columns": split_names(options.columns),
+        "features": split_names(options.features),
         "label": labels[0] if labels and len(labels) == 1 else labels,
         "tokens": options.tokens,
         "max_length": options.max_length,

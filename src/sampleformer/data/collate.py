@@ -27,10 +27,12 @@ def collate(samples: Sequence[Sample]) -> Batch:
         for name in _PER_TOKEN
         if getattr(samples[0], name) is not None
     }
+    described = [sample.descriptors for sample in samples if sample.descriptors is not None]
     tokens = Tokens(
         _padded([sample.features for sample in samples], longest),
         _mask(lengths, longest),
         **vectors,
+        descriptors=torch.from_numpy(np.stack(described).astype(np.float32)) if described else None,
         hidden=None if samples[0].hidden is None else _padded([sample.hidden for sample in samples], longest, np.bool_),
         edges=None if samples[0].ends is None else _edges(samples),
     )

@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sampleformer.data.descriptors.collection import Descriptors, measure
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.samples import Samples, TargetRows
@@ -32,6 +34,7 @@ class Encoding:
         task: turns the target columns into numbers, and outputs into predictions.
         id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
         format: how the tables of the training are written, and new ones if nothing else is said.
+        descriptors: What was learnt about the numbers that describe whole samples. None: there are none.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class Encoding:
         task: Task,
         id_column: str | None = None,
         format: TableFormat | None = None,
+        descriptors: Descriptors | None = None,
     ) -> None:
         self._inputs = inputs
+        self.descriptors = descriptors
         self.task = task
         self.id_column = id_column
         self.format = format or TableFormat()
@@ -53,8 +58,9 @@ class Encoding:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What the model's embedding must know: {"vocabulary": size}, {"features": number} and the like."""
-        return self._inputs.model_inputs
+        """What the model must know: {"vocabulary": size}, {"features": number} and the like."""
+        described = {} if self.descriptors is None else {"descriptors": self.descriptors.widths}
+        return self._inputs.model_inputs | described
 
     @property
     def unit(self) -> str:
@@ -86,6 +92,7 @@ class Encoding:
         targets: np.ndarray | None,
         ids: Sequence[str],
         report: RowReport | None = None,
+        measured: Sequence[np.ndarray] | None = None,
     ) -> Samples:
         """Samples from parsed values.
 
@@ -94,10 +101,13 @@ class Encoding:
             targets: the same of the targets; None: the samples have no targets.
             ids: name of each sample.
             report: is told of wrong rows, which are left out. None: the first one is an error.
+            measured: What each descriptor measured of the samples. None: there are none.
         """
         report = report or RowReport("data", lambda row: f"sample {ids[row]}")
         numbers = None if targets is None else self.task.encode(targets, report)
         encoded = self._inputs.encode(values, report)
+        if self.descriptors is not None and measured is not None:
+            encoded = replace(encoded, descriptors=self.descriptors.encode(measured))
         unasked = TargetRows(None, encoded.offsets) if self.task.from_inputs else None
         samples = self.pack(encoded, unasked if numbers is None else numbers, ids)
         return samples.subset(report.kept(len(ids))) if report.wrong else samples
@@ -172,9 +182,9 @@ class Encoding:
         values = self._inputs.parse(table, report)
         ids = row_ids(table, self.id_column)
         if not self.task.of_tokens or self.task.from_inputs:
-            return self.samples(
-                values, self.task.parse(table, report) if targets and not self.task.from_inputs else None, ids, report
-            )
+            known = self.task.parse(table, report) if targets and not self.task.from_inputs else None
+            parts = () if self.descriptors is None else self.descriptors.parts
+            return self.samples(values, known, ids, report, measure(parts, values, table, report))
         sets = self._inputs.encode(values, report)
         rows = self._inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
         names = scene_ids(table, self.id_column) if self.unit == "point" else ids
@@ -194,6 +204,7 @@ class Encoding:
             "task": task_to_json(self.task),
             "id": self.id_column,
             "format": self.format.model_dump(exclude_none=True),
+            "descriptors": None if self.descriptors is None else self.descriptors.to_json(),
         }
         write_text(Path(path), json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
@@ -211,4 +222,13 @@ class Encoding:
             task = task_from_json(content["task"])
             format = construct(TableFormat, content["format"], "format")
             made = kind.from_json(inputs)
-            return construct(cls, {"id_column": content["id"]}, str(path), inputs=made, task=task, format=format)
+            described = content["descriptors"]
+            return construct(
+                cls,
+                {"id_column": content["id"]},
+                str(path),
+                inputs=made,
+                task=task,
+                format=format,
+                descriptors=None if described is None else Descriptors.from_json(described),
+            )

@@ -1,11 +1,12 @@
 """What every source of data gives."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from sampleformer.data.descriptors import Descriptor
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.samples import Samples
@@ -40,6 +41,9 @@ class Source(ABC):
 
     learnt: Inputs | None = None
     """Inputs of another run, whose vocabulary, categories and scaling are taken over; None: they are learnt anew."""
+
+    descriptors: Sequence[Descriptor] = ()
+    """Numbers that describe whole samples, which go to the model beside the tokens."""
 
     def files(self) -> dict[str, list[Path]]:
         """The user's files that it reads, by the setting that names them or their folder.

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sampleformer.data.descriptors import Descriptors, TableColumns
+from sampleformer.data.descriptors.collection import measure
+from sampleformer.data.descriptors.columns import check_columns
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.row_names import id_column, names_rows, row_ids
 from sampleformer.data.samples import Samples
@@ -35,12 +38,14 @@ class _Rows:
     index: np.ndarray
     inputs: np.ndarray
     targets: np.ndarray
+    measured: tuple[np.ndarray, ...]
 
     def __len__(self) -> int:
         return len(self.index)
 
     def take(self, places: np.ndarray) -> _Rows:
-        return _Rows(self.table, self.index[places], self.inputs[places], self.targets[places])
+        measured = tuple(each[places] for each in self.measured)
+        return _Rows(self.table, self.index[places], self.inputs[places], self.targets[places], measured)
 
     def place(self, row: int) -> str:
         return self.table.place(int(self.index[row]))
@@ -67,8 +72,16 @@ class TableLoading:
         self.id = id_column(table, source.id)
         self.task, self.reason = (source.task, "") if source.task else infer_task(table, source.labels)
         check_level(self.task, "sample")
+        # A task that makes its targets of the inputs is for tokens.
+        self.descriptors = [] if self.task.from_inputs else [each.learn(table) for each in source.descriptors]
+        check_columns(self.features, self.columns, source.labels, table.path)
         self.skipped = 0
         self.truncated = 0
+
+    @property
+    def features(self) -> list[str]:
+        """Columns of the table that describe the samples."""
+        return [name for each in self.descriptors if isinstance(each, TableColumns) for name in each.columns]
 
     def _column_words(self) -> str:
         """The columns and what each is for."""
@@ -76,6 +89,7 @@ class TableLoading:
         splits = [name for name in dict.fromkeys(files_or_columns) if name is not None and name in self.table.columns]
         roles = {
             "inputs": self.columns,
+            "features": self.features,
             "predicted": self.source.labels,
             "rows named by": [] if self.id is None else [self.id],
             "split by": splits,
@@ -98,7 +112,8 @@ class TableLoading:
         parts = {name: self._limited(rows) for name, rows in parts.items()}
         inputs = self.source.taken_over(self.source.learn_inputs(self.columns, parts["train"].inputs))
         task = learnt or self.task.of_inputs(inputs.contents, inputs.kind)
-        encoding = Encoding(inputs, task, self.source.id, format=self.source.table_format)
+        described = Descriptors.learn(self.descriptors, parts["train"].measured) if self.descriptors else None
+        encoding = Encoding(inputs, task, self.source.id, self.source.table_format, described)
         samples = {name: self._encode(rows, encoding) for name, rows in parts.items()}
         for name, part in samples.items():
             if len(part) == 0:
@@ -128,9 +143,10 @@ class TableLoading:
         inputs = self.source.parse_inputs(table, self.columns, report)
         targets = self.task.parse_columns(table, self.source.labels, report)
         self.task.check_values(targets, self.source.labels, report)
+        measured = measure(self.descriptors, inputs, table, report)
         self._count(report)
         self.skipped += table.unreadable
-        return _Rows(table, np.arange(len(table)), inputs, targets).take(report.kept(len(table)))
+        return _Rows(table, np.arange(len(table)), inputs, targets, measured).take(report.kept(len(table)))
 
     def _count(self, report: RowReport) -> None:
         report.log()
@@ -196,6 +212,6 @@ class TableLoading:
         report = RowReport(rows.table.path, rows.place, self.source.on_error)
         ids = row_ids(rows.table, self.source.id)
         targets = None if self.task.from_inputs else rows.targets
-        samples = encoding.samples(rows.inputs, targets, [ids[row] for row in rows.index], report)
+        samples = encoding.samples(rows.inputs, targets, [ids[row] for row in rows.index], report, rows.measured)
         self._count(report)
         return samples

@@ -24,6 +24,7 @@ class TokenSets:
         sources: raw text of each set, if they are texts.
         coordinates, normals, encodings, index, names: of all tokens, see `Sample`.
         ends, edge_features: of all edges.
+        descriptors: codes of the descriptors of each set, ``(sets, f)`` float16.
         edge_offsets: ``(sets + 1,)``: the same of edges; given if there are ends.
         directed: whether edges lead from source to target alone.
 
@@ -45,6 +46,7 @@ class TokenSets:
     edge_features: np.ndarray | None = None
     edge_offsets: np.ndarray | None = None
     directed: bool = False
+    descriptors: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -70,6 +72,8 @@ class TokenSets:
             held |= {name: value[start:stop] for name in _OF_EDGES if (value := getattr(self, name)) is not None}
         if self.sources is not None:
             held["source"] = self.sources[row]
+        if self.descriptors is not None:
+            held["descriptors"] = self.descriptors[row]
         return held | {"directed": self.directed}
 
     @classmethod

@@ -71,7 +71,7 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
     encoded, selections = model.encoder(model.embedded(tokens), return_selections=True)
     pooling = getattr(model.head, "pooling", None)
     weights = pooling.weights(encoded)[0].float().numpy() if isinstance(pooling, AttentionPooling) else None
-    answers = model.answers(encoded, tokens.length, batch.pairs, batch.asked)
+    answers = model.answers(encoded, tokens, batch.pairs, batch.asked)
     outcome = _outcome(encoding, sample, answers.float().numpy())
     length = len(sample) + (encoded.length - tokens.length)  # an embedding may add tokens: the edges of a graph
     choices = Choices.from_selections(selections, length, encoded.length)

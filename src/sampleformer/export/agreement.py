@@ -29,9 +29,11 @@ def random_tokens(model: Model, lengths: list[int], generator: torch.Generator) 
     """
     mask = torch.arange(max(1, *lengths)) < torch.tensor(lengths)[:, None]
     if (vocabulary := model.inputs.get("vocabulary")) is not None:
-        return Tokens(torch.randint(vocabulary, mask.shape, generator=generator), mask)
+        codes = torch.randint(vocabulary, mask.shape, generator=generator)
+        return Tokens(codes, mask, descriptors=_descriptors(model, len(lengths), generator))
     if (features := model.inputs.get("features")) is not None:
-        return Tokens(torch.randn(*mask.shape, features, generator=generator), mask)
+        vectors = torch.randn(*mask.shape, features, generator=generator)
+        return Tokens(vectors, mask, descriptors=_descriptors(model, len(lengths), generator))
     raise InputError(f"a model of {', '.join(model.inputs)} cannot be exported yet, only one of sequences")
 
 
@@ -86,3 +88,8 @@ def _sizes(model: Model) -> Iterator[list[int]]:
     k, most = min(chosen, LONGEST_CHOICE), longest(model)
     for lengths in ([1], [2, 0, 1], [17, 3, 9, 16], [k, max(1, k // 2)], [2 * k + 7, 2 * k, k + 1, k]):
         yield [length if most is None else min(length, most) for length in lengths]
+
+
+def _descriptors(model: Model, count: int, generator: torch.Generator) -> Tensor | None:
+    bins = model.inputs.get("descriptors")
+    return None if bins is None else torch.rand(count, len(bins), generator=generator) * torch.tensor(bins).clamp(min=1)

@@ -98,8 +98,15 @@ class _WithTensors(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        return self.model(Tokens(tokens, mask))
+    def forward(self, tokens: Tensor, mask: Tensor, descriptors: Tensor | None = None) -> Tensor:
+        return self.model(Tokens(tokens, mask, descriptors=descriptors))
+
+
+def _inputs(tokens: Tokens) -> dict[str, Tensor]:
+    """The program's inputs by their names."""
+    assert tokens.mask is not None
+    described = {} if tokens.descriptors is None else {"descriptors": tokens.descriptors}
+    return {"tokens": tokens.features, "mask": tokens.mask} | described
 
 
 def _onnx_program(model: Model) -> Any:
@@ -109,22 +116,24 @@ def _onnx_program(model: Model) -> Any:
     example = random_tokens(model, [length, max(1, length // 2)], torch.Generator().manual_seed(0))
     names = {0: Dim("batch")} | ({} if most == 1 else {1: Dim("length")})
     # Not the names, with which torch wants a proof for all sizes: it finds none where a length is filled up to blocks.
-    sizes = dict.fromkeys(names, Dim.DYNAMIC)
+    given = _inputs(example)
+    named = tuple({0: names[0]} if name == "descriptors" else names for name in given)
+    sizes = tuple(dict.fromkeys(each, Dim.DYNAMIC) for each in named)
     known = onnx_translations()
     try:
         with _quiet():
             program = torch.export.export(
                 _WithTensors(model).eval(),
-                (example.features, example.mask),
-                dynamic_shapes=(sizes, sizes),
+                tuple(given.values()),
+                dynamic_shapes=dict(zip(given, sizes, strict=True)),
                 strict=False,
             )
             check_operators(program, known)
             return torch.onnx.export(
                 program,
                 dynamo=True,
-                dynamic_shapes=(names, names),
-                input_names=["tokens", "mask"],
+                dynamic_shapes=named,
+                input_names=list(given),
                 output_names=["output"],
                 opset_version=OPSET,
                 custom_translation_table=known,
@@ -177,8 +186,7 @@ def _checked(model: Model, path: Path, content: bytes) -> ExportedFile:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
         def run(tokens: Tokens) -> Tensor:
-            assert tokens.mask is not None
-            inputs = {"tokens": tokens.features.numpy(), "mask": tokens.mask.numpy()}
+            inputs = {name: value.numpy() for name, value in _inputs(tokens).items()}
             return torch.from_numpy(session.run(["output"], inputs)[0])
 
         difference = largest_difference(model, run)

@@ -4,10 +4,11 @@ from sampleformer.models.bag import BagOfEmbeddings
 from sampleformer.models.base import MODELS, AnyModelSettings, Model
 from sampleformer.models.dgcnn import DGCNN
 from sampleformer.models.gin import GIN
+from sampleformer.models.mlp import DescriptorMLP
 from sampleformer.models.pointnet import PointNet
 from sampleformer.models.transformer import ModelSettings, TokenModel
 
-MODELS.update({each.name: each for each in (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings)})
+MODELS.update({each.name: each for each in (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings, DescriptorMLP)})
 
 __all__ = [
     "DGCNN",
@@ -15,6 +16,7 @@ __all__ = [
     "MODELS",
     "AnyModelSettings",
     "BagOfEmbeddings",
+    "DescriptorMLP",
     "Model",
     "ModelSettings",
     "PointNet",

@@ -53,6 +53,7 @@ class Model(Module):
         levels: Levels that it has outputs for.
         needs: Names of inputs, of which at least one must be there. Empty: any will do.
         example: Inputs to check settings with before the data is read.
+        takes_descriptors: Whether it makes something of descriptors of whole samples.
         name: Name in recipes, the import path of a class that is not registered.
     """
 
@@ -60,6 +61,7 @@ class Model(Module):
     levels: ClassVar[tuple[str, ...]] = ("sample",)
     needs: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[dict[str, Any]] = {"features": 1}
+    takes_descriptors: ClassVar[bool] = False
     name: ClassVar[str]
 
     def __init__(
@@ -81,6 +83,11 @@ class Model(Module):
             )
         if hides and type(self).hides is Model.hides:
             raise InputError(f"model.name: {self.name!r} cannot hide tokens, expected another task than masked tokens")
+        if "descriptors" in inputs and not self.takes_descriptors:
+            raise InputError(
+                f"model.name: {self.name!r} sees tokens alone, but there are descriptors of whole samples; expected "
+                "another model, or descriptors=[]"
+            )
         if self.needs and not any(inputs.get(name) is not None for name in self.needs):
             raise InputError(
                 f"model.name: {self.name!r} is for tokens with {' or '.join(self.needs)}, but these have "

@@ -19,9 +19,10 @@ from sampleformer.embed.sequence import PLAIN_SCALE
 from sampleformer.encoder import Encoder, check_layers
 from sampleformer.errors import InputError
 from sampleformer.heads import HEADS, TokenHead
-from sampleformer.models.base import AnyModelSettings, Model
+from sampleformer.models.base import MODELS, AnyModelSettings, Model
+from sampleformer.models.mlp import DescriptorMLP, MLPSettings
 from sampleformer.sample import LEVELS
-from sampleformer.settings import Component
+from sampleformer.settings import Component, validate
 from sampleformer.tokens import Tokens, as_tokens
 
 
@@ -46,6 +47,8 @@ class ModelSettings(AnyModelSettings):
             window: 8}``, ``{name: edges}``. None: there is none.
         norm: ``rms``, ``layer`` or ``batch``.
         norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
+        beside: Name and settings of other models of `MODELS`, whose outputs are added: ``[{name: bag, ngrams: 2}]``.
+            Where the data has descriptors, ``mlp`` is added if none of them takes them.
     """
 
     name: str = "transformer"
@@ -62,6 +65,7 @@ class ModelSettings(AnyModelSettings):
     local: Component | None = None
     norm: str = "rms"
     norm_position: str = "pre"
+    beside: tuple[Component, ...] = ()
 
 
 class TokenModel(Model):
@@ -87,6 +91,7 @@ class TokenModel(Model):
     name = "transformer"
     Settings = ModelSettings
     levels = LEVELS
+    takes_descriptors = True
 
     def __init__(
         self,
@@ -107,6 +112,7 @@ class TokenModel(Model):
                 "model.attention.name: 'auto' depends on how long the inputs are, which train finds out; in Python, "
                 "take what sampleformer.attention.auto.choose_attention returns"
             )
+        inputs = _of_tokens(inputs)
         self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
         attending = check_layers(
             settings.attention.arguments.get("layers"),
@@ -140,6 +146,7 @@ class TokenModel(Model):
                 attention_layers=attending,
             )
             self.head = self._make_head()
+            self.beside = self._make_beside()
             self.hidden = nn.Parameter(torch.empty(settings.width)) if hides else None
             self._reset_own_parameters()
         except InputError:
@@ -174,6 +181,21 @@ class TokenModel(Model):
         return head(
             self.settings.width, self.outputs, **{name: value for name, value in known.items() if name in taken}
         )
+
+    def _make_beside(self) -> nn.ModuleList:
+        """The models whose outputs are added."""
+        made: list[Model] = []
+        for each in self.settings.beside:
+            kind = MODELS.resolve(each.name, "model.beside.name")
+            if issubclass(kind, TokenModel):
+                raise InputError(f"model.beside.name: {each.name!r} is this model itself, expected a simple one")
+            settings = validate(kind.Settings, each.model_dump(), at="model.beside.")
+            inputs = self.inputs if kind.takes_descriptors else _of_tokens(self.inputs)
+            made.append(kind(settings, inputs, self.outputs, level=self.level))
+        described = "descriptors" in self.inputs and self.level == LEVELS[0]
+        if described and not any("descriptors" in model.needs for model in made):
+            made.append(DescriptorMLP(MLPSettings(), self.inputs, self.outputs))
+        return nn.ModuleList(made)
 
     def _reset_own_parameters(self) -> None:
         if self.hidden is not None:
@@ -213,21 +235,23 @@ class TokenModel(Model):
             InputError: if the tokens are not what the model was made for.
         """
         tokens = as_tokens(tokens)
-        return self.answers(self.encoder(self.embedded(tokens), noise=noise), tokens.length, pairs, asked)
+        return self.answers(self.encoder(self.embedded(tokens), noise=noise), tokens, pairs, asked)
 
     def answers(
-        self, encoded: Tokens, length: int, pairs: Tensor | None = None, asked: Tensor | None = None
+        self, encoded: Tokens, tokens: Tokens, pairs: Tensor | None = None, asked: Tensor | None = None
     ) -> Float[Tensor, "b *rest"]:
         """Answers of encoded tokens, as `forward` gives them.
 
         Args:
             encoded: Tokens from the encoder.
-            length: Number of raw tokens; those that the embedding added get no answer.
+            tokens: Raw tokens that they came from; those that the embedding added get no answer.
             pairs, asked: As of `forward`.
         """
         questions = {name: value for name, value in (("pairs", pairs), ("asked", asked)) if value is not None}
         answers: Tensor = self.head(encoded, **questions)
-        return answers[:, :length] if isinstance(self.head, TokenHead) else answers
+        for model in self.beside:
+            answers = answers + model(tokens)
+        return answers[:, : tokens.length] if isinstance(self.head, TokenHead) else answers
 
     @torch.no_grad()
     def select(self, tokens: Tokens | Tensor) -> list[Selection]:
@@ -238,6 +262,11 @@ class TokenModel(Model):
             return self.encoder(self.embedded(as_tokens(tokens)), return_selections=True)[1]
         finally:
             self.train(training)
+
+
+def _of_tokens(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the data says of its tokens, without what it says of whole samples."""
+    return {name: value for name, value in inputs.items() if name != "descriptors"}
 
 
 def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:

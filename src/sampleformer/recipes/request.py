@@ -9,6 +9,7 @@ from typing import Any
 
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
+from sampleformer.models import MODELS
 from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind, seen_kind
 from sampleformer.recipes.library import names, read
 from sampleformer.settings import validate
@@ -58,13 +59,22 @@ def request(
         kind = seen_kind(asked)  # a recipe for folders serves files of arrays too
     if recipe is None:
         values["name"] = _name_of(places[0]) or values["name"]
+    features = asked.pop("features", None)
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
+    values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
     flags: dict[str, object] = {"training.epochs": epochs, "training.steps": steps, "seed": seed}
     flags |= {"model.name": model, "model.attention.name": attention}
     flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     where = "" if recipe is None or recipe in names() else recipe
     return change(validate(Recipe, values, where), [*given, *changes])
+
+
+def _descriptors(given: Sequence[Any], features: Sequence[str] | None, model: str | None) -> list[Any]:
+    """Descriptors of a recipe, but for a model that takes none; and the user's columns."""
+    if model is not None and not MODELS.resolve(model, "model.name").takes_descriptors:
+        given = []
+    return [*given, *([{"name": "columns", "columns": list(features)}] if features else [])]
 
 
 def _name_of(place: str) -> str:

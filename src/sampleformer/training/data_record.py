@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data import SOURCES
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError, shown
 from sampleformer.reading import check_file, reading
 from sampleformer.registry import is_trusted
 from sampleformer.sample import LEVELS
 from sampleformer.settings import Settings, validate
-from sampleformer.training.recipe import Recipe
+from sampleformer.training.recipe import Recipe, make_source
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.weights import sha256
 
@@ -188,7 +187,7 @@ def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -
         InputError: if the data is not there, or has changed since the training.
     """
     record = DataRecord.read(folder)
-    source = record.located(recipe, folder).data.build(SOURCES, "data")
+    source = make_source(record.located(recipe, folder))
     record.check_files(source)
     if recipe.training.init_from is not None:
         source.learnt = folder.read_encoding(trust_code=is_trusted(), learnt=True).learnt_inputs

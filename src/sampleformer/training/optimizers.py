@@ -13,6 +13,7 @@ from sampleformer.errors import InputError, shown
 from sampleformer.registry import Registry
 from sampleformer.training.settings import TrainingSettings
 
+_ENDS = ("embed", "head", "beside")
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -185,7 +186,7 @@ def parameter_groups(model: nn.Module, weight_decay: float, *, matrices: bool = 
     """Parameters that learn, by whether they are decayed, and whether Muon steps them.
 
     Muon is for maps inside the model: weights of linear layers, but for those of its first and last part (``embed`` and
-    ``head``).
+    ``head``) and of models beside it, which are little more than both.
 
     Args:
         model: Model that learns.
@@ -195,7 +196,7 @@ def parameter_groups(model: nn.Module, weight_decay: float, *, matrices: bool = 
     inner = set()
     if matrices:
         for name, module in model.named_modules():
-            if isinstance(module, nn.Linear) and name.split(".")[0] not in ("embed", "head"):
+            if isinstance(module, nn.Linear) and name.split(".")[0] not in _ENDS:
                 inner.add(module.weight)
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [

@@ -1,11 +1,15 @@
 """A recipe: everything that decides what a training gives."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, SerializeAsAny, field_validator
 
-from sampleformer.errors import InputError, shown
+from sampleformer.data import SOURCES
+from sampleformer.data.descriptors import DESCRIPTORS
+from sampleformer.data.source import Source
+from sampleformer.data.table_source import TableSource
+from sampleformer.errors import InputError, listed, shown
 from sampleformer.models import MODELS, AnyModelSettings, ModelSettings
 from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.settings import TrainingSettings
@@ -24,6 +28,8 @@ class Recipe(Settings):
         seed: of the weights, the order of the samples and all noise of training. The data has a seed of its own, so
             that trainings with other seeds see the same split.
         data: the source of the samples and its arguments.
+        descriptors: Numbers that describe whole samples and join at the head, by their names in `DESCRIPTORS` with
+            arguments: ``[morgan, {name: columns, columns: [age, dose]}]``.
         model: name of the model in `MODELS`, or the import path of a class derived from `Model`, and its settings.
         training: the training.
     """
@@ -33,6 +39,7 @@ class Recipe(Settings):
     source: str = ""
     seed: int = Field(default=0, ge=0, lt=2**32)
     data: Component
+    descriptors: tuple[Component, ...] = ()
     model: SerializeAsAny[AnyModelSettings] = ModelSettings()
     training: TrainingSettings
 
@@ -48,6 +55,29 @@ class Recipe(Settings):
         if not isinstance(name, str):
             raise InputError(f"model.name: found {shown(name)}, expected the name of a model")
         return validate(MODELS.resolve(name, "model.name").Settings, {**given, "name": name}, at="model.")
+
+
+def make_source(recipe: Recipe) -> Source:
+    """The source of a recipe's data, with its descriptors.
+
+    Raises:
+        InputError: if a setting of the data or of a descriptor is unknown or wrong.
+    """
+    source: Source = recipe.data.build(SOURCES, "data")
+    return described(source, recipe.descriptors)
+
+
+def described(source: Source, descriptors: Sequence[Component]) -> Source:
+    """A source that knows which descriptors its samples have.
+
+    Raises:
+        InputError: if one is unknown or wrong, or the source is no table of samples.
+    """
+    if descriptors and not isinstance(source, TableSource):
+        names = listed([each.name for each in descriptors])
+        raise InputError(f"descriptors: found {names}, expected none for data that is no table of samples")
+    source.descriptors = [each.build(DESCRIPTORS, f"descriptors.{each.name}") for each in descriptors]
+    return source
 
 
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sampleformer.data import SOURCES
 from sampleformer.data.progress import announced
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError
@@ -34,7 +33,7 @@ from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.random_state import WEIGHTS, seed_everything
-from sampleformer.training.recipe import Recipe
+from sampleformer.training.recipe import Recipe, described, make_source
 from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.starting import Start
@@ -171,10 +170,10 @@ def _load(
         if source is None:
             splits = load_again(folder, recipe)
         else:
-            splits = source.load()
+            splits = described(source, recipe.descriptors).load()
             record.check_split(splits, recipe.data.name)
     else:
-        source = source or recipe.data.build(SOURCES, "data")
+        source = make_source(recipe) if source is None else described(source, recipe.descriptors)
         if start is not None:
             start.prepare(source)
         splits = source.load()
@@ -223,6 +222,8 @@ def _check_model(recipe: Recipe, device: str, most: int) -> None:
     inputs = kind.example_inputs(recipe.model)
     if inputs is None:
         return
+    if recipe.descriptors:
+        inputs = inputs | {"descriptors": [1]}
     for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
         settings = kind.resolved(recipe.model, length, device)[0]
         with torch.device("meta"), limited_tensors(most, "model"):

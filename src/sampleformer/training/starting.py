@@ -17,7 +17,7 @@ from sampleformer.tasks import Task, task_to_json
 from sampleformer.training.run_folder import RunFolder
 
 log = logging.getLogger("sampleformer")
-HEAD = "head."
+HEADS = ("head.", "beside.")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Start:
     def fill(self, model: nn.Module, task: Task) -> None:
         """Gives a model the weights that fit it, and says in one line which were taken and which were not.
 
-        The head is taken only if both runs have the same task.
+        The head, and models beside, are taken only if both runs have the same task.
 
         Args:
             model: New model.
@@ -72,7 +72,7 @@ class Start:
         taken = 0
         for name, tensor in own.items():
             found = self.weights.get(name)
-            if name.startswith(HEAD) and not same:
+            if name.startswith(HEADS) and not same:
                 reasons.setdefault("another task", []).append(name)
             elif found is None:
                 reasons.setdefault("not in that run", []).append(name)

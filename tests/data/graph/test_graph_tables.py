@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.data.graph.graph_tables import parse_graph_tables
 from sampleformer.data.graph.table_graph import TableGraph
 from sampleformer.errors import InputError
+from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.table import Table, read_table
 
 KEYS = ["graph", "node", "source", "target"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.settings import construct
+from sampleformer.tables.feature_columns import FeatureColumns
 
 Codes = tuple[tuple[bool, ...], tuple[bool, ...]]
 """Which features of nodes, and which of edges, are codes."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from sampleformer.data.graph.archives import SPLITS, read_graph_archive
-from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_rows import GraphRows, graph_rows
 from sampleformer.data.graph.graph_tables import parse_graph_tables
@@ -18,6 +17,7 @@ from sampleformer.data.graph.pyg_files import read_pyg_file
 from sampleformer.data.graph.pyg_rows import rows_of_pyg, target_columns
 from sampleformer.data.graph.raw_graph import RawGraph, raw_graphs
 from sampleformer.errors import InputError, listed
+from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.table import SUFFIXES, Table, read_table
 

@@ -6,12 +6,12 @@ import logging
 
 import numpy as np
 
-from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.data.graph.key_columns import EDGES, GRAPHS, NODES, KeyColumns
 from sampleformer.data.graph.table_edges import EdgeList
 from sampleformer.data.graph.table_graph import TableGraph
 from sampleformer.data.graph.table_nodes import NodeList
 from sampleformer.data.graph.table_reading import TableReading, Values
+from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.table import Table
 
 logger = logging.getLogger("sampleformer")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.graph.feature_columns import FeatureColumns
 from sampleformer.data.graph.key_columns import EDGES, GRAPHS, NODES, KeyColumns, read_names
 from sampleformer.data.graph.table_edges import EdgeList, edges_of_table
 from sampleformer.data.graph.table_nodes import Ends, NodeList, graph_names, nodes_of_edges, nodes_of_table
 from sampleformer.errors import InputError, shown
+from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 

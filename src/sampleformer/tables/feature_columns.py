@@ -1,4 +1,4 @@
-"""Columns of a table that describe nodes or edges."""
+"""Columns of a table that hold features: numbers and categories."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ class FeatureColumns:
             tuple(name for name in names if name in numbers), tuple(name for name in names if name not in numbers)
         )
 
-    def parse(self, table: Table, report: RowReport, *, learning: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    def parse(
+        self, table: Table, report: RowReport, *, learning: bool = False, missing_allowed: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The values of the columns.
 
         Args:
@@ -53,6 +55,7 @@ class FeatureColumns:
             report: is told of rows where a number is missing or not finite.
             learning: whether the columns are standardised by what these rows hold, so that a number beside which all
                 others vanish is reported too.
+            missing_allowed: Whether an empty field of a column of numbers is NaN instead of wrong.
 
         Returns:
             ``(rows, numbers)`` float64, and ``(rows, categories)`` texts as objects.
@@ -67,7 +70,7 @@ class FeatureColumns:
                 if isinstance(value, dict | list | bytes):
                     report.add(row, f"column {name!r}: found {value_words(value)}, expected a text or a number")
             categories[:, place] = [label_text(value) or "" for value in values]
-        numbers = parse_numbers(table, list(self.numbers), report)
+        numbers = parse_numbers(table, list(self.numbers), report, missing_allowed)
         if learning:
             check_scales(numbers, list(self.numbers), report)
         return numbers, categories

@@ -1,0 +1,152 @@
+"""Descriptors of molecules: counts of fragments, and properties that RDKit computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sampleformer.data.descriptors.base import Descriptor
+from sampleformer.data.graph.molecule_column import Molecule
+from sampleformer.data.graph.molecules import parse_molecule
+from sampleformer.data.progress import progress_bar
+from sampleformer.extras import require
+from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import Table
+
+_MOST = 255
+_PROPERTIES = (
+    "MolWt", "MolLogP", "MolMR", "TPSA", "LabuteASA", "qed", "FractionCSP3", "HeavyAtomCount", "NHOHCount", "NOCount",
+    "NumHAcceptors", "NumHDonors", "NumHeteroatoms", "NumRotatableBonds", "NumValenceElectrons", "RingCount",
+    "NumAromaticRings", "NumAliphaticRings", "NumSaturatedRings", "NumAromaticHeterocycles", "NumAmideBonds",
+    "HallKierAlpha", "Kappa1", "Kappa2", "Kappa3", "Chi0v", "Chi1v", "Chi2v", "Chi3v", "Chi4v", "BalabanJ",
+    "MaxPartialCharge", "MinPartialCharge", "MaxEStateIndex", "MinEStateIndex",
+    *(f"PEOE_VSA{number}" for number in range(1, 15)),
+    *(f"SMR_VSA{number}" for number in range(1, 11)),
+    *(f"SlogP_VSA{number}" for number in range(1, 13)),
+    *(f"EState_VSA{number}" for number in range(1, 12)),
+)  # fmt: skip
+
+
+class MorganCounts(Descriptor):
+    """Counts of the circular fragments of a molecule, hashed.
+
+    Args:
+        radius: Largest distance of an atom from a fragment's centre, in bonds.
+        size: Number of counts that the fragments share.
+
+    Source: Rogers and Hahn 2010, Extended-connectivity fingerprints.
+    """
+
+    name = "morgan"
+    takes = Molecule
+    of = "molecules"
+
+    def __init__(self, radius: int = 2, size: int = 2048) -> None:
+        self.radius = at_least("radius", radius, 0)
+        self.size = at_least("size", size, 1)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"Morgan fragment {number}" for number in range(self.size)]
+
+    def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
+        made = require("rdkit.Chem.rdFingerprintGenerator", "graph").GetMorganGenerator(
+            radius=self.radius, fpSize=self.size
+        )
+        return counts(values, self.size, made.GetCountFingerprintAsNumPy, "circular fragments")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"radius": self.radius, "size": self.size}
+
+
+class TorsionCounts(Descriptor):
+    """Counts of the paths of four atoms of a molecule, hashed.
+
+    Args:
+        size: Number of counts that the paths share.
+
+    Source: Nilakantan et al. 1987, Topological torsion.
+    """
+
+    name = "torsions"
+    takes = Molecule
+    of = "molecules"
+
+    def __init__(self, size: int = 1024) -> None:
+        self.size = at_least("size", size, 1)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"torsion {number}" for number in range(self.size)]
+
+    def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
+        made = require("rdkit.Chem.rdFingerprintGenerator", "graph").GetTopologicalTorsionGenerator(fpSize=self.size)
+        return counts(values, self.size, made.GetCountFingerprintAsNumPy, "torsions")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"size": self.size}
+
+
+class MoleculeProperties(Descriptor):
+    """Properties of a molecule that RDKit computes in little time: weight, log P, polar surface, rings, charges, …"""
+
+    name = "properties"
+    takes = Molecule
+    of = "molecules"
+
+    @property
+    def names(self) -> list[str]:
+        return list(_PROPERTIES)
+
+    def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
+        functions = _functions()
+        found = np.full((len(values), len(functions)), np.nan, np.float32)
+        with progress_bar("properties", len(values)) as show, require("rdkit.rdBase", "graph").BlockLogs():
+            for row, value in enumerate(values):
+                if value.smiles:
+                    molecule = parse_molecule(value.smiles)
+                    found[row] = [function(molecule) for function in functions]
+                if row % 100 == 99:
+                    show(row + 1)
+        return np.where(np.isfinite(found), found, np.nan)
+
+
+def counts(
+    values: Sequence[Any] | np.ndarray, size: int, fingerprint: Callable[[Any], np.ndarray], words: str
+) -> np.ndarray:
+    """Counts of molecules, ``(rows, size)`` uint8; of a row that is no molecule zeros.
+
+    Args:
+        values: `Molecule` of each row.
+        size: Number of counts.
+        fingerprint: Function from RDKit's molecule to its counts.
+        words: What is counted, for the progress bar.
+    """
+    found = np.zeros((len(values), size), np.uint8)
+    with progress_bar(words, len(values)) as show, require("rdkit.rdBase", "graph").BlockLogs():
+        for row, value in enumerate(values):
+            if value.smiles:
+                found[row] = np.minimum(fingerprint(parse_molecule(value.smiles)), _MOST)
+            if row % 100 == 99:
+                show(row + 1)
+    return found
+
+
+def at_least(name: str, value: int, least: int) -> int:
+    """The value of an argument.
+
+    Raises:
+        ValueError: if it is less than the least.
+    """
+    if value < least:
+        raise ValueError(f"{name} is {value}, expected at least {least}")
+    return value
+
+
+@cache
+def _functions() -> list[Callable[[Any], float]]:
+    descriptors = require("rdkit.Chem.Descriptors", "graph")
+    return [getattr(descriptors, name) for name in _PROPERTIES]
