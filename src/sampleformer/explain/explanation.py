@@ -10,11 +10,13 @@ from jaxtyping import Float, Int
 
 from sampleformer.data.collate import collate
 from sampleformer.explain.choices import Choices
+from sampleformer.explain.influences import Influence, influences
 from sampleformer.explain.outcome import Outcome, outcome_of
 from sampleformer.explain.token_outcomes import TokenOutcomes
 from sampleformer.heads import AttentionPooling
 from sampleformer.sample import Sample
 from sampleformer.tasks import Predictions, Task
+from sampleformer.tokens import Tokens
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
@@ -37,6 +39,8 @@ class Explanation:
         molecule: SMILES whose atoms, as RDKit reads it, are the nodes of the graph; None: not a molecule.
         coordinates: of the points of a cloud, shape ``(n, 3)``; None: not a cloud.
         ends: places of the two nodes of each edge of a graph, shape ``(E, 2)``; None: not a graph.
+        influences: Of the descriptors of the whole sample, the strongest first.
+        outputs: Names of the raw outputs that they moved.
 
     In a graph, `choices` and `pooling` cover the ``n`` nodes and then the ``E`` edges, and `pieces` the nodes alone.
     """
@@ -52,6 +56,8 @@ class Explanation:
     molecule: str | None = None
     coordinates: Float[np.ndarray, "n 3"] | None = None
     ends: Int[np.ndarray, "edges 2"] | None = None
+    influences: Sequence[Influence] = ()
+    outputs: Sequence[str] = ()
 
 
 @torch.inference_mode()
@@ -90,7 +96,15 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
         molecule=sample.source if sample.ends is not None else None,
         coordinates=sample.coordinates,
         ends=None if sample.ends is None else sample.ends.astype(np.int64),
+        influences=_influences(model, encoding, tokens),
+        outputs=[str(label) for label in encoding.task.labels],
     )
+
+
+def _influences(model: "TokenModel", encoding: "Encoding", tokens: Tokens) -> list[Influence]:
+    if encoding.descriptors is None or tokens.descriptors is None:
+        return []
+    return influences(model, encoding.descriptors, tokens.descriptors)
 
 
 def _directions_joined(choices: Choices, weights: np.ndarray | None, nodes: int) -> tuple[Choices, np.ndarray | None]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from sampleformer.explain.explanation import Explanation
 from sampleformer.explain.html import count, details, escape, percent, table
+from sampleformer.explain.influences import influence_table
 from sampleformer.explain.strips import layer_table
 from sampleformer.explain.views import View, view_of
 
@@ -36,6 +37,7 @@ def sample_section(explanation: Explanation, title: str, most: int) -> str:
             f"<p class='note'>Every head of every layer attends to every {view.one}: there is no choice to show.</p>\n"
             f"{view.plain(explanation)}"
         )
+    body += influence_table(list(explanation.influences), list(explanation.outputs))
     return f'<section class="sample">\n<h2>{escape(title)}</h2>\n{body}</section>\n'
 
 

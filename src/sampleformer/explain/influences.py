@@ -1,0 +1,79 @@
+"""How much each descriptor of a sample moved its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from sampleformer.data.descriptors import Descriptors
+from sampleformer.explain.html import escape, number, table
+from sampleformer.models import TokenModel
+from sampleformer.tokens import Tokens
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What one descriptor did.
+
+    Args:
+        name: Name of the descriptor's column.
+        changes: By how much each raw output is higher than with a typical value in its place: no fragment of the
+            kind, no such category, the middle of the numbers.
+    """
+
+    name: str
+    changes: tuple[float, ...]
+
+
+@torch.no_grad()
+def influences(model: TokenModel, descriptors: Descriptors, codes: Tensor) -> list[Influence]:
+    """The influence of each descriptor that is not typical, the strongest first.
+
+    Args:
+        model: In evaluation mode. Its parts that take descriptors add to the outputs, so that they alone are asked.
+        descriptors: Those of its data.
+        codes: Of one sample, ``(1, f)``.
+    """
+    parts = [each for each in model.beside if getattr(each, "takes_descriptors", False)]
+    typical = _typical(descriptors, codes)
+    columns: dict[str, list[int]] = {}
+    for place in (codes != typical)[0].nonzero().flatten().tolist():
+        columns.setdefault(descriptors.names[place], []).append(place)
+    if not parts or not columns:
+        return []
+    changed = codes.repeat(1 + len(columns), 1)
+    for row, places in enumerate(columns.values(), start=1):
+        changed[row, places] = typical[0, places]
+    tokens = Tokens(torch.zeros(len(changed), 1, 0), descriptors=changed)
+    outputs = torch.stack([part(tokens) for part in parts]).sum(0)
+    moved = (outputs[:1] - outputs[1:]).tolist()
+    found = [Influence(name, tuple(change)) for name, change in zip(columns, moved, strict=True)]
+    return sorted(found, key=lambda each: -max(map(abs, each.changes)))
+
+
+def _typical(descriptors: Descriptors, codes: Tensor) -> Tensor:
+    """Zero, and the middle of columns of real numbers, which stand there standardised too."""
+    widths = [*descriptors.widths, 1]
+    typical = [width / 2 if width and following == 0 else 0.0 for width, following in pairwise(widths)]
+    return codes.new_tensor(typical)[None]
+
+
+def influence_table(found: list[Influence], outputs: list[str]) -> str:
+    """The strongest influences as an HTML table; nothing if there are none."""
+    if not found:
+        return ""
+    rows = [[escape(each.name), *map(_signed, each.changes)] for each in found[:_SHOWN]]
+    note = (
+        "<p class='note'>Descriptors of the whole sample: by how much each raised (+) or lowered (−) the raw outputs, "
+        "against a typical value in its place.</p>\n"
+    )
+    return f"<h3>Descriptors that mattered most</h3>\n{table(['descriptor', *map(escape, outputs)], rows)}{note}"
+
+
+def _signed(change: float) -> str:
+    return f"{'+' if change > 0 else '−' if change < 0 else ''}{number(abs(change))}"
