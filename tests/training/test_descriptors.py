@@ -124,3 +124,14 @@ def test_a_strangers_descriptor_is_not_imported(tmp_path: Path) -> None:
     run.encoding.write_text(json.dumps(content))
     with pytest.raises(InputError, match="'subprocess.Popen' is code from outside this package"):
         RunFolder(run.path).read_trained()
+
+
+def test_columns_that_describe_samples_are_refused_where_labels_are_for_nodes(tmp_path: Path) -> None:
+    write_csv(tmp_path / "nodes.csv", ["node", "kind"], [[f"n{row}", "ab"[row % 2]] for row in range(30)])
+    write_csv(tmp_path / "edges.csv", ["source", "target"], [[f"n{row}", f"n{row + 1}"] for row in range(29)])
+    data = {"path": str(tmp_path), "label": "kind", "features": ["size"]}
+    with pytest.raises(InputError, match="found the columns size, which describe whole samples; expected none"):
+        train(request("graphs", data=data, steps=1, changes=SMALL), tmp_path / "run", quiet=True)
+    recipe = request("graphs", data={"path": str(tmp_path), "label": "kind"}, steps=1, changes=SMALL)
+    assert recipe.descriptors  # which are left out
+    assert train(recipe, tmp_path / "run", quiet=True).read_results() is not None

@@ -137,11 +137,14 @@ class Encoder(Module):
         return (encoded, _selections(found)) if return_selections else encoded
 
 
+EVERY_SECOND = "every second"
+
+
 def check_layers(value: object, layers: int, local: bool, name: str) -> Sequence[int]:
     """Layers that have the attention, counted from 1.
 
     Args:
-        value: Their numbers. None: all.
+        value: Their numbers, or "every second", the last one among them. None: all.
         layers: Number of layers.
         local: Whether there is a local part, which the other layers need.
         name: Name of the argument, for messages.
@@ -152,15 +155,19 @@ def check_layers(value: object, layers: int, local: bool, name: str) -> Sequence
     Example:
         >>> check_layers([1, 3], 4, True, "attention_layers")
         [1, 3]
+        >>> check_layers("every second", 4, True, "attention_layers")
+        [2, 4]
     """
     every = range(1, layers + 1)  # no list: a stranger's file may claim any number of layers
     if value is None or value == every:
         return every
+    if value == EVERY_SECOND:
+        value = list(every[(layers - 1) % 2 :: 2])
     numbers = list(value) if isinstance(value, list | tuple) else []
     if not numbers or not all(type(each) is int and each in every for each in numbers) or _repeats(numbers):
         raise InputError(
-            f"{name} is {shown(value)}, expected a list of layers that attend, each once, such as [1]: there are "
-            f"{layers}, counted from 1"
+            f"{name} is {shown(value)}, expected {EVERY_SECOND!r}, or a list of layers that attend, each once, such "
+            f"as [1]: there are {layers}, counted from 1"
         )
     if len(numbers) < layers and not local:
         raise InputError(

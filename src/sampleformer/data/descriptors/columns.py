@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sampleformer.data.descriptors.base import Descriptor
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed
 from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
@@ -75,6 +75,19 @@ def check_columns(columns: Sequence[str], inputs: Sequence[str], labels: Sequenc
         for words, others in (("an input", inputs), ("the label", labels)):
             if name in others:
                 raise InputError(f"{path}: column {name!r} is both a feature and {words}, expected different columns")
+
+
+def check_undescribed(descriptors: Sequence[Descriptor]) -> None:
+    """Raises InputError if the user gives columns that describe samples, but labels are for their tokens or pairs.
+
+    Built-in descriptors, which a recipe lists for whatever it may be given, are left out.
+    """
+    for each in descriptors:
+        if isinstance(each, TableColumns):
+            raise InputError(
+                f"descriptors: found the columns {listed(each.columns)}, which describe whole samples; expected none, "
+                "as the labels are not for whole samples"
+            )
 
 
 def _frequent(texts: np.ndarray) -> list[str]:

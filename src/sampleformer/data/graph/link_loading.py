@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sampleformer.data.descriptors.columns import check_undescribed
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.links import asked, different_edges, edge_keys, sample_non_edges
@@ -43,6 +44,7 @@ class LinkLoading:
         if source.valid is not None or source.test is not None:
             raise InputError("valid, test: found a split of graphs or nodes, but links are split by seeded tenths")
         self.source = source
+        check_undescribed(source.descriptors)
         self.rows = rows
         self.graphs = rows.graphs[: source.limit]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sampleformer.data.descriptors.columns import check_undescribed
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.node_targets import known_rows, rows_of, scattered
@@ -41,6 +42,7 @@ class NodeLoading:
     def __init__(self, source: GraphSource, rows: GraphRows) -> None:
         assert rows.nodes is not None
         self.source = source
+        check_undescribed(source.descriptors)
         self.rows = rows
         self.nodes: Table = rows.nodes
         self.known = known_rows(self.nodes, source.labels)

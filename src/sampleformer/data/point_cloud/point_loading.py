@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sampleformer.data.descriptors.columns import check_undescribed
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.point_cloud.cloud_folders import FOLDER
 from sampleformer.data.point_cloud.cloud_inputs import CloudInputs
@@ -57,6 +58,7 @@ class PointLoading:
 
     def __init__(self, source: CloudSource, rows: CloudRows) -> None:
         self.source = source
+        check_undescribed(source.descriptors)
         self.rows = rows
         self.skipped = 0
 
