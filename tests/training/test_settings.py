@@ -42,9 +42,9 @@ def test_wrong_settings_are_named(values: dict[str, int], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("given", "batches_per_pass", "expected"),
-    [({}, 20, 20), ({}, 3, 6), ({}, 1, 6), ({"check_every": 7}, 3, 7), ({}, 1000, 300)],
+    [({}, 20, 20), ({}, 3, 21), ({}, 1, 20), ({"check_every": 7}, 3, 7), ({}, 1000, 300)],
 )
-def test_a_check_follows_each_pass_or_as_many_as_make_fifty(
+def test_a_check_follows_each_pass_or_as_many_as_are_twenty_steps(
     given: dict[str, int], batches_per_pass: int, expected: int
 ) -> None:
     assert TrainingSettings(steps=300, **given).steps_between_checks(batches_per_pass) == expected

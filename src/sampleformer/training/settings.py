@@ -9,6 +9,8 @@ from sampleformer.training.schedules import Schedules
 
 MOST_CHECKS = 50
 """A small table has short passes, and of many checks on few rows the best would be the luckiest one."""
+FEWEST_STEPS = 20
+"""Between two checks that no setting asks for: `patience` counts checks."""
 
 
 class TrainingSettings(Settings):
@@ -31,7 +33,7 @@ class TrainingSettings(Settings):
         warmup_steps: steps over which the learning rate rises along a line from zero; at most a fifth of all steps.
         gradient_clip: largest norm of the whole gradient; None leaves it as it is.
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass, or as
-            many passes apart as make fifty checks.
+            many passes apart as make fifty checks, and twenty steps where that leaves ten checks.
         accumulate: batches whose gradients make one step, so that it sees ``accumulate · batch_size`` samples.
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
         compile: whether the model is compiled, which takes minutes at first and pays on GPUs.
@@ -104,5 +106,6 @@ class TrainingSettings(Settings):
     def steps_between_checks(self, batches_per_pass: int) -> int:
         """Steps from one check to the next."""
         total = self.total_steps(batches_per_pass)
-        passes = -(-total // (MOST_CHECKS * batches_per_pass))
+        apart = max(-(-total // MOST_CHECKS), min(FEWEST_STEPS, total // 10), 1)
+        passes = -(-apart // batches_per_pass)
         return min(self.check_every or passes * batches_per_pass, total)
