@@ -143,7 +143,7 @@ def test_another_attention_drops_the_arguments_of_the_old_one() -> None:
         ),
         ("model.width=[1", "model.width: '[1': not valid YAML"),
         ("seed.more=1", "seed.more: 'seed' is the plain value 0, it has no settings inside"),
-        ("training.epochs=null", "training: epochs or steps must be given"),
+        ("training.epochs=null", "training: epochs, steps or minutes must be given"),
         ("seed=-1", "seed: input should be greater than or equal to 0, got -1"),
     ],
 )

@@ -87,6 +87,9 @@ def test_flags_then_changes() -> None:
     recipe = request("digits", epochs=3, seed=5, attention="full", changes=["training.epochs=4"])
     assert (recipe.training.epochs, recipe.seed, recipe.model.attention.name) == (4, 5, "full")
     assert request("digits", steps=9).training.steps == 9
+    timed = request("texts", data={"path": "a.csv"}, minutes=2.5).training
+    assert (timed.minutes, timed.steps, timed.min_steps) == (2.5, None, 0)
+    assert timed.epochs == load("texts").training.epochs
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,10 @@ def test_flags_then_changes() -> None:
         ),
         ({"recipe": None, "data": TEXT | {"numbers": True}}, "--text COLUMN and --numbers: expected one kind"),
         ({"recipe": "digits", "epochs": 1, "steps": 1}, "--epochs and --steps: expected one of them, got both"),
+        ({"recipe": "digits", "minutes": 1, "steps": 1}, "--steps and --minutes: expected one of them, got both"),
+        ({"recipe": "digits", "epochs": 1, "minutes": 1}, "--epochs and --minutes: expected one of them, got both"),
+        ({"recipe": "digits", "minutes": -0.5}, "training.minutes: input should be greater than 0, got -0.5"),
+        ({"recipe": "digits", "minutes": float("nan")}, "training.minutes: input should be "),
         ({"recipe": "digits", "epochs": 0}, "training.epochs: input should be greater than or equal to 1, got 0"),
         ({"recipe": "digit"}, "unknown recipe 'digit'; did you mean 'digits'?"),
     ],

@@ -21,6 +21,7 @@ from sampleformer.training.summary import run_lines, run_table
 EXAMPLE = """
 sampleformer train digits
 sampleformer train --data reviews.csv --text review --label sentiment --attention samsa
+sampleformer train --data reviews.csv --text review --label sentiment --minutes 5
 sampleformer train listops-small --seed 1 --set model.attention.sampled=64
 sampleformer train --resume --output runs/reviews-20260101-120000
 """
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--output", metavar="DIR", help="the run folder; runs/<name>-<time> if not given")
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training part")
     training.add_argument("--steps", type=int, metavar="N", help="optimiser steps, in place of epochs")
+    training.add_argument("--minutes", type=float, metavar="M", help="time for all of it; the steps are fitted to it")
     training.add_argument("--seed", type=int, metavar="N", help="of the weights, the order of samples and all noise")
     training.add_argument(
         "--model",
@@ -105,6 +107,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         data=data_section(options),
         epochs=options.epochs,
         steps=options.steps,
+        minutes=options.minutes,
         seed=options.seed,
         model=options.model,
         attention=options.attention,

@@ -24,6 +24,7 @@ def request(
     data: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     steps: int | None = None,
+    minutes: float | None = None,
     seed: int | None = None,
     model: str | None = None,
     attention: str | None = None,
@@ -36,7 +37,7 @@ def request(
         recipe: name of a packaged one, or path of a YAML file. None: that of the kind of the user's own data.
         data: arguments of the data's source that replace the recipe's: path, text, columns, label and so on. Some of
             them say what kind of data it is, see `kinds`.
-        epochs, steps: length of the training; at most one of them.
+        epochs, steps, minutes: length of the training; at most one of them.
         seed: of the training.
         model: name of another model, which begins with its own settings.
         attention: name of another attention.
@@ -51,8 +52,9 @@ def request(
     if recipe is None and not places:
         known = ", ".join(name for name in names() if name not in {kind.recipe for kind in KINDS})
         raise InputError(f"expected a recipe ({known}) or --data FILE")
-    if epochs is not None and steps is not None:
-        raise InputError("--epochs and --steps: expected one of them, got both")
+    lengths: dict[str, object] = {"--epochs": epochs, "--steps": steps, "--minutes": minutes}
+    if len(both := [name for name, value in lengths.items() if value is not None]) > 1:
+        raise InputError(f"{both[0]} and {both[1]}: expected one of them, got both")
     kind = kind_of(asked) if recipe is None else named_kind(asked)
     values = read(recipe or kind.recipe)  # type: ignore[union-attr]
     if kind is None and values.get("data", {}).get("name") in {known.source for known in KINDS}:
@@ -62,7 +64,7 @@ def request(
     features = asked.pop("features", None)
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
     values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
-    flags: dict[str, object] = {"training.epochs": epochs, "training.steps": steps, "seed": seed}
+    flags: dict[str, object] = {f"training.{name[2:]}": value for name, value in lengths.items()} | {"seed": seed}
     flags |= {"model.name": model, "model.attention.name": attention}
     flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]

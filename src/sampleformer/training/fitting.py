@@ -1,28 +1,23 @@
 """The training loop, which is Lightning's."""
 
 import importlib.util
-import logging
-import signal
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from sampleformer.data.batching import cut_by_length, cut_in_order
 from sampleformer.data.source import Splits
-from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError
 from sampleformer.models import Model
 from sampleformer.reading import fault_words, is_fault, is_of_memory
 from sampleformer.training.callbacks.checkpoints import Checkpoints
+from sampleformer.training.callbacks.deadline import Deadline
 from sampleformer.training.callbacks.memory import ReturnMemory, SayMemory
-from sampleformer.training.callbacks.metrics_file import LOG_EVERY, MetricsFile
+from sampleformer.training.callbacks.metrics_file import MetricsFile
 from sampleformer.training.callbacks.patience import Patience
 from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
@@ -31,8 +26,9 @@ from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
-
-_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+from sampleformer.training.timing import TimeLimit
+from sampleformer.training.trainer import cut_for, make_trainer, run_trainer
+from sampleformer.training.trial import evaluation_cost
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,7 @@ def fit(
     quiet: bool,
     callbacks: Sequence[Callback] = (),
     arguments: Mapping[str, Any] | None = None,
+    limit: TimeLimit | None = None,
 ) -> Fitted:
     """Trains a model, from the last checkpoint in the folder if there is one.
 
@@ -74,17 +71,21 @@ def fit(
         quiet: without a word on how far it has come.
         callbacks: of the user, called before those of this package.
         arguments: further arguments of Lightning's trainer.
+        limit: time that the whole run has. None: any.
 
     Raises:
         KeyboardInterrupt: if the user stopped it.
         InputError: if the training loss stops being a number.
     """
-    # A batch norm that saw samples of one length at a time would never meet the statistics of all.
-    cut = cut_in_order if sees_whole_batch(model) else cut_by_length
-    data = TrainingData(splits, recipe.training, recipe.seed, cut)
+    data = TrainingData(splits, recipe.training, recipe.seed, cut_for(model))
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
     metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder)
-    around: list[Callback] = [*callbacks, RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
+    around: list[Callback] = list(callbacks)
+    if limit is not None:
+        most = recipe.training.max_tokens
+        tests = 2 * evaluation_cost(splits.test, most) / evaluation_cost(splits.valid, most)
+        around.append(Deadline(limit, metrics, tests))
+    around += [RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
     if recipe.training.patience is not None:
         around.append(Patience(recipe.training.patience, metrics, checkpoints))
     schedules = recipe.training.schedules
@@ -94,10 +95,15 @@ def fit(
         around += [SayMemory(data.chunks), TrainingProgress(data.total_steps, metrics)]
     if recipe.training.compile:
         model.compile()
-    trainer = _make_trainer(recipe, folder, data.checks, device, around, arguments or {})
+    tensorboard = importlib.util.find_spec("tensorboard") is not None
+    free: dict[str, Any] = {
+        "logger": TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
+        "default_root_dir": folder.path,
+    }
+    trainer = make_trainer(recipe.training, data.checks, device, around, free | dict(arguments or {}))
     before = folder.last_checkpoint if folder.last_checkpoint.exists() else None
     with _going_on_from(before, checkpoints):
-        _run(trainer, module, data, before)
+        run_trainer(trainer, module, data, before)
         valid = metrics.valid_scores()
         if not {checkpoints.best_step, trainer.global_step} <= valid.keys():
             raise ValueError(f"it holds the scores of steps {sorted(valid)}, not those of the best and the last")
@@ -119,54 +125,3 @@ def _going_on_from(path: Path | None, checkpoints: Checkpoints) -> Iterator[None
             raise
         words = fault_words(error, "a checkpoint that this training can go on from")
         raise InputError(f"{path}: {words}") from error
-
-
-def _make_trainer(
-    recipe: Recipe,
-    folder: RunFolder,
-    checks: int,
-    device: str,
-    callbacks: list[Callback],
-    arguments: Mapping[str, Any],
-) -> Trainer:
-    """A trainer whose epochs are the steps from one check to the next."""
-    _silence_lightning()
-    # Costs time, and helps only to find mistakes.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    tensorboard = importlib.util.find_spec("tensorboard") is not None
-    free: dict[str, Any] = {
-        "deterministic": "warn",
-        "logger": TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
-        "log_every_n_steps": LOG_EVERY,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-    }
-    return Trainer(
-        accelerator=_ACCELERATORS[device],
-        devices=1,
-        precision=recipe.training.precision,
-        max_epochs=checks,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        callbacks=callbacks,
-        default_root_dir=folder.path,
-        **free | dict(arguments),
-    )
-
-
-def _run(trainer: Trainer, module: TrainingModule, data: TrainingData, checkpoint: Path | None) -> None:
-    interrupt = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-    except SystemExit as stop:  # how Lightning passes Ctrl-C and SIGTERM on
-        raise KeyboardInterrupt from stop
-    finally:
-        signal.signal(signal.SIGINT, interrupt)  # Lightning leaves it ignored
-
-
-def _silence_lightning() -> None:
-    """Keeps what Lightning says of itself from the user; warnings of torch and of the user's code stay."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning.*")

@@ -17,6 +17,13 @@ from sampleformer.training.settings import TrainingSettings
 _PARTS = ("model", "model.attention", "training.optimizer")
 """Parts whose settings belong to their name."""
 
+_VOID = {
+    "training.epochs": {"steps": "null", "min_steps": "0"},
+    "training.minutes": {"steps": "null", "min_steps": "0"},
+    "training.steps": {"epochs": "null", "minutes": "null", "min_steps": "0"},
+}
+"""What a change of the length of a training takes away, by its name; passes stay a limit of a time."""
+
 
 class Recipe(Settings):
     """Data, model and training under one name.
@@ -83,7 +90,8 @@ def described(source: Source, descriptors: Sequence[Component]) -> Source:
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """A recipe with some of its settings changed.
 
-    Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, and the other way round.
+    Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, and so does changing
+    ``training.minutes``; changing ``training.steps`` takes the three others away.
     Another ``model.name`` takes the settings of the old model away, another ``model.attention.name`` or
     ``training.optimizer.name`` the arguments of the old part.
 
@@ -108,9 +116,11 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
 
 def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     """The settings without what a change of this one makes void."""
-    other = {"training.epochs": "steps", "training.steps": "epochs"}.get(name)
-    if other:
-        return override(override(values, f"training.{other}", "null"), "training.min_steps", "0")
+    void = _VOID.get(name, {}) if (name, value) != ("training.minutes", "null") else {}
+    for other, nothing in void.items():
+        values = override(values, f"training.{other}", nothing)
+    if void:
+        return values
     *outer, last = name.split(".")
     group: Any = values
     for each in outer:

@@ -37,6 +37,7 @@ from sampleformer.training.recipe import Recipe, described, make_source
 from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.starting import Start
+from sampleformer.training.timing import TimeLimit, fit_to_time
 from sampleformer.weights import build_fitting, limited_tensors, most_tensors
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def train(
         InputError: if the recipe, the data or the folder cannot be used.
         KeyboardInterrupt: if the user stopped the training; the folder can be resumed.
     """
+    limit = None if recipe.training.minutes is None else TimeLimit(recipe.training.minutes)
     device = pick_device(device)
     _check_trainer(trainer or {})
     folder = RunFolder(output)
@@ -115,7 +117,7 @@ def train(
     with ExitStack() as held:
         trained: dict[str, Tensor] = {}
         if resume:
-            _check_same(folder, recipe, trust_code=trust_code)
+            recipe = _same(folder, recipe, trust_code=trust_code)
             if folder.results.exists():
                 log.info("%s: the training is finished, there is nothing to go on with", folder.path)
                 return folder
@@ -137,6 +139,8 @@ def train(
             optimizer_of(recipe.training, model)
             if start is not None:
                 start.fill(model, splits.encoding.task)
+            if limit is not None and recipe.training.steps is None:
+                recipe = _fit_to_time(model, splits, recipe, device, limit)
         run = _begin(folder, recipe, start, record, resume, list(command or sys.argv), device)
         if not resume:
             held.enter_context(folder.locked())
@@ -145,7 +149,15 @@ def train(
 
         with trusted_code(trust_code or not resume):
             fitted = fit(
-                model, splits, recipe, folder, device=device, quiet=quiet, callbacks=callbacks, arguments=trainer
+                model,
+                splits,
+                recipe,
+                folder,
+                device=device,
+                quiet=quiet,
+                callbacks=callbacks,
+                arguments=trainer,
+                limit=limit,
             )
         results = _finish(model.to(device), splits, recipe, folder, fitted)
         write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
@@ -199,10 +211,31 @@ def _make_model(recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict
     return model
 
 
-def _check_same(folder: RunFolder, recipe: Recipe, *, trust_code: bool) -> None:
-    difference = _first_difference(folder.read_recipe(trust_code=trust_code).model_dump(), recipe.model_dump())
-    if difference:
+def _fit_to_time(model: Model, splits: Splits, recipe: Recipe, device: str, limit: TimeLimit) -> Recipe:
+    """The recipe with as many steps as fit into the time."""
+    from sampleformer.training.trial import measured_costs
+
+    with announced("timing the first steps"):
+        costs = measured_costs(model, splits, recipe, device=device, seconds=limit.seconds)
+    settings = recipe.training
+    batches = -(-len(splits.train) // (settings.accumulate * settings.batch_size))
+    settings, words = fit_to_time(settings, costs, limit.seconds - limit.spent, batches)
+    log.info("%s", words)
+    limit.check = costs.check
+    return recipe.model_copy(update={"training": settings})
+
+
+def _same(folder: RunFolder, recipe: Recipe, *, trust_code: bool) -> Recipe:
+    """The recipe that a run was started with, which the one asked for must be; its steps may have been fitted."""
+    started = folder.read_recipe(trust_code=trust_code)
+    asked = recipe.training
+    if asked.minutes is not None and asked.steps is None:
+        fitted = {"steps": started.training.steps, "min_steps": 0}
+        fitted |= {"check_every": started.training.check_every} if asked.check_every is None else {}
+        recipe = recipe.model_copy(update={"training": asked.model_copy(update=fitted)})
+    if difference := _first_difference(started.model_dump(), recipe.model_dump()):
         raise InputError(f"{difference}, and --resume goes on with the settings of {folder.config}; train anew instead")
+    return started
 
 
 def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "") -> str:

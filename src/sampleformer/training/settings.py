@@ -20,6 +20,10 @@ class TrainingSettings(Settings):
         epochs: passes over the training part.
         steps: optimiser steps. Where both are given, the training ends at whichever comes first.
         min_steps: fewest optimiser steps where ``epochs`` of a small table would be fewer.
+        minutes: Time for all of a training: reading the data, steps, checks and the test at the end. The first steps
+            are timed, and ``steps`` becomes the number that fits, of at most ``epochs`` passes; a training that turns
+            out slower ends in time with the best weights so far. Where ``steps`` is given too, as in the folder of such
+            a run, nothing is timed. More than 0. None: there is no limit.
         batch_size: samples of a step. The samples of a pass are shared out evenly among its steps.
         max_tokens: padded tokens (with those of edges) that go through the model at once, in training and evaluation. A
             step goes through it in chunks of samples of similar length, whose gradients are added up: the result is
@@ -67,6 +71,7 @@ class TrainingSettings(Settings):
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
     min_steps: int = Field(default=0, ge=0)
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     batch_size: int = Field(default=32, ge=1)
     max_tokens: int = Field(default=32_768, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -92,8 +97,8 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _some_length(self) -> "TrainingSettings":
-        if self.epochs is None and self.steps is None:
-            raise ValueError("epochs or steps must be given")
+        if self.epochs is None and self.steps is None and self.minutes is None:
+            raise ValueError("epochs, steps or minutes must be given")
         if self.steps is not None and self.min_steps > self.steps:
             raise ValueError(f"min_steps is {self.min_steps}, expected at most steps, which is {self.steps}")
         return self

@@ -25,6 +25,8 @@ class MetricsFile(Callback):
 
     Args:
         path: of the table.
+
+    ``seconds_before`` is the time spent in earlier sessions.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,13 +34,13 @@ class MetricsFile(Callback):
         self._rows: list[dict[str, Any]] = []
         self._sums: dict[str, torch.Tensor] = {}
         self._count = 0
-        self._seconds_before = 0.0
+        self.seconds_before = 0.0
         self._started = 0.0
 
     @property
     def seconds(self) -> float:
         """Time spent on training and checks, over all sessions."""
-        return self._seconds_before + time.perf_counter() - self._started
+        return self.seconds_before + time.perf_counter() - self._started
 
     @property
     def last_row(self) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class MetricsFile(Callback):
             zero = torch.zeros((), dtype=torch.float32, device=value.device)
             self._sums[name] = self._sums.get(name, zero) + value
         self._count += 1
-        if trainer.global_step % LOG_EVERY == 0 and not trainer.is_last_batch:
+        if trainer.global_step % LOG_EVERY == 0 and not (trainer.is_last_batch or trainer.should_stop):
             self._add_row(trainer, {})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -83,7 +85,7 @@ class MetricsFile(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
-        self._rows, self._seconds_before = [dict(row) for row in state_dict["rows"]], float(state_dict["seconds"])
+        self._rows, self.seconds_before = [dict(row) for row in state_dict["rows"]], float(state_dict["seconds"])
 
     def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
         means = {f"train_{name}": float(total) / self._count for name, total in self._sums.items()}

@@ -32,7 +32,7 @@ class RandomStates(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Keeps the states after the last step of a virtual epoch."""
-        if trainer.is_last_batch:
+        if trainer.is_last_batch or trainer.should_stop:
             self._state = get_random_state()
 
     def state_dict(self) -> dict[str, Any]:

@@ -26,9 +26,13 @@ class ScheduledChoice(Callback):
         self._longest = longest
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Tells every sampler."""
+        """Sets the values of the step."""
+        self.set(pl_module, trainer.global_step)
+
+    def set(self, pl_module: LightningModule, step: int) -> None:
+        """Sets the values of a step in every sampler."""
         assert isinstance(pl_module, TrainingModule)
-        step, total, schedules = trainer.global_step, self._total_steps, self._schedules
+        total, schedules = self._total_steps, self._schedules
         for sampler in samplers_of(pl_module.model):
             if schedules.noise is not None:
                 sampler.noise_scale.fill_(schedules.noise.value(step, total))

@@ -1,0 +1,84 @@
+"""Lightning's trainer as this package uses it."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from sampleformer.data.batching import cut_by_length, cut_in_order
+from sampleformer.encoder.norming import sees_whole_batch
+from sampleformer.models import Model
+from sampleformer.training.batches import Cut
+from sampleformer.training.callbacks.metrics_file import LOG_EVERY
+from sampleformer.training.data_module import TrainingData
+from sampleformer.training.module import TrainingModule
+from sampleformer.training.settings import TrainingSettings
+
+_ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+
+
+def cut_for(model: Model) -> Cut:
+    """The way in which a model's batches are cut into chunks."""
+    # A batch norm that saw samples of one length at a time would never meet the statistics of all.
+    return cut_in_order if sees_whole_batch(model) else cut_by_length
+
+
+def make_trainer(
+    settings: TrainingSettings, checks: int, device: str, callbacks: list[Callback], arguments: Mapping[str, Any]
+) -> Trainer:
+    """A trainer whose epochs are the steps from one check to the next.
+
+    Args:
+        settings: Settings of the training.
+        checks: Number of checks.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        callbacks: Callbacks in the order of their calls.
+        arguments: Further arguments of Lightning's trainer.
+    """
+    _silence_lightning()
+    # Costs time, and helps only to find mistakes.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    free: dict[str, Any] = {
+        "deterministic": "warn",
+        "log_every_n_steps": LOG_EVERY,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    return Trainer(
+        accelerator=_ACCELERATORS[device],
+        devices=1,
+        precision=settings.precision,
+        max_epochs=checks,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        **free | dict(arguments),
+    )
+
+
+def run_trainer(trainer: Trainer, module: TrainingModule, data: TrainingData, checkpoint: Path | None) -> None:
+    """Trains, from a checkpoint if there is one.
+
+    Raises:
+        KeyboardInterrupt: if the user stopped it.
+    """
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    except SystemExit as stop:  # how Lightning passes Ctrl-C and SIGTERM on
+        raise KeyboardInterrupt from stop
+    finally:
+        signal.signal(signal.SIGINT, interrupt)  # Lightning leaves it ignored
+
+
+def _silence_lightning() -> None:
+    """Keeps what Lightning says of itself from the user; warnings of torch and of the user's code stay."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")
