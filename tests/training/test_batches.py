@@ -1,17 +1,24 @@
 """Tests of which samples make which step."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from sampleformer.data.batching import RandomBatches, cut_by_length, cut_in_order
+from sampleformer.data.batching import RandomBatches
 from sampleformer.data.samples import Samples
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.sample import Sample
-from sampleformer.training.batches import Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
+from sampleformer.training.batches import (
+    BY_LENGTH,
+    IN_ORDER,
+    Cut,
+    StepChunks,
+    StepsToCheck,
+    evaluation_loader,
+    training_loader,
+)
 from sampleformer.training.outputs import in_order
 
 
@@ -40,20 +47,20 @@ def test_loaders_leave_the_random_numbers_of_training_alone() -> None:
     chunks = StepChunks(samples, RandomBatches(12, batch_size=4, seed=0), max_tokens=6)
     state = torch.get_rng_state()
     steps = list(training_loader(chunks, StepsToCheck(lambda: 0, 3, 3)))
-    assert [sum(map(len, step)) for step in steps] == [4, 4, 4]
-    assert sorted((name for step in steps for chunk in step for name in chunk.ids), key=int) == samples.ids
+    assert [sum(len(chunk) for (chunk,) in step) for step in steps] == [4, 4, 4]
+    assert sorted((name for step in steps for (chunk,) in step for name in chunk.ids), key=int) == samples.ids
     assert sum(len(batch) for batch in evaluation_loader(samples, 5)) == 12
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("cut", [cut_by_length, cut_in_order])
+@pytest.mark.parametrize("cut", [BY_LENGTH, IN_ORDER])
 def test_no_chunk_or_evaluation_batch_has_more_tokens_than_allowed(cut: Cut) -> None:
     samples = _samples(40)
     steps = [StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=9, cut=cut)[step] for step in range(4)]
-    for chunk in [*itertools.chain(*steps), *evaluation_loader(samples, 9)]:
+    for chunk in [*(chunk for step in steps for (chunk,) in step), *evaluation_loader(samples, 9)]:
         assert chunk.tokens.features.numel() <= 9
-    whole = StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=50, cut=cut_in_order)[0]
-    assert [len(chunk) for chunk in whole] == [10]
+    whole = StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=50, cut=IN_ORDER)[0]
+    assert [[len(chunk) for chunk in group] for group in whole] == [[10]]
 
 
 def test_outputs_come_back_in_the_order_of_the_samples() -> None:
@@ -75,7 +82,7 @@ def test_the_batch_of_a_step_is_the_same_whenever_it_is_made() -> None:
         chunks = StepChunks(samples, RandomBatches(12, batch_size=4, seed=seed), max_tokens)[step]
         return {
             name: tuple(identifiers[: lengths[int(name)]].flatten().tolist())
-            for chunk in chunks
+            for (chunk,) in chunks
             for name, identifiers in zip(chunk.ids, chunk.tokens.identifiers, strict=True)  # type: ignore[arg-type]
         }
 

@@ -65,11 +65,11 @@ def _model(level: str, attention: dict[str, Any]) -> TokenModel:
     return TokenModel(settings, {"vocabulary": 20}, COLUMNS, level=level).double().train()
 
 
-def _step(model: TokenModel, loss: StepLoss, chunks: list[Batch]) -> tuple[dict[str, float], dict[str, Tensor]]:
+def _step(model: TokenModel, loss: StepLoss, groups: list[list[Batch]]) -> tuple[dict[str, float], dict[str, Tensor]]:
     """The loss of a step and its terms, and the gradient of each parameter."""
     model.zero_grad()
     sums: dict[str, float] = {}
-    for parts in loss(chunks):
+    for parts in loss(groups):
         parts["loss"].backward()
         sums = {name: sums.get(name, 0.0) + value.item() for name, value in parts.items()}
     return sums, {name: each.grad.clone() for name, each in model.named_parameters() if each.grad is not None}
@@ -81,8 +81,8 @@ def _assert_cut_is_whole(samples: Samples, settings: TrainingSettings, model: To
     whole = collate([samples[row] for row in range(len(samples))])
     cut = [collate([samples[row] for row in rows]) for rows in cut_by_length(samples.sizes, max_tokens=20, overhead=2)]
     assert len(cut) > 2
-    sums, gradients = _step(model, loss, [whole])
-    found_sums, found = _step(model, loss, cut)
+    sums, gradients = _step(model, loss, [[whole]])
+    found_sums, found = _step(model, loss, [[chunk] for chunk in cut])
     assert found_sums == pytest.approx(sums, rel=1e-6)  # weights are in float32
     assert found.keys() == gradients.keys()
     for name, gradient in gradients.items():

@@ -12,7 +12,7 @@ from torch import nn
 
 from sampleformer.data import RandomBatches, Samples, TokenSets
 from sampleformer.training import train
-from sampleformer.training.batches import StepChunks
+from sampleformer.training.batches import TOGETHER, StepChunks
 from sampleformer.training.callbacks import memory
 from sampleformer.training.memory import ExpectedMemory, extrapolated, learning_bytes, present_bytes, saved_bytes
 from tests.training.small import text_recipe, write_texts
@@ -63,9 +63,19 @@ def test_the_largest_chunk_is_found() -> None:
     offsets = np.concatenate([[0], lengths.cumsum()])
     samples = Samples(TokenSets(np.arange(offsets[-1]), offsets), np.zeros(60, np.int64), [str(i) for i in range(60)])
     chunks = StepChunks(samples, RandomBatches(60, 10, seed=0), max_tokens=80)
-    step, rows, tokens = chunks.largest()
-    assert tokens == max(chunk.tokens.features.numel() for step in range(6) for chunk in chunks[step])
-    assert chunks.collate(step, rows).tokens.features.numel() == tokens
+    largest = chunks.largest()
+    every = [chunk for step in range(6) for group in chunks[step] for chunk in group]
+    assert largest.tokens == max(chunk.tokens.features.numel() for chunk in every)
+    assert [chunks.collate(largest.step, rows).tokens.features.numel() for rows in largest.chunks] == [largest.tokens]
+    assert largest.groups == max(len(chunks.rows(step)) for step in range(6))
+
+
+def test_the_largest_group_is_all_that_is_at_hand_at_once() -> None:
+    lengths = np.array([2000, 10] * 4)
+    offsets = np.concatenate([[0], lengths.cumsum()])
+    samples = Samples(TokenSets(np.arange(offsets[-1]), offsets), np.zeros(8, np.int64), list("abcdefgh"))
+    largest = StepChunks(samples, RandomBatches(8, 8, seed=0), max_tokens=9000, cut=TOGETHER).largest()
+    assert (largest.tokens, len(largest.chunks), largest.groups) == (8040, 2, 1)
 
 
 def test_the_total_is_the_sum_of_what_is_named() -> None:

@@ -36,7 +36,7 @@ def _module(path: Path, model: dict[str, Any] = SFT, **training: Any) -> tuple[T
 
 def _step(module: TrainingModule, batch: Batch) -> dict[str, Tensor]:
     """The loss of a batch in one chunk."""
-    (parts,) = module.step_loss([batch])
+    (parts,) = module.step_loss([[batch]])
     return parts
 
 

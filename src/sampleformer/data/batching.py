@@ -1,6 +1,6 @@
 """The order in which training sees the samples, and the chunks that go through the model at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -87,6 +87,38 @@ def cut_by_length(
         chunks.append(order[starts[end] : end])
         end = int(starts[end])
     return chunks
+
+
+def cut_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[list[np.ndarray]]:
+    """Groups of chunks that are at hand together: for a model that looks at all samples of a batch, chunk by chunk.
+
+    The chunks of a group are those of `cut_by_length`. All samples are one group, if its padded tokens are at most
+    `max_tokens`; else they make the fewest groups of nearly equal numbers of samples, in the order given, that are.
+
+    Args:
+        sizes: tokens of each sample.
+        max_tokens: largest number of padded tokens in a group; a sample of more is a group by itself.
+
+    Returns:
+        Indices of the samples of each chunk of each group.
+
+    Example:
+        >>> [[chunk.tolist() for chunk in group] for group in cut_together([900, 10, 1000, 12], max_tokens=3000)]
+        [[[0, 2], [1, 3]]]
+    """
+    sizes = np.maximum(np.asarray(sizes, dtype=np.int64), 1)
+    groups: list[list[np.ndarray]] = []
+    for count in range(1, len(sizes) + 1):
+        parts = np.array_split(np.arange(len(sizes)), count)
+        groups = [[part[chunk] for chunk in cut_by_length(sizes[part], max_tokens)] for part in parts]
+        if all(padded_tokens(sizes, group) <= max_tokens for group in groups):
+            break
+    return groups
+
+
+def padded_tokens(sizes: np.ndarray, chunks: Iterable[np.ndarray]) -> int:
+    """Padded tokens of some chunks, from the sizes of all samples and the indices of each chunk's."""
+    return sum(len(chunk) * int(sizes[chunk].max()) for chunk in chunks)
 
 
 def cut_in_order(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[np.ndarray]:

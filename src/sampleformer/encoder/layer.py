@@ -1,11 +1,14 @@
 """One layer: attention, token-wise branch, norms and residuals."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
+from sampleformer.encoder.norming import first_norm, normalised_together, norms_over
 from sampleformer.modules import Module
 from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
@@ -46,11 +49,11 @@ class EncoderLayer(Module):
             raise ValueError(f"stochastic_depth is {stochastic_depth}, expected at least 0 and less than 1")
         if attention is None and local is None:
             raise ValueError("attention and local are None, expected at least one of them")
-        self.attention = attention
+        self.attention: Attention | None = attention
         self.feed_forward = feed_forward
-        self.local = local
-        self.attention_norm = attention_norm
-        self.feed_forward_norm = feed_forward_norm
+        self.local: nn.Module | None = local
+        self.attention_norm: nn.Module | None = attention_norm
+        self.feed_forward_norm: nn.Module | None = feed_forward_norm
         self.dropout = Dropout(dropout)
         self.stochastic_depth = stochastic_depth
 
@@ -70,7 +73,30 @@ class EncoderLayer(Module):
             noise: Random numbers of the attention, used in training only. None: drawn there.
             return_selection: Whether to return what each head attended to, too; None where there is no attention.
         """
-        tokens, selection = as_tokens(tokens), None
+        tokens, selection = self._with_others(as_tokens(tokens), residual_scale, noise, return_selection)
+        tokens = self._alone(normalised(self.attention_norm, tokens), residual_scale)
+        tokens = normalised(self.feed_forward_norm, tokens)
+        return (tokens, selection) if return_selection else tokens
+
+    def together(self, chunks: Sequence[Tokens], residual_scale: Float[Tensor, ""]) -> list[Tokens]:
+        """Runs the layer on the chunks of one batch; batch norms see the tokens of all of them.
+
+        Args:
+            chunks: Tokens of some samples each, padded to a length of their own; what padding holds is finite.
+            residual_scale: r.
+        """
+        with norms_over(chunks, first_norm(self.attention), first_norm(self.local)):
+            mixed = [self._with_others(tokens, residual_scale)[0] for tokens in chunks]
+        mixed = normalised_together(self.attention_norm, mixed)
+        with norms_over(mixed, first_norm(self.feed_forward)):
+            fed = [self._alone(tokens, residual_scale) for tokens in mixed]
+        return normalised_together(self.feed_forward_norm, fed)
+
+    def _with_others(
+        self, tokens: Tokens, residual_scale: Tensor, noise: Noise | None = None, return_selection: bool = False
+    ) -> tuple[Tokens, Selection | None]:
+        """The sum with the attention and the local part."""
+        selection = None
         branches: list[Tensor] = []
         if self.attention is not None:
             attended = self.attention(tokens, noise=noise, return_selection=return_selection)
@@ -79,12 +105,13 @@ class EncoderLayer(Module):
         if self.local is not None:
             branches.append(self.local(tokens))
         branch = branches[0] if len(branches) == 1 else branches[0] + branches[1]
-        tokens = normalised(self.attention_norm, self._add(tokens, residual_scale, branch))
+        return self._add(tokens, residual_scale, branch), selection
+
+    def _alone(self, tokens: Tokens, residual_scale: Tensor) -> Tokens:
+        """The sum with the token-wise branch."""
         # Other modules than ours may be token-wise branches, and take nothing but features.
         masks = (tokens.mask,) if getattr(self.feed_forward, "takes_mask", False) else ()
-        fed = self.feed_forward(tokens.features, *masks)
-        tokens = normalised(self.feed_forward_norm, self._add(tokens, residual_scale, fed))
-        return (tokens, selection) if return_selection else tokens
+        return self._add(tokens, residual_scale, self.feed_forward(tokens.features, *masks))
 
     def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
         branch = self.dropout(branch)

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.encoder.feed_forward import FeedForward
 from sampleformer.encoder.layer import EncoderLayer
+from sampleformer.encoder.norming import first_norm, looks_at_batch, normalised_together
 from sampleformer.errors import InputError, nearest, shown
 from sampleformer.modules import Module
-from sampleformer.norms import NORMS, normalised
+from sampleformer.norms import NORMS, BatchNorm, normalised
 from sampleformer.tokens import Tokens, as_tokens
 
 NORM_POSITIONS = ("pre", "post")
@@ -37,7 +38,7 @@ class Encoder(Module):
     def __init__(self, layers: Sequence[EncoderLayer], *, norm: nn.Module | None, residual_scale: float = 0.0) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.norm = norm
+        self.norm: nn.Module | None = norm
         self.start = float(residual_scale)
         self.residual_scale = nn.Parameter(torch.empty(()))
         self._reset_own_parameters()
@@ -135,6 +136,43 @@ class Encoder(Module):
             found += selection
         encoded = normalised(self.norm, encoded)
         return (encoded, _selections(found)) if return_selections else encoded
+
+    @property
+    def runs_together(self) -> bool:
+        """Whether `together` gives what the whole batch gives: all that looks at a whole batch are batch norms of ours.
+
+        They stand at the start of a branch, after a sum or at the end.
+        """
+        layers = [layer for layer in self.layers if isinstance(layer, EncoderLayer)]
+        if len(layers) < len(self.layers):
+            return False
+        norms: set[nn.Module | None] = {self.norm}
+        for layer in layers:
+            norms |= {first_norm(layer.attention), first_norm(layer.local), first_norm(layer.feed_forward)}
+            norms |= {layer.attention_norm, layer.feed_forward_norm}
+        known = {norm for norm in norms if isinstance(norm, BatchNorm)}
+        return all(module in known for module in self.modules() if looks_at_batch(module))
+
+    def together(self, chunks: Sequence[Tokens]) -> list[Tokens]:
+        """Runs the stack on the chunks of one batch, where it `runs_together`.
+
+        Attention stays inside a sample, so that samples of similar length may be padded to a length of their own; batch
+        norms see the tokens of all chunks.
+
+        Args:
+            chunks: Features ``(b, n, d)``, b and n of each chunk its own.
+
+        Raises:
+            NonFiniteScores: as `forward`.
+        """
+        encoded = [tokens.without_padding() for tokens in chunks]
+        for number, layer in enumerate(self.layers):
+            try:
+                encoded = cast(EncoderLayer, layer).together(encoded, self.residual_scale)
+            except NonFiniteScores as error:
+                error.layer = number
+                raise
+        return normalised_together(self.norm, encoded)
 
 
 EVERY_SECOND = "every second"

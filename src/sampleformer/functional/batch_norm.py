@@ -1,8 +1,12 @@
 """Batch normalisation of tokens of which some are padding."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from sampleformer.functional.tracing import without_autocast
 
 
 def batch_norm(
@@ -50,6 +54,37 @@ def batch_norm(
     variance = centered.square().sum(0) / count.clamp(min=1)
     normal = _scaled(centered, variance, weight, bias, epsilon)
     return normal.reshape(features.shape).to(features.dtype), mean, variance, count
+
+
+def batch_statistics(
+    features: Sequence[Float[Tensor, "..."]], masks: Sequence[Bool[Tensor, "..."] | None]
+) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"], Float[Tensor, ""]]:
+    """Mean and variance of each feature over the real tokens of several tensors, as if they were one.
+
+    Args:
+        features: Features of tokens, ``(…, d)`` each; those of padding must be finite.
+        masks: True where a token is real, ``(…)`` each. None: all are.
+
+    Returns:
+        Mean, variance and count, float32 or wider as they are computed.
+
+    Example:
+        >>> one, other = torch.tensor([[3.0], [100.0]]), torch.tensor([[5.0]])
+        >>> batch_statistics([one, other], [torch.tensor([True, False]), None])
+        (tensor([4.]), tensor([1.]), tensor(2.))
+    """
+    rows = [_wide(each).reshape(-1, each.shape[-1]) for each in features]
+    # Sums as products with zeros and ones: filling the places of padding takes eight times as long.
+    real = [
+        each.new_ones(each.shape[0]) if mask is None else mask.reshape(-1).to(each.dtype)
+        for each, mask in zip(rows, masks, strict=True)
+    ]
+    count = torch.stack([each.sum() for each in real]).sum()
+    few = count.clamp(min=1)
+    with without_autocast(rows[0]):
+        mean = torch.stack([ones @ each for ones, each in zip(real, rows, strict=True)]).sum(0) / few
+        squares = [ones @ (each - mean).square() for ones, each in zip(real, rows, strict=True)]
+    return mean, torch.stack(squares).sum(0) / few, count
 
 
 def normalise_by(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -126,6 +126,22 @@ class Model(Module):
     def with_penalty(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, Tensor | None]:
         """The outputs, and what training adds to the loss for each sample, ``(b,)``; None: nothing."""
         return self(tokens, **questions), None
+
+    @property
+    def runs_together(self) -> bool:
+        """Whether `together` gives what the batch gives in one piece, whatever looks at the whole of it."""
+        return False
+
+    def together(
+        self, chunks: Sequence[Tokens], questions: Sequence[Mapping[str, Tensor]]
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """`with_penalty` for each chunk of a batch, where batch norms see all chunks.
+
+        Args:
+            chunks: Raw tokens of some samples each, padded to a length of their own.
+            questions: Further arguments of `forward`, for each chunk.
+        """
+        return [self.with_penalty(tokens, **asked) for tokens, asked in zip(chunks, questions, strict=True)]
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all."""

@@ -17,6 +17,7 @@ from sampleformer.attention.relative.build import told_relative
 from sampleformer.embed import EMBEDS
 from sampleformer.embed.sequence import PLAIN_SCALE
 from sampleformer.encoder import Encoder, check_layers
+from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError
 from sampleformer.heads import HEADS, TokenHead
 from sampleformer.models.base import MODELS, AnyModelSettings, Model
@@ -237,6 +238,18 @@ class TokenModel(Model):
         """
         tokens = as_tokens(tokens)
         return self.answers(self.encoder(self.embedded(tokens), noise=noise), tokens, pairs, asked)
+
+    @property
+    def runs_together(self) -> bool:
+        others = [part for name, part in self.named_children() if name != "encoder"]
+        return self.encoder.runs_together and not any(sees_whole_batch(part) for part in others)
+
+    def together(
+        self, chunks: Sequence[Tokens], questions: Sequence[Mapping[str, Tensor]]
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        encoded = self.encoder.together([self.embedded(tokens) for tokens in chunks])
+        each = zip(encoded, chunks, questions, strict=True)
+        return [(self.answers(one, tokens, **asked), None) for one, tokens, asked in each]
 
     def answers(
         self, encoded: Tokens, tokens: Tokens, pairs: Tensor | None = None, asked: Tensor | None = None

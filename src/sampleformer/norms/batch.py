@@ -1,5 +1,7 @@
 """BatchNorm: each feature shifted and divided by its statistics over all real tokens."""
 
+from contextlib import ExitStack
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -42,6 +44,7 @@ class BatchNorm(Norm):
         self.bias = nn.Parameter(torch.empty(width))
         self.register_buffer("running_mean", torch.empty(width))
         self.register_buffer("running_var", torch.empty(width))
+        self._given: tuple[Tensor, Tensor] | None = None
         self._reset_own_parameters()
 
     def _reset_own_parameters(self) -> None:
@@ -52,8 +55,24 @@ class BatchNorm(Norm):
 
     @property
     def tokenwise(self) -> bool:
-        """Whether each token is normalised by itself: in evaluation only."""
-        return not self.training
+        """Whether each token is normalised by itself: in evaluation, and by given statistics."""
+        return not self.training or self._given is not None
+
+    def given(self, mean: Tensor, variance: Tensor, count: Tensor) -> ExitStack:
+        """Context in which training normalises by statistics of more tokens than it gets; running ones follow them.
+
+        It begins at once.
+
+        Args:
+            mean, variance: Statistics of each feature, ``(d,)``.
+            count: Number of tokens that they are of.
+        """
+        held = ExitStack()
+        if self.training:
+            self._follow(mean, variance, count)
+            self._given = mean, variance
+            held.callback(setattr, self, "_given", None)
+        return held
 
     def forward(
         self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None
@@ -67,6 +86,8 @@ class BatchNorm(Norm):
         """
         if not self.training:
             return normalise_by(features, self.running_mean, self.running_var, self.weight, self.bias, self.epsilon)
+        if self._given is not None:
+            return normalise_by(features, *self._given, self.weight, self.bias, self.epsilon)
         normal, mean, variance, count = batch_norm(features, self.weight, self.bias, mask, self.epsilon)
         self._follow(mean, variance, count)
         return normal

@@ -6,9 +6,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import RandomBatches, cut_by_length
+from sampleformer.data.batching import RandomBatches
 from sampleformer.data.source import Splits
-from sampleformer.training.batches import Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
+from sampleformer.training.batches import BY_LENGTH, Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -19,10 +19,10 @@ class TrainingData(LightningDataModule):
         splits: the data.
         settings: of the training.
         seed: of the order of the samples.
-        cut: chunks of a batch, from the sizes of its samples and the largest number of padded tokens.
+        cut: groups of chunks of a batch, from the sizes of its samples and the largest number of padded tokens.
     """
 
-    def __init__(self, splits: Splits, settings: TrainingSettings, seed: int, cut: Cut = cut_by_length) -> None:
+    def __init__(self, splits: Splits, settings: TrainingSettings, seed: int, cut: Cut = BY_LENGTH) -> None:
         super().__init__()
         self._splits = splits
         self._settings = settings
@@ -37,8 +37,8 @@ class TrainingData(LightningDataModule):
         """Number of virtual epochs in the whole training; the last may be shorter."""
         return math.ceil(self.total_steps / self._every)
 
-    def train_dataloader(self) -> "DataLoader[list[Batch]]":
-        """Chunks of the steps from the current one to the next check."""
+    def train_dataloader(self) -> "DataLoader[list[list[Batch]]]":
+        """Groups of chunks of the steps from the current one to the next check."""
         steps = StepsToCheck(self._current_step, self._every, self.total_steps)
         return training_loader(self.chunks, steps, self._settings.workers)
 

@@ -1,6 +1,7 @@
 """The training loop, which is Lightning's."""
 
 import importlib.util
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from sampleformer.data.source import Splits
+from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError
 from sampleformer.models import Model
 from sampleformer.reading import fault_words, is_fault, is_of_memory
@@ -29,6 +31,8 @@ from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.timing import TimeLimit
 from sampleformer.training.trainer import cut_for, make_trainer, run_trainer
 from sampleformer.training.trial import evaluation_cost
+
+log = logging.getLogger("sampleformer")
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,15 @@ def fit(
         KeyboardInterrupt: if the user stopped it.
         InputError: if the training loss stops being a number.
     """
-    data = TrainingData(splits, recipe.training, recipe.seed, cut_for(model))
+    data = TrainingData(splits, recipe.training, recipe.seed, cut_for(model, recipe.training))
     module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
+    if sees_whole_batch(model) and (groups := data.chunks.largest().groups) > 1:
+        log.info(
+            "the batch norms of the model see a batch in up to %d parts, each of at most %d padded tokens; a higher "
+            "training.max_tokens shows them all of it",
+            groups,
+            recipe.training.max_tokens,
+        )
     metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder)
     around: list[Callback] = list(callbacks)
     if limit is not None:

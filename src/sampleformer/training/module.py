@@ -56,7 +56,7 @@ class TrainingModule(LightningModule):
         self._answers: list[list[np.ndarray]] = []
         self._losses: list[Tensor] = []
         self._weights: list[Tensor] = []
-        # The gradient of a step is added up from those of its chunks, which Lightning cannot do by itself.
+        # The gradient of a step is added up from those of its groups, which Lightning cannot do by itself.
         self.automatic_optimization = False
 
     def on_train_start(self) -> None:
@@ -65,8 +65,8 @@ class TrainingModule(LightningModule):
         assert isinstance(optimizer, LightningOptimizer)
         check_state(optimizer.optimizer)
 
-    def training_step(self, chunks: Sequence[Batch], batch_idx: int) -> dict[str, Tensor]:
-        """One step of the optimiser on a batch, which comes in chunks.
+    def training_step(self, groups: Sequence[Sequence[Batch]], batch_idx: int) -> dict[str, Tensor]:
+        """One step of the optimiser on a batch, which comes in groups of chunks.
 
         Returns:
             The loss and its terms, see `StepLoss`.
@@ -76,7 +76,7 @@ class TrainingModule(LightningModule):
         assert isinstance(rate, LambdaLR)
         optimizer.zero_grad()
         sums: dict[str, Tensor] = {}
-        for part in self.step_loss(chunks):
+        for part in self.step_loss(groups):
             with torch.autocast(self.device.type, enabled=False):  # Lightning turns it on for the whole step
                 self.manual_backward(part["loss"])
             for name, value in part.items():

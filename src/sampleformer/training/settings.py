@@ -27,7 +27,10 @@ class TrainingSettings(Settings):
         batch_size: samples of a step. The samples of a pass are shared out evenly among its steps.
         max_tokens: padded tokens (with those of edges) that go through the model at once, in training and evaluation. A
             step goes through it in chunks of samples of similar length, whose gradients are added up: the result is
-            that of the whole batch, the memory that of the largest chunk. A sample of more is a chunk by itself.
+            that of the whole batch, the memory that of the largest chunk. A sample of more is a chunk by itself. Batch
+            norms see the whole batch: the chunks of the batch go through the model side by side. Where their padded
+            tokens are more than this, each part of the batch that is at hand at once has its own statistics, and
+            ``train`` says so.
         learning_rate: its highest value, after the warm-up.
         weight_decay: on weight matrices only; norms, biases and scalars are never decayed.
         optimizer: name and arguments of the optimizer: ``adamw``, ``adam``, ``sgd``, ``muon``, see

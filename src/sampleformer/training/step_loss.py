@@ -22,8 +22,13 @@ TERMS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"score_entropy": 
 _SIGNS = {"score_entropy": -1, "score_load": 1}
 
 
+def looks_at_choices(settings: TrainingSettings, model: Model) -> bool:
+    """Whether the loss has terms for which the model shows what it chose."""
+    return any(getattr(settings, name) for name in TERMS) or learns_by_score_function(model)
+
+
 class StepLoss:
-    """The loss of a step, whose batch goes through the model in chunks.
+    """The loss of a step, whose batch goes through the model in groups of chunks.
 
     ``L = mean_r loss_r - w_entropy H + w_load CV² + leave_one_out``: H and CV² are means over layers, groups and
     samples, see `functional.collapse`. The last term is there where the choice learns by the score function: then the
@@ -42,27 +47,41 @@ class StepLoss:
         self._passes = settings.choice_samples if self._by_score_function else 1
         self._model, self._loss = model, loss
 
-    def __call__(self, chunks: Sequence[Batch]) -> Iterator[dict[str, Tensor]]:
-        """What each chunk adds to the loss of the batch; its graph is made when it is asked for.
+    def __call__(self, groups: Sequence[Sequence[Batch]]) -> Iterator[dict[str, Tensor]]:
+        """What each group adds to the loss of the batch; its graph is made when it is asked for.
+
+        Args:
+            groups: Chunks of the batch; where a group has several, the model answers them together, so that its batch
+                norms see all of them. Terms of the choice need groups of one.
 
         Yields:
             ``loss``, which is to be minimised; beside it, for the record, ``task_loss`` and each term that has a
-            weight. The sums over the chunks are those of the whole batch.
+            weight. The sums over the groups are those of the whole batch.
 
         Raises:
             InputError: if no sampler of the model shows what it chose, see `observed_choices`.
         """
+        chunks = [chunk for group in groups for chunk in group]
         weights = [self._loss.weights(*chunk.target_rows).sum() for chunk in chunks]
         weight, samples = positive(torch.stack(weights).sum()), sum(len(chunk) for chunk in chunks)
-        for chunk in chunks:
+        for group in groups:
             if self._weights or self._by_score_function:
-                yield self._with_terms(chunk, weight, samples)
+                yield from (self._with_terms(chunk, weight, samples) for chunk in group)
             else:
-                outputs, penalty = self._model.with_penalty(chunk.tokens, **questions_of(chunk))
-                loss = task = self._losses(outputs, chunk).sum() / weight
-                if penalty is not None:
-                    loss = loss + penalty.sum() / samples
-                yield {"loss": loss, "task_loss": task.detach()}
+                yield self._of_task(group, weight, samples)
+
+    def _of_task(self, group: Sequence[Batch], weight: Tensor, samples: int) -> dict[str, Tensor]:
+        questions = [questions_of(chunk) for chunk in group]
+        if len(group) == 1:  # a compiled model is called as a whole
+            answers = [self._model.with_penalty(group[0].tokens, **questions[0])]
+        else:
+            answers = self._model.together([chunk.tokens for chunk in group], questions)
+        losses = [self._losses(outputs, chunk).sum() for (outputs, _), chunk in zip(answers, group, strict=True)]
+        loss = task = torch.stack(losses).sum() / weight
+        penalties = [penalty.sum() for _, penalty in answers if penalty is not None]
+        if penalties:
+            loss = loss + torch.stack(penalties).sum() / samples
+        return {"loss": loss, "task_loss": task.detach()}
 
     def _with_terms(self, chunk: Batch, weight: Tensor, samples: int) -> dict[str, Tensor]:
         passes = [self._answer(chunk) for _ in range(self._passes)]

@@ -10,22 +10,26 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from sampleformer.data.batching import cut_by_length, cut_in_order
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.models import Model
-from sampleformer.training.batches import Cut
+from sampleformer.training.batches import BY_LENGTH, IN_ORDER, TOGETHER, Cut
 from sampleformer.training.callbacks.metrics_file import LOG_EVERY
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.settings import TrainingSettings
+from sampleformer.training.step_loss import looks_at_choices
 
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 
 
-def cut_for(model: Model) -> Cut:
+def cut_for(model: Model, settings: TrainingSettings) -> Cut:
     """The way in which a model's batches are cut into chunks."""
     # A batch norm that saw samples of one length at a time would never meet the statistics of all.
-    return cut_in_order if sees_whole_batch(model) else cut_by_length
+    if not sees_whole_batch(model):
+        return BY_LENGTH
+    # Terms of the loss look at the choices of one pass through the model, and a compiled model is called as a whole.
+    plain = not (settings.compile or looks_at_choices(settings, model))
+    return TOGETHER if plain and model.runs_together else IN_ORDER
 
 
 def make_trainer(

@@ -88,7 +88,7 @@ def _evaluation_seconds(model: Model, samples: Samples, max_tokens: int) -> floa
 def _timed_steps(model: Model, splits: Splits, recipe: Recipe, device: str, seconds: float) -> "_StepTimes":
     settings = recipe.training.model_copy(update={"steps": _MOST_STEPS, "epochs": None, "min_steps": 0})
     settings = settings.model_copy(update={"check_every": _MOST_STEPS})
-    data = TrainingData(splits, settings, recipe.seed, cut_for(model))
+    data = TrainingData(splits, settings, recipe.seed, cut_for(model, settings))
     module = TrainingModule(model, splits, settings, data.batches_per_pass)
     times = _StepTimes(seconds)
     around: list[Callback] = [RandomStates(recipe.seed), times]

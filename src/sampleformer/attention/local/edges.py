@@ -58,6 +58,11 @@ class LocalEdges(Module):
         else:
             self.part = Attention(width, heads, mixing=EdgeMixing(width, edge_features=edge_features), norm=norm)
 
+    @property
+    def norm(self) -> nn.Module:
+        """Norm of the features."""
+        return self.part.norm
+
     def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b n d"]:
         """One vector a token, zero at masked tokens and, with attention, where no edge leaves."""
         result = self.part(tokens)

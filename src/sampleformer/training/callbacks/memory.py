@@ -18,26 +18,28 @@ class SayMemory(Callback):
     """Says before the first step how much memory the training will need at its peak.
 
     Args:
-        chunks: the chunks of the training's steps, of which the largest needs most.
+        chunks: the chunks of the training's steps, of which the largest group needs most.
     """
 
     def __init__(self, chunks: StepChunks) -> None:
         self._chunks = chunks
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Sends a few samples of the largest chunk through the model, and leaves no trace."""
+        """Sends a few samples of the largest group through the model, and leaves no trace."""
         assert isinstance(pl_module, TrainingModule)
         module, device = pl_module, pl_module.device
         present = present_bytes(device)
-        step, rows, tokens = self._chunks.largest()
+        largest = self._chunks.largest()
+        rows = largest.chunks[0]
+        padded = len(rows) * int(self._chunks.sizes[rows].max())
 
         def activations(samples: int) -> int:
-            chunk = self._chunks.collate(step, [*rows[:1], *rows[-1:], *rows[1:-1]][:samples]).to(device)
+            chunk = self._chunks.collate(largest.step, [*rows[:1], *rows[-1:], *rows[1:-1]][:samples]).to(device)
             with trainer.precision_plugin.train_step_context():
-                return saved_bytes(module.model, lambda: next(module.step_loss([chunk]))["loss"])
+                return saved_bytes(module.model, lambda: next(module.step_loss([[chunk]]))["loss"])
 
-        kept = extrapolated(len(rows), activations)
-        expected = ExpectedMemory(present, learning_bytes(module.model), HELD * kept, tokens)
+        kept = extrapolated(len(rows), activations) * largest.tokens // padded
+        expected = ExpectedMemory(present, learning_bytes(module.model), HELD * kept, largest.tokens)
         log.info("%s", expected)
 
 
