@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
-from sampleformer.attention.samplers import observed_choices
 from sampleformer.functional import blocks
 from sampleformer.tokens import Tokens
 from tests.attention.variations import CASES, CROSS, HEADS, WIDTH, batch, build, with_padding
@@ -347,11 +346,10 @@ def test_gradients_reach_every_parameter(case):
     length = 4 * attention.sampler.sampled + 1
     tokens = batch([length] * 16)
     tokens.features.requires_grad_()
-    with observed_choices() as observed:
-        out = attention(tokens)
-    for choice in observed:  # the log-probability of a choice is a way for gradients, too
-        if choice.log_probability is not None:
-            out = out + choice.log_probability[:, None, None]
+    out, selection = attention(tokens, return_selection=True)
+    # The log-probability of a choice is a way for gradients, too.
+    if selection.scores is not None and selection.scores.log_probability is not None:
+        out = out + selection.scores.log_probability[:, None, None]
     found = _with_gradients(attention, out, tokens.features)
     assert [name for name, value in found.items() if not value.any()] == []
 

@@ -6,7 +6,6 @@ import torch
 from sampleformer.attention import SamsaAttention
 from sampleformer.attention.samplers import ImportanceSampler
 from sampleformer.attention.samplers.estimators import ESTIMATORS
-from sampleformer.attention.samplers.observation import observed_choices
 from sampleformer.functional.relaxed_topk import relaxed_topk
 from sampleformer.functional.sampling import gumbel_noise
 from sampleformer.functional.subsets import subset_marginals
@@ -126,25 +125,21 @@ def test_the_score_function_tells_how_probable_its_choice_was():
     noise = sampler.draw_noise(tokens)
     for scale in (1.0, 0.5):
         sampler.noise_scale.fill_(scale)
-        with observed_choices() as observed:
-            choice = sampler(tokens, noise)
+        choice = sampler(tokens, noise)
         scores = sampler.scorer(tokens.features) / scale
         for row in range(3):
             expected = sum(
                 naive.ordered_log_probability(scores[row, group], choice.indices[row, group].tolist())
                 for group in range(2)
             )
-            torch.testing.assert_close(observed[0].log_probability[row], expected)
+            torch.testing.assert_close(choice.scores.log_probability[row], expected)
     sampler.noise_scale.zero_()  # the k best are certain, whatever the scores are
-    with observed_choices() as observed:
-        sampler(tokens, noise)
-    assert not observed[0].log_probability.any()
-    (gradient,) = torch.autograd.grad(observed[0].log_probability.sum(), sampler.scorer.score.weight)
+    log_probability = sampler(tokens, noise).scores.log_probability
+    assert not log_probability.any()
+    (gradient,) = torch.autograd.grad(log_probability.sum(), sampler.scorer.score.weight)
     assert not gradient.any()
     sampler.eval()
-    with observed_choices() as observed:
-        sampler(tokens, None)
-    assert observed[0].log_probability is None
+    assert sampler(tokens, None).scores.log_probability is None
 
 
 def test_the_score_function_is_certain_of_a_choice_of_all_tokens():
@@ -155,9 +150,8 @@ def test_the_score_function_is_certain_of_a_choice_of_all_tokens():
         (tokens, [False, False, True, True, True]),
         (Tokens(tokens.features[:, :4]), [True] * 5),
     ):
-        with observed_choices() as observed:
-            sampler(given, sampler.draw_noise(given))
-        assert (observed[0].log_probability == 0).tolist() == certain
+        choice = sampler(given, sampler.draw_noise(given))
+        assert (choice.scores.log_probability == 0).tolist() == certain
 
 
 def test_without_noise_training_is_evaluation():

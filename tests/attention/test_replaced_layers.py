@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
-from sampleformer.attention import Attention, WindowAttention, YosoAttention, observed_choices
+from sampleformer.attention import Attention, WindowAttention, YosoAttention
 from sampleformer.norms import LayerNorm
 from tests.attention.variations import CASES, HEADS, WIDTH, batch, build
 
@@ -78,10 +78,10 @@ def assert_same(attention: Attention, expected: Attention) -> None:
 
 def loss(attention: Attention) -> Tensor:
     """Something through which every layer learns, the scorer too."""
-    with observed_choices() as observed:
-        result = attention.train()(batch([13, 40, 31]))
-    terms = [choice.log_probability.sum() for choice in observed if choice.log_probability is not None]
-    return result.square().sum() + sum(terms)
+    result, selection = attention.train()(batch([13, 40, 31]), return_selection=True)
+    scores = selection.scores
+    term = 0 if scores is None or scores.log_probability is None else scores.log_probability.sum()
+    return result.square().sum() + term
 
 
 @every_linear_layer

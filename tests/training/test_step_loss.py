@@ -1,6 +1,7 @@
 """The loss of a step, with the terms that look at the choices."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sampleformer.attention import Choice, PairSampler, observed_choices
+from sampleformer.attention import Choice, PairSampler
 from sampleformer.data import TextTable, collate
 from sampleformer.data.batch import Batch
 from sampleformer.errors import InputError
@@ -45,11 +46,11 @@ def test_terms_are_weighed_and_recorded(tmp_path: Path) -> None:
     torch.manual_seed(3)
     found = _step(module, batch)
     torch.manual_seed(3)
-    with observed_choices() as choices:
-        outputs = module.model(batch.tokens)
+    outputs, selections = module.model.with_selections(batch.tokens)
+    choices = [each.scores for each in selections]
     assert len(choices) == 2
-    entropy = torch.stack([score_entropy(each.scores, each.mask).mean() for each in choices]).mean()
-    load = torch.stack([score_load(each.scores, each.mask).mean() for each in choices]).mean()
+    entropy = torch.stack([score_entropy(each.values, each.mask).mean() for each in choices]).mean()
+    load = torch.stack([score_load(each.values, each.mask).mean() for each in choices]).mean()
     task = torch.nn.functional.cross_entropy(outputs, batch.targets)
     torch.testing.assert_close(found["task_loss"], task)
     torch.testing.assert_close(found["score_entropy"], entropy)
@@ -89,10 +90,9 @@ def test_a_weight_works_against_collapse(tmp_path: Path, setting: str) -> None:
             optimizer.zero_grad()
             _step(module, batch)["loss"].backward()
             optimizer.step()
-        with observed_choices() as choices:
-            module.model(batch.tokens)
+        scores = [each.scores for each in module.model.with_selections(batch.tokens)[1]]
         measure = score_entropy if setting == "score_entropy" else score_load
-        means.append(torch.stack([measure(each.scores, each.mask).mean() for each in choices]).mean().item())
+        means.append(torch.stack([measure(each.values, each.mask).mean() for each in scores]).mean().item())
     assert means[1] > means[0] if setting == "score_entropy" else means[1] < means[0]
 
 
@@ -106,10 +106,9 @@ def test_the_score_function_learns_from_several_draws(tmp_path: Path, samples: i
     torch.manual_seed(3)
     losses, log_probabilities = [], []
     for _ in range(samples):
-        with observed_choices() as choices:
-            outputs = module.model(batch.tokens)
+        outputs, selections = module.model.with_selections(batch.tokens)
         losses.append(torch.nn.functional.cross_entropy(outputs, batch.targets, reduction="none"))
-        log_probabilities.append(choices[0].log_probability + choices[1].log_probability)
+        log_probabilities.append(selections[0].scores.log_probability + selections[1].scores.log_probability)
     torch.testing.assert_close(found["task_loss"], torch.stack(losses).mean().detach())
     gradients = {name: parameter.grad.clone() for name, parameter in learning.items()}
     module.zero_grad()
@@ -136,11 +135,28 @@ def test_a_training_by_the_score_function_goes_on_bit_for_bit(tmp_path: Path) ->
 
 
 class Silent(PairSampler):
-    """A sampler that shows nobody what it does."""
+    """A sampler that keeps its scores to itself."""
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
-        with observed_choices():
-            return super().forward(context, noise)
+        return replace(super().forward(context, noise), scores=None)
+
+
+@pytest.mark.parametrize("kind", ["terms", "score function"])
+def test_a_compiled_model_has_the_loss_of_a_plain_one(tmp_path: Path, fresh_compiler: None, kind: str) -> None:
+    model, terms = (SFT, {"score_entropy": 0.5, "score_load": 0.25}) if kind == "terms" else (SCORE_FUNCTION, {})
+    module, batch = _module(write_texts(tmp_path / "texts.csv"), model | {"dropout": 0.0}, **terms)
+    found = []
+    for compiled in (False, True):
+        if compiled:
+            module.model.compile(backend="eager", fullgraph=True)
+        torch.manual_seed(3)
+        module.zero_grad()
+        loss = _step(module, batch)["loss"]
+        loss.backward()
+        found.append((loss, [each.grad.clone() for each in module.parameters() if each.grad is not None]))
+    torch.testing.assert_close(found[1][0], found[0][0])
+    for one, other in zip(found[1][1], found[0][1], strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_sampler_that_shows_no_scores_is_told_so(tmp_path: Path) -> None:

@@ -21,11 +21,10 @@ from sampleformer.attention.samplers import (
     Everything,
     ImportanceSampler,
     NonFiniteScores,
-    Observation,
     PairSampler,
     Sampler,
+    Scores,
     Selection,
-    observed_choices,
 )
 from sampleformer.attention.samsa import SamsaAttention
 from sampleformer.attention.sft import SftAttention
@@ -58,7 +57,6 @@ __all__ = [
     "Mixing",
     "Noise",
     "NonFiniteScores",
-    "Observation",
     "PairSampler",
     "PairTerms",
     "Queries",
@@ -66,10 +64,10 @@ __all__ = [
     "Sampler",
     "SamsaAttention",
     "ScoredMixing",
+    "Scores",
     "Selection",
     "SftAttention",
     "WindowAttention",
     "WindowMixing",
     "YosoAttention",
-    "observed_choices",
 ]

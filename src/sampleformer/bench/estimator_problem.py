@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention import SamsaAttention
-from sampleformer.attention.samplers import observed_choices
+from sampleformer.attention.samplers import Selection
 from sampleformer.attention.samplers.estimators import ESTIMATORS, Simple
 from sampleformer.bench.enumeration import candidate_probabilities, subsets, topk_probabilities
 from sampleformer.functional.score_function import leave_one_out
@@ -66,8 +66,8 @@ class Problem:
                 nn.init.normal_(projection.weight, std=WIDTH**-0.5)  # scores of pairs of variance 1
         return made
 
-    def losses(self, layer: SamsaAttention, scores: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The loss of each draw, shape ``(r,)``, and the tokens that it chose, ``(r, k)``.
+    def losses(self, layer: SamsaAttention, scores: Tensor, noise: Tensor | None) -> tuple[Tensor, Selection]:
+        """The loss of each draw, shape ``(r,)``, and what it chose, by which scores.
 
         Args:
             layer: from `layer`.
@@ -79,7 +79,7 @@ class Problem:
         tokens = Tokens(self.features.expand(len(scores), -1, -1))
         given = None if noise is None else (noise[:, :, None], None)
         output, selection = layer(tokens, noise=given, return_selection=True)
-        return (output - self.target).square().mean((1, 2)), selection.indices[:, 0]
+        return (output - self.target).square().mean((1, 2)), selection
 
     def set_losses(self) -> Tensor:
         """The loss of each of `subsets` where just these tokens are attended to, shape ``(S,)``."""
@@ -115,16 +115,16 @@ class Problem:
             count = min(CHUNK, draws - first)
             scores = self.scores.expand(count, -1).clone().requires_grad_()
             noise = self.noise(layer, count, generator)
-            with observed_choices() as observed:
-                losses, chosen = self.losses(layer, scores, noise)
+            losses, selection = self.losses(layer, scores, noise)
             objective = losses.sum() / cost
             if cost > 1:
-                probability = observed[0].log_probability
+                assert selection.scores is not None
+                probability = selection.scores.log_probability
                 assert probability is not None
                 term = leave_one_out(losses.view(cost, -1), probability.view(cost, -1))
                 objective = objective + term * (count // cost)
             (gradients,) = torch.autograd.grad(objective, scores)
-            yield losses.detach(), chosen, gradients.view(cost, -1, self.n).sum(0)
+            yield losses.detach(), selection.indices[:, 0], gradients.view(cost, -1, self.n).sum(0)
 
 
 def estimate_cost(choice: str) -> int:

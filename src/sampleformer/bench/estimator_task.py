@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention import Sampler
-from sampleformer.attention.samplers import Observation, observed_choices
+from sampleformer.attention.samplers import Scores
 from sampleformer.bench.estimator_variants import WEIGHTS, Variant
 from sampleformer.bench.needle_model import NeedleModel
 from sampleformer.bench.needles import NeedleBatch, Needles, found_share
@@ -100,24 +100,24 @@ def training_loss(model: NeedleModel, batch: NeedleBatch, variant: Variant) -> T
     """
     model.train()
     repeats = variant.repeats and not _noiseless(model)
-    with observed_choices() as observed:
-        logits, _ = model(batch.features.repeat(DRAWS, 1, 1) if repeats else batch.features)
+    logits, selection = model(batch.features.repeat(DRAWS, 1, 1) if repeats else batch.features)
+    scores = [] if selection.scores is None else [selection.scores]
     if not repeats:
-        return F.cross_entropy(logits, batch.labels) + _term(variant, observed)
+        return F.cross_entropy(logits, batch.labels) + _term(variant, scores)
     losses = F.cross_entropy(logits, batch.labels.repeat(DRAWS), reduction="none").view(DRAWS, -1)
-    probabilities = [choice.log_probability for choice in observed if choice.log_probability is not None]
+    probabilities = [each.log_probability for each in scores if each.log_probability is not None]
     estimate = leave_one_out(losses, torch.stack(probabilities).sum(0).view(DRAWS, -1))
-    return losses.mean() + estimate + _term(variant, observed)
+    return losses.mean() + estimate + _term(variant, scores)
 
 
-def _term(variant: Variant, observed: Sequence[Observation]) -> Tensor | float:
+def _term(variant: Variant, scores: Sequence[Scores]) -> Tensor | float:
     """What the evenness of the scores adds to the loss."""
     if variant.addition not in WEIGHTS:
         return 0.0
     weight = WEIGHTS[variant.addition]
     if variant.addition == "entropy":
-        return -weight * torch.stack([score_entropy(each.scores, each.mask).mean() for each in observed]).mean()
-    return weight * torch.stack([score_load(each.scores, each.mask).mean() for each in observed]).mean()
+        return -weight * torch.stack([score_entropy(each.values, each.mask).mean() for each in scores]).mean()
+    return weight * torch.stack([score_load(each.values, each.mask).mean() for each in scores]).mean()
 
 
 def _samplers(model: NeedleModel) -> list[Sampler]:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from typing_extensions import Self
 
+from sampleformer.attention import Selection
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError, nearest, shown
 from sampleformer.files import write_json, written_whole
@@ -126,6 +127,10 @@ class Model(Module):
     def with_penalty(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, Tensor | None]:
         """The outputs, and what training adds to the loss for each sample, ``(b,)``; None: nothing."""
         return self(tokens, **questions), None
+
+    def with_selections(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, list[Selection]]:
+        """The outputs, and what the heads of each layer chose, with their scores; none where no layer chooses."""
+        return self(tokens, **questions), []
 
     @property
     def runs_together(self) -> bool:

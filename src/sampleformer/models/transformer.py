@@ -215,14 +215,15 @@ class TokenModel(Model):
         hidden = F.pad(hidden, (0, 0, 0, embedded.length - tokens.length))
         return embedded.with_features(embedded.features + hidden)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         tokens: Tokens | Tensor,
         *,
         pairs: Int64[Tensor, "b p 2"] | None = None,
         asked: Int64[Tensor, "b m"] | None = None,
         noise: Sequence[Noise | None] | None = None,
-    ) -> Float[Tensor, "b *rest"]:
+        return_selections: bool = False,
+    ) -> Float[Tensor, "b *rest"] | tuple[Float[Tensor, "b *rest"], list[Selection]]:
         """Answers: ``(b, outputs)``, or ``(b, n, outputs)`` for each raw token, or ``(b, p, outputs)`` for each pair.
 
         Args:
@@ -232,12 +233,20 @@ class TokenModel(Model):
                 below n.
             asked: the tokens asked about, for a model of tokens; in the place of padding anything below n. None: all.
             noise: from `draw_noise`, used in training only; None: drawn in each layer.
+            return_selections: Whether to return what each layer's heads chose, too, and by which scores.
 
         Raises:
             InputError: if the tokens are not what the model was made for.
         """
         tokens = as_tokens(tokens)
-        return self.answers(self.encoder(self.embedded(tokens), noise=noise), tokens, pairs, asked)
+        encoded = self.encoder(self.embedded(tokens), noise=noise, return_selections=return_selections)
+        encoded, selections = encoded if return_selections else (encoded, [])
+        answers = self.answers(encoded, tokens, pairs, asked)
+        return (answers, selections) if return_selections else answers
+
+    def with_selections(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, list[Selection]]:
+        found: tuple[Tensor, list[Selection]] = self(tokens, return_selections=True, **questions)
+        return found
 
     @property
     def runs_together(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sampleformer.attention import Observation, observed_choices
+from sampleformer.attention.samplers import Scores
 from sampleformer.data.batch import Batch
 from sampleformer.errors import InputError
 from sampleformer.functional.collapse import score_entropy, score_load
@@ -14,7 +14,7 @@ from sampleformer.functional.score_function import leave_one_out
 from sampleformer.models import Model
 from sampleformer.tasks.losses import Loss, positive
 from sampleformer.training.choice import learns_by_score_function
-from sampleformer.training.outputs import answer_model, at_least_float32, questions_of
+from sampleformer.training.outputs import at_least_float32, questions_of
 from sampleformer.training.settings import TrainingSettings
 
 TERMS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"score_entropy": score_entropy, "score_load": score_load}
@@ -59,7 +59,7 @@ class StepLoss:
             weight. The sums over the groups are those of the whole batch.
 
         Raises:
-            InputError: if no sampler of the model shows what it chose, see `observed_choices`.
+            InputError: if no sampler of the model says by which scores it chose, see `Selection.scores`.
         """
         chunks = [chunk for group in groups for chunk in group]
         weights = [self._loss.weights(*chunk.target_rows).sum() for chunk in chunks]
@@ -91,22 +91,22 @@ class StepLoss:
         if self._by_score_function:
             log_probabilities = torch.stack([each.log_probability for each in passes])
             loss = task + share * leave_one_out(samples * losses, log_probabilities)
-        choices = [choice for each in passes for choice in each.choices]
-        terms = {name: share * _mean(TERMS[name], choices) for name in self._weights}
+        scores = [scores for each in passes for scores in each.scores]
+        terms = {name: share * _mean(TERMS[name], scores) for name in self._weights}
         for name, value in terms.items():
             loss = loss + _SIGNS[name] * self._weights[name] * value
         return {"loss": loss} | {name: value.detach() for name, value in {"task_loss": task, **terms}.items()}
 
     def _answer(self, chunk: Batch) -> "_Pass":
-        with observed_choices() as choices:
-            outputs = answer_model(self._model, chunk)
-        if not choices:
+        outputs, selections = self._model.with_selections(chunk.tokens, **questions_of(chunk))
+        scores = [each.scores for each in selections if each.scores is not None]
+        if not scores:
             name = next(iter(self._weights), "choice_samples")
             raise InputError(
-                f"training.{name}: needs the scores of the choice, but no sampler of the model showed any; one of "
-                "your own shows them by sampleformer.attention.samplers.observe, and a compiled one cannot"
+                f"training.{name}: needs the scores of the choice, but no sampler of the model gave any; one of your "
+                "own returns them in Choice.scores, a model of your own in with_selections"
             )
-        return _Pass(outputs, choices)
+        return _Pass(outputs, scores)
 
     def _losses(self, outputs: Tensor, chunk: Batch) -> Tensor:
         return self._loss.losses(chunk.rows(at_least_float32(outputs)), *chunk.target_rows)
@@ -121,16 +121,16 @@ class StepLoss:
 
 @dataclass(frozen=True)
 class _Pass:
-    """One answer to a chunk, and the choices that led to it."""
+    """One answer to a chunk, and the scores of the choices that led to it."""
 
     outputs: Tensor
-    choices: list[Observation]
+    scores: list[Scores]
 
     @property
     def log_probability(self) -> Tensor:
         """Of all choices of the pass, ``(b,)``."""
-        return torch.stack([each.log_probability for each in self.choices if each.log_probability is not None]).sum(0)
+        return torch.stack([each.log_probability for each in self.scores if each.log_probability is not None]).sum(0)
 
 
-def _mean(term: Callable[[Tensor, Tensor | None], Tensor], choices: Sequence[Observation]) -> Tensor:
-    return torch.stack([term(choice.scores, choice.mask).mean() for choice in choices]).mean()
+def _mean(term: Callable[[Tensor, Tensor | None], Tensor], choices: Sequence[Scores]) -> Tensor:
+    return torch.stack([term(scores.values, scores.mask).mean() for scores in choices]).mean()

@@ -11,16 +11,36 @@ from sampleformer.functional.pairing import mix_columns, mix_pairs
 
 
 @dataclass(frozen=True)
+class Scores:
+    """Scores of the candidates of a choice, for terms of a loss.
+
+    Args:
+        values: Scores without noise, float32 or wider, with their gradient, shape ``(b, g, n)``; learned extra tokens
+            are the last ones.
+        mask: False where a candidate is padding, shape ``(b, g, n)``. None: none is.
+        log_probability: Log-probability of having chosen this, in this order, summed over the groups, with a gradient
+            for the scores, shape ``(b,)``; zero of a group that could choose nothing else. None but in the training of
+            samplers that learn by it.
+    """
+
+    values: Float[Tensor, "b g n"]
+    mask: Bool[Tensor, "b g n"] | None = None
+    log_probability: Float[Tensor, " b"] | None = None
+
+
+@dataclass(frozen=True)
 class Selection:
     """The tokens that each head attended to.
 
     Args:
         indices: into the tokens attended to, shape ``(b, h, k)``; an index of n or more is a learned extra token.
         valid: False where a slot holds no token, shape ``(b, h, k)``.
+        scores: Scores that the tokens were chosen by, of each group of heads. None: there are none.
     """
 
     indices: Int64[Tensor, "b h k"]
     valid: Bool[Tensor, "b h k"]
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,7 @@ class Choice:
         chosen: how many of the slots, from the first on, hold what was chosen. None: all.
         present: how many of the slots, from the first on, count at all; presence is zero for the others. None: presence
             alone says it.
+        scores: Scores of all candidates. None: the sampler has none.
     """
 
     indices: Int64[Tensor, "b g m"]
@@ -53,6 +74,7 @@ class Choice:
     gate: Float[Tensor, "b g k"] | None = None
     chosen: int | None = None
     present: int | None = None
+    scores: Scores | None = None
 
     def mixed(self, candidates: Float[Tensor, "b g m c"]) -> Float[Tensor, "b g k c"]:
         """What the slots hold of something that is linear in the candidates: keys, values, terms of pairs."""
@@ -76,7 +98,7 @@ class Choice:
         chosen = self.slots if self.chosen is None else self.chosen
         indices = self.indices[..., :chosen]
         valid = torch.ones_like(indices, dtype=torch.bool) if self.valid is None else self.valid[..., :chosen]
-        return Selection(*(_for_each_head(tensor, heads) for tensor in (indices, valid)))
+        return Selection(_for_each_head(indices, heads), _for_each_head(valid, heads), self.scores)
 
 
 def _for_each_head(of_groups: Tensor, heads: int) -> Tensor:

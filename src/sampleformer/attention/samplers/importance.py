@@ -1,16 +1,16 @@
 """SAMSA's sampler: each group of heads keeps the tokens that it finds most important."""
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sampleformer.attention.samplers.base import Sampler, noise_dtype
-from sampleformer.attention.samplers.choice import Choice
+from sampleformer.attention.samplers.choice import Choice, Scores
 from sampleformer.attention.samplers.estimators import ESTIMATORS
 from sampleformer.attention.samplers.finite import check_finite
-from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.attention.samplers.scorer import ImportanceScorer
 from sampleformer.errors import nearest
 from sampleformer.functional.sampling import gumbel_noise, uniform_noise
@@ -113,9 +113,7 @@ class ImportanceSampler(Sampler):
         else:
             temperature = self.annealed(self.temperature)
             choice = self.estimator.train(scores, mask, noise, self.noise_scale, self.count, temperature)
-        if observing():
-            observe(self._observation(scores, mask, choice))
-        return choice
+        return replace(choice, scores=Scores(scores, mask, self._log_probability(scores, mask, choice)))
 
     def _candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
         scores = self.scorer(context.features)
@@ -126,20 +124,19 @@ class ImportanceSampler(Sampler):
             mask = None if mask is None else F.pad(mask, (0, self.extra), value=True)
         return scores, mask
 
-    def _observation(self, scores: Tensor, mask: Tensor | None, choice: Choice) -> Observation:
+    def _log_probability(self, scores: Tensor, mask: Tensor | None, choice: Choice) -> Tensor | None:
+        if not (self.training and self.estimator.repeats):
+            return None
         chosen = choice.slots if choice.chosen is None else choice.chosen
         indices = choice.indices[..., :chosen]
         valid = None if choice.valid is None else choice.valid[..., :chosen]
-        log_probability = None
-        if self.training and self.estimator.repeats:
-            # Noise of another scale draws as if the scores were divided by it. Without noise the choice is certain, and
-            # so it is where all are chosen: their order, which is random, changes nothing.
-            noisy = self.noise_scale > 0
-            candidates = scores.shape[-1] if mask is None else mask.sum(-1)
-            drawn_by = scores / torch.where(noisy, self.noise_scale, 1)
-            each = ordered_log_probability(drawn_by, indices, mask, valid)
-            log_probability = (each * (noisy & (candidates > self.count))).sum(-1)
-        return Observation(scores, mask, indices, valid, log_probability)
+        # Noise of another scale draws as if the scores were divided by it. Without noise the choice is certain, and so
+        # it is where all are chosen: their order, which is random, changes nothing.
+        noisy = self.noise_scale > 0
+        candidates = scores.shape[-1] if mask is None else mask.sum(-1)
+        drawn_by = scores / torch.where(noisy, self.noise_scale, 1)
+        each = ordered_log_probability(drawn_by, indices, mask, valid)
+        return (each * (noisy & (candidates > self.count))).sum(-1)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, choice={self.choice}, extra={self.extra}"

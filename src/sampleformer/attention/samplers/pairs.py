@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
-from sampleformer.attention.samplers.choice import Choice
+from sampleformer.attention.samplers.choice import Choice, Scores
 from sampleformer.attention.samplers.finite import check_finite
-from sampleformer.attention.samplers.observation import Observation, observe, observing
 from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise, uniform_noise
 from sampleformer.functional.tracing import without_autocast
@@ -88,12 +87,10 @@ class PairSampler(Sampler):
         slots = min(self.count, indices.shape[-1])
         if noise is not None:
             indices = self._in_random_order(indices, slots, valid, noise[2])
-        if observing():
-            observe(Observation(scores, real, indices[..., :slots], None if valid is None else valid[..., :slots]))
         found = noisy.gather(-1, indices)
         top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
         shares = pair_shares(found[..., :slots], found[..., slots:], top_valid, rest_valid)
-        return Choice(indices, valid, slots, shares=shares)
+        return Choice(indices, valid, slots, shares=shares, scores=Scores(scores, real))
 
     def _scores(self, features: Tensor) -> Tensor:
         wide = torch.promote_types(features.dtype, torch.float32)

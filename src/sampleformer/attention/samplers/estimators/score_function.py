@@ -11,7 +11,7 @@ class ScoreFunction(Estimator):
 
     Unbiased, and of high variance. The training step draws several choices for each sample, and each is measured by the
     mean loss of the others (`functional.score_function.leave_one_out`); the sampler says how probable its choice was
-    (`observed_choices`).
+    (`Scores.log_probability`).
 
     Source: Williams 1992; Kool et al. 2019, Buy 4 REINFORCE samples, get a baseline for free! (ICLR workshop).
     """

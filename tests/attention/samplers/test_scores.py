@@ -1,9 +1,9 @@
-"""Who looks on sees every choice; scores that are no numbers are refused by name."""
+"""A choice holds the scores that it was made by; scores that are no numbers are refused by name."""
 
 import pytest
 import torch
 
-from sampleformer.attention import NonFiniteScores, SftAttention, observed_choices
+from sampleformer.attention import NonFiniteScores, SamsaAttention, Scores, SftAttention
 from sampleformer.attention.samplers import PairSampler, check_finite
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
 from sampleformer.errors import InputError
@@ -18,35 +18,34 @@ def masked_tokens() -> Tokens:
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
-def test_an_observation_holds_scores_without_noise_and_what_was_chosen(training: bool) -> None:
+def test_a_choice_holds_scores_without_noise(training: bool) -> None:
     sampler, tokens = PairSampler(WIDTH, groups=2, sampled=3, token_dropout=0.5).train(training), masked_tokens()
     noise = sampler.draw_noise(tokens) if training else None
-    with observed_choices() as observed:
-        choice = sampler(tokens, noise)
-    (found,) = observed
-    assert torch.equal(found.indices, choice.indices[..., :3])
-    assert torch.equal(found.valid, choice.slots_valid)
-    torch.testing.assert_close(found.scores, sampler._scores(tokens.features))
+    found = sampler(tokens, noise).scores
+    torch.testing.assert_close(found.values, sampler._scores(tokens.features))
     assert torch.equal(found.mask, tokens.mask[:, None].expand(2, 2, 9))  # what is dropped is a token all the same
-    found.scores.sum().backward()
+    found.values.sum().backward()
     assert sampler.score.bias.grad is not None
 
 
-def test_only_the_innermost_block_sees_a_choice_and_nobody_afterwards() -> None:
-    sampler, tokens = PairSampler(WIDTH, sampled=3).eval(), masked_tokens()
-    with observed_choices() as outer:
-        sampler(tokens, None)
-        with observed_choices() as inner:
-            sampler(tokens, None)
-    sampler(tokens, None)
-    assert (len(outer), len(inner)) == (1, 1)
-
-
-def test_a_block_that_fails_leaves_nobody_looking_on() -> None:
-    with pytest.raises(RuntimeError, match="inside"), observed_choices() as observed:
-        raise RuntimeError("inside")
-    PairSampler(WIDTH, sampled=3).eval()(masked_tokens(), None)
-    assert observed == []
+@pytest.mark.parametrize("choice", ["hard", "straight_through", "score_function"])
+def test_a_compiled_attention_returns_its_scores(fresh_compiler: None, choice: str) -> None:
+    attention, tokens = SamsaAttention(WIDTH, 2, sampled=3, choice=choice).train(), masked_tokens()
+    compiled = torch.compile(attention, fullgraph=True, backend="eager")
+    noise = attention.draw_noise(tokens)
+    gradients = []
+    for layer in (attention, compiled):
+        attention.zero_grad()
+        scores = layer(tokens, noise=noise, return_selection=True)[1].scores
+        assert isinstance(scores, Scores)
+        assert (scores.log_probability is not None) is (choice == "score_function")
+        loss = scores.values.square().sum()
+        if scores.log_probability is not None:
+            loss = loss + scores.log_probability.sum()
+        loss.backward()
+        gradients.append(attention.sampler.scorer.score.weight.grad.clone())
+    torch.testing.assert_close(gradients[1], gradients[0])
+    assert gradients[0].any()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=str)
