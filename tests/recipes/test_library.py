@@ -64,7 +64,7 @@ def test_published_settings(name: str) -> None:
         training.epochs,
     )
     assert (model.dropout, model.pooling, model.residual_scale) == (0.3, "attention", 0.0)
-    assert (training.optimizer.name, training.schedule) == ("adamw", "cosine")
+    assert (training.optimizer.name, training.schedule.name) == ("adamw", "cosine")
     assert (training.warmup_steps, training.gradient_clip) == (2000, 2.0)
 
 
@@ -99,7 +99,7 @@ def test_protocol_of_listops_small() -> None:
     assert (model.layers, model.width, model.feedforward, model.heads, model.pooling) == (2, 64, 128, 2, "mean")
     assert model.attention.arguments == {"sampled": 128, "choice": "hard"}
     assert (training.steps, training.batch_size, training.learning_rate) == (5000, 32, 1e-4)
-    assert (training.optimizer.name, training.schedule, training.check_every) == ("adam", "linear", 500)
+    assert (training.optimizer.name, training.schedule.name, training.check_every) == ("adam", "linear", 500)
 
 
 def test_changes() -> None:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from sampleformer.errors import InputError
 from sampleformer.settings import Component
 from sampleformer.training import TrainingSettings
-from sampleformer.training.learning_rate import rate_factor
+from sampleformer.training.learning_rate import RateSchedule, rate_factor
 from sampleformer.training.optimizers import OPTIMIZERS, Muon, optimizer_of, orthogonalized, parameter_groups
 
 
 def test_cosine_with_warm_up() -> None:
-    factor = rate_factor(TrainingSettings(steps=100, warmup_steps=10, schedule="cosine"), 100)
+    factor = rate_factor(TrainingSettings(steps=100, warmup_steps=10, schedule=Component(name="cosine")), 100)
     assert [factor(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
     assert factor(10) == 1.0
     assert factor(55) == pytest.approx(0.5)
@@ -25,15 +25,50 @@ def test_cosine_with_warm_up() -> None:
 
 
 def test_linear_and_constant() -> None:
-    linear = rate_factor(TrainingSettings(steps=10, schedule="linear"), 10)
+    linear = rate_factor(TrainingSettings(steps=10, schedule=Component(name="linear")), 10)
     assert [linear(step) for step in (0, 5, 10)] == [1.0, 0.5, 0.0]
-    constant = rate_factor(TrainingSettings(steps=10, schedule="constant", warmup_steps=2), 10)
+    constant = rate_factor(TrainingSettings(steps=10, schedule=Component(name="constant"), warmup_steps=2), 10)
     assert [constant(step) for step in (0, 1, 9)] == [0.5, 1.0, 1.0]
 
 
 def test_a_warm_up_takes_a_fifth_of_a_short_training() -> None:
-    factor = rate_factor(TrainingSettings(steps=10, warmup_steps=100, schedule="linear"), 10)
+    factor = rate_factor(TrainingSettings(steps=10, warmup_steps=100, schedule=Component(name="linear")), 10)
     assert [factor(step) for step in range(10)] == pytest.approx([0.5, 1, *(step / 8 for step in range(8, 0, -1))])
+
+
+class Half(RateSchedule):
+    """A schedule of a user's own."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def share(self, progress: float) -> float:
+        return 1.0 if progress < self.at else 0.5
+
+
+def test_a_schedule_has_arguments_and_may_be_a_users_own() -> None:
+    cosine = rate_factor(TrainingSettings(steps=10, schedule=Component(name="cosine", last=0.2)), 10)
+    assert [cosine(step) for step in (0, 5, 10)] == pytest.approx([1.0, 0.6, 0.2])
+    linear = rate_factor(TrainingSettings(steps=10, schedule=Component(name="linear", last=0.5)), 10)
+    assert [linear(step) for step in (0, 5, 10)] == pytest.approx([1.0, 0.75, 0.5])
+    own = rate_factor(TrainingSettings(steps=10, schedule=Component(name=f"{__name__}.Half", at=0.3)), 10)
+    assert [own(step) for step in (2, 3)] == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ({"name": "cosin"}, "training.schedule.name: unknown name 'cosin'; did you mean 'cosine'?"),
+        ({"name": "torch.optim.Adam"}, "training.schedule.name: 'torch.optim.Adam' is <class"),
+        ({"name": "constant", "last": 0.1}, "training.schedule.last: unknown setting"),
+        ({"name": "linear", "last": 1.5}, "training.schedule: last is 1.5, expected 0 to 1"),
+    ],
+)
+def test_wrong_schedules_are_named(schedule: dict[str, Any], message: str) -> None:
+    settings = TrainingSettings.model_validate({"steps": 1, "schedule": schedule})
+    with pytest.raises(InputError) as raised:
+        rate_factor(settings, 10)
+    assert str(raised.value).startswith(message)
 
 
 def make(model: nn.Module, name: str = "adamw", decay: float = 0.0, **arguments: Any) -> torch.optim.Optimizer:

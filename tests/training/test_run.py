@@ -333,6 +333,8 @@ def test_nothing_is_made_when_something_is_wrong(texts: Path, tmp_path: Path) ->
     )
     with pytest.raises(InputError, match="training.loss: found 'cross_entropy' for the task 'regression'"):
         train(balanced, tmp_path / "run")
+    with pytest.raises(InputError, match=r"training.schedule.name: unknown name 'cosin'"):
+        train(text_recipe(texts, schedule="cosin"), tmp_path / "run")
     rows = [["abc" * (row % 5 + 1), "xyz"[row % 3]] for row in range(60)]
     three = text_recipe(write_csv(tmp_path / "three.csv", ["review", "sentiment"], rows), selected_by="auroc")
     with pytest.raises(InputError, match=r"training.selected_by: found 'auroc' .* of 3 classes"):

@@ -14,7 +14,7 @@ from sampleformer.models import MODELS, AnyModelSettings, ModelSettings
 from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.settings import TrainingSettings
 
-_PARTS = ("model", "model.attention", "training.optimizer")
+_PARTS = ("model", "model.attention", "training.optimizer", "training.schedule")
 """Parts whose settings belong to their name."""
 
 _VOID = {
@@ -92,8 +92,8 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
 
     Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, and so does changing
     ``training.minutes``; changing ``training.steps`` takes the three others away.
-    Another ``model.name`` takes the settings of the old model away, another ``model.attention.name`` or
-    ``training.optimizer.name`` the arguments of the old part.
+    Another ``model.name`` takes the settings of the old model away, another ``model.attention.name``,
+    ``training.optimizer.name`` or ``training.schedule.name`` the arguments of the old part.
 
     Args:
         recipe: stays as it is.

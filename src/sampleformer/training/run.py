@@ -27,6 +27,7 @@ from sampleformer.training.choice import check_choice
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
+from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
 from sampleformer.training.optimizers import optimizer_of
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -137,6 +138,7 @@ def train(
             model = _make_model(recipe, splits, folder, trained, device)
             make_loss(splits.encoding.task, recipe.training.loss, known_targets(splits.train))
             optimizer_of(recipe.training, model)
+            rate_factor(recipe.training, total_steps=1)
             if start is not None:
                 start.fill(model, splits.encoding.task)
             if limit is not None and recipe.training.steps is None:

@@ -35,8 +35,9 @@ class TrainingSettings(Settings):
         weight_decay: on weight matrices only; norms, biases and scalars are never decayed.
         optimizer: name and arguments of the optimizer: ``adamw``, ``adam``, ``sgd``, ``muon``, see
             `training.optimizers`, or the import path of one.
-        schedule: how the learning rate goes down after the warm-up: along a cosine to zero, along a line to zero, or
-            not at all.
+        schedule: Name and arguments of how the learning rate goes down after the warm-up: ``cosine``, ``linear`` (both
+            to zero, or with ``last`` to a share of it) or ``constant``, see `training.learning_rate`, or the import
+            path of one.
         warmup_steps: steps over which the learning rate rises along a line from zero; at most a fifth of all steps.
         gradient_clip: largest norm of the whole gradient; None leaves it as it is.
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass, or as
@@ -80,7 +81,7 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     optimizer: Component = Component(name="adamw")
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    schedule: Component = Component(name="cosine")
     warmup_steps: int = Field(default=0, ge=0)
     gradient_clip: float | None = Field(default=2.0, gt=0)
     check_every: int | None = Field(default=None, ge=1)
