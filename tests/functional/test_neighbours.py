@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from sampleformer.functional import neighbours
+from sampleformer.functional import neighbour_tree, neighbours
+from sampleformer.functional.neighbour_tree import ask_tree
 from sampleformer.functional.neighbours import nearest_neighbours
 from tests.naive import clouds as naive
 
@@ -135,3 +136,34 @@ def test_no_tensor_grows_faster_than_the_points(monkeypatch):
             neighbours._nearest_neighbours(torch.randn(1, length, 3), 4, None)
         largest.append(seen.numbers)
     assert largest == [400, 800]  # the indices themselves
+
+
+def _places(kind: str, length: int) -> Tensor:
+    if kind == "grid":  # many ties
+        return torch.randint(0, 9, (2, length, 3)).float()
+    if kind == "two places":  # nothing but ties
+        return torch.randint(0, 2, (2, length, 1)).float().expand(-1, -1, 3).contiguous()
+    points = torch.randn(2, length, 3, dtype=torch.float64 if kind == "double" else torch.float32)
+    if kind == "close":  # squares below the smallest number
+        return points * 1e-21
+    if kind == "far":  # squares that overflow
+        return points * torch.where(torch.rand(2, length, 1) < 0.01, 1e20, 1.0)
+    return points
+
+
+@pytest.mark.skipif(neighbour_tree._tree() is None, reason="needs scipy")
+@pytest.mark.parametrize("masked", [False, True], ids=["no-mask", "masked"])
+@pytest.mark.parametrize("kind", ["random", "double", "grid", "two places", "close", "far"])
+@pytest.mark.parametrize(("length", "k"), [(611, 1), (777, 16)])
+def test_a_tree_finds_what_all_distances_find(length, k, kind, masked, monkeypatch):
+    points = _places(kind, length)
+    mask = torch.rand(2, length) < torch.tensor([[0.95], [0.3]]) if masked else None  # few points of the second cloud
+    asked = []
+    monkeypatch.setattr(neighbours, "ask_tree", lambda *given: asked.append(ask_tree(*given)) or asked[-1])
+    found = nearest_neighbours(points, k, mask)
+    sure = sum(int(each[1].sum()) for each in asked)
+    assert sure > length / 2 if kind in ("random", "double", "far") else asked
+    monkeypatch.setattr(neighbour_tree, "_tree", lambda: None)
+    expected = nearest_neighbours(points, k, mask)
+    for one, other in zip(found, expected, strict=True):
+        assert one is other is None or torch.equal(one, other)

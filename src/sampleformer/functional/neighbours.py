@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sampleformer.functional.neighbour_tree import ask_tree, can_ask_tree
 from sampleformer.functional.relative import wide
 from sampleformer.functional.sampling import ordered_topk
 from sampleformer.functional.tracing import folded
@@ -18,7 +19,8 @@ def nearest_neighbours(
     """The k other points nearest to each point, nearest first: the least ``Σ_c (x_ic − x_jc)²``, j ≠ i.
 
     Points at the same distance come in the order of their index. Distances are computed by differences, in float32 or
-    wider, for a block of points at a time, so that memory grows linearly with n. There is no gradient.
+    wider, for a block of points at a time, so that memory grows linearly with n. Large clouds on a CPU ask a k-d tree
+    first where scipy is there, which finds the same. There is no gradient.
 
     Args:
         coordinates: x, finite where a point is real.
@@ -53,18 +55,41 @@ def _nearest_neighbours(coordinates: Tensor, k: int, mask: Tensor | None) -> tup
     own = torch.arange(length, device=points.device)
     indices = own[:, None].expand(batch, length, k).clone()
     valid = torch.zeros_like(indices, dtype=torch.bool)
-    found = min(k, length)
+    if batch and length and can_ask_tree(points[0], k):
+        for cloud in range(batch):
+            one = slice(cloud, cloud + 1)
+            of_cloud = None if mask is None else mask[one]
+            left = _ask(points[cloud], k, None if mask is None else mask[cloud], indices[cloud], valid[cloud])
+            _compare(points[one], left, of_cloud, indices[one], valid[one])
+    elif batch:
+        _compare(points, own, mask, indices, valid)
+    return indices, valid
+
+
+def _ask(points: Tensor, k: int, mask: Tensor | None, indices: Tensor, valid: Tensor) -> Tensor:
+    """Fills in what the tree knows of a cloud, and returns the points, by their indices, that are left."""
+    real = torch.arange(len(points)) if mask is None else mask.nonzero()[:, 0]
+    if not can_ask_tree(points[real], k):
+        return real
+    found, sure = ask_tree(points[real], k)
+    indices[real[sure]] = real[found[sure]]
+    valid[real[sure]] = True
+    return real[~sure]
+
+
+def _compare(points: Tensor, queries: Tensor, mask: Tensor | None, indices: Tensor, valid: Tensor) -> None:
+    """Fills in the neighbours of some points, by their distances to all."""
+    batch, length, _ = points.shape
+    found = min(indices.shape[-1], length)
     block = max(1, NUMBERS_PER_BLOCK // max(1, batch * length))
-    for start in range(0, length if batch else 0, block):
-        queries = own[start : start + block]
-        closeness = _closeness(points, queries, mask)
+    for some in queries.split(block):
+        closeness = _closeness(points, some, mask)
         nearest = ordered_topk(closeness, found)
         real = closeness.gather(-1, nearest) > -torch.inf
         if mask is not None:
-            real &= mask[:, queries, None]
-        indices[:, queries, :found] = nearest.where(real, queries[:, None])
-        valid[:, queries, :found] = real
-    return indices, valid
+            real &= mask[:, some, None]
+        indices[:, some, :found] = nearest.where(real, some[:, None])
+        valid[:, some, :found] = real
 
 
 @torch.library.custom_op("sampleformer::nearest_neighbours", mutates_args=())
