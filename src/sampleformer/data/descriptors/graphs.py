@@ -71,7 +71,7 @@ class NeighbourhoodCounts(Descriptor):
     takes = RawGraph
     of = "graphs"
 
-    def __init__(self, iterations: int = 3, size: int = 512) -> None:
+    def __init__(self, iterations: int = 2, size: int = 512) -> None:
         self.iterations = at_least("iterations", iterations, 0)
         self.size = at_least("size", size, 1)
 
