@@ -107,6 +107,14 @@ def test_a_stopped_training_goes_on(name: str, tmp_path: Path) -> None:
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_a_bag_stands_beside_the_transformer(tmp_path: Path) -> None:
+    run = train(recipe("transformer", tmp_path, beside=[{"name": "bag", "width": 4}]), tmp_path / "run", quiet=True)
+    model = run.read_model()
+    assert isinstance(model, TokenModel)
+    assert [type(each) for each in model.beside] == [MODELS["bag"]]
+    assert evaluate(run.path)["scores"] == pytest.approx(run.read_results()["best"]["test"])  # type: ignore[index]
+
+
 def test_another_model_takes_the_settings_of_the_old_one_away(tmp_path: Path) -> None:
     changed = change(recipe("transformer", tmp_path), ["model.name=gin", "model.layers=3"])
     assert changed.model == MODELS["gin"].Settings(layers=3)
