@@ -15,7 +15,7 @@ from sampleformer.models import MODELS, AnyModelSettings, Model, TokenModel
 from sampleformer.tokens import as_tokens
 from sampleformer.training import Recipe, evaluate, predict, train
 from sampleformer.training.recipe import change
-from tests.bench import small_data
+from tests.models import small_data
 from tests.training.small import write_described, write_texts
 
 

@@ -3,7 +3,6 @@
 import argparse
 
 from sampleformer.bench import clouds, convergence, estimators, kernels, parts, speed
-from sampleformer.cli import bench_baselines
 from sampleformer.cli.parser import add_example
 
 ACTIONS = {
@@ -26,11 +25,6 @@ ACTIONS = {
         clouds,
         "point clouds a second of whole models, beside PointNet and DGCNN",
         "sampleformer bench clouds --models samsa,pointnet,dgcnn --points 1024 --json clouds.json --plot clouds.png",
-    ),
-    "baselines": (
-        bench_baselines,
-        "scores of known models, trained on the data that a recipe trains on",
-        "sampleformer bench baselines --data molecules.csv --smiles smiles --label active --json trees.json",
     ),
     "convergence": (
         convergence,

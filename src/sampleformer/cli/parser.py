@@ -10,13 +10,14 @@ from sampleformer.errors import InputError, nearest
 
 VERBS = {
     "train": "train a model by a recipe, or on your own table",
+    "compare": "train our model and simple ones on the same split, and say which is worth using",
     "evaluate": "score a run's model on its test part, or on a file",
     "predict": "write a run's predictions for the rows of a file",
     "explain": "show which tokens each head chose, as one HTML page",
     "export": "write a run's model as an ONNX file, for programs without torch",
     "recipes": "list, show and copy the packaged recipes",
     "data": "list, prepare and check data",
-    "bench": "measure speed and memory, and how known models score",
+    "bench": "measure speed and memory",
 }
 """Each is a module of this package with EXAMPLE, add_arguments and run, imported when it is asked for."""
 

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains, writes the report and shows the scores; a finished run is only shown."""
-    read_back = options.resume or _is_of_a_run(options.recipe)
+    read_back = options.resume or is_of_a_run(options.recipe)
     with trusted_code(options.trust_code or not read_back):
         _run(options)
 
@@ -83,7 +83,7 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
             command=sys.argv,
             quiet=options.quiet,
             trust_code=options.trust_code,
-            finished=lambda folder, splits: _write_report(folder, splits.test),
+            finished=lambda folder, splits, predictions: _write_report(folder, splits.test),
         )
     except KeyboardInterrupt as stop:
         go_on = f"go on with: sampleformer train --resume --output {folder.path}"
@@ -116,7 +116,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     )
 
 
-def _is_of_a_run(recipe: str | None) -> bool:
+def is_of_a_run(recipe: str | None) -> bool:
     """Whether a recipe is the file of a run folder, which may be a stranger's, and not one of the user."""
     return recipe is not None and RunFolder(Path(recipe).parent).run_file.exists()
 

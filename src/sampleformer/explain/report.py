@@ -57,7 +57,7 @@ def write_report(
     encoding = folder.read_encoding(trust_code=trust_code)
     predictions = read_predictions(folder.test_predictions, encoding.task)
     shown = main_score(results)
-    score = Score(f"valid_{shown}", _name(shown), results["best"]["step"], _majority(results))
+    score = Score(f"valid_{shown}", score_name(shown), results["best"]["step"], _majority(results))
     with trusted_code(trust_code):
         choices = _choices(folder, recipe, predictions, test)
     body = [
@@ -84,8 +84,8 @@ def _headline(results: dict[str, Any]) -> str:
     """The few numbers that most readers come for."""
     shown = main_score(results)
     boxes = [
-        (number(results["best"]["test"][shown]), f"test {_name(shown)}, best on validation"),
-        (number(results["last"]["test"][shown]), f"test {_name(shown)}, last"),
+        (number(results["best"]["test"][shown]), f"test {score_name(shown)}, best on validation"),
+        (number(results["last"]["test"][shown]), f"test {score_name(shown)}, last"),
     ]
     if results["majority_share"] is not None:
         of_what = "" if shown == "accuracy" else "accuracy of "
@@ -100,10 +100,10 @@ def _results(results: dict[str, Any]) -> str:
     rows = [["step", *(f"{weights['step']:,}" for weights in pair)]]
     for split, words in _SPLITS.items():
         for name in results["best"][split]:
-            rows.append([f"{words} {_name(name)}", *(number(weights[split][name]) for weights in pair)])
+            rows.append([f"{words} {score_name(name)}", *(number(weights[split][name]) for weights in pair)])
     samples = results["samples"]
     words = (
-        f"The weights were picked by the {escape(_name(results['selected_by']))} on "
+        f"The weights were picked by the {escape(score_name(results['selected_by']))} on "
         f"{count(samples['valid'], 'sample')} for validation, after training on {samples['train']:,}. "
         f"The {samples['test']:,} for the test were looked at once, at the end."
     )
@@ -138,7 +138,13 @@ def _majority(results: dict[str, Any]) -> float | None:
     return results["majority_share"] if main_score(results) == "accuracy" else None
 
 
-def _name(score: str) -> str:
+def score_name(score: str) -> str:
+    """A metric as people call it.
+
+    Example:
+        >>> score_name("auroc"), score_name("average_precision")
+        ('AUROC', 'average precision')
+    """
     return _SCORE_NAMES.get(score, score.replace("_", " "))
 
 

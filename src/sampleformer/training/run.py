@@ -22,6 +22,7 @@ from sampleformer.models import MODELS, AnyModelSettings, Model
 from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component
+from sampleformer.tasks import Predictions
 from sampleformer.training.checkpoint_files import restore_checkpoints
 from sampleformer.training.choice import check_choice
 from sampleformer.training.data_record import DataRecord, load_again
@@ -75,8 +76,9 @@ def train(
     quiet: bool = False,
     callbacks: Sequence[Callback] = (),
     trainer: Mapping[str, Any] | None = None,
-    finished: Callable[[RunFolder, Splits], object] | None = None,
+    finished: Callable[[RunFolder, Splits, Predictions], object] | None = None,
     source: Source | None = None,
+    splits: Splits | None = None,
     trust_code: bool = False,
 ) -> RunFolder:
     """Trains a model and scores it on the test part.
@@ -94,9 +96,12 @@ def train(
         quiet: without a word on how far it has come.
         callbacks: further Lightning callbacks; they see ``train_loss``, ``valid_loss`` and ``valid_<metric>``.
         trainer: further arguments of Lightning's `Trainer`, such as ``{"logger": CSVLogger("logs")}``.
-        finished: called at the end with the run folder and the data, which is then still at hand.
+        finished: called at the end with the run folder, the data, and the predictions of the best weights for its test
+            part, which are then still at hand.
         source: data in the place of the recipe's, such as a `GraphList`. The run folder cannot make it again: what
             needs the data later wants a file.
+        splits: what the recipe's data gives, where that has been read already. None: it is read. A run that starts from
+            another one reads it in any case, with that one's vocabulary.
         trust_code: Whether a run that is resumed, or that a training starts from, may name classes outside this package
             by their import path. A new run's recipe is code and may.
 
@@ -134,7 +139,7 @@ def train(
         with trusted_code(trust_code or not resume):
             _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
             with announced("reading the data"):
-                splits, record = _load(recipe, folder, source, start, resume=resume)
+                splits, record = _load(recipe, folder, source, start, splits, resume=resume)
             model = _make_model(recipe, splits, folder, trained, device)
             make_loss(splits.encoding.task, recipe.training.loss, known_targets(splits.train))
             optimizer_of(recipe.training, model)
@@ -161,11 +166,11 @@ def train(
                 arguments=trainer,
                 limit=limit,
             )
-        results = _finish(model.to(device), splits, recipe, folder, fitted)
+        results, predictions = _finish(model.to(device), splits, recipe, folder, fitted)
         write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
         write_json(folder.results, results)  # last: where it is, the run is complete
         if finished is not None:
-            finished(folder, splits)
+            finished(folder, splits, predictions)
     return folder
 
 
@@ -175,7 +180,13 @@ def _check_trainer(arguments: Mapping[str, Any]) -> None:
 
 
 def _load(
-    recipe: Recipe, folder: RunFolder, source: Source | None, start: Start | None, *, resume: bool
+    recipe: Recipe,
+    folder: RunFolder,
+    source: Source | None,
+    start: Start | None,
+    splits: Splits | None,
+    *,
+    resume: bool,
 ) -> tuple[Splits, DataRecord]:
     """The samples and what the run remembers of them; a training that goes on must have those that it began with."""
     in_memory = source is not None
@@ -190,7 +201,8 @@ def _load(
         source = make_source(recipe) if source is None else described(source, recipe.descriptors)
         if start is not None:
             start.prepare(source)
-        splits = source.load()
+        if splits is None or start is not None:
+            splits = source.load()
         record = DataRecord.of(recipe, source, splits, folder, in_memory=in_memory)
     _check_splits(splits, recipe)
     return splits, record
@@ -302,8 +314,10 @@ def _begin(
     return run
 
 
-def _finish(model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted) -> dict[str, Any]:
-    """Saves the best weights, and scores both them and the last ones on the test part."""
+def _finish(
+    model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted
+) -> tuple[dict[str, Any], Predictions]:
+    """Saves the best weights, and scores both them and the last ones on the test part; predictions of the best."""
     task, test = splits.encoding.task, splits.test
     results: dict[str, Any] = {
         "task": task.name,
@@ -323,7 +337,7 @@ def _finish(model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fit
     # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
     shown = predictions if predictions.tokens is None else predictions.with_targets()
     write_predictions(folder.test_predictions, splits.encoding, [shown])
-    return results
+    return results, predictions
 
 
 def _load_weights(model: Model, path: Path, step: int) -> None:

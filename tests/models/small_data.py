@@ -1,4 +1,4 @@
-"""Small sources of data, for baselines."""
+"""Small sources of data, for models."""
 
 from __future__ import annotations
 

@@ -1,0 +1,260 @@
+"""Our model and simple ones on the same data: the run."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sampleformer.compare.columns import Columns
+from sampleformer.compare.entry import Entry
+from sampleformer.compare.kinds import kind_of
+from sampleformer.compare.learners import EXTRA
+from sampleformer.compare.networks import Ours
+from sampleformer.compare.page import write_comparison_page
+from sampleformer.compare.simple_model import Conditions, SimpleModel
+from sampleformer.compare.simple_models import SIMPLE_MODELS, named_models, suited_models
+from sampleformer.compare.verdict import Contender, Verdict, judge, score_words
+from sampleformer.data import SOURCES
+from sampleformer.data.progress import announced
+from sampleformer.data.samples import Samples
+from sampleformer.data.source import Splits
+from sampleformer.errors import InputError
+from sampleformer.explain.html import count
+from sampleformer.extras import require
+from sampleformer.files import check_new_folder, write_json
+from sampleformer.tasks import Task, is_known
+from sampleformer.tasks.metrics import better
+from sampleformer.training.data_record import PARTS
+from sampleformer.training.outputs import known_targets
+from sampleformer.training.provenance import describe_run, now
+from sampleformer.training.recipe import Recipe
+from sampleformer.training.selection import selecting_metric
+
+FILE, PAGE = "compare.json", "compare.html"
+_FEW_TESTED = 50
+_DESCRIBED = ("command", "versions", "git_revision", "machine", "threads", "started")
+
+log = logging.getLogger("sampleformer")
+
+
+def compare(
+    recipe: Recipe,
+    output: str | os.PathLike[str],
+    *,
+    simple: Sequence[str] | None = None,
+    seeds: int = 1,
+    device: str = "cpu",
+    command: Sequence[str] | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Trains our model and simple ones on the same split and says which of them is worth using.
+
+    The validation part chooses settings, weights and the best simple model; the test part is scored once for each
+    training. The folder holds ``compare.json``, ``compare.html`` and the run folders of the networks.
+
+    Args:
+        recipe: Of our model; networks are trained with its training.
+        output: Folder, which must not exist.
+        simple: Names of `SIMPLE_MODELS`, or import paths. None: all that the data suit.
+        seeds: Number of seeds, from the recipe's on. The split is the same for all.
+        device: Of networks: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        command: The program and its arguments, for the file. None: those of this process.
+        quiet: Without a word on how far it has come.
+
+    Returns:
+        What ``compare.json`` holds.
+
+    Raises:
+        InputError: if the recipe, the data, a name or the folder cannot be used.
+    """
+    folder, lines = Path(output), list(command or sys.argv)
+    asked = named_models(simple)
+    _check(recipe, folder, seeds, list(SIMPLE_MODELS.values()) if asked is None else asked, complete=asked is not None)
+    with announced("reading the data"):
+        splits = recipe.data.build(SOURCES, "data").load()
+    task = splits.encoding.task
+    _check_targets(splits)
+    metric = _main_metric(task, recipe)
+    kind = kind_of(splits)
+    models = suited_models(asked, kind, splits)
+    _require(models)
+    conditions = Conditions(splits, recipe, metric[0], folder / "runs", _minutes(recipe), device, quiet, lines)
+    about = describe_run(lines, recipe.seed, device)
+    entries = _trained(recipe, models, conditions, seeds)
+    for entry in entries:
+        if entry.trials:
+            entry.resample(task, metric[1])
+    results = {
+        "recipe": recipe.name,
+        "data": recipe.data.model_dump(),
+        "kind": kind,
+        "task": task.name,
+        "metric": metric[1],
+        "selected_by": metric[0],
+        "unit": _unit(splits),
+        "rows": {part: _known(getattr(splits, part)) for part in PARTS},
+        "seeds": [recipe.seed + number for number in range(seeds)],
+        "minutes": conditions.minutes,
+        "standard_error": "seeds" if seeds > 1 else "test rows",
+        **{key: about[key] for key in _DESCRIBED},
+        "finished": now(),
+        "models": [entry.record(metric[1], seeds) for entry in entries],
+        "verdict": _verdict(entries, *metric),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_comparison_page(folder / PAGE, results)
+    write_json(folder / FILE, results)
+    return results
+
+
+def _check(recipe: Recipe, folder: Path, seeds: int, models: Sequence[type[SimpleModel]], *, complete: bool) -> None:
+    """Finds what is wrong with the request before the data is read."""
+    if seeds < 1:
+        raise InputError(f"--seeds: found {seeds}, expected at least 1")
+    if folder.exists() or folder.is_symlink():
+        raise InputError(f"{folder}: exists already and is never overwritten; give another --output")
+    check_new_folder(folder)
+    _require(models if complete else [each for each in models if "sklearn" in each.needs][:1])
+
+
+def _require(models: Sequence[type[SimpleModel]]) -> None:
+    """Refuses models whose packages are not installed."""
+    for each in models:
+        for package in each.needs:
+            require(package, EXTRA)
+
+
+def _check_targets(splits: Splits) -> None:
+    """Refuses data without labels, or with labels that no simple model can learn."""
+    task = splits.encoding.task
+    if task.from_inputs:
+        raise InputError(
+            f"data.task: found {task.name!r}, which makes targets of the samples themselves; expected data with labels"
+        )
+    for name in PARTS:
+        try:
+            targets = known_targets(getattr(splits, name))
+        except InputError as error:
+            raise InputError(f"data, {name} part: {error}") from error
+        Columns.of(task, targets)
+
+
+def _unit(splits: Splits) -> str:
+    """What one label is for, as a noun."""
+    task = splits.encoding.task
+    return "pair" if task.of_pairs else splits.encoding.unit if task.of_tokens else "sample"
+
+
+def _known(samples: Samples) -> int:
+    """Number of samples, tokens or pairs of which a label is known."""
+    known = is_known(known_targets(samples))
+    return int((known if known.ndim == 1 else known.any(axis=1)).sum())
+
+
+def _main_metric(task: Task, recipe: Recipe) -> tuple[str, str]:
+    """The metric that chooses on the validation part, and the one that is shown of the test part."""
+    selecting = selecting_metric(task, recipe.training.selected_by)
+    return selecting, selecting if selecting in task.metrics else task.metrics[0]
+
+
+def _minutes(recipe: Recipe) -> float | None:
+    return getattr(recipe.training, "minutes", None)
+
+
+def _trained(recipe: Recipe, models: Sequence[type[SimpleModel]], conditions: Conditions, seeds: int) -> list[Entry]:
+    """All models, ours first: what is wrong with its settings shows before the others take their time."""
+    _import_all(models)
+    entries = [Entry(Ours(recipe), "ours")]
+    entries += [Entry(each(), "floor" if each.name == "floor" else "simple") for each in models]
+    for entry in entries:
+        _train(entry, conditions, seeds)
+    return entries
+
+
+def _import_all(models: Sequence[type[SimpleModel]]) -> None:
+    """Imports what takes seconds, which are of no model."""
+    importlib.import_module("sampleformer.training.fitting")
+    if any("sklearn" in each.needs for each in models):
+        for name in ("ensemble", "feature_extraction.text", "linear_model", "pipeline"):
+            require(f"sklearn.{name}", EXTRA)
+
+
+def _train(entry: Entry, conditions: Conditions, seeds: int) -> None:
+    """One model with all seeds; with one, if others give the same."""
+    for number in range(seeds if entry.model.seeded else 1):
+        log.info("%s, seed %d", entry.model.title, conditions.recipe.seed + number)
+        try:
+            entry.trials.append(entry.model.train(conditions, conditions.recipe.seed + number))
+        except InputError as error:
+            if entry.role == "ours":
+                raise
+            entry.reason = str(error)
+            log.info("%s: %s", entry.model.title, entry.reason)
+            return
+
+
+def _verdict(entries: Sequence[Entry], selecting: str, metric: str) -> dict[str, Any]:
+    """What to use, with the numbers that say so."""
+    ours, floor = entries[0], next(each for each in entries if each.role == "floor")
+    simple = _best(entries, selecting)
+    beside = ours if simple is None or better(metric, _test(ours), _test(simple)) else simple
+    error = 0.0 if simple is None else ours.error_beside(simple, metric)
+    found = judge(
+        _contender(ours, metric),
+        None if simple is None else _contender(simple, metric),
+        _contender(floor, metric),
+        metric,
+        error=error,
+        floor_error=beside.error_beside(floor, metric),
+    )
+    return {
+        "use": found.use,
+        "sentence": found.sentence,
+        "notes": _notes(entries, ours, simple, found, metric),
+        "best_simple": None if simple is None else simple.model.name,
+        "difference": None if simple is None else ours.mean("test", metric) - simple.mean("test", metric),
+        "standard_error_of_difference": None if simple is None else error,
+    }
+
+
+def _best(entries: Sequence[Entry], selecting: str) -> Entry | None:
+    """The simple model that is best on the validation part."""
+    best: Entry | None = None
+    scores: dict[str, float] | None = None
+    for entry in entries:
+        if entry.role == "simple" and entry.trials:
+            found = {name: entry.mean("valid", name) for name in (selecting, "loss")}
+            if better(selecting, found, scores):
+                best, scores = entry, found
+    return best
+
+
+def _test(entry: Entry) -> dict[str, float]:
+    first = entry.trials[0].test
+    return {name: entry.mean("test", name) for name in first} | {"loss": 0.0}
+
+
+def _contender(entry: Entry, metric: str) -> Contender:
+    return Contender(entry.model.title, entry.mean("test", metric), entry.seconds())
+
+
+def _notes(entries: Sequence[Entry], ours: Entry, simple: Entry | None, found: Verdict, metric: str) -> list[str]:
+    """Further sentences: what the verdict alone would hide."""
+    notes = []
+    tested = len(ours.trials[0].predictions.with_targets())
+    if tested < _FEW_TESTED:
+        notes.append(f"The test part has only {count(tested, 'label')}: with others all of this may be different.")
+    if simple is not None:
+        others = [each for each in entries if each.role == "simple" and each.trials and each is not simple]
+        for each in others:
+            if better(metric, _test(each), _test(simple)) and better(metric, _test(each), _test(ours)):
+                notes.append(
+                    f"On the test part {each.model.title} is better still ({score_words(each.mean('test', metric))}), "
+                    f"but the validation part chose {simple.model.title}."
+                )
+    return notes

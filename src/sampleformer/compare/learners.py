@@ -1,0 +1,160 @@
+"""Families of scikit-learn's estimators over numbers, each with some settings of which the validation part chooses."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sampleformer.compare.columns import VALUES, Columns, Estimator
+from sampleformer.extras import require
+
+EXTRA = "compare"
+"""Extra of the installation that brings scikit-learn."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One setting of a family, fitted.
+
+    Args:
+        words: The setting, for people.
+        predict: From features to outputs; it holds until the next candidate is made.
+        size: Number of what was learnt.
+    """
+
+    words: str
+    predict: Callable[[Any], np.ndarray]
+    size: int
+
+
+class Learner(ABC):
+    """A family of estimators.
+
+    Attributes:
+        seeded: Whether another seed gives another result.
+        patience: Candidates without a better one after which the search ends.
+        counts: What `Candidate.size` is a number of, as a noun.
+    """
+
+    seeded: ClassVar[bool] = False
+    patience: ClassVar[int] = 2
+    counts: ClassVar[str]
+
+    @abstractmethod
+    def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
+        """Fitted settings, the fastest ones first.
+
+        Args:
+            features: Of the training part, ``(rows, f)``, dense or sparse.
+            columns: Targets of the training part.
+            seed: Of all that is random.
+        """
+
+
+class Linear(Learner):
+    """Logistic regression for classes and labels, ridge regression for values; its penalty is chosen."""
+
+    counts = "parameter"
+    strengths: ClassVar[tuple[float, ...]] = (0.01, 0.1, 1.0, 10.0, 100.0)
+
+    def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
+        linear, pipeline = require("sklearn.linear_model", EXTRA), require("sklearn.pipeline", EXTRA)
+        scaling = require("sklearn.preprocessing", EXTRA)
+        for strength in self.strengths:
+
+            def make(strength: float = strength) -> Any:
+                if columns.form == VALUES:
+                    last = linear.Ridge(alpha=1 / strength)
+                else:
+                    last = linear.LogisticRegression(C=strength, max_iter=300)
+                return pipeline.make_pipeline(scaling.StandardScaler(), last) if _is_dense(features) else last
+
+            with _quiet():
+                models = columns.fitted(make, features)
+            words = f"alpha = {1 / strength:g}" if columns.form == VALUES else f"C = {strength:g}"
+            yield Candidate(words, _predictor(columns, models), sum(map(_parameters, models)))
+
+
+class Forest(Learner):
+    """A forest of randomised trees; the fewest rows of a leaf are chosen."""
+
+    seeded = True
+    counts = "node"
+    trees: ClassVar[int] = 300
+    leaves: ClassVar[tuple[int, ...]] = (1, 3, 10)
+    estimators: ClassVar[tuple[str, str]] = ("RandomForestClassifier", "RandomForestRegressor")
+
+    def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
+        ensemble = require("sklearn.ensemble", EXTRA)
+        of_values = columns.form == VALUES
+        made = getattr(ensemble, self.estimators[of_values])
+        for leaf in self.leaves:
+            options: dict[str, Any] = {"n_estimators": self.trees, "min_samples_leaf": leaf, "random_state": seed}
+            options["max_features"] = 1 / 3 if of_values else "sqrt"
+            models = columns.fitted(lambda options=options: made(**options), features)  # type: ignore[misc]
+            yield Candidate(f"leaves of at least {leaf}", _predictor(columns, models), sum(map(_nodes, models)))
+
+
+class ExtraTrees(Forest):
+    """A forest whose trees cut at random places."""
+
+    estimators = ("ExtraTreesClassifier", "ExtraTreesRegressor")
+
+
+class Boosting(Learner):
+    """Gradient-boosted trees over histograms; their number is chosen."""
+
+    counts = "tree"
+    stages: ClassVar[tuple[int, ...]] = (20, 40, 80, 150, 300)
+
+    def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
+        ensemble = require("sklearn.ensemble", EXTRA)
+        of_values = columns.form == VALUES
+        made = ensemble.HistGradientBoostingRegressor if of_values else ensemble.HistGradientBoostingClassifier
+        leaf = int(np.clip(len(features) // 20, 2, 20))  # scikit-learn's 20 would split no tree of a small table
+        options = {"warm_start": True, "early_stopping": False, "min_samples_leaf": leaf, "random_state": seed}
+        models: list[Estimator] | None = None
+        for trees in self.stages:
+            if models is not None:
+                for model in models:
+                    if not isinstance(model, float):
+                        model.set_params(max_iter=trees)
+            models = columns.fitted(lambda trees=trees: made(max_iter=trees, **options), features, models)  # type: ignore[misc]
+            yield Candidate(f"{trees} trees", _predictor(columns, models), sum(map(_trees, models)))
+
+
+def _predictor(columns: Columns, models: Sequence[Estimator]) -> Callable[[Any], np.ndarray]:
+    return lambda features: columns.predict(models, features)
+
+
+def _is_dense(features: Any) -> bool:
+    return isinstance(features, np.ndarray)
+
+
+def _parameters(model: Estimator) -> int:
+    if isinstance(model, float):
+        return 1
+    last = model[-1] if hasattr(model, "steps") else model
+    return int(np.size(last.coef_) + np.size(last.intercept_))
+
+
+def _nodes(model: Estimator) -> int:
+    return 1 if isinstance(model, float) else sum(tree.tree_.node_count for tree in model.estimators_)
+
+
+def _trees(model: Estimator) -> int:
+    return 0 if isinstance(model, float) else int(model.n_iter_ * model.n_trees_per_iteration_)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence about a search that was stopped at its last allowed iteration: the validation part judges the result."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=require("sklearn.exceptions", EXTRA).ConvergenceWarning)
+        yield

@@ -1,0 +1,250 @@
+"""Comparisons: what is trained on what, how it is judged, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial
+from sampleformer.compare.feature_models import Words
+from sampleformer.compare.learners import Forest, Linear
+from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
+from sampleformer.data import SOURCES
+from sampleformer.errors import InputError
+from sampleformer.training import RunFolder
+from tests.compare.small import compared, scores, small_recipe, write_molecules, write_reviews
+from tests.data.graph.small import write_many, write_one
+from tests.data.point_cloud.small import write_parts
+from tests.training.small import write_clouds, write_csv, write_numbers
+
+
+@pytest.fixture(autouse=True)
+def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Forest, "trees", 20)
+
+
+def texts(folder: Path, **data: Any) -> dict[str, Any]:
+    path = write_reviews(folder / "reviews.csv")
+    return {"name": "text", "path": str(path), "text": "review", "label": "liked", "tokens": "words"} | data
+
+
+def test_texts(tmp_path: Path) -> None:
+    results = compared(tmp_path, small_recipe(texts(tmp_path)), simple=["words", "bag"])
+    assert (results["kind"], results["metric"], results["standard_error"]) == ("texts", "accuracy", "test rows")
+    assert [each["role"] for each in results["models"]] == ["ours", "floor", "simple", "simple"]
+    assert results["rows"] == {"train": 48, "valid": 6, "test": 6}
+    found = scores(results)
+    assert found["words"] == 1.0
+    assert found["floor"] == 0.5
+    assert results["verdict"]["best_simple"] == "words"
+    assert results["verdict"]["difference"] == pytest.approx(found["sampleformer"] - 1)
+    assert "6 labels" in results["verdict"]["notes"][0]
+    out = tmp_path / "out"
+    assert json.loads((out / "compare.json").read_text())["verdict"] == results["verdict"]
+    assert (out / "compare.html").stat().st_size > 10_000
+    for name in ("sampleformer-0", "bag-0"):
+        run = RunFolder(out / "runs" / name)
+        assert run.report.exists()
+        tested = run.read_results()["best"]["test"]["accuracy"]  # type: ignore[index]
+        assert tested == found[name.removesuffix("-0")]
+
+
+def test_numbers_of_texts_with_seeds(tmp_path: Path) -> None:
+    data = texts(tmp_path, label="stars", task="regression")
+    results = compared(tmp_path, small_recipe(data), simple=["words"], seeds=2)
+    assert (results["metric"], results["standard_error"], results["seeds"]) == ("mae", "seeds", [0, 1])
+    ours, floor, words = results["models"]
+    assert len(ours["test_of_seeds"]) == len(ours["runs"]) == 2
+    assert ours["test_of_seeds"][0] != ours["test_of_seeds"][1]
+    assert ours["standard_error"] == pytest.approx(np.std(ours["test_of_seeds"], ddof=1) / np.sqrt(2))
+    assert len(words["test_of_seeds"]) == 1
+    assert words["standard_error"] == 0
+    assert floor["test"]["mae"] == pytest.approx(1.25)
+    assert words["test"]["mae"] < 0.3
+    assert results["verdict"]["use"] == "simple"
+
+
+def test_the_floor_knows_the_training_part_alone(tmp_path: Path) -> None:
+    data = {"name": "numbers", "path": str(write_numbers(tmp_path / "n.csv")), "label": "price", "seed": 5}
+    recipe = small_recipe(data)
+    results = compared(tmp_path, recipe, simple=["linear"])
+    splits = recipe.data.build(SOURCES, "data").load()
+    train, test = (
+        np.array(splits.encoding.task.decode(part.targets)["price"])  # type: ignore[arg-type]
+        for part in (splits.train, splits.test)
+    )
+    assert scores(results)["floor"] == pytest.approx(np.abs(test - train.mean()).mean(), rel=1e-5)
+    assert scores(results)["linear"] < 10  # the price is a line in the numbers, in tens of thousands
+
+
+@pytest.mark.parametrize(
+    ("label", "metric", "best"),
+    [("active", "accuracy", 1.0), (["active", "other"], "average_precision", 0.5), ("mass", "mae", 40)],
+)
+def test_molecules_with_gaps(tmp_path: Path, label: str | list[str], metric: str, best: float) -> None:
+    path = write_molecules(tmp_path / "m.csv")
+    task = "regression" if label == "mass" else None
+    data = {"name": "smiles", "path": str(path), "smiles": "smiles", "label": label, "task": task}
+    names = ["fingerprint-trees", "fingerprint-linear", "fingerprint-boosting"]
+    results = compared(tmp_path, small_recipe(data, "graph"), simple=names)
+    assert (results["kind"], results["metric"]) == ("molecules", metric)
+    found = scores(results)
+    for name in names:
+        assert found[name] <= best if metric == "mae" else found[name] >= best
+
+
+@pytest.mark.parametrize(
+    ("label", "level", "names"),
+    [
+        ("active", "sample", ["graph-statistics"]),
+        ("group", "token", ["neighbour-means"]),
+        ("link", "pair", ["common-neighbours"]),
+    ],
+)
+def test_graphs_of_every_level(tmp_path: Path, label: str, level: str, names: list[str]) -> None:
+    folder = (write_many if label == "active" else write_one)(tmp_path / "mine")
+    results = compared(tmp_path, small_recipe({"name": "graphs", "path": str(folder), "label": label}, "graph"))
+    trained = [each["name"] for each in results["models"] if each["role"] == "simple"]
+    assert trained == names + (["gin"] if level != "pair" else [])
+    found = scores(results)
+    assert found[names[0]] >= found["floor"]
+    if label == "active":
+        assert found["graph-statistics"] == 1.0  # a ring is a count of degrees
+
+
+def test_clouds(tmp_path: Path) -> None:
+    recipe = write_clouds(tmp_path)
+    results = compared(tmp_path, recipe, simple=["shape-statistics"])
+    assert scores(results)["shape-statistics"] == 1.0
+
+
+def test_points_of_clouds(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "parts", each=12)
+    data = {"name": "clouds", "path": str(folder), "label": "labels", "points": 16, "stored": 32}
+    results = compared(tmp_path, small_recipe(data, "point_cloud"))
+    assert results["metric"] == "instance_miou"
+    assert [each["name"] for each in results["models"]] == ["sampleformer", "floor", "point-statistics"]
+    assert scores(results)["point-statistics"] > scores(results)["floor"]
+
+
+def test_codes_of_equal_length(tmp_path: Path) -> None:
+    rows = [[row % 3, row % 2 * 5, row % 4, "ab"[row % 2]] for row in range(60)]
+    path = write_csv(tmp_path / "codes.csv", ["x", "y", "z", "kind"], rows)
+    data = {"name": "numbers", "path": str(path), "label": "kind", "values": "codes", "maximum": 9}
+    results = compared(tmp_path, small_recipe(data), simple=["codes", "linear", "boosting"])
+    assert results["kind"] == "codes"
+    assert {name: score for name, score in scores(results).items() if name != "sampleformer"} == {
+        "floor": 0.5,
+        "codes": 1.0,
+        "linear": 1.0,
+        "boosting": 1.0,
+    }
+
+
+def test_what_only_our_model_has_is_not_asked_of_others(tmp_path: Path) -> None:
+    recipe = small_recipe(texts(tmp_path), score_entropy=0.1)
+    assert scores(compared(tmp_path, recipe, simple=["bag"])).keys() == {"sampleformer", "floor", "bag"}
+
+
+def test_a_model_that_cannot_learn_says_why(tmp_path: Path) -> None:
+    rows = [[f"{chr(97 + row % 26)}{row}", "ab"[row % 2]] for row in range(60)]
+    path = write_csv(tmp_path / "t.csv", ["review", "liked"], rows)
+    results = compared(tmp_path, small_recipe(texts(tmp_path, path=str(path), tokens="bytes")), simple=["words"])
+    assert results["models"][-1]["reason"] == "no word is in two texts of the training part"
+    assert "no simple model could be trained" in results["verdict"]["sentence"] or results["verdict"]["use"] == "none"
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert "no word is in two texts of the training part" in page
+
+
+class Forgetful(SimpleModel):
+    """A model of a user."""
+
+    name = "forgetful"
+    title = "a forgetful model"
+    sees = "nothing"
+    kinds = ("texts",)
+
+    def train(self, conditions: Conditions, seed: int) -> Trial:
+        """Has learnt nothing."""
+        raise InputError("it forgot everything")
+
+
+def test_a_model_of_ones_own_by_its_import_path(tmp_path: Path) -> None:
+    results = compared(tmp_path, small_recipe(texts(tmp_path)), simple=["tests.compare.test_comparison.Forgetful"])
+    assert (results["models"][-1]["name"], results["models"][-1]["reason"]) == ("forgetful", "it forgot everything")
+
+
+def test_time_that_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small_recipe(texts(tmp_path))
+    splits = recipe.data.build(SOURCES, "data").load()
+    conditions = Conditions(splits, recipe, "accuracy", tmp_path, minutes=0.0)
+    with pytest.raises(OutOfTime, match="its 0 min were used up"):
+        Words().train(conditions, 0)
+    monkeypatch.setattr(Stopwatch, "check", lambda self: None)
+    stopped = Words().train(conditions, 0)
+    assert stopped.chosen == f"C = {Linear.strengths[0]:g}, when its time was used up"
+
+
+def test_numbers_are_made_once_and_their_time_counts_for_each(tmp_path: Path) -> None:
+    recipe = small_recipe(texts(tmp_path))
+    splits = recipe.data.build(SOURCES, "data").load()
+    conditions = Conditions(splits, recipe, "accuracy", tmp_path)
+    Words().train(conditions, 0)
+    parts, _ = conditions.made[Words.features]
+    conditions.made[Words.features] = parts, (100.0, 50.0)
+    again = Words().train(conditions, 0)
+    assert (again.seconds > 100, again.cpu_seconds > 50) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (
+            {},
+            {"simple": ["wrods"]},
+            "^--simple: unknown name 'wrods'; did you mean 'words'\\? allowed: bag, ",
+        ),
+        (
+            {},
+            {"simple": ["gin"]},
+            "^--simple: 'gin' does not suit the data: it is for molecules and graphs, and ",
+        ),
+        ({}, {"simple": ["linear"]}, "^--simple: 'linear' does not suit the data: .*; expected one of floor, words, "),
+        ({}, {"seeds": 0}, "^--seeds: found 0, expected at least 1$"),
+        (
+            {"task": "masked", "label": None},
+            {},
+            "^data.task: found 'masked.*', which makes targets of the ",
+        ),
+    ],
+)
+def test_what_does_not_fit(tmp_path: Path, data: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        compared(tmp_path, small_recipe(texts(tmp_path, **data)), **options)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="out: exists already and is never overwritten"):
+        compared(tmp_path, small_recipe(texts(tmp_path)))
+
+
+def test_the_line_that_installs_scikit_learn_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(InputError, match=r"^this needs the package sklearn: pip install \"sampleformer\[compare\]\"$"):
+        compared(tmp_path, small_recipe(texts(tmp_path)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_simple_model_says_what_it_is() -> None:
+    for name, each in SIMPLE_MODELS.items():
+        assert each.name == name
+        assert each.sees
+        assert each.title == each().title
