@@ -69,15 +69,19 @@ def _run(options: argparse.Namespace) -> None:
         changes=options.set,
     )
     folder = Path(options.output) if options.output else _free_name(recipe.name)
-    results = compare(
-        recipe,
-        folder,
-        simple=split_names(options.simple),
-        seeds=options.seeds,
-        device=options.device,
-        command=sys.argv,
-        quiet=options.quiet,
-    )
+    try:
+        results = compare(
+            recipe,
+            folder,
+            simple=split_names(options.simple),
+            seeds=options.seeds,
+            device=options.device,
+            command=sys.argv,
+            quiet=options.quiet,
+        )
+    except KeyboardInterrupt as stop:
+        begun = f"{folder} holds the runs that had begun, and no comparison"
+        raise KeyboardInterrupt(begun if folder.exists() else "nothing was written") from stop
     show(comparison_table(results))
     print(*comparison_lines(results), sep="\n")
     print(f"page: {folder / PAGE}")

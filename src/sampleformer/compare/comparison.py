@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import logging
 import os
 import sys
@@ -30,12 +31,14 @@ from sampleformer.files import check_new_folder, write_json
 from sampleformer.tasks import Task, is_known
 from sampleformer.tasks.metrics import better
 from sampleformer.training.data_record import PARTS
+from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.selection import selecting_metric
 
 FILE, PAGE = "compare.json", "compare.html"
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 _FEW_TESTED = 50
 _DESCRIBED = ("command", "versions", "git_revision", "machine", "threads", "started")
 
@@ -72,7 +75,7 @@ def compare(
     Raises:
         InputError: if the recipe, the data, a name or the folder cannot be used.
     """
-    folder, lines = Path(output), list(command or sys.argv)
+    folder, lines, device = Path(output), list(command or sys.argv), pick_device(device)
     asked = named_models(simple)
     _check(recipe, folder, seeds, list(SIMPLE_MODELS.values()) if asked is None else asked, complete=asked is not None)
     with announced("reading the data"):
@@ -102,6 +105,7 @@ def compare(
         "minutes": conditions.minutes,
         "standard_error": "seeds" if seeds > 1 else "test rows",
         **{key: about[key] for key in _DESCRIBED},
+        "versions": about["versions"] | _versions(models),
         "finished": now(),
         "models": [entry.record(metric[1], seeds) for entry in entries],
         "verdict": _verdict(entries, *metric),
@@ -182,6 +186,12 @@ def _import_all(models: Sequence[type[SimpleModel]]) -> None:
     if any("sklearn" in each.needs for each in models):
         for name in ("ensemble", "feature_extraction.text", "linear_model", "pipeline"):
             require(f"sklearn.{name}", EXTRA)
+
+
+def _versions(models: Sequence[type[SimpleModel]]) -> dict[str, str]:
+    """Versions of what the models need."""
+    names = {_DISTRIBUTIONS.get(package, package) for each in models for package in each.needs}
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
 def _train(entry: Entry, conditions: Conditions, seeds: int) -> None:

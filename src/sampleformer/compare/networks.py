@@ -23,7 +23,6 @@ _OF_OUR_MODEL = (
     "training.score_entropy=0",
     "training.score_load=0",
     "training.init_from=null",
-    "training.loss=null",
 )
 """Changes that take away what only our model has, or what it learnt elsewhere."""
 

@@ -51,11 +51,14 @@ def trained(results: dict[str, Any]) -> list[dict[str, Any]]:
 def _headline(results: dict[str, Any]) -> str:
     """Scores of our model, of the best simple one and of the floor."""
     metric, best = results["metric"], results["verdict"]["best_simple"]
+    shown = [
+        each for each in results["models"] if each.get("test") and (each["role"] != "simple" or each["name"] == best)
+    ]
     boxes = []
-    for each in results["models"]:
-        if each.get("test") and (each["role"] != "simple" or each["name"] == best):
-            title = escape(each["title"]) + (", the best simple model" if each["role"] == "simple" else "")
-            boxes.append((with_error(each, results), f"{title}<br>{duration(each['seconds'])}"))
+    for each in sorted(shown, key=lambda each: list(COLOURS).index(each["role"])):
+        words = {"ours": "", "simple": ", the best simple model", "floor": ""}[each["role"]]
+        time = "" if each["role"] == "floor" else f"<br>{duration(each['seconds'])}"
+        boxes.append((with_error(each, results), f"{escape(each['title'])}{words}{time}"))
     inside = "".join(f"<div><b>{a}</b><span>{b}</span></div>" for a, b in boxes)
     return f"<p>Test {escape(score_name(metric))}{_direction(metric)}:</p>\n<div class='headline'>{inside}</div>\n"
 
@@ -110,9 +113,9 @@ def _figures(results: dict[str, Any]) -> str:
             axes.errorbar(
                 each["test"][metric], place, xerr=error, fmt="o", color=COLOURS[each["role"]], capsize=3, markersize=6
             )
-        axes.set_yticks(range(len(models)), [_plain(each["title"]) for each in models])
+        axes.set_yticks(range(len(models)), [_plain(each["title"]) for each in models], fontsize=8)
+        axes.margins(y=0.12)
         axes.set(title=f"Test {title}", xlabel=f"{title} ± one standard error")
-        figure.set_size_inches(6.2, max(2.2, 0.9 + 0.36 * len(models)))
         first = inline_svg(figure, f"Test {escape(title)} of each model")
     with style("comparison times"):
         figure, (axes,) = panels()
@@ -129,6 +132,7 @@ def _figures(results: dict[str, Any]) -> str:
                     fontsize=8,
                 )
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
         axes.margins(x=0.3, y=0.2)
         axes.set(title="Score against time", xlabel="seconds", ylabel=f"test {title}")
         second = inline_svg(figure, f"Test {escape(title)} against time")
@@ -166,7 +170,8 @@ def errors_words(results: dict[str, Any]) -> str:
             f"± is the standard error of the mean over {len(results['seeds'])} seeds; a model without it gives "
             "the same for every seed."
         )
-    return f"± is the standard error over the {tested}, by a bootstrap with a fixed seed; another seed of the training may change the score by more."
+    words = "by a bootstrap with a fixed seed; another seed of the training may change the score by more"
+    return f"± is the standard error over the {tested}, {words}."
 
 
 def _scores(results: dict[str, Any]) -> str:
