@@ -57,6 +57,9 @@ def test_the_users_own_data(options: list[str], models: list[str], tmp_path: Pat
     assert page == f"page: {Path('out', 'compare.html')}"
     assert results["command"][1] == "compare"
     assert (tmp_path / "out" / "compare.html").stat().st_size > 10_000
+    runs = [each for model in results["models"] for each in model["runs"]]
+    assert len(runs) == 1 + len({"GIN", "PointNet", "a bag of embeddings"} & set(models))
+    assert all((tmp_path / run / "report.html").stat().st_size > 10_000 for run in runs)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial
+from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial, feature_models, networks
+from sampleformer.compare.columns import Columns
 from sampleformer.compare.feature_models import Words
 from sampleformer.compare.learners import Forest, Linear
 from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
+from sampleformer.compare.simple_models import suited_models
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
 from sampleformer.training import RunFolder
@@ -24,8 +26,10 @@ from tests.training.small import write_clouds, write_csv, write_numbers
 
 
 @pytest.fixture(autouse=True)
-def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small forests, and runs without the report that the tests of the command line look at."""
     monkeypatch.setattr(Forest, "trees", 20)
+    monkeypatch.setattr(networks, "write_report", lambda path, **options: None)
 
 
 def texts(folder: Path, **data: Any) -> dict[str, Any]:
@@ -49,7 +53,6 @@ def test_texts(tmp_path: Path) -> None:
     assert (out / "compare.html").stat().st_size > 10_000
     for name in ("sampleformer-0", "bag-0"):
         run = RunFolder(out / "runs" / name)
-        assert run.report.exists()
         tested = run.read_results()["best"]["test"]["accuracy"]  # type: ignore[index]
         assert tested == found[name.removesuffix("-0")]
 
@@ -188,6 +191,33 @@ def test_time_that_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Stopwatch, "check", lambda self: None)
     stopped = Words().train(conditions, 0)
     assert stopped.chosen == f"C = {Linear.strengths[0]:g}, when its time was used up"
+
+
+def test_of_very_many_rows_some_are_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small_recipe(texts(tmp_path))
+    splits = recipe.data.build(SOURCES, "data").load()
+    learnt = []
+    fitted = Columns.fitted
+    monkeypatch.setattr(
+        Columns, "fitted", lambda self, *rest: (learnt.append(self.targets.shape), fitted(self, *rest))[1]
+    )
+    monkeypatch.setattr(feature_models, "MOST_ROWS", 30)
+    trial = Words().train(Conditions(splits, recipe, "accuracy", tmp_path), 0)
+    assert set(learnt) == {(30, 1)}
+    assert trial.test["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("ours", "tokens", "names"),
+    [
+        ("transformer", "words", ["floor", "words", "bag"]),
+        ("bag", "words", ["floor", "words"]),  # ours is not compared with itself
+        ("transformer", "bytes", ["floor", "words", "codes", "bag"]),
+    ],
+)
+def test_what_suits_texts(tmp_path: Path, ours: str, tokens: str, names: list[str]) -> None:
+    splits = small_recipe(texts(tmp_path, tokens=tokens)).data.build(SOURCES, "data").load()
+    assert [each.name for each in suited_models(None, ours, "texts", splits)] == names
 
 
 def test_numbers_are_made_once_and_their_time_counts_for_each(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_tokens_of_a_sample_stay_together() -> None:
     right = np.repeat(np.arange(40) % 2 == 0, 10)
     found = spread(resampled_scores(TASK, answers(right, sample), "accuracy", draws=400))
     assert found == pytest.approx(np.sqrt(0.25 / 40), rel=0.2)
-    one = np.zeros(400, np.int64)  # of a single graph, nodes are all there is
+    one = np.zeros(400, np.int64)  # of one graph, nodes are all there is
     assert spread(resampled_scores(TASK, answers(right, one), "accuracy", draws=400)) < found / 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,10 @@ class Columns:
         if form == CLASSES:
             values = np.where(values < 0, np.nan, values)[:, None]
         return cls(form, values, task.outputs)
+
+    def taken(self, rows: np.ndarray) -> Columns:
+        """Some of the rows."""
+        return replace(self, targets=self.targets[rows])
 
     def fitted(self, make: Callable[[], Any], features: Any, old: Sequence[Estimator] | None = None) -> list[Estimator]:
         """An estimator for each column, fitted on the rows whose target is known.

@@ -84,7 +84,7 @@ def compare(
     _check_targets(splits)
     metric = _main_metric(task, recipe)
     kind = kind_of(splits)
-    models = suited_models(asked, kind, splits)
+    models = suited_models(asked, recipe.model.name, kind, splits)
     _require(models)
     conditions = Conditions(splits, recipe, metric[0], folder / "runs", _minutes(recipe), device, quiet, lines)
     about = describe_run(lines, recipe.seed, device)

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from sampleformer.compare.columns import Columns
 from sampleformer.compare.features.clouds import point_parts, shape_parts
 from sampleformer.compare.features.graphs import graph_parts, node_parts, pair_parts
@@ -16,6 +18,7 @@ from sampleformer.compare.features.texts import code_grams, word_grams
 from sampleformer.compare.learners import Boosting, ExtraTrees, Forest, Learner, Linear
 from sampleformer.compare.scoring import validated
 from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch, Trial
+from sampleformer.data.sequence.tokenizers import WordTokenizer
 from sampleformer.data.source import Splits
 from sampleformer.sample import LEVELS
 from sampleformer.tasks.metrics import better
@@ -24,6 +27,8 @@ from sampleformer.training.predictions import predictions_of
 
 log = logging.getLogger("sampleformer")
 
+MOST_ROWS = 500_000
+"""Rows of the training part that are learnt from, drawn at random of more: points and nodes can be many millions."""
 MOST_NUMBERS = 20_000
 """Numbers of a sample; of more, neither a line nor a tree learns in the time of a training."""
 _MOST_CODES = 4_096  # in a vocabulary of which runs are counted; words have more
@@ -51,10 +56,12 @@ class FeatureModel(SimpleModel):
         task = splits.encoding.task
         columns = Columns.of(task, known_targets(splits.train))
         parts = conditions.parts(type(self).features, watch)
+        rows = _some_rows(parts.train.shape[0], seed)
+        features, columns = (parts.train, columns) if rows is None else (parts.train[rows], columns.taken(rows))
         watch.check()
         learner = self.learner()
         best, outputs, chosen, size, worse = None, None, "", 0, 0
-        for candidate in learner.candidates(parts.train, columns, seed):
+        for candidate in learner.candidates(features, columns, seed):
             scores = validated(task, conditions, candidate.predict(parts.valid))
             if better(conditions.metric, scores, best):
                 best, outputs, worse = scores, candidate.predict(parts.test), 0
@@ -70,6 +77,13 @@ class FeatureModel(SimpleModel):
         assert outputs is not None
         predictions = predictions_of(splits.test, outputs, task)
         return Trial(predictions, task.score(predictions), best, *watch.seconds, size=size, chosen=chosen)
+
+
+def _some_rows(rows: int, seed: int) -> np.ndarray | None:
+    """Which rows of too many are learnt from, ``(MOST_ROWS,)``; None: all."""
+    if rows <= MOST_ROWS:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
 
 
 class Words(FeatureModel):
@@ -96,10 +110,12 @@ class Codes(FeatureModel):
     @classmethod
     def misfit(cls, kind: str, splits: Splits) -> str:
         """Words are for `Words`; several codes of a token are no runs."""
+        if reason := super().misfit(kind, splits):
+            return reason
+        if isinstance(getattr(splits.encoding.learnt_inputs, "tokenizer", None), WordTokenizer):
+            return "it is for texts cut otherwise than into words, for which there is 'words'"
         size = splits.encoding.inputs.get("vocabulary")
-        if not (reason := super().misfit(kind, splits)) and (size is None or size > _MOST_CODES):
-            return f"it is for at most {_MOST_CODES:,} different codes"
-        return reason
+        return "" if size is not None and size <= _MOST_CODES else f"it is for at most {_MOST_CODES:,} different codes"
 
 
 class _OfNumbers(FeatureModel):

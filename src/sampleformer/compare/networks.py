@@ -58,7 +58,7 @@ class Ours(Network):
 
     def __init__(self, recipe: Recipe) -> None:
         if recipe.model.name != "transformer":
-            self.title = recipe.model.name
+            self.title = f"the model {recipe.model.name}"
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe itself."""

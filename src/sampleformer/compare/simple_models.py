@@ -49,10 +49,13 @@ def named_models(names: Sequence[str] | None) -> list[type[SimpleModel]] | None:
     return None if names is None else [SIMPLE_MODELS.resolve(name, "--simple") for name in names]
 
 
-def suited_models(asked: Sequence[type[SimpleModel]] | None, kind: str, splits: Splits) -> list[type[SimpleModel]]:
+def suited_models(
+    asked: Sequence[type[SimpleModel]] | None, ours: str, kind: str, splits: Splits
+) -> list[type[SimpleModel]]:
     """The floor, and those that were asked for or else all that the data suit.
 
     Args:
+        ours: Name of our model in `MODELS`, which is not compared with itself unless it was asked for.
         asked: Classes that were asked for. None: none were.
         kind: Kind of the data.
         splits: The data.
@@ -65,5 +68,5 @@ def suited_models(asked: Sequence[type[SimpleModel]] | None, kind: str, splits: 
         if reason := each.misfit(kind, splits):
             names = ", ".join(one.name for one in suited)
             raise InputError(f"--simple: {each.name!r} does not suit the data: {reason}; expected one of {names}")
-    chosen = [each for each in suited if each.default] if asked is None else list(asked)
+    chosen = [each for each in suited if each.default and each.name != ours] if asked is None else list(asked)
     return [Floor, *(each for each in chosen if each is not Floor)]

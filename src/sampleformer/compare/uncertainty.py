@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,24 +38,30 @@ def resampled_scores(task: Task, predictions: Predictions, metric: str, *, draws
     """
     known = predictions.with_targets()
     groups = known.rows_by_sample()
-    if len(groups) < _FEW_SAMPLES or len(groups) == len(known):
-        groups = [np.array([row]) for row in range(len(known))]
-    random = np.random.default_rng([len(known), len(groups)])
+    alone = len(groups) < _FEW_SAMPLES or len(groups) == len(known)
+    count = len(known) if alone else len(groups)
+    random = np.random.default_rng([len(known), count])
     found = np.empty(draws or (DRAWS if len(known) <= _MANY_ROWS else _FEW_DRAWS))
     for place in range(len(found)):
-        drawn = [groups[number] for number in random.integers(len(groups), size=len(groups))]
-        found[place] = task.score(_taken(known, drawn))[metric]
+        drawn = random.integers(count, size=count)
+        resampled = _rows(known, drawn) if alone else _samples(known, [groups[number] for number in drawn])
+        found[place] = task.score(resampled)[metric]
     return found
 
 
-def _taken(predictions: Predictions, groups: Sequence[np.ndarray]) -> Predictions:
+def _samples(predictions: Predictions, groups: Sequence[np.ndarray]) -> Predictions:
     """Rows of groups, each group a sample of its own, however often it was drawn."""
-    rows = np.concatenate(groups)
     sample = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    ids = [str(number) for number in range(len(groups))]
+    return replace(_rows(predictions, np.concatenate(groups)), ids=ids, sample=sample)
+
+
+def _rows(predictions: Predictions, rows: np.ndarray) -> Predictions:
     assert predictions.targets is not None
     tokens = None if predictions.tokens is None else predictions.tokens[rows]
-    ids = [str(number) for number in range(len(groups))]
-    return Predictions(predictions.outputs[rows], predictions.targets[rows], ids, sample, tokens)
+    return Predictions(
+        predictions.outputs[rows], predictions.targets[rows], predictions.ids, predictions.sample[rows], tokens
+    )
 
 
 def spread(values: np.ndarray) -> float:
