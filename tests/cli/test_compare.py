@@ -68,8 +68,6 @@ def test_the_users_own_data(options: list[str], models: list[str], tmp_path: Pat
         ([*TEXTS, "--simple", "words,pointent"], "--simple: unknown name 'pointent'; did you mean 'pointnet'?"),
         (["--data", "reviews.csv", "--text", "review", "--task", "masked"], "data.task: found 'masked"),
         ([*TEXTS, "--simples", "words"], "unknown argument '--simples'; did you mean '--simple'?"),
-        ([*TEXTS, "-o", "reviews.csv"], "reviews.csv: exists already and is never overwritten"),
-        (["digts"], "unknown recipe 'digts'"),
     ],
 )
 def test_the_real_program_refuses_in_one_line(options: list[str], message: str, tmp_path: Path) -> None:

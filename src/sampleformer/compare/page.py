@@ -15,6 +15,8 @@ from sampleformer.explain.report import duration, score_name
 from sampleformer.files import write_text
 from sampleformer.tasks.metrics import LOWER_IS_BETTER
 
+_SHORTEST = 0.01  # seconds, in the figure of times, whose axis has no zero
+
 COLOURS = {"ours": ORANGE, "simple": BLUE, "floor": GREY}
 
 
@@ -104,39 +106,27 @@ def size_words(each: dict[str, Any]) -> str:
 
 
 def _figures(results: dict[str, Any]) -> str:
-    models, metric = trained(results)[::-1], results["metric"]
-    title = score_name(metric)
-    with style("comparison scores"):
-        figure, (axes,) = panels()
+    """Score and time of each model beside each other, a row a model."""
+    models, title = trained(results)[::-1], score_name(results["metric"])
+    rows = range(len(models))
+    with style("comparison"):
+        figure, (scores, times) = panels(2)
         for place, each in enumerate(models):
-            error = each["standard_error"]
-            axes.errorbar(
-                each["test"][metric], place, xerr=error, fmt="o", color=COLOURS[each["role"]], capsize=3, markersize=6
-            )
-        axes.set_yticks(range(len(models)), [_plain(each["title"]) for each in models], fontsize=8)
-        axes.margins(y=0.12)
-        axes.set(title=f"Test {title}", xlabel=f"{title} ± one standard error")
-        first = inline_svg(figure, f"Test {escape(title)} of each model")
-    with style("comparison times"):
-        figure, (axes,) = panels()
-        for each in models:
-            seconds = max(each["seconds"], 1e-2)
-            axes.plot(seconds, each["test"][metric], "o", color=COLOURS[each["role"]], markersize=6)
-            if each["role"] != "floor":
-                axes.annotate(
-                    _plain(each["title"]),
-                    (seconds, each["test"][metric]),
-                    textcoords="offset points",
-                    xytext=(0, 7),
-                    ha="center",
-                    fontsize=8,
-                )
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
-        axes.margins(x=0.3, y=0.2)
-        axes.set(title="Score against time", xlabel="seconds", ylabel=f"test {title}")
-        second = inline_svg(figure, f"Test {escape(title)} against time")
-    return f"<div class='figures'><figure>{first}</figure><figure>{second}</figure></div>\n"
+            look = {"color": COLOURS[each["role"]], "markersize": 6}
+            error, seconds = each["standard_error"], max(each["seconds"], _SHORTEST)
+            scores.errorbar(each["test"][results["metric"]], place, xerr=error, fmt="o", capsize=3, **look)
+            times.plot([_SHORTEST, seconds], [place, place], color=look["color"], linewidth=1)
+            times.plot(seconds, place, "o", **look)
+        scores.set_yticks(rows, [_plain(each["title"]) for each in models])
+        scores.set(title=f"Test {title}", xlabel=f"{title} ± one standard error")
+        times.set_yticks(rows, [""] * len(models))
+        times.set_xscale("log")
+        times.xaxis.set_major_formatter(lambda value, place: f"{value:g}")
+        times.set(title="Time", xlabel="seconds")
+        for axes in (scores, times):
+            axes.margins(y=0.12)
+        drawing = inline_svg(figure, f"Test {escape(title)} and time of each model")
+    return f"<div class='figures'><figure class='whole'>{drawing}</figure></div>\n"
 
 
 def _plain(title: str) -> str:
