@@ -18,6 +18,7 @@ from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
 from sampleformer.compare.simple_models import suited_models
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
+from sampleformer.settings import Component
 from sampleformer.training import RunFolder
 from tests.compare.small import compared, scores, small_recipe, write_molecules, write_reviews
 from tests.data.graph.small import write_many, write_one
@@ -162,6 +163,18 @@ def test_a_model_that_cannot_learn_says_why(tmp_path: Path) -> None:
     assert "no simple model could be trained" in results["verdict"]["sentence"] or results["verdict"]["use"] == "none"
     page = (tmp_path / "out" / "compare.html").read_text()
     assert "no word is in two texts of the training part" in page
+
+
+def test_columns_of_the_table_go_to_simple_models_too(tmp_path: Path) -> None:
+    rows = [["the film was long", row % 2 * 3.5 + row % 3, "yes" if row % 2 else "no"] for row in range(60)]
+    path = write_csv(tmp_path / "t.csv", ["review", "hours", "liked"], rows)
+    recipe = small_recipe(texts(tmp_path, path=str(path)))
+    described = recipe.model_copy(update={"descriptors": (Component(name="columns", columns=["hours"]),)})
+    results = compared(tmp_path, described, simple=["words", "bag", "mlp"])
+    assert [each["reason"] for each in results["models"]] == [None] * 5
+    assert scores(results)["words"] == 1.0  # the text is the same for all
+    with pytest.raises(InputError, match="--simple: 'mlp' does not suit the data: it is for tokens with descriptors"):
+        compared(tmp_path / "plain", recipe, simple=["mlp"])
 
 
 class Forgetful(SimpleModel):

@@ -20,7 +20,6 @@ from sampleformer.compare.page import write_comparison_page
 from sampleformer.compare.simple_model import Conditions, SimpleModel
 from sampleformer.compare.simple_models import SIMPLE_MODELS, named_models, suited_models
 from sampleformer.compare.verdict import Contender, Verdict, judge, score_words
-from sampleformer.data import SOURCES
 from sampleformer.data.progress import announced
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
@@ -34,7 +33,7 @@ from sampleformer.training.data_record import PARTS
 from sampleformer.training.devices import pick_device
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.provenance import describe_run, now
-from sampleformer.training.recipe import Recipe
+from sampleformer.training.recipe import Recipe, make_source
 from sampleformer.training.selection import selecting_metric
 
 FILE, PAGE = "compare.json", "compare.html"
@@ -79,7 +78,7 @@ def compare(
     asked = named_models(simple)
     _check(recipe, folder, seeds, list(SIMPLE_MODELS.values()) if asked is None else asked, complete=asked is not None)
     with announced("reading the data"):
-        splits = recipe.data.build(SOURCES, "data").load()
+        splits = make_source(recipe).load()
     task = splits.encoding.task
     _check_targets(splits)
     metric = _main_metric(task, recipe)

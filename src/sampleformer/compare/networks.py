@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from sampleformer.compare.kinds import KINDS
 from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch, Trial
+from sampleformer.data.encoding import Encoding
 from sampleformer.data.source import Splits
 from sampleformer.explain import write_report
 from sampleformer.models import MODELS
@@ -32,7 +35,8 @@ class Network(SimpleModel):
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """The recipe of our model with this one in its place."""
-        return change(recipe, [f"model.name={self.name}", *_OF_OUR_MODEL])
+        plain = [] if MODELS[self.name].takes_descriptors else ["descriptors=[]"]
+        return change(recipe, [f"model.name={self.name}", *_OF_OUR_MODEL, *plain])
 
     @classmethod
     def misfit(cls, kind: str, splits: Splits) -> str:
@@ -45,6 +49,8 @@ class Network(SimpleModel):
     def train(self, conditions: Conditions, seed: int) -> Trial:
         """Trains it into a run folder of its own."""
         recipe = self.recipe(conditions.recipe).model_copy(update={"seed": seed})
+        if not recipe.descriptors:
+            conditions = replace(conditions, splits=without_descriptors(conditions.splits))
         return train_run(recipe, conditions, conditions.folder / f"{self.name}-{seed}")
 
 
@@ -101,6 +107,23 @@ class Dgcnn(Network):
     sees = "the coordinates of points and their nearest ones"
     kinds = ("clouds",)
     default: ClassVar[bool] = False
+
+
+class Perceptron(Network):
+    """A perceptron over the descriptors, where there are any."""
+
+    name = "mlp"
+    title = "a perceptron over descriptors"
+    sees = "the descriptors of whole samples, and no tokens"
+    kinds = KINDS
+
+
+def without_descriptors(splits: Splits) -> Splits:
+    """The data for models that see tokens alone."""
+    known = splits.encoding
+    if known.descriptors is None:
+        return splits
+    return replace(splits, encoding=Encoding(known.learnt_inputs, known.task, known.id_column, known.format))
 
 
 def train_run(recipe: Recipe, conditions: Conditions, folder: Path) -> Trial:

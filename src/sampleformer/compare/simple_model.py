@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from sampleformer.compare.features.described import with_own_numbers
 from sampleformer.compare.features.parts import Parts
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
@@ -83,13 +84,13 @@ class Conditions:
     made: dict[Callable[[Splits], Parts], tuple[Parts, tuple[float, float]]] = field(default_factory=dict)
 
     def parts(self, numbers: Callable[[Splits], Parts], watch: Stopwatch) -> Parts:
-        """Numbers of the parts, made once; the time counts for each model that needs them."""
+        """Numbers of the parts, the user's own among them, made once; their time counts for each model."""
         if numbers in self.made:
             parts, seconds = self.made[numbers]
             watch.add(seconds)
             return parts
         own = Stopwatch()
-        parts = numbers(self.splits)
+        parts = with_own_numbers(numbers(self.splits), self.splits)
         self.made[numbers] = parts, own.seconds
         return parts
 

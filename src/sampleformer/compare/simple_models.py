@@ -34,6 +34,7 @@ SIMPLE_MODELS: Registry[SimpleModel] = Registry(
             networks.Gin,
             networks.PointNet,
             networks.Dgcnn,
+            networks.Perceptron,
         )
     },
 )
