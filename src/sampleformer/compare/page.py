@@ -112,11 +112,11 @@ def _figures(results: dict[str, Any]) -> str:
     with style("comparison"):
         figure, (scores, times) = panels(2)
         for place, each in enumerate(models):
-            look = {"color": COLOURS[each["role"]], "markersize": 6}
+            colour, score = COLOURS[each["role"]], each["test"][results["metric"]]
             error, seconds = each["standard_error"], max(each["seconds"], _SHORTEST)
-            scores.errorbar(each["test"][results["metric"]], place, xerr=error, fmt="o", capsize=3, **look)
-            times.plot([_SHORTEST, seconds], [place, place], color=look["color"], linewidth=1)
-            times.plot(seconds, place, "o", **look)
+            scores.errorbar(score, place, xerr=error, fmt="o", capsize=3, color=colour, markersize=6)
+            times.plot([_SHORTEST, seconds], [place, place], color=colour, linewidth=1)
+            times.plot(seconds, place, "o", color=colour, markersize=6)
         scores.set_yticks(rows, [_plain(each["title"]) for each in models])
         scores.set(title=f"Test {title}", xlabel=f"{title} ± one standard error")
         times.set_yticks(rows, [""] * len(models))
