@@ -155,6 +155,14 @@ def test_what_only_our_model_has_is_not_asked_of_others(tmp_path: Path) -> None:
     assert scores(compared(tmp_path, recipe, simple=["bag"])).keys() == {"sampleformer", "floor", "bag"}
 
 
+def test_the_training_of_a_simple_network(tmp_path: Path) -> None:
+    ours = small_recipe(texts(tmp_path), optimizer="muon", learning_rate=0.02, epochs=3, min_steps=1)
+    plain = networks.Gin().recipe(ours)
+    assert (plain.model.name, plain.training.optimizer.name, plain.training.learning_rate) == ("gin", "adamw", 0.001)
+    assert (plain.training.epochs, plain.training.steps, plain.training.min_steps) == (12, 8, 4)
+    assert networks.Bag().recipe(small_recipe(texts(tmp_path), learning_rate=0.02)).training.learning_rate == 0.02
+
+
 def test_a_model_that_cannot_learn_says_why(tmp_path: Path) -> None:
     rows = [[f"{chr(97 + row % 26)}{row}", "ab"[row % 2]] for row in range(60)]
     path = write_csv(tmp_path / "t.csv", ["review", "liked"], rows)
