@@ -15,7 +15,7 @@ from sampleformer.recipes import request
 from sampleformer.registry import trusted_code
 
 EXAMPLE = """
-sampleformer compare --data reviews.csv --text review --label sentiment
+sampleformer compare --data reviews.csv --text review --label sentiment --minutes 5
 sampleformer compare --data molecules.csv --smiles smiles --label active --seeds 3 -o comparison
 sampleformer compare digits --simple linear,boosting
 """
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compared.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each model; 1 if not given")
     compared.add_argument("--epochs", type=int, metavar="N", help="of networks: passes over the training part")
     compared.add_argument("--steps", type=int, metavar="N", help="of networks: optimiser steps, in place of epochs")
+    compared.add_argument("--minutes", type=float, metavar="M", help="time of each training, fitted to it")
     compared.add_argument("--seed", type=int, metavar="N", help="the first seed; the split has its own")
     compared.add_argument("--model", metavar="NAME", help="our side: another model than the recipe's, as for train")
     compared.add_argument("--attention", metavar="NAME", help=f"our side: {', '.join(ATTENTIONS)} or auto")
@@ -63,6 +64,7 @@ def _run(options: argparse.Namespace) -> None:
         data=data_section(options),
         epochs=options.epochs,
         steps=options.steps,
+        minutes=options.minutes,
         seed=options.seed,
         model=options.model,
         attention=options.attention,

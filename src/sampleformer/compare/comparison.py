@@ -85,7 +85,7 @@ def compare(
     kind = kind_of(splits)
     models = suited_models(asked, recipe.model.name, kind, splits)
     _require(models)
-    conditions = Conditions(splits, recipe, metric[0], folder / "runs", _minutes(recipe), device, quiet, lines)
+    conditions = Conditions(splits, recipe, metric[0], folder / "runs", recipe.training.minutes, device, quiet, lines)
     about = describe_run(lines, recipe.seed, device)
     entries = _trained(recipe, models, conditions, seeds)
     for entry in entries:
@@ -163,10 +163,6 @@ def _main_metric(task: Task, recipe: Recipe) -> tuple[str, str]:
     """The metric that chooses on the validation part, and the one that is shown of the test part."""
     selecting = selecting_metric(task, recipe.training.selected_by)
     return selecting, selecting if selecting in task.metrics else task.metrics[0]
-
-
-def _minutes(recipe: Recipe) -> float | None:
-    return getattr(recipe.training, "minutes", None)
 
 
 def _trained(recipe: Recipe, models: Sequence[type[SimpleModel]], conditions: Conditions, seeds: int) -> list[Entry]:
