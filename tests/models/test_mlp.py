@@ -26,6 +26,8 @@ def test_codes_become_one_number_a_bin() -> None:
     assert ThermometerCode([])(torch.zeros(2, 0)).shape == (2, 0)
     with pytest.raises(ValueError, match="bins has -1, expected at least 0"):
         ThermometerCode([2, -1])
+    with pytest.raises(ValueError, match="bins has 1,000,000,000,001 in all, expected at most 1,000,000"):
+        ThermometerCode([10**12, 0])
 
 
 def test_values_and_gradients_are_those_of_the_formula() -> None:

@@ -15,6 +15,8 @@ from sampleformer.models.base import AnyModelSettings, Model
 from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens, as_tokens
 
+_MOST_BINS = 1_000_000
+
 
 class MLPSettings(AnyModelSettings):
     """Settings of `DescriptorMLP`.
@@ -93,6 +95,9 @@ class ThermometerCode(Module):
     Args:
         bins: Bins of each code; 0: the code stands there as it is.
 
+    Raises:
+        ValueError: if a number is negative, or there are more than a million bins.
+
     Example:
         >>> ThermometerCode([3, 0])(torch.tensor([[1.5, -0.2]]))
         tensor([[ 1.0000,  0.5000,  0.0000, -0.2000]])
@@ -108,6 +113,8 @@ class ThermometerCode(Module):
             raise ValueError(f"bins has {min(bins)}, expected at least 0")
         self.codes = len(bins)
         self.width = sum(max(count, 1) for count in bins)
+        if self.width > _MOST_BINS:  # a stranger's file may claim any number
+            raise ValueError(f"bins has {self.width:,} in all, expected at most {_MOST_BINS:,}")
         self.register_value("places", [place for place, count in enumerate(bins) for _ in range(max(count, 1))])
         self.register_value("lower", [number for count in bins for number in range(max(count, 1))])
         self.register_value("bounded", [count > 0 for count in bins for _ in range(max(count, 1))])

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sampleformer.data.descriptors.coding import QuantileCoding
+from sampleformer.errors import InputError
 from sampleformer.settings import construct
 
 NUMBERS = st.one_of(st.floats(-1e6, 1e6), st.integers(0, 5).map(float), st.just(float("nan")))
@@ -80,6 +82,31 @@ def test_plain_values_give_the_same_coding() -> None:
     np.testing.assert_array_equal(again.encode(numbers), coding.encode(numbers))
     names = ["a", "b", "c", "d"]
     assert coding.names(names) == ["a", "a", "b", "b", "c", "c", "c is missing", "d", "d"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"edges": [[1.0]]}, "expected two numbers at least"),
+        ({"edges": [[1.0, 1.0]]}, "each above the one before"),
+        ({"edges": [[0.0, float("nan")]]}, "each above the one before"),
+        ({"columns": [0, 1]}, "expected as many of each"),
+        ({"columns": [-1]}, "expected 0 or more"),
+        ({"deviation": [0.0]}, "and above 0"),
+        ({"edges": "ab"}, "edges"),
+    ],
+)
+def test_a_forged_coding_is_refused(changes: dict[str, Any], words: str) -> None:
+    whole = {
+        "columns": [0],
+        "edges": [[0.0, 1.0]],
+        "mean": [0.0],
+        "deviation": [1.0],
+        "linear": [False],
+        "gaps": [False],
+    }
+    with pytest.raises(InputError, match=words):
+        construct(QuantileCoding, whole | changes, "coding")
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -19,6 +19,7 @@ from sampleformer.data.descriptors import (
     TorsionCounts,
 )
 from sampleformer.data.descriptors.base import Descriptor
+from sampleformer.data.descriptors.coding import QuantileCoding
 from sampleformer.data.graph.molecule_column import Molecule
 from sampleformer.data.graph.molecules import molecule_graph
 from sampleformer.data.graph.raw_graph import RawGraph
@@ -224,6 +225,8 @@ def test_all_descriptors_of_a_run_are_learnt_saved_and_read() -> None:
     assert codes.shape == (12, len(learnt.widths))
     assert len(learnt.names) == len(learnt.widths)
     assert learnt.names[-2:] == ["age", "age"]
+    with pytest.raises(ValueError, match="the coding of 'columns' has the column 1, expected less than 1"):
+        Descriptors(learnt.parts[1:], (QuantileCoding((1,), ((0.0, 1.0),), (0.0,), (1.0,), (False,), (False,)),))
 
 
 @pytest.mark.parametrize(

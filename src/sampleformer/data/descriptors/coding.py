@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from sampleformer.errors import shown
 from sampleformer.tables.standardisation import mean_and_deviation
 
 _FARTHEST = 5.0  # deviations from the mean
@@ -29,6 +31,9 @@ class QuantileCoding:
         linear: Whether each kept column also stands there standardised.
         gaps: Whether each kept column also says where its value is missing.
 
+    Raises:
+        ValueError: if the fields do not fit together, or edges do not increase.
+
     Source: Gorishniy et al. 2022, On embeddings for numerical features in tabular deep learning (arXiv 2203.05556),
     section 3.2, piecewise linear encoding.
 
@@ -46,6 +51,18 @@ class QuantileCoding:
     deviation: tuple[float, ...]
     linear: tuple[bool, ...]
     gaps: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        counts = {name: len(value) for name, value in self.to_json().items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"found {counts}, expected as many of each")
+        for edges in self.edges:
+            if len(edges) < 2 or not all(low < high for low, high in pairwise(edges)):
+                raise ValueError(
+                    f"edges has {shown(list(edges))}, expected two numbers at least, each above the one before"
+                )
+        if min(self.columns, default=0) < 0 or not all(0 < each < np.inf for each in self.deviation):
+            raise ValueError("columns or deviation has a number that cannot be, expected 0 or more, and above 0")
 
     @classmethod
     def learn(cls, numbers: np.ndarray, bins: int) -> QuantileCoding:

@@ -25,10 +25,21 @@ class Descriptors:
     Args:
         parts: Descriptors.
         codings: Coding of what each measures.
+
+    Raises:
+        ValueError: if a coding is for more columns than its descriptor has.
     """
 
     parts: tuple[Descriptor, ...]
     codings: tuple[QuantileCoding, ...]
+
+    def __post_init__(self) -> None:
+        for part, coding in zip(self.parts, self.codings, strict=True):
+            if max(coding.columns, default=0) >= max(len(part.names), 1):
+                raise ValueError(
+                    f"the coding of {part.name!r} has the column {max(coding.columns)}, expected less than "
+                    f"{len(part.names)}"
+                )
 
     @classmethod
     def learn(cls, parts: Sequence[Descriptor], measured: Sequence[np.ndarray]) -> Descriptors:
