@@ -96,15 +96,15 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
         molecule=sample.source if sample.ends is not None else None,
         coordinates=sample.coordinates,
         ends=None if sample.ends is None else sample.ends.astype(np.int64),
-        influences=_influences(model, encoding, tokens),
+        influences=_influences(model, encoding, tokens, sample.source),
         outputs=[str(label) for label in encoding.task.labels],
     )
 
 
-def _influences(model: "TokenModel", encoding: "Encoding", tokens: Tokens) -> list[Influence]:
+def _influences(model: "TokenModel", encoding: "Encoding", tokens: Tokens, source: str | None) -> list[Influence]:
     if encoding.descriptors is None or tokens.descriptors is None:
         return []
-    return influences(model, encoding.descriptors, tokens.descriptors)
+    return influences(model, encoding.descriptors, tokens.descriptors, source)
 
 
 def _directions_joined(choices: Choices, weights: np.ndarray | None, nodes: int) -> tuple[Choices, np.ndarray | None]:

@@ -31,13 +31,16 @@ class Influence:
 
 
 @torch.no_grad()
-def influences(model: TokenModel, descriptors: Descriptors, codes: Tensor) -> list[Influence]:
-    """The influence of each descriptor that is not typical, the strongest first.
+def influences(
+    model: TokenModel, descriptors: Descriptors, codes: Tensor, source: str | None = None
+) -> list[Influence]:
+    """The ten descriptors that moved an output most, of those that are not typical, the strongest first.
 
     Args:
         model: In evaluation mode. Its parts that take descriptors add to the outputs, so that they alone are asked.
         descriptors: Those of its data.
         codes: Of one sample, ``(1, f)``.
+        source: Raw text of the sample, such as its SMILES, in terms of which descriptors are named. None: unknown.
     """
     parts = [each for each in model.beside if getattr(each, "takes_descriptors", False)]
     typical = _typical(descriptors, codes)
@@ -52,8 +55,8 @@ def influences(model: TokenModel, descriptors: Descriptors, codes: Tensor) -> li
     tokens = Tokens(torch.zeros(len(changed), 1, 0), descriptors=changed)
     outputs = torch.stack([part(tokens) for part in parts]).sum(0)
     moved = (outputs[:1] - outputs[1:]).tolist()
-    found = [Influence(name, tuple(change)) for name, change in zip(columns, moved, strict=True)]
-    return sorted(found, key=lambda each: -max(map(abs, each.changes)))
+    found = sorted(zip(columns.values(), moved, strict=True), key=lambda each: -max(map(abs, each[1])))
+    return [Influence(descriptors.name_in(places[0], source), tuple(change)) for places, change in found[:_SHOWN]]
 
 
 def _typical(descriptors: Descriptors, codes: Tensor) -> Tensor:
@@ -67,7 +70,7 @@ def influence_table(found: list[Influence], outputs: list[str]) -> str:
     """The strongest influences as an HTML table; nothing if there are none."""
     if not found:
         return ""
-    rows = [[escape(each.name), *map(_signed, each.changes)] for each in found[:_SHOWN]]
+    rows = [[escape(each.name), *map(_signed, each.changes)] for each in found]
     note = (
         "<p class='note'>Descriptors of the whole sample: by how much each raised (+) or lowered (−) the raw outputs, "
         "against a typical value in its place.</p>\n"

@@ -82,6 +82,21 @@ def test_fragments_are_counted() -> None:
     assert weight == pytest.approx(18.015, abs=1e-3)
 
 
+def test_fragments_of_a_molecule_are_named_by_what_they_are() -> None:
+    morgan, torsions = MorganCounts(), TorsionCounts()
+    smiles = "CCCC(=O)O"
+    counted = measured(morgan, molecules(smiles))[0]
+    names = {morgan.name_in(int(place), smiles) for place in np.flatnonzero(counted)}
+    assert {"fragment C", "fragment CC(=O)O", "fragment CCC"} <= names
+    paths = np.flatnonzero(measured(torsions, molecules(smiles))[0])
+    assert {torsions.name_in(int(place), smiles) for place in paths} == {
+        "torsion CCCC",
+        "torsion CCC=O",
+        "torsion CCCO",
+    }
+    assert morgan.name_in(int(np.flatnonzero(counted == 0)[0]), smiles).startswith("Morgan fragment ")
+
+
 def test_a_row_that_is_no_molecule_has_nothing() -> None:
     empty = Molecule("", molecule_graph("C"))
     assert not measured(MorganCounts(), [empty]).any()
@@ -225,6 +240,8 @@ def test_all_descriptors_of_a_run_are_learnt_saved_and_read() -> None:
     assert codes.shape == (12, len(learnt.widths))
     assert len(learnt.names) == len(learnt.widths)
     assert learnt.names[-2:] == ["age", "age"]
+    assert [learnt.name_in(code, None) for code in range(len(learnt.widths))] == learnt.names
+    assert learnt.name_in(0, "CCC").startswith(("fragment ", "Morgan fragment "))
     with pytest.raises(ValueError, match="the coding of 'columns' has the column 1, expected less than 1"):
         Descriptors(learnt.parts[1:], (QuantileCoding((1,), ((0.0, 1.0),), (0.0,), (1.0,), (False,), (False,)),))
 

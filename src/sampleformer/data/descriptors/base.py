@@ -53,6 +53,15 @@ class Descriptor(ABC):
         """Numbers of what was measured; where that is numbers, itself."""
         return measured
 
+    def name_in(self, column: int, source: str) -> str:
+        """Name of a column that is not zero in a sample, in terms of the sample where that says more.
+
+        Args:
+            column: Place of the column in `names`.
+            source: Raw text of the sample, such as its SMILES.
+        """
+        return self.names[column]
+
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments as plain values."""
         return {}

@@ -63,6 +63,17 @@ class Descriptors:
             name for part, coding in zip(self.parts, self.codings, strict=True) for name in coding.names(part.names)
         ]
 
+    def name_in(self, code: int, source: str | None) -> str:
+        """Name of a code, in terms of a sample where its raw text is known, see `Descriptor.name_in`."""
+        for part, coding in zip(self.parts, self.codings, strict=True):
+            if code < len(coding.widths):
+                places = coding.names([str(place) for place in range(len(part.names))])
+                column, space, further = places[code].partition(" ")
+                name = part.names[int(column)] if source is None else part.name_in(int(column), source)
+                return f"{name}{space}{further}"
+            code -= len(coding.widths)
+        raise IndexError(f"code is {code}, expected less than {len(self.widths)}")
+
     def encode(self, measured: Sequence[np.ndarray]) -> np.ndarray:
         """Codes ``(rows, len(widths))`` float16 of what each descriptor measured."""
         return np.concatenate(

@@ -53,10 +53,24 @@ class MorganCounts(Descriptor):
         return [f"Morgan fragment {number}" for number in range(self.size)]
 
     def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
-        made = require("rdkit.Chem.rdFingerprintGenerator", "graph").GetMorganGenerator(
-            radius=self.radius, fpSize=self.size
-        )
-        return counts(values, self.size, made.GetCountFingerprintAsNumPy, "circular fragments")
+        return counts(values, self.size, self._generator().GetCountFingerprintAsNumPy, "circular fragments")
+
+    def name_in(self, column: int, source: str) -> str:
+        """The fragment as SMILES."""
+        molecule, found = parse_molecule(source), _generators().AdditionalOutput()
+        found.AllocateBitInfoMap()
+        self._generator().GetCountFingerprint(molecule, additionalOutput=found)
+        places = found.GetBitInfoMap().get(column)
+        if not places:
+            return self.names[column]
+        centre, radius = places[0]
+        bonds = list(require("rdkit.Chem", "graph").FindAtomEnvironmentOfRadiusN(molecule, radius, centre))
+        ends = [molecule.GetBondWithIdx(bond) for bond in bonds]
+        atoms = {centre, *(atom for bond in ends for atom in (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()))}
+        return f"fragment {_fragment(molecule, atoms, bonds)}"
+
+    def _generator(self) -> Any:
+        return _generators().GetMorganGenerator(radius=self.radius, fpSize=self.size)
 
     def to_json(self) -> dict[str, Any]:
         return {"radius": self.radius, "size": self.size}
@@ -83,8 +97,18 @@ class TorsionCounts(Descriptor):
         return [f"torsion {number}" for number in range(self.size)]
 
     def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
-        made = require("rdkit.Chem.rdFingerprintGenerator", "graph").GetTopologicalTorsionGenerator(fpSize=self.size)
-        return counts(values, self.size, made.GetCountFingerprintAsNumPy, "torsions")
+        return counts(values, self.size, self._generator().GetCountFingerprintAsNumPy, "torsions")
+
+    def name_in(self, column: int, source: str) -> str:
+        """The path as SMILES."""
+        molecule, found = parse_molecule(source), _generators().AdditionalOutput()
+        found.AllocateBitPaths()
+        self._generator().GetCountFingerprint(molecule, additionalOutput=found)
+        paths = found.GetBitPaths().get(column)
+        return f"torsion {_fragment(molecule, set(paths[0]))}" if paths else self.names[column]
+
+    def _generator(self) -> Any:
+        return _generators().GetTopologicalTorsionGenerator(fpSize=self.size)
 
     def to_json(self) -> dict[str, Any]:
         return {"size": self.size}
@@ -144,6 +168,16 @@ def at_least(name: str, value: int, least: int) -> int:
     if value < least:
         raise ValueError(f"{name} is {value}, expected at least {least}")
     return value
+
+
+def _generators() -> Any:
+    return require("rdkit.Chem.rdFingerprintGenerator", "graph")
+
+
+def _fragment(molecule: Any, atoms: set[int], bonds: Sequence[int] | None = None) -> str:
+    """SMILES of some atoms of a molecule, and of some of the bonds among them; None: all."""
+    given = {} if bonds is None else {"bondsToUse": list(bonds)}
+    return str(require("rdkit.Chem", "graph").MolFragmentToSmiles(molecule, atomsToUse=sorted(atoms), **given))
 
 
 @cache
