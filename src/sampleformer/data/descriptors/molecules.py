@@ -62,7 +62,7 @@ class MorganCounts(Descriptor):
         self._generator().GetCountFingerprint(molecule, additionalOutput=found)
         places = found.GetBitInfoMap().get(column)
         if not places:
-            return self.names[column]
+            return f"{self.names[column]} (not there)"
         centre, radius = places[0]
         bonds = list(require("rdkit.Chem", "graph").FindAtomEnvironmentOfRadiusN(molecule, radius, centre))
         ends = [molecule.GetBondWithIdx(bond) for bond in bonds]
@@ -105,7 +105,7 @@ class TorsionCounts(Descriptor):
         found.AllocateBitPaths()
         self._generator().GetCountFingerprint(molecule, additionalOutput=found)
         paths = found.GetBitPaths().get(column)
-        return f"torsion {_fragment(molecule, set(paths[0]))}" if paths else self.names[column]
+        return f"torsion {_fragment(molecule, set(paths[0]))}" if paths else f"{self.names[column]} (not there)"
 
     def _generator(self) -> Any:
         return _generators().GetTopologicalTorsionGenerator(fpSize=self.size)
