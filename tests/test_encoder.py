@@ -386,7 +386,9 @@ def test_all_layers_attend_where_all_are_named_or_none_is(attending):
 
 @pytest.mark.parametrize("attending", [[], [0], [4], [1, 1], [True], ["1"], "1", 2, [1.0], {1: 2}], ids=str)
 def test_layers_that_are_not_there_are_refused(attending):
-    with pytest.raises(ValueError, match=r"attention_layers is .*, expected a list of layers that attend"):
+    with pytest.raises(
+        ValueError, match=r"attention_layers is .*, expected 'every second', or a list of layers that attend"
+    ):
         some(attending)
 
 

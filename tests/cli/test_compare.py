@@ -21,6 +21,7 @@ SMALLEST = [
     *("--set", "training.batch_size=16"),
     "--quiet",
 ]
+PERCEPTRON = "a perceptron over descriptors"
 TEXTS = ["--data", "reviews.csv", "--text", "review", "--label", "liked"]
 
 
@@ -30,12 +31,18 @@ TEXTS = ["--data", "reviews.csv", "--text", "review", "--label", "liked"]
         (TEXTS, ["a bag of words", "a bag of embeddings"]),
         (
             ["--data", "m.csv", "--smiles", "smiles", "--label", "active"],
-            ["a forest over fingerprints", "a linear model over fingerprints", "boosting over fingerprints", "GIN"],
+            [
+                "a forest over fingerprints",
+                "a linear model over fingerprints",
+                "boosting over fingerprints",
+                "GIN",
+                PERCEPTRON,
+            ],
         ),
-        (["--data", "mine", "--label", "active"], ["a forest over graph statistics", "GIN"]),
+        (["--data", "mine", "--label", "active"], ["a forest over graph statistics", "GIN", PERCEPTRON]),
         (
             ["--data", "shapes", "--label", "folder", "--set", "data.points=16", "--set", "data.stored=32"],
-            ["a forest over shape statistics", "PointNet"],
+            ["a forest over shape statistics", "PointNet", PERCEPTRON],
         ),
     ],
     ids=["texts", "molecules", "graphs", "clouds"],
@@ -58,7 +65,7 @@ def test_the_users_own_data(options: list[str], models: list[str], tmp_path: Pat
     assert results["command"][1] == "compare"
     assert (tmp_path / "out" / "compare.html").stat().st_size > 10_000
     runs = [each for model in results["models"] for each in model["runs"]]
-    assert len(runs) == 1 + len({"GIN", "PointNet", "a bag of embeddings"} & set(models))
+    assert len(runs) == 1 + len({"GIN", "PointNet", "a bag of embeddings", PERCEPTRON} & set(models))
     assert all((tmp_path / run / "report.html").stat().st_size > 10_000 for run in runs)
 
 

@@ -115,6 +115,7 @@ def _work(
     for number in (1, 2):  # packages print what they think of a file
         os.dup2(silent, number)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    _read_in_one_thread()
     (folder / reader.target).write_bytes(content)
     reader.read(folder, "stop")  # whatever is imported or kept for good is not the files'
     _limit_memory()
@@ -130,6 +131,12 @@ def _work(
         number += 1
     there.send(("done", number))
     os._exit(0)
+
+
+def _read_in_one_thread() -> None:
+    """Keeps scans to one thread: the pool that this process may have had before it was forked would be waited for."""
+    if (laspy := sys.modules.get("laspy")) is not None:
+        laspy.LazBackend.detect_available = lambda: (laspy.LazBackend.Lazrs,)
 
 
 def _limit_memory() -> None:

@@ -330,7 +330,7 @@ def test_model_of_which_some_layers_attend_is_saved_and_says_what_they_chose(tmp
         ),
         pytest.param(
             {"attention": {"name": "samsa", "layers": [0, 3]}, "local": {"name": "window"}},
-            r"model.attention.layers is \[0, 3\], expected a list of layers that attend, each once",
+            r"model.attention.layers is \[0, 3\], expected 'every second', or a list of layers that attend, each once",
             id="layers-that-are-not-there",
         ),
         pytest.param({"attention": {"name": "samsa", "sampled": 0}}, "model.attention: sampled is 0", id="sampled"),
