@@ -11,7 +11,6 @@ from sampleformer.data.descriptors.base import Descriptor
 from sampleformer.data.descriptors.molecules import at_least
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.progress import progress_bar
-from sampleformer.extras import require
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 
@@ -75,7 +74,8 @@ class ShapeStatistics(Descriptor):
         roots, axes = np.linalg.eigh(points.T @ points / len(points))
         along = points @ axes[:, ::-1]
         from_mean = np.linalg.norm(points, axis=1)
-        pairs = np.sqrt(np.maximum(_squared_distances(points), 0))[np.triu_indices(len(points), 1)]
+        squares = np.maximum(_squared_distances(points), 0)
+        pairs = np.sqrt(squares[np.triu_indices(len(points), 1)])
         return np.concatenate(
             [
                 [np.log(max(radius, _TINY))],
@@ -83,22 +83,23 @@ class ShapeStatistics(Descriptor):
                 np.abs(np.power(along, 3).mean(axis=0)),
                 _shares(pairs, self.bins, 4.0),
                 _shares(from_mean, self.bins, 2.5),
-                *self._around(points),
+                *_around(points, squares),
             ]
         )
 
-    def _around(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Quantiles of the surface variation and the linearity."""
-        tree = require("scipy.spatial", "points").cKDTree(points)
-        near = points[tree.query(points, min(_NEIGHBOURS + 1, len(points)))[1].reshape(len(points), -1)]
-        near = near - near.mean(axis=1, keepdims=True)
-        roots = np.linalg.eigvalsh(np.einsum("nki,nkj->nij", near, near)).clip(min=0)
-        variation = roots[:, 0] / np.maximum(roots.sum(axis=1), _TINY)
-        linearity = (roots[:, 2] - roots[:, 1]) / np.maximum(roots[:, 2], _TINY)
-        return np.quantile(variation, _QUANTILES), np.quantile(linearity, _QUANTILES)
-
     def to_json(self) -> dict[str, Any]:
         return {"bins": self.bins, "points": self.points}
+
+
+def _around(points: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of the surface variation and the linearity of points, given the squared distances of all pairs."""
+    count = min(_NEIGHBOURS + 1, len(points))  # each point is its own nearest one
+    near = points[np.argpartition(squares, count - 1, axis=1)[:, :count]]
+    near = near - near.mean(axis=1, keepdims=True)
+    roots = np.linalg.eigvalsh(np.einsum("nki,nkj->nij", near, near)).clip(min=0)
+    variation = roots[:, 0] / np.maximum(roots.sum(axis=1), _TINY)
+    linearity = (roots[:, 2] - roots[:, 1]) / np.maximum(roots[:, 2], _TINY)
+    return np.quantile(variation, _QUANTILES), np.quantile(linearity, _QUANTILES)
 
 
 def _squared_distances(points: np.ndarray) -> np.ndarray:
