@@ -49,10 +49,6 @@ class Descriptor(ABC):
         """The descriptor with what the user's main table says of it."""
         return self
 
-    def encode(self, measured: np.ndarray) -> np.ndarray:
-        """Numbers of what was measured; where that is numbers, itself."""
-        return measured
-
     def name_in(self, column: int, source: str) -> str:
         """Name of a column that is not zero in a sample, in terms of the sample where that says more.
 
@@ -74,3 +70,14 @@ class Descriptor(ABC):
 
 DESCRIPTORS: Registry[Descriptor] = Registry(Descriptor, {})  # type: ignore[type-abstract]
 """Descriptors by name; `sampleformer.data.descriptors` fills it."""
+
+
+def at_least(name: str, value: int, least: int) -> int:
+    """The value of an argument.
+
+    Raises:
+        ValueError: if it is less than the least.
+    """
+    if value < least:
+        raise ValueError(f"{name} is {value}, expected at least {least}")
+    return value

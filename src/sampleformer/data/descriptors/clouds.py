@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.descriptors.base import Descriptor
-from sampleformer.data.descriptors.molecules import at_least
+from sampleformer.data.descriptors.base import Descriptor, at_least
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.progress import progress_bar
 from sampleformer.tables.report import RowReport

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.descriptors.base import Descriptor
-from sampleformer.data.descriptors.molecules import at_least
+from sampleformer.data.descriptors.base import Descriptor, at_least
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.extras import require
 from sampleformer.tables.report import RowReport

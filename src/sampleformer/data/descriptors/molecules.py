@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.descriptors.base import Descriptor
+from sampleformer.data.descriptors.base import Descriptor, at_least
 from sampleformer.data.graph.molecule_column import Molecule
 from sampleformer.data.graph.molecules import parse_molecule
 from sampleformer.data.progress import progress_bar
@@ -157,17 +157,6 @@ def counts(
             if row % 100 == 99:
                 show(row + 1)
     return found
-
-
-def at_least(name: str, value: int, least: int) -> int:
-    """The value of an argument.
-
-    Raises:
-        ValueError: if it is less than the least.
-    """
-    if value < least:
-        raise ValueError(f"{name} is {value}, expected at least {least}")
-    return value
 
 
 def _generators() -> Any:
