@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sampleformer.trees import tree_node
+from sampleformer.zeroing import zeroed
 
 
 @tree_node
@@ -76,6 +77,6 @@ class Edges:
         return Edges(
             self.source.masked_fill(padding, 0),
             self.target.masked_fill(padding, 0),
-            self.features.masked_fill(padding[:, :, None], 0),
+            zeroed(self.features, self.mask[:, :, None]),
             self.mask,
         )

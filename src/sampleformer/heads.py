@@ -9,6 +9,7 @@ from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.indices import check_indices
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.zeroing import zeroed
 
 
 class AttentionPooling(Module):
@@ -51,7 +52,7 @@ class MeanPooling(Module):
         tokens = as_tokens(tokens)
         if tokens.mask is None:
             return tokens.features.mean(1)
-        total = tokens.features.masked_fill(~tokens.mask[:, :, None], 0).sum(1)
+        total = zeroed(tokens.features, tokens.mask[:, :, None]).sum(1)
         return total / tokens.mask.sum(1, keepdim=True).clamp(min=1)
 
 
@@ -133,7 +134,7 @@ class TokenHead(Module):
             check_indices(asked, tokens.length, "a token asked about")
             return self.output(rows_at(tokens.without_padding().features, asked))
         answers = self.output(tokens.without_padding().features)
-        return answers if tokens.mask is None else answers.masked_fill(~tokens.mask[:, :, None], 0)
+        return answers if tokens.mask is None else zeroed(answers, tokens.mask[:, :, None])
 
 
 class PairHead(Module):

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
 from sampleformer.trees import tree_node
+from sampleformer.zeroing import zeroed
 
 # What a field holds for each token, for the checks.
 _NUMBER = {"dimensions": 2}
@@ -184,4 +185,4 @@ _PER_TOKEN = {each.name: each.metadata["dimensions"] for each in fields(Tokens) 
 def _without_padding(value: Tensor | None, mask: Tensor | None) -> Any:
     if value is None or value is mask or mask is None:
         return value
-    return value.masked_fill(~mask.reshape(mask.shape + (1,) * (value.ndim - 2)), 0)
+    return zeroed(value, mask.reshape(mask.shape + (1,) * (value.ndim - 2)))

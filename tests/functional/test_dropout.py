@@ -21,7 +21,7 @@ def test_share_and_scale(probability: float) -> None:
 
 def test_places_are_independent() -> None:
     torch.manual_seed(1)
-    mask = random_mask(torch.Size([500_003]), 0.5).double() - 0.5
+    mask = -random_mask(torch.Size([500_003]), 0.5).double() - 0.5
     for lag in (1, 2, 3, 4, 8):
         correlation = 4 * (mask[lag:] * mask[:-lag]).mean().item()
         assert abs(correlation) < 4 / math.sqrt(mask.numel() - lag)

@@ -18,6 +18,7 @@ from sampleformer.kernels import check_kernel
 from sampleformer.modules import Module, start_with
 from sampleformer.norms import is_tokenwise, normalised
 from sampleformer.tokens import Tokens, as_tokens, vectors_of_width
+from sampleformer.zeroing import zeroed
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
 """The random numbers of one training pass: the sampler's and the mixing's."""
@@ -258,7 +259,7 @@ class Attention(Module):
         reachable = None if valid is None else valid.any(-1).any(1)[:, None, None]
         for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
             if alive is not None:
-                result = result.masked_fill(~alive, 0)
+                result = zeroed(result, alive)
         return result
 
     def _split(self, features: Tensor) -> Tensor:

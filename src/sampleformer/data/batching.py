@@ -116,6 +116,30 @@ def cut_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[lis
     return groups
 
 
+def cut_by_length_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[list[np.ndarray]]:
+    """The chunks of `cut_by_length` in groups that are at hand together, each of at most so many padded tokens.
+
+    Args:
+        sizes: tokens of each sample.
+        max_tokens: largest number of padded tokens in a group; a sample of more is a group by itself.
+
+    Returns:
+        Indices of the samples of each chunk of each group, the longest samples first.
+
+    Example:
+        >>> [[chunk.tolist() for chunk in group] for group in cut_by_length_together([900, 10, 1000, 12], 2000)]
+        [[[0, 2]], [[1, 3]]]
+    """
+    sizes = np.maximum(np.asarray(sizes, dtype=np.int64), 1)
+    groups: list[list[np.ndarray]] = []
+    for chunk in cut_by_length(sizes, max_tokens):
+        if groups and padded_tokens(sizes, [*groups[-1], chunk]) <= max_tokens:
+            groups[-1].append(chunk)
+        else:
+            groups.append([chunk])
+    return groups
+
+
 def padded_tokens(sizes: np.ndarray, chunks: Iterable[np.ndarray]) -> int:
     """Padded tokens of some chunks, from the sizes of all samples and the indices of each chunk's."""
     return sum(len(chunk) * int(sizes[chunk].max()) for chunk in chunks)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from sampleformer.errors import InputError
-from sampleformer.functional.tracing import is_readable
+from sampleformer.tracing import is_readable
 
 
 def given(value: Tensor | None, name: str) -> Tensor:

@@ -15,9 +15,10 @@ from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError, nearest
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.indices import check_indices
-from sampleformer.functional.tracing import is_exporting, is_readable
 from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.tracing import is_exporting, is_readable
+from sampleformer.zeroing import zeroed
 
 EDGE_TOKENS = ("each", "pair", "none")
 
@@ -132,7 +133,7 @@ class GraphEmbed(Module):
         features = torch.cat(parts, dim=1)
         mask = _joined(masks, parts)
         if mask is not None:
-            features = features.masked_fill(~mask[:, :, None], 0)
+            features = zeroed(features, mask[:, :, None])
         return Tokens(features, mask, edges=edges)
 
     def _nodes(self, tokens: Tokens) -> Tensor:

@@ -13,6 +13,7 @@ from sampleformer.functional.neighbours import nearest_neighbours
 from sampleformer.functional.point_pairs import centre_pairs, normal_pairs
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.zeroing import zeroed
 
 
 class PointCloudEmbed(Module):
@@ -112,7 +113,7 @@ class PointCloudEmbed(Module):
         if self.identify is not None:
             features = features + self.identify(numbers(tokens.identifiers, "identifiers", self.identifiers))
         if tokens.mask is not None:
-            features = features.masked_fill(~tokens.mask[:, :, None], 0)
+            features = zeroed(features, tokens.mask[:, :, None])
         return tokens.with_features(features)
 
     def _own(self, points: Tensor, normals: Tensor | None) -> list[Tensor]:

@@ -12,6 +12,7 @@ from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError, nearest
 from sampleformer.modules import Module, is_plain, start_with
 from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.zeroing import zeroed
 
 POSITIONS = ("learned", "none", "sinusoidal")
 PLAIN_SCALE = 0.02
@@ -101,7 +102,7 @@ class SequenceEmbed(Module):
         features = self._features(tokens.without_padding().features)
         features = features + self._positions(tokens).to(features.dtype)
         if tokens.mask is not None:
-            features = features.masked_fill(~tokens.mask[:, :, None], 0)
+            features = zeroed(features, tokens.mask[:, :, None])
         return tokens.with_features(features)
 
     def _features(self, raw: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
-from sampleformer.encoder.norming import first_norm, normalised_together, norms_over
+from sampleformer.encoder.joined import Joined
+from sampleformer.encoder.norming import first_norm, norms_over
 from sampleformer.modules import Module
 from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
@@ -78,19 +79,17 @@ class EncoderLayer(Module):
         tokens = normalised(self.feed_forward_norm, tokens)
         return (tokens, selection) if return_selection else tokens
 
-    def together(self, chunks: Sequence[Tokens], residual_scale: Float[Tensor, ""]) -> list[Tokens]:
+    def together(self, joined: Joined, residual_scale: Float[Tensor, ""]) -> Joined:
         """Runs the layer on the chunks of one batch; batch norms see the tokens of all of them.
 
         Args:
-            chunks: Tokens of some samples each, padded to a length of their own; what padding holds is finite.
+            joined: Tokens of all chunks.
             residual_scale: r.
         """
-        with norms_over(chunks, first_norm(self.attention), first_norm(self.local)):
-            mixed = [self._with_others(tokens, residual_scale)[0] for tokens in chunks]
-        mixed = normalised_together(self.attention_norm, mixed)
-        with norms_over(mixed, first_norm(self.feed_forward)):
-            fed = [self._alone(tokens, residual_scale) for tokens in mixed]
-        return normalised_together(self.feed_forward_norm, fed)
+        branches = [_beside(part, joined) for part in (self.attention, self.local) if part is not None]
+        mixed = self._add(joined.tokens, residual_scale, sum_of(branches), joined.samples)
+        fed = self._alone(normalised(self.attention_norm, mixed), residual_scale, joined.samples)
+        return joined.with_features(normalised(self.feed_forward_norm, fed).features)
 
     def _with_others(
         self, tokens: Tokens, residual_scale: Tensor, noise: Noise | None = None, return_selection: bool = False
@@ -104,19 +103,34 @@ class EncoderLayer(Module):
             branches.append(attended)
         if self.local is not None:
             branches.append(self.local(tokens))
-        branch = branches[0] if len(branches) == 1 else branches[0] + branches[1]
-        return self._add(tokens, residual_scale, branch), selection
+        return self._add(tokens, residual_scale, sum_of(branches)), selection
 
-    def _alone(self, tokens: Tokens, residual_scale: Tensor) -> Tokens:
+    def _alone(self, tokens: Tokens, residual_scale: Tensor, samples: Tensor | None = None) -> Tokens:
         """The sum with the token-wise branch."""
         # Other modules than ours may be token-wise branches, and take nothing but features.
         masks = (tokens.mask,) if getattr(self.feed_forward, "takes_mask", False) else ()
-        return self._add(tokens, residual_scale, self.feed_forward(tokens.features, *masks))
+        return self._add(tokens, residual_scale, self.feed_forward(tokens.features, *masks), samples)
 
-    def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor) -> Tokens:
+    def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor, samples: Tensor | None = None) -> Tokens:
         branch = self.dropout(branch)
         if self.training and self.stochastic_depth:
             keep = 1 - self.stochastic_depth
-            branch = branch * branch.new_empty(tokens.batch, 1, 1).bernoulli_(keep).div(keep)
+            number = tokens.batch if samples is None else int(samples[-1]) + 1
+            kept = branch.new_empty(number, 1, 1).bernoulli_(keep).div(keep)
+            branch = branch * (kept if samples is None else kept[samples].transpose(0, 1))
         # Never in place of the branch, which a hook may have kept.
         return tokens.with_features(torch.addcmul(tokens.features, residual_scale.to(branch.dtype), branch))
+
+
+def sum_of(branches: Sequence[Tensor]) -> Tensor:
+    """The sum of one branch or two."""
+    return branches[0] if len(branches) == 1 else branches[0] + branches[1]
+
+
+def _beside(part: nn.Module, joined: Joined) -> Tensor:
+    """What an attention or a local part makes of the tokens of all chunks, ``(1, N, d)``."""
+    if getattr(part, "along_edges", False):  # no edge leads from one sample to another
+        found: Tensor = part(joined.tokens)
+        return found
+    with norms_over([joined.tokens], first_norm(part)):
+        return joined.join([part(tokens) for tokens in joined.apart()])

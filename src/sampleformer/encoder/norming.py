@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from torch import nn
 
 from sampleformer.functional.batch_norm import batch_statistics
-from sampleformer.norms import BatchNorm, is_tokenwise, normalised
+from sampleformer.norms import BatchNorm, is_tokenwise
 from sampleformer.tokens import Tokens
 
 
@@ -41,9 +41,3 @@ def norms_over(chunks: Sequence[Tokens], *norms: nn.Module | None) -> ExitStack:
         for norm in whole:
             held.enter_context(norm.given(*statistics))
     return held
-
-
-def normalised_together(norm: nn.Module | None, chunks: Sequence[Tokens]) -> list[Tokens]:
-    """The tokens of all chunks of a batch after a norm."""
-    with norms_over(chunks, norm):
-        return [normalised(norm, tokens) for tokens in chunks]

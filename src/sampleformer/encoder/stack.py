@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.encoder.feed_forward import FeedForward
+from sampleformer.encoder.joined import Joined
 from sampleformer.encoder.layer import EncoderLayer
-from sampleformer.encoder.norming import first_norm, looks_at_batch, normalised_together
+from sampleformer.encoder.norming import first_norm, looks_at_batch
 from sampleformer.errors import InputError, nearest, shown
 from sampleformer.modules import Module
 from sampleformer.norms import NORMS, BatchNorm, normalised
@@ -157,7 +158,7 @@ class Encoder(Module):
         """Runs the stack on the chunks of one batch, where it `runs_together`.
 
         Attention stays inside a sample, so that samples of similar length may be padded to a length of their own; batch
-        norms see the tokens of all chunks.
+        norms see the tokens of all chunks. What treats each token alone runs once for all of them, see `Joined`.
 
         Args:
             chunks: Features ``(b, n, d)``, b and n of each chunk its own.
@@ -165,14 +166,14 @@ class Encoder(Module):
         Raises:
             NonFiniteScores: as `forward`.
         """
-        encoded = [tokens.without_padding() for tokens in chunks]
+        joined = Joined.of([tokens.without_padding() for tokens in chunks])
         for number, layer in enumerate(self.layers):
             try:
-                encoded = cast(EncoderLayer, layer).together(encoded, self.residual_scale)
+                joined = cast(EncoderLayer, layer).together(joined, self.residual_scale)
             except NonFiniteScores as error:
                 error.layer = number
                 raise
-        return normalised_together(self.norm, encoded)
+        return joined.with_features(normalised(self.norm, joined.tokens).features).apart()
 
 
 EVERY_SECOND = "every second"

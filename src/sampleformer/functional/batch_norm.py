@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sampleformer.functional.tracing import without_autocast
+from sampleformer.tracing import without_autocast
+from sampleformer.zeroing import zeroed
 
 
 def batch_norm(
@@ -46,11 +47,11 @@ def batch_norm(
         centered = rows - mean
     else:
         # Twice, because what padding holds may be NaN, and then it holds minus the mean.
-        padding = ~mask.reshape(-1, 1)
+        real = mask.reshape(-1, 1)
         count = mask.sum().to(rows.dtype)
-        rows = rows.masked_fill(padding, 0)
+        rows = zeroed(rows, real)
         mean = rows.sum(0) / count.clamp(min=1)
-        centered = (rows - mean).masked_fill(padding, 0)
+        centered = zeroed(rows - mean, real)
     variance = centered.square().sum(0) / count.clamp(min=1)
     normal = _scaled(centered, variance, weight, bias, epsilon)
     return normal.reshape(features.shape).to(features.dtype), mean, variance, count

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sampleformer.functional.tracing import folded
+from sampleformer.tracing import folded
+from sampleformer.zeroing import zeroed
 
 # Pairs of a query and a key that the backward pass works on at once: half a MiB of float32, for a processor's cache,
 # and on other devices enough to keep them busy.
@@ -119,7 +120,7 @@ class _CountedAttention(torch.autograd.Function):
         return (
             of_query.to(query.dtype),
             of_key.to(key.dtype),
-            of_value.masked_fill(nothing[..., None], 0).to(value.dtype),
+            zeroed(of_value, ~nothing[..., None]).to(value.dtype),
             of_presence.to(presence.dtype),
             None,
             None,
@@ -143,14 +144,14 @@ def softmax_gradients(
     of_query, of_key, of_value, *_ = _in_blocks(
         query, key, value, counts, key[:, :, :0], value[:, :, :0], out, gradient
     )
-    of_value = of_value.masked_fill(nothing[..., None], 0)
+    of_value = zeroed(of_value, ~nothing[..., None])
     return of_query.to(query.dtype), of_key.to(key.dtype), of_value.to(value.dtype)
 
 
 def _seen(value: Tensor, presence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Values, logarithms of how often each counts, and where nothing does: there all count, and are zero."""
     nothing = (presence <= 0).all(-1, keepdim=True)
-    return value.masked_fill(nothing[..., None], 0), presence.masked_fill(nothing, 1).log(), nothing
+    return zeroed(value, ~nothing[..., None]), presence.masked_fill(nothing, 1).log(), nothing
 
 
 def _in_blocks(

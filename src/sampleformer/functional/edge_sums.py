@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sampleformer.functional.gathering import rows_at
+from sampleformer.zeroing import zeroed
 
 
 def edge_sums(
@@ -30,7 +31,7 @@ def edge_sums(
     batch = of_edges.shape[0]
     wide = of_edges.to(torch.promote_types(of_edges.dtype, torch.float32))
     if mask is not None:
-        wide = wide.masked_fill(~mask[:, :, None], 0)
+        wide = zeroed(wide, mask[:, :, None])
     first = torch.arange(batch, device=source.device)[:, None] * length
     rows, values = (source + first).flatten(), wide.flatten(0, 1)
     result = added_rows(rows, values, batch * length, by_sorting=values.is_cuda)

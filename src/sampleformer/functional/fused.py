@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sampleformer.functional.counted import counted_attention, softmax_gradients
-from sampleformer.functional.tracing import is_transformed
+from sampleformer.tracing import is_transformed
 
 
 def fused_attention(

@@ -4,7 +4,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from sampleformer.errors import InputError
-from sampleformer.functional.tracing import is_readable
+from sampleformer.tracing import is_readable
 
 
 def check_indices(indices: Int64[Tensor, "b ..."], length: int, name: str) -> None:

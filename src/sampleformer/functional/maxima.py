@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sampleformer.functional.tracing import folded
+from sampleformer.tracing import folded
 
 # What is made at once stays in the second-level cache (1 MiB of float32).
 NUMBERS_PER_BLOCK = 2**18

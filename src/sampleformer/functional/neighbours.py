@@ -7,7 +7,7 @@ from torch import Tensor
 from sampleformer.functional.neighbour_tree import ask_tree, can_ask_tree
 from sampleformer.functional.relative import wide
 from sampleformer.functional.sampling import ordered_topk
-from sampleformer.functional.tracing import folded
+from sampleformer.tracing import folded
 
 # A block of queries meets all points in tensors of this many numbers: 2 MiB of float32.
 NUMBERS_PER_BLOCK = 2**19

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from sampleformer.functional.tracing import differentiates_again, has_values
+from sampleformer.tracing import differentiates_again, has_values
 
 ROWS_PER_BLOCK = 2048
 

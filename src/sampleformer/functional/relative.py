@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-from sampleformer.functional.tracing import without_autocast
+from sampleformer.tracing import without_autocast
 
 
 def sinusoidal_rates(

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sampleformer.functional.pulls import pulls
-from sampleformer.functional.tracing import has_values, is_exporting
+from sampleformer.tracing import has_values, is_exporting
 
 
 def gumbel_noise(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sampleformer.functional.maxima import sum_of_maxima
-from sampleformer.functional.tracing import is_exporting, without_autocast
+from sampleformer.tracing import is_exporting, without_autocast
 
 # Where sums of maxima run in blocks that fit a cache.
 BLOCKED_DEVICES = ("cpu",)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sampleformer.functional.relaxed_topk import topk_threshold
-from sampleformer.functional.tracing import differentiates_again
+from sampleformer.tracing import differentiates_again
 
 
 def sample_subset(

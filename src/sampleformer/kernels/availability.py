@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sampleformer.errors import InputError, nearest
-from sampleformer.functional.tracing import is_exporting
+from sampleformer.tracing import is_exporting
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

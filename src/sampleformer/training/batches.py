@@ -9,7 +9,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import RandomBatches, cut_by_length, cut_in_order, cut_together, padded_tokens
+from sampleformer.data.batching import (
+    RandomBatches,
+    cut_by_length,
+    cut_by_length_together,
+    cut_in_order,
+    cut_together,
+    padded_tokens,
+)
 from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
 from sampleformer.training.outputs import evaluation_batches
@@ -30,6 +37,7 @@ def one_by_one(
 BY_LENGTH: Cut = partial(one_by_one, cut_by_length)
 IN_ORDER: Cut = partial(one_by_one, cut_in_order)
 TOGETHER: Cut = cut_together
+BY_LENGTH_TOGETHER: Cut = cut_by_length_together
 
 
 class StepChunks(Dataset[list[list[Batch]]]):
@@ -41,7 +49,7 @@ class StepChunks(Dataset[list[list[Batch]]]):
         samples: the training part.
         batches: which samples make which step.
         max_tokens: largest number of padded tokens in a group.
-        cut: `BY_LENGTH`, `IN_ORDER` or `TOGETHER`.
+        cut: `BY_LENGTH`, `IN_ORDER`, `TOGETHER` or `BY_LENGTH_TOGETHER`.
 
     ``sizes`` are the numbers of tokens of the samples.
     """

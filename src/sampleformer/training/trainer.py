@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.models import Model
-from sampleformer.training.batches import BY_LENGTH, IN_ORDER, TOGETHER, Cut
+from sampleformer.training.batches import BY_LENGTH, BY_LENGTH_TOGETHER, IN_ORDER, TOGETHER, Cut
 from sampleformer.training.callbacks.metrics_file import LOG_EVERY
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
@@ -25,11 +25,11 @@ _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 def cut_for(model: Model, settings: TrainingSettings) -> Cut:
     """The way in which a model's batches are cut into chunks."""
     # A batch norm that saw samples of one length at a time would never meet the statistics of all.
-    if not sees_whole_batch(model):
-        return BY_LENGTH
+    at_random = sees_whole_batch(model)
     # Terms of the loss look at the choices of one pass through the model, and a compiled model is called as a whole.
-    plain = not (settings.compile or looks_at_choices(settings, model))
-    return TOGETHER if plain and model.runs_together else IN_ORDER
+    if model.runs_together and not (settings.compile or looks_at_choices(settings, model)):
+        return TOGETHER if at_random else BY_LENGTH_TOGETHER
+    return IN_ORDER if at_random else BY_LENGTH
 
 
 def make_trainer(

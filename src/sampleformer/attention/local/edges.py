@@ -13,6 +13,7 @@ from sampleformer.functional.edge_sums import edge_messages, edge_sums
 from sampleformer.modules import Module
 from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, vectors_of_width
+from sampleformer.zeroing import zeroed
 
 KINDS = ("messages", "attention")
 
@@ -41,6 +42,8 @@ class LocalEdges(Module):
         torch.Size([1, 5, 8])
     """
 
+    along_edges: ClassVar[bool] = True
+    """Whether a token hears of others along its edges alone, so that the sets of a batch may be joined into one."""
     told_by_embed: ClassVar[tuple[str, ...]] = ("edge_features",)
     """Arguments that need not be given where a model is built: attributes of its embedding."""
 
@@ -70,7 +73,7 @@ class LocalEdges(Module):
             return result
         assert isinstance(tokens, Tokens)
         assert tokens.edges is not None
-        return result.masked_fill(~has_neighbours(tokens)[:, :, None], 0)
+        return zeroed(result, has_neighbours(tokens)[:, :, None])
 
     def extra_repr(self) -> str:
         return f"kind={self.kind}"
@@ -110,7 +113,7 @@ class EdgeMessages(Module):
         x = normalised(self.norm, tokens).features
         heard = edge_messages(x, edges.source, edges.target, project_edges(edges, self.edge, x), edges.mask)
         result: Tensor = self.mlp((1 + self.epsilon.to(x.dtype)) * x + heard)
-        return result if tokens.mask is None else result.masked_fill(~tokens.mask[:, :, None], 0)
+        return result if tokens.mask is None else zeroed(result, tokens.mask[:, :, None])
 
 
 def has_neighbours(tokens: Tokens) -> Tensor:

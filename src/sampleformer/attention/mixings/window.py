@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.mixings.records import Keys, Queries
-from sampleformer.functional.tracing import is_exporting
+from sampleformer.tracing import is_exporting
 
 LEAST_BLOCK = 64
 """Smaller blocks would compute less, but so little at a time that they take longer."""

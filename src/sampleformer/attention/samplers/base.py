@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sampleformer.attention.samplers.choice import Choice
-from sampleformer.functional.tracing import is_exporting
 from sampleformer.kernels.top_k import gumbel_topk
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens
+from sampleformer.tracing import is_exporting
 
 
 class Sampler(Module):

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sampleformer.errors import InputError
-from sampleformer.functional.tracing import has_values
+from sampleformer.tracing import has_values
 
 
 class NonFiniteScores(InputError):

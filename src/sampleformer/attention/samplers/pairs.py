@@ -10,11 +10,11 @@ from sampleformer.attention.samplers.choice import Choice, Scores
 from sampleformer.attention.samplers.finite import check_finite
 from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise, uniform_noise
-from sampleformer.functional.tracing import without_autocast
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import linear_in_precision_of
 from sampleformer.norms import LayerNorm
 from sampleformer.tokens import Tokens
+from sampleformer.tracing import without_autocast
 
 
 class PairSampler(Sampler):

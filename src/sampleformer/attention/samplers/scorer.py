@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.functional.norms import inverse_rms
-from sampleformer.functional.tracing import without_autocast
 from sampleformer.modules import Module, is_plain, linear_in_precision_of
 from sampleformer.norms import RMSNorm
+from sampleformer.tracing import without_autocast
 
 
 class ImportanceScorer(Module):

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 
 from sampleformer.functional.bernoulli.checks import check_code_length, check_hash_sizes, wide_dtype
-from sampleformer.functional.tracing import differentiates_again, without_autocast
+from sampleformer.tracing import differentiates_again, without_autocast
 
 # Projections that are made at once on a CPU, so that they stay in the cache (1 MiB).
 NUMBERS_PER_BLOCK = 2**18

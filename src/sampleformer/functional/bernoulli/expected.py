@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sampleformer.functional.bernoulli.checks import check_code_length, wide_dtype
 from sampleformer.functional.blocks import NUMBERS_PER_BLOCK
-from sampleformer.functional.tracing import folded, without_autocast
+from sampleformer.tracing import folded, without_autocast
 
 NUMBERS_PER_BLOCK_ELSEWHERE = 2**26
 

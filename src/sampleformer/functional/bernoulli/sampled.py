@@ -11,7 +11,7 @@ from sampleformer.functional.bernoulli.checks import check_code_length, wide_dty
 from sampleformer.functional.bernoulli.codes import sign_codes
 from sampleformer.functional.bernoulli.expected import expected_gradients
 from sampleformer.functional.bernoulli.pairs import are_cheaper, outer_over_pairs
-from sampleformer.functional.tracing import folded, without_autocast
+from sampleformer.tracing import folded, without_autocast
 
 GRADIENTS = ("sampled", "exact")
 
