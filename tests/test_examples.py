@@ -55,3 +55,10 @@ def test_settings_name_own_attention_by_its_import_path_and_a_stranger_s_folder_
     assert torch.equal(TokenModel.from_pretrained(tmp_path, trust_code=True)(texts), model(texts))
     with pytest.raises(InputError, match="code from outside this package"):
         TokenModel.from_pretrained(tmp_path)
+
+
+def test_plain_torch_learns_with_one_line_changed(capsys):
+    runpy.run_path(str(EXAMPLES / "plain_torch.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "1 attention replaced" in printed
+    assert int(re.search(r"right: (\d+)%", printed)[1]) >= 90

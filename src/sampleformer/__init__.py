@@ -4,6 +4,7 @@ from sampleformer.attention import Attention, FullAttention, SamsaAttention, Sft
 from sampleformer.edges import Edges
 from sampleformer.encoder import Encoder
 from sampleformer.errors import InputError
+from sampleformer.integrations.torch import SampledMultiheadAttention, swap
 from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 
@@ -16,9 +17,11 @@ __all__ = [
     "FullAttention",
     "InputError",
     "ModelSettings",
+    "SampledMultiheadAttention",
     "SamsaAttention",
     "SftAttention",
     "TokenModel",
     "Tokens",
     "YosoAttention",
+    "swap",
 ]

@@ -8,17 +8,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sampleformer.attention.mixings import Keys, Mixing, Queries, ScoredMixing
+from sampleformer.attention.attending import attend, keys_of_choice, keys_of_slots, split_heads, with_learned
+from sampleformer.attention.mixings import Keys, Mixing, ScoredMixing
 from sampleformer.attention.projection import project_by_group
-from sampleformer.attention.relative import PairTerms, Relative
+from sampleformer.attention.relative import Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
 from sampleformer.errors import InputError
-from sampleformer.functional.blocks import tokenwise
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import Module, start_with
 from sampleformer.norms import is_tokenwise, normalised
 from sampleformer.tokens import Tokens, as_tokens, vectors_of_width
-from sampleformer.zeroing import zeroed
 
 Noise: TypeAlias = tuple[Tensor | None, Tensor | None]
 """The random numbers of one training pass: the sampler's and the mixing's."""
@@ -188,87 +187,36 @@ class Attention(Module):
             tokens = normalised(self.norm, tokens)
             context = tokens if same else normalised(self.norm, context)
             norm = nn.Identity()
-        carried = self._project(norm, context, choice)
-        result = self._attend(norm, tokens, carried, choice, terms, of_mixing)
+        keys = self._project(norm, context, choice)
+        result = attend(
+            self.mixing,
+            keys,
+            tokens,
+            project=lambda features: self.query(norm(features)),
+            output=self.output,
+            terms=terms,
+            noise=of_mixing,
+        )
         return (result, choice.selection(self.heads)) if return_selection else result
 
-    def _project(
-        self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Keys ``(b, h, k, e)``, values and perhaps leak logits ``(b, h, k)`` of what the sampler chose."""
+    def _project(self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice) -> Keys:
+        """Keys, values and perhaps leak logits of what the sampler chose."""
         if not self.sampler.selects:
             features = norm(context.features)
-            key, value = self.key_value(features).chunk(2, dim=-1)
-            leak = None if self.leak is None else self.leak(features).transpose(1, 2)
-            return self._split(key), self._split(value), leak
-        carried = choice.mixed(self._project_candidates(norm, context, choice.indices))
-        carried = carried.unflatten(-1, (-1, self._carried)).transpose(2, 3).flatten(1, 2)
-        e = self.width // self.heads
-        value, leak = carried[..., e : 2 * e], None if self.leak is None else carried[..., -1]
-        if choice.gate is not None:
-            value = value * self._for_each_head(choice.gate)[..., None].to(value.dtype)
-        return carried[..., :e], value, leak
+            key, value = (split_heads(each, self.heads) for each in self.key_value(features).chunk(2, dim=-1))
+            return keys_of_slots(choice, key, value, None if self.leak is None else self.leak(features).transpose(1, 2))
+        candidates = self._project_candidates(norm, context, choice.indices)
+        return keys_of_choice(choice, candidates, self.heads, leaks=self.leak is not None)
 
     def _project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
-        batch, length, _ = context.features.shape
-        layers = (self.key_value, self.leak)
+        length = context.length
         known = indices.clamp(max=max(length, 1) - 1)
         # Where there are learned tokens alone, something must stand in the place of the others.
         features = context.features if length else F.pad(context.features, (0, 0, 0, 1))
+        layers = (self.key_value, self.leak)
         candidates = project_by_group(norm, features, known, *layers, heads=self.heads, kernel=self.kernel)
-        if self.sampler.extra:
-            slots = (indices - length).clamp(min=0)[..., None].expand_as(candidates)
-            learned = self.extra_key_value.to(candidates.dtype).expand(batch, -1, -1, -1).gather(2, slots)
-            candidates = torch.where((indices < length)[..., None], candidates, learned)
-        return candidates
-
-    def _attend(
-        self,
-        norm: Callable[[Tensor], Tensor],
-        tokens: Tokens,
-        carried: tuple[Tensor, Tensor, Tensor | None],
-        choice: Choice,
-        terms: PairTerms | None,
-        noise: Tensor | None,
-    ) -> Tensor:
-        key, value, sink = carried
-        valid = None if choice.slots_valid is None else self._for_each_head(choice.slots_valid)
-        if key.shape[2] == 0:  # for no query is there anything to attend to
-            valid = torch.zeros(key.shape[0], 1, 0, dtype=torch.bool, device=key.device)
-        weights = None if choice.presence is None else self._for_each_head(choice.presence)
-        keys = Keys(key, value, valid, weights, choice.present, sink)
-        masked = tokens.mask is not None
-
-        def mix(features: Tensor, *of_queries: Tensor) -> Tensor:
-            mask, of_bias = (of_queries[0], of_queries[1:]) if masked else (None, of_queries)
-            queries = Queries(self._split(self.query(norm(features))), mask, tokens)
-            bias = None if terms is None else terms.make(*of_bias)
-            mixed = self.mixing(queries, keys, bias, noise)
-            return self.output(mixed.transpose(1, 2).flatten(2))
-
-        of_queries = () if terms is None else terms.of_queries
-        if tokens.mask is not None:
-            of_queries = (tokens.mask, *of_queries)
-        if self.mixing.blockwise:
-            numbers = self.mixing.numbers_per_query(key.shape[2], related=terms is not None)
-            widest = max(self.width, self.heads * numbers)
-            result = tokenwise(mix, tokens.features, *of_queries, widest=widest)
-        else:
-            result = mix(tokens.features, *of_queries)
-        reachable = None if valid is None else valid.any(-1).any(1)[:, None, None]
-        for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
-            if alive is not None:
-                result = zeroed(result, alive)
-        return result
-
-    def _split(self, features: Tensor) -> Tensor:
-        return features.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def _for_each_head(self, of_groups: Tensor) -> Tensor:
-        """What groups have, for each of their heads; what all heads share stays as it is."""
-        groups = of_groups.shape[1]
-        return of_groups if groups == 1 else of_groups.repeat_interleave(self.heads // groups, dim=1)
+        return with_learned(candidates, self.extra_key_value, indices, length) if self.sampler.extra else candidates
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}"
@@ -281,9 +229,14 @@ def standardised(projection: nn.Linear) -> None:
     deviations: hardly a score would be above zero, and what relu cuts off learns nothing.
     """
     width = projection.in_features
-    nn.init.normal_(projection.weight[:width], std=width**-0.5)
-    if projection.bias is not None:
-        nn.init.zeros_(projection.bias[:width])
+    standardised_(projection.weight[:width], None if projection.bias is None else projection.bias[:width])
+
+
+def standardised_(weight: Tensor, bias: Tensor | None) -> None:
+    """Starts the rows of queries or of keys in place, see `standardised`."""
+    nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+    if bias is not None:
+        nn.init.zeros_(bias)
 
 
 def check_heads(width: int, heads: int) -> None:
