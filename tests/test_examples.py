@@ -62,3 +62,10 @@ def test_plain_torch_learns_with_one_line_changed(capsys):
     printed = capsys.readouterr().out
     assert "1 attention replaced" in printed
     assert int(re.search(r"right: (\d+)%", printed)[1]) >= 90
+
+
+def test_a_model_of_transformers_learns_with_one_line_changed(capsys):
+    runpy.run_path(str(EXAMPLES / "hugging_face.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "settings: {'sampled': 32}" in printed
+    assert int(re.search(r"right: (\d+)%", printed)[1]) >= 85

@@ -19,6 +19,9 @@ from sampleformer.modules import Module
 from sampleformer.settings import construct
 from sampleformer.tokens import Tokens
 
+_MINUS_INFINITY = -9000.0
+"""Numbers from here on down stand for −∞ in masks that are added to scores: −10 000, in half precision −9 984."""
+
 
 class ProjectedAttention(Module):
     """Parts of an attention that are no projections: sampler, mixing, leak logits and learned extra tokens.
@@ -89,7 +92,8 @@ class ProjectedAttention(Module):
     def keys(
         self,
         choice: Choice,
-        candidates: Float[Tensor, "b h m two_e"],
+        key: Float[Tensor, "b h m e"],
+        value: Float[Tensor, "b h m e"],
         leak: Float[Tensor, "b h m"] | None,
         length: int,
         probability: float = 0.0,
@@ -98,20 +102,20 @@ class ProjectedAttention(Module):
 
         Args:
             choice: Choice of the sampler.
-            candidates: Key and value of each candidate, for each head.
+            key: Key of each candidate, for each head.
+            value: Value of each candidate, for each head.
             leak: Leak logit of each candidate, for a mixing that leaks.
             length: Number of tokens of the context.
             probability: Probability that the value of a slot is dropped in training, for all queries at once.
         """
-        groups, e = self.sampler.groups, candidates.shape[-1] // 2
         if self.sampler.selects:
-            carried = candidates if leak is None else torch.cat([candidates, leak[..., None]], dim=-1)
-            carried = carried.unflatten(1, (groups, -1)).transpose(2, 3).flatten(3)
+            carried = torch.cat([key, value] if leak is None else [key, value, leak[..., None]], dim=-1)
+            carried = carried.unflatten(1, (self.sampler.groups, -1)).transpose(2, 3).flatten(3)
             if self.sampler.extra:
                 carried = with_learned(carried, self.extra_key_value, choice.indices, length)
             keys = keys_of_choice(choice, carried, self.heads, leaks=leak is not None)
         else:
-            keys = keys_of_slots(choice, candidates[..., :e], candidates[..., e:], leak)
+            keys = keys_of_slots(choice, key, value, leak)
         if not self.training or probability == 0:
             return keys
         kept = dropout(keys.v.new_ones(keys.v.shape[:3]), probability, training=True)
@@ -179,7 +183,7 @@ def candidates_of_heads(
 
 
 def padding_of(mask: Tensor, name: str = "key_padding_mask") -> Bool[Tensor, "b n"]:
-    """Where a mask says padding: True of a boolean one, −inf or the lowest number of one that is added to scores.
+    """Where a mask says padding: True of a boolean one, −inf, or a number that stands for it, of one added to scores.
 
     Raises:
         InputError: if it holds other numbers, which would weigh the tokens.
@@ -188,7 +192,7 @@ def padding_of(mask: Tensor, name: str = "key_padding_mask") -> Bool[Tensor, "b 
         return mask
     if not mask.is_floating_point():
         raise InputError(f"{name} has dtype {mask.dtype}, expected torch.bool (True = padding) or floating-point")
-    padding = mask <= torch.finfo(mask.dtype).min
+    padding = mask <= _MINUS_INFINITY
     if has_values(mask) and bool(mask.masked_fill(padding, 0).any()):
         raise InputError(f"{name} holds other numbers than 0 and -inf, expected none: tokens have no weights here")
     return padding

@@ -255,16 +255,19 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
         length, parts = key.shape[1], self.attention
         leak = None if parts.leak is None else parts.leak(key).transpose(1, 2)
         if not parts.sampler.selects:
-            both = [split_heads(self._project(given, part), self.num_heads) for part, given in ((1, key), (2, value))]
-            return parts.keys(choice, torch.cat(both, dim=-1), leak, length, self.dropout)
+            of_key, of_value = (
+                split_heads(self._project(given, part), self.num_heads) for part, given in ((1, key), (2, value))
+            )
+            return parts.keys(choice, of_key, of_value, leak, length, self.dropout)
         if leak is not None:
             leak = candidates_of_heads(leak[..., None], choice.indices, length)[..., 0]
         if key is value:
-            candidates = self._candidates(key, choice.indices, [1, 2])
+            of_key, of_value = self._candidates(key, choice.indices, [1, 2]).chunk(2, dim=-1)
         else:
-            each = [self._candidates(given, choice.indices, [part]) for part, given in ((1, key), (2, value))]
-            candidates = torch.cat(each, dim=-1)
-        return parts.keys(choice, candidates, leak, length, self.dropout)
+            of_key, of_value = (
+                self._candidates(given, choice.indices, [part]) for part, given in ((1, key), (2, value))
+            )
+        return parts.keys(choice, of_key, of_value, leak, length, self.dropout)
 
     def _candidates(self, features: Tensor, indices: Int64[Tensor, "b g m"], of: list[int]) -> Float[Tensor, "b h m c"]:
         """Keys (part 1) and values (part 2) of the candidates, for each head; nothing of the other tokens is made."""
