@@ -24,6 +24,7 @@ for name in [name for name in os.environ if name.startswith("GIT_")]:
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 CHECKED = (
+    "ragged",
     "edges",
     "tokens",
     "norms",

@@ -69,3 +69,10 @@ def test_a_model_of_transformers_learns_with_one_line_changed(capsys):
     printed = capsys.readouterr().out
     assert "settings: {'sampled': 32}" in printed
     assert int(re.search(r"right: (\d+)%", printed)[1]) >= 85
+
+
+def test_graph_gps_learns_with_two_lines_changed(capsys):
+    runpy.run_path(str(EXAMPLES / "geometric.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "2 attentions replaced" in printed
+    assert int(re.search(r"right: (\d+)%", printed)[1]) >= 85

@@ -1,11 +1,14 @@
 """Edges between tokens."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from sampleformer.errors import InputError
+from sampleformer.ragged import Ragged
 from sampleformer.trees import tree_node
 from sampleformer.zeroing import zeroed
 
@@ -58,6 +61,69 @@ class Edges:
             raise ValueError(f"features have dtype {self.features.dtype}, expected floating-point numbers")
         if isinstance(self.mask, Tensor) and self.mask.dtype != torch.bool:
             raise ValueError(f"mask has dtype {self.mask.dtype}, expected torch.bool (True = a real edge)")
+
+    @classmethod
+    def from_pyg(cls, data: Any) -> "Edges":
+        """Edges of a graph, or of a batch of graphs, of PyTorch Geometric.
+
+        The first row of ``edge_index`` is the source, which attends, the second the target. Layers of PyTorch Geometric
+        send from the first to the second; ``edge_index.flip(0)`` gives the other direction.
+
+        Args:
+            data: `torch_geometric.data.Data` or ``Batch`` with ``edge_index`` ``(2, E)`` and perhaps ``edge_attr``
+                ``(E, f)`` or ``(E,)``.
+
+        Raises:
+            InputError: if there are no edges, or they do not fit.
+
+        Example:
+            >>> from torch_geometric.data import Data
+            >>> Edges.from_pyg(Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)).source
+            tensor([[0, 1]])
+        """
+        edge_index = getattr(data, "edge_index", None)
+        if not isinstance(edge_index, Tensor):
+            raise InputError(f"data.edge_index is a {type(edge_index).__name__}, expected a tensor (2, edges)")
+        batch, nodes = getattr(data, "batch", None), data.num_nodes
+        sets = None if batch is None else data.num_graphs
+        nodes_of = Ragged.of(batch, nodes, sets, edge_index.device)
+        return cls.of_nodes(edge_index, nodes_of, getattr(data, "edge_attr", None))
+
+    @classmethod
+    def of_nodes(cls, edge_index: Tensor, nodes: Ragged, features: Tensor | None = None) -> "Edges":
+        """Edges by set, of edges that join the nodes of all sets.
+
+        Args:
+            edge_index: Source and target of each edge among all nodes, shape ``(2, E)``.
+            nodes: Set and place of each node.
+            features: What each edge carries, shape ``(E, f)`` or ``(E,)``. None: nothing.
+
+        Raises:
+            InputError: if the shapes do not fit, an index is of no node, or an edge joins two sets.
+        """
+        if edge_index.ndim != 2 or edge_index.shape[0] != 2 or edge_index.dtype != torch.int64:
+            raise InputError(
+                f"edge_index has shape {tuple(edge_index.shape)} and dtype {edge_index.dtype}, expected (2, edges) and "
+                "torch.int64"
+            )
+        number = len(nodes.sets)
+        if bool(((edge_index < 0) | (edge_index >= number)).any()):
+            raise InputError(f"edge_index holds an index outside 0 to {number - 1}, expected those of {number} nodes")
+        source, target = edge_index
+        if bool((nodes.sets[source] != nodes.sets[target]).any()):
+            raise InputError("edge_index joins nodes of two graphs, expected edges inside a graph")
+        if features is None:
+            features = torch.zeros(edge_index.shape[1], 0, device=edge_index.device)
+        features = features[:, None] if features.ndim == 1 else features
+        if features.ndim != 2 or len(features) != edge_index.shape[1]:
+            raise InputError(f"edge_attr has shape {tuple(features.shape)}, expected ({edge_index.shape[1]}, features)")
+        edges = Ragged.of(nodes.sets[source], len(source), len(nodes.sizes))
+        return cls(
+            edges.padded(nodes.places[source]),
+            edges.padded(nodes.places[target]),
+            edges.padded(features if features.is_floating_point() else features.to(torch.get_default_dtype())),
+            edges.mask(),
+        )
 
     @property
     def batch(self) -> int:

@@ -10,12 +10,16 @@ from torch.utils import _pytree as pytree
 
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
+from sampleformer.ragged import Ragged
 from sampleformer.trees import tree_node
 from sampleformer.zeroing import zeroed
 
 # What a field holds for each token, for the checks.
 _NUMBER = {"dimensions": 2}
 _VECTOR = {"dimensions": 3}
+
+_OF_PYG = {"features": "x", "coordinates": "pos", "normals": "normal"}
+"""Fields of tokens, and what PyTorch Geometric calls them."""
 
 
 @tree_node
@@ -97,6 +101,39 @@ class Tokens:
             raise ValueError(f"{name} has shape {tuple(value.shape)}, expected {dimensions} dimensions")
         if dimensions == 3 and not value.is_floating_point():
             raise ValueError(f"{name} has dtype {value.dtype}, expected floating-point numbers")
+
+    @classmethod
+    def from_pyg(cls, data: Any) -> "Tokens":
+        """Nodes of a graph, or of a batch of graphs, of PyTorch Geometric; `ragged.Ragged.rows` gives results back.
+
+        Args:
+            data: `torch_geometric.data.Data` or ``Batch``. Its ``x`` ``(N, f)`` or ``(N,)``, numbers or integer codes,
+                becomes the features (without one, every node has the code 0), ``pos`` the coordinates, ``normal`` the
+                normals, ``edge_index`` and ``edge_attr`` the edges, see `Edges.from_pyg`.
+
+        Raises:
+            InputError: if something does not fit, or the data are a graph of several types of nodes.
+
+        Example:
+            >>> from torch_geometric.data import Batch, Data
+            >>> batch = Batch.from_data_list([Data(x=torch.ones(3, 2)), Data(x=torch.ones(1, 2))])
+            >>> Tokens.from_pyg(batch).mask
+            tensor([[ True,  True,  True],
+                    [ True, False, False]])
+        """
+        if not hasattr(data, "edge_index") or hasattr(data, "node_types"):
+            raise InputError(f"data is a {type(data).__name__}, expected torch_geometric.data.Data or Batch")
+        number, batch = data.num_nodes, getattr(data, "batch", None)
+        given = {ours: getattr(data, name, None) for ours, name in _OF_PYG.items()}
+        device = next((each.device for each in (*given.values(), data.edge_index) if each is not None), None)
+        nodes = Ragged.of(batch, number, None if batch is None else data.num_graphs, device)
+        for ours, value in given.items():
+            if value is not None and (value.ndim not in (1, 2) or len(value) != number):
+                raise InputError(f"data.{_OF_PYG[ours]} has shape {tuple(value.shape)}, expected ({number}, numbers)")
+        if given["features"] is None:
+            given["features"] = torch.zeros(number, dtype=torch.int64, device=device)
+        padded = {ours: nodes.padded(value) for ours, value in given.items() if value is not None}
+        return cls(**padded, mask=nodes.mask(), edges=None if data.edge_index is None else Edges.from_pyg(data))
 
     @property
     def batch(self) -> int:

@@ -14,10 +14,10 @@ from sampleformer.attention.samplers import Choice, NonFiniteScores
 from sampleformer.errors import InputError
 from sampleformer.functional.dropout import dropout
 from sampleformer.functional.gathering import rows_at
-from sampleformer.tracing import has_values
 from sampleformer.modules import Module
 from sampleformer.settings import construct
 from sampleformer.tokens import Tokens
+from sampleformer.tracing import has_values
 
 _MINUS_INFINITY = -9000.0
 """Numbers from here on down stand for −∞ in masks that are added to scores: −10 000, in half precision −9 984."""

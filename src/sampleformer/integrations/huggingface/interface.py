@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from sampleformer.attention.attending import attend
 from sampleformer.attention.projected import ProjectedAttention, candidates_of_heads, padding_of
 from sampleformer.errors import InputError
-from sampleformer.functional.tracing import is_readable
 from sampleformer.tokens import Tokens
+from sampleformer.tracing import is_readable
 
 log = logging.getLogger("sampleformer")
 

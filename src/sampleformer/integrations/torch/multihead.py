@@ -13,15 +13,13 @@ from sampleformer.attention.base import standardised_
 from sampleformer.attention.projected import candidates_of_heads, padding_of, projected_attention
 from sampleformer.attention.samplers import Choice
 from sampleformer.errors import InputError
+from sampleformer.integrations.torch.checks import check_arguments, check_call
 from sampleformer.kernels.projection import project_chosen
+from sampleformer.ragged import by_size
 from sampleformer.tokens import Tokens
+from sampleformer.tracing import has_values
 
 Self = TypeVar("Self", bound="SampledMultiheadAttention")
-
-_WITHOUT_EQUIVALENT = {
-    "add_bias_kv": "a learned key and value that every query sees; extra=… gives samsa learned tokens",
-    "add_zero_attn": "a key and value of zeros",
-}
 
 
 class SampledMultiheadAttention(nn.MultiheadAttention):
@@ -49,6 +47,9 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
         device: Device of the parameters.
         dtype: Dtype of the parameters.
         attention: Name of the method in `ATTENTIONS`, or an import path.
+        by_size: Whether rows of a padded batch that are of very different lengths are attended to apart, in groups by
+            powers of two, in self-attention: the same result, and no row costs more than twice its length. The lengths
+            are read each time; a program being compiled takes the batch as it is.
         settings: Further arguments of the method, such as ``sampled=256``; see `SamsaAttention`, `SftAttention` and
             `YosoAttention`.
 
@@ -80,9 +81,10 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
         dtype: torch.dtype | None = None,
         *,
         attention: str = "samsa",
+        by_size: bool = False,
         **settings: Any,
     ) -> None:
-        _check_arguments(embed_dim, num_heads, dropout, add_bias_kv, add_zero_attn, kdim, vdim)
+        check_arguments(embed_dim, num_heads, dropout, add_bias_kv, add_zero_attn, kdim, vdim)
         method = ATTENTIONS.resolve(attention, "attention")
         super().__init__(embed_dim, num_heads, dropout, bias, batch_first=batch_first, device=device, dtype=dtype)
         # By this mark torch's layers know that their fast path, full attention with these weights, is none for it.
@@ -92,6 +94,7 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
                 method, embed_dim, num_heads, settings, f"attention {attention!r}", self.in_proj_weight.dtype
             )
         self.attention = parts
+        self.by_size = by_size
         self._start_projections()
 
     @classmethod
@@ -185,16 +188,31 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
             InputError: if what is given has no equivalent or not the expected shape.
             NonFiniteScores: if the method's scores are NaN or infinite.
         """
-        self._check_call(query, key, value, need_weights, attn_mask, is_causal)
+        check_call(self.embed_dim, query, key, value, need_weights, attn_mask, is_causal)
         inputs = self._batched(query, key, value)
         mask = self._mask(key_padding_mask, inputs[1], batched=query.ndim == 3)
+        if key is query and self.by_size and mask is not None and has_values(mask):
+            result = self._attend_by_size(inputs[1], inputs[2], mask, same=value is key)
+        else:
+            result = self._attend_all(inputs, mask, own=key is query, same=value is key)
+        if query.ndim == 2:
+            return result[0], None
+        return (result if self.batch_first else result.transpose(0, 1)), None
+
+    def _attend_all(self, inputs: list[Tensor], mask: Tensor | None, *, own: bool, same: bool) -> Tensor:
+        """One vector a query.
+
+        Args:
+            inputs: Query, key and value, each ``(b, n, d)``.
+            mask: True where a key is real.
+            own: Whether query and key are the same.
+            same: Whether key and value are the same.
+        """
         context = Tokens(inputs[1], mask).without_padding()
-        tokens = context if key is query else Tokens(inputs[0])
-        values = context.features
-        if value is not key:
-            values = Tokens(inputs[2], mask).without_padding().features
-        choice, noise = self.attention.choose(context, None if key is query else tokens)
-        result = attend(
+        values = context.features if same else Tokens(inputs[2], mask).without_padding().features
+        tokens = context if own else Tokens(inputs[0])
+        choice, noise = self.attention.choose(context, None if own else tokens)
+        return attend(
             self.attention.mixing,
             self._keys(context.features, values, choice),
             tokens,
@@ -202,31 +220,21 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
             output=self.out_proj,
             noise=noise,
         )
-        if query.ndim == 2:
-            return result[0], None
-        return (result if self.batch_first else result.transpose(0, 1)), None
 
-    def _check_call(
-        self, query: Tensor, key: Tensor, value: Tensor, need_weights: bool, attn_mask: Tensor | None, causal: bool
-    ) -> None:
-        if need_weights:
-            raise InputError("need_weights is True, expected False: weights of all pairs are not computed")
-        if attn_mask is not None or causal:
-            name = "is_causal is True, expected False" if attn_mask is None else "attn_mask is given, expected None"
-            raise InputError(f"{name}: all queries of a head attend to one sample of the keys, whatever their pair")
-        for name, given in (("query", query), ("key", key), ("value", value)):
-            if given.is_nested:
-                raise InputError(
-                    f"{name} is a nested tensor, expected a padded one: set use_nested_tensor = False of the encoder, "
-                    "as swap does"
-                )
-            if given.ndim not in (2, 3) or given.ndim != query.ndim or given.shape[-1] != self.embed_dim:
-                raise InputError(
-                    f"{name} has shape {tuple(given.shape)}, expected {query.ndim if query.ndim in (2, 3) else 3} "
-                    f"dimensions, the last of embed_dim = {self.embed_dim}"
-                )
-        if key.shape != value.shape:
-            raise InputError(f"value has shape {tuple(value.shape)}, expected the key's, {tuple(key.shape)}")
+    def _attend_by_size(self, key: Tensor, value: Tensor, mask: Tensor, *, same: bool) -> Tensor:
+        """The same in self-attention, rows of similar lengths at a time."""
+        places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+        lengths = (mask * places).amax(1).tolist() if mask.shape[1] else []
+        results = []
+        for group in by_size(lengths):
+            rows, longest = torch.tensor(group, device=mask.device), max(lengths[row] for row in group)
+            keys, values = (each[:, :longest][rows] for each in (key, value))
+            some = mask[:, :longest][rows]
+            results.append((rows, self._attend_all([keys, keys, values], some, own=True, same=same)))
+        result = results[0][1].new_zeros(key.shape) if results else torch.zeros_like(key)
+        for rows, part in results:
+            result[rows, : part.shape[1]] = part
+        return result
 
     def _batched(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
         """Query, key and value as ``(b, n, d)``."""
@@ -283,26 +291,3 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
         weight = by_group(self.in_proj_weight)
         carried = project_chosen(features, known, weight, bias, kernel=self.attention.kernel)
         return carried.unflatten(-1, (self.num_heads // groups, -1)).transpose(2, 3).flatten(1, 2)
-
-
-def _check_arguments(
-    embed_dim: int,
-    num_heads: int,
-    dropout: float,
-    add_bias_kv: bool,
-    add_zero_attn: bool,
-    kdim: int | None,
-    vdim: int | None,
-) -> None:
-    if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
-        raise InputError(f"num_heads is {num_heads}, expected a divisor of embed_dim = {embed_dim}, both at least 1")
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout is {dropout}, expected at least 0 and less than 1")
-    for name, given in (("add_bias_kv", add_bias_kv), ("add_zero_attn", add_zero_attn)):
-        if given:
-            raise InputError(f"{name} is True, expected False: {_WITHOUT_EQUIVALENT[name]} has no equivalent here")
-    for name, width in (("kdim", kdim), ("vdim", vdim)):
-        if width is not None and width != embed_dim:
-            raise InputError(
-                f"{name} is {width}, expected embed_dim = {embed_dim}: the method projects tokens of one width"
-            )
