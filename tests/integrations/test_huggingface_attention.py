@@ -115,6 +115,16 @@ def test_weights_that_a_checkpoint_lacks_start_as_the_method_starts_them(method:
                     assert float(weight.std()) == pytest.approx(float(expected.std()), rel=0.35), name
 
 
+def test_settings_are_given_where_the_model_is_read(tmp_path: Path) -> None:
+    built("bert", sampled=3).save_pretrained(tmp_path)
+    model = transformers.AutoModel.from_pretrained(tmp_path, attn_implementation="samsa", samsa={"sampled": 5})
+    assert model.config.samsa == {"sampled": 5}
+    assert [parts.sampler.sampled for parts in parts_of(model)] == [5, 5]
+    with pytest.raises(InputError, match=r"config.samsa.num_sampled: unknown setting"):
+        transformers.AutoModel.from_pretrained(tmp_path, attn_implementation="samsa", samsa={"num_sampled": 5})
+    assert "yoso" not in (tmp_path / "config.json").read_text()
+
+
 def test_part_of_the_weights_stays_what_was_loaded(tmp_path: Path) -> None:
     model = built("bert", sampled=3)
     state = model.state_dict()
@@ -196,6 +206,13 @@ def test_a_model_that_is_built_is_changed_and_changed_back() -> None:
     model.config._attn_implementation = "yoso"
     with pytest.raises(InputError, match="BertSelfAttention has no weights of yoso: give attn_implementation='yoso'"):
         model(**inputs)
+
+
+def test_it_exports() -> None:
+    model = built("bert", sampled=3)
+    inputs, _ = inputs_of("bert")
+    program = torch.export.export(model, (), inputs, strict=False).module()
+    torch.testing.assert_close(program(**inputs).last_hidden_state, model(**inputs).last_hidden_state)
 
 
 def test_it_compiles(fresh_compiler: None) -> None:

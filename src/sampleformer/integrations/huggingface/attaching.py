@@ -35,9 +35,10 @@ def register() -> None:
 
     `PreTrainedModel` gets three additions: a model that is built gets the weights of its method (`attach`), what starts
     new weights starts these in their own way, and `set_attn_implementation` attaches, too. Models with another
-    attention are left as they are.
+    attention are left as they are. Configurations have the methods' names as attributes, so that ``from_pretrained``
+    takes settings: ``samsa={"sampled": 64}``.
     """
-    from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+    from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
     from transformers.masking_utils import bidirectional_mask_function, sdpa_mask
 
@@ -47,6 +48,7 @@ def register() -> None:
     for method in METHODS:
         AttentionInterface.register(method, sampled_forward(method, sdpa_attention_forward))
         AttentionMaskInterface.register(method, mask)
+        setattr(PreTrainedConfig, method, None)
     _extend(PreTrainedModel)
 
 
