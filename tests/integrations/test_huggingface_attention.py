@@ -233,7 +233,7 @@ def test_it_compiles(fresh_compiler: None) -> None:
             "BigBirdModel: attn_implementation='samsa' cannot be used: its BigBirdAttention does not go through",
         ),
         ("Bart", "BartAttention) is causal, expected an encoder"),
-        ("FNet", "FNetModel"),
+        ("FNet", "FNetModel: attn_implementation='samsa' cannot be used: it has no attention that goes through"),
     ],
 )
 def test_architectures_whose_attention_cannot_be_replaced_are_refused(kind: str, message: str) -> None:
@@ -249,6 +249,18 @@ def test_architectures_whose_attention_cannot_be_replaced_are_refused(kind: str,
     with pytest.raises(InputError):
         model.set_attn_implementation("samsa")
     assert model.config._attn_implementation == "eager"
+
+
+def test_biases_of_pairs_and_causal_texts_are_refused() -> None:
+    config = transformers.T5Config(num_layers=1)
+    config._attn_implementation = "samsa"
+    with torch.device("meta"), pytest.raises(InputError, match=r"T5Attention\) adds biases to pairs"):
+        transformers.T5EncoderModel(config)
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}
+    clip = transformers.CLIPTextConfig(vocab_size=50, max_position_embeddings=20, **small)
+    model = transformers.AutoModel.from_config(clip, attn_implementation="samsa")
+    with pytest.raises(InputError, match="CLIPAttention is causal, expected an encoder"):
+        model(torch.randint(3, 50, (1, 9)))
 
 
 @pytest.mark.parametrize(

@@ -98,16 +98,16 @@ def _uses_interface(kind: type[nn.Module]) -> bool:
 def _parts_for(module: nn.Module, config: Any, method: str, name: str) -> ProjectedAttention:
     """Weights of a method for one attention module; on the meta device within its context, else started."""
     kind = type(module).__name__
+    where, given = f"{name} ({kind})", f"attn_implementation={method!r}"
     if getattr(module, "is_causal", False):
-        raise InputError(
-            f"{name} ({kind}) is causal, expected an encoder with attn_implementation={method!r}: one sample is chosen "
-            "for all queries of a head"
-        )
+        raise InputError(f"{where} is causal, expected an encoder with {given}: all queries of a head see one sample")
+    if hasattr(module, "has_relative_attention_bias"):
+        raise InputError(f"{where} adds biases to pairs, expected an attention without them with {given}")
     heads, width = _heads_of(module, config), None
     if heads is not None:
         width = _width_of(module, config, heads)
     if heads is None or width is None:
-        raise InputError(f"{name} ({kind}): its heads and their width are not known, so {method} cannot take its place")
+        raise InputError(f"{where}: its heads and their width are not known, so {method} cannot take its place")
     settings = getattr(config, method, None)
     settings = {} if settings is None else settings
     if not isinstance(settings, Mapping):
@@ -139,10 +139,10 @@ def _check_all_replaced(model: nn.Module, method: str, found: int) -> None:
     other = next(_other_attentions(model), None)
     if found and other is None:
         return
-    what = f"its {other} does" if other else "it has no attention that does"
+    what = f"its {other} does not go" if other else "it has no attention that goes"
     raise InputError(
-        f"{type(model).__name__}: attn_implementation={method!r} cannot be used: {what} "
-        f"{'not ' if other else ''}go through transformers' attention interface"
+        f"{type(model).__name__}: attn_implementation={method!r} cannot be used: {what} through transformers' "
+        "attention interface"
     )
 
 
