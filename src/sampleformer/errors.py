@@ -28,6 +28,10 @@ class InputError(ValueError):
         return text
 
 
+class Terminated(KeyboardInterrupt):
+    """The system asked the program to end (SIGTERM), as a cluster does before it takes a machine away."""
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Words that help with a misspelt name: the nearest allowed one, and all of them if they are few.
 

@@ -343,8 +343,6 @@ FORGED: list[tuple[tuple[Any, ...], Any]] = [
     (("loops", "fit_loop", "epoch_progress"), None),
     (("loops", "fit_loop", "epoch_progress", "current", "completed"), {}),
     (("pytorch-lightning_version",), "x"),
-    (("callbacks", "RandomStates", "state", "torch"), torch.zeros(3)),
-    (("callbacks", "RandomStates", "state", "numpy", 1), torch.zeros(3)),
     (("callbacks", "MetricsFile", "rows"), [1]),
     (("callbacks", "MetricsFile", "seconds"), "x"),
     (("callbacks", "Checkpoints", "best_scores"), 7),

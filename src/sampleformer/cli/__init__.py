@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sampleformer.allocator import keep_few_primitives, keep_freed_memory
 from sampleformer.cli.parser import parse
-from sampleformer.errors import InputError, printable
+from sampleformer.errors import InputError, Terminated, printable
 from sampleformer.reading import is_of_memory
 
 __all__ = ["main"]
@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: after the program's name. None: those of this process.
 
     Returns:
-        The exit code: 0, 2 if what the user gave or the machine has cannot be used, 130 if the user stopped it, 1 if
-        whoever read the output has gone.
+        The exit code: 0, 2 if what the user gave or the machine has cannot be used, 130 if the user stopped it, 143 if
+        the system did, 1 if whoever read the output has gone.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _print_anything()
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_few_primitives()
         if not getattr(options, "return_memory", False):
             keep_freed_memory()
-        options.run(options)
+        code = options.run(options)
         sys.stdout.flush()  # here, where a full disk still has a message
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
@@ -40,12 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, OSError, MemoryError, RuntimeError) as error:
         if "--debug" in arguments or not _is_of_the_user(error):
             raise
+        if _is_spoken_for():
+            return 2
         print(f"error: {printable(_words(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print(f"interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
-        return 130
-    return 0
+        if not _is_spoken_for():
+            print(f"interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
+        return 143 if isinstance(stop, Terminated) else 130
+    return int(code or 0)
+
+
+def _is_spoken_for() -> bool:
+    """Whether this is one of several processes, and another one says why they end."""
+    if "WORLD_SIZE" not in os.environ and "SLURM_NTASKS" not in os.environ:
+        return False
+    from sampleformer.training.lost import may_speak  # imports what most errors come before
+
+    return not may_speak()
 
 
 def _is_of_the_user(error: Exception) -> bool:

@@ -1,7 +1,9 @@
 """The verb ``train``."""
 
 import argparse
+import glob
 import itertools
+import logging
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +18,10 @@ from sampleformer.models import MODELS
 from sampleformer.recipes import Recipe, request
 from sampleformer.registry import trusted_code
 from sampleformer.training import RunFolder, train
+from sampleformer.training.devices import pick_device
+from sampleformer.training.launch import launch, needs_launch
+from sampleformer.training.lost import begun_output, watched
+from sampleformer.training.processes import join
 from sampleformer.training.summary import run_lines, run_table
 
 EXAMPLE = """
@@ -36,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training part")
     training.add_argument("--steps", type=int, metavar="N", help="optimiser steps, in place of epochs")
     training.add_argument("--minutes", type=float, metavar="M", help="time for all of it; the steps are fitted to it")
+    training.add_argument(
+        "--devices", type=int, metavar="N", help="processes that share each step, on GPUs one for each"
+    )
+    training.add_argument("--hosts", type=int, metavar="N", help="hosts, each with as many processes")
     training.add_argument("--seed", type=int, metavar="N", help="of the weights, the order of samples and all noise")
     training.add_argument(
         "--model",
@@ -54,23 +64,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Trains, writes the report and shows the scores; a finished run is only shown."""
+def run(options: argparse.Namespace) -> int:
+    """Trains, writes the report and shows the scores; a finished run is only shown. The exit code."""
     read_back = options.resume or is_of_a_run(options.recipe)
     with trusted_code(options.trust_code or not read_back):
-        _run(options)
+        return _run(options)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
-    folder = RunFolder(options.output or _free_name(recipe.name))
+    if needs_launch(recipe.training):
+        return launch(recipe.training, sys.argv[1:])
+    processes = join(recipe.training, pick_device(options.device))
+    with watched(processes):
+        output = processes.agreed(options.output or _output(recipe.name))
+    folder = RunFolder(output)
+    if not processes.is_first:
+        logging.getLogger("sampleformer").setLevel(logging.WARNING)
     _train(recipe, folder, options)
+    if not processes.is_first:
+        return 0
     if not folder.report.exists():  # a finished training that was stopped before its report was written
         _write_report(folder, None)
     results = folder.read_results()
     assert results is not None
     show(run_table(results))
     print(*run_lines(folder, results), sep="\n")
+    return 0
 
 
 def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> None:
@@ -87,7 +107,8 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
         )
     except KeyboardInterrupt as stop:
         go_on = f"go on with: sampleformer train --resume --output {folder.path}"
-        raise KeyboardInterrupt(go_on if folder.config.exists() else "nothing was written") from stop
+        go_on += f" --devices {options.devices}" if options.devices else ""
+        raise type(stop)(go_on if folder.config.exists() else "nothing was written") from stop
 
 
 def _write_report(folder: RunFolder, test: Samples | None) -> None:
@@ -108,6 +129,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         epochs=options.epochs,
         steps=options.steps,
         minutes=options.minutes,
+        devices=options.devices,
+        hosts=options.hosts,
         seed=options.seed,
         model=options.model,
         attention=options.attention,
@@ -119,6 +142,12 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def is_of_a_run(recipe: str | None) -> bool:
     """Whether a recipe is the file of a run folder, which may be a stranger's, and not one of the user."""
     return recipe is not None and RunFolder(Path(recipe).parent).run_file.exists()
+
+
+def _output(name: str) -> Path:
+    """The run folder of a training that torchrun starts again, or one that does not exist yet."""
+    begun = begun_output(sorted(Path("runs").glob(f"{glob.escape(name)}-*"), reverse=True))
+    return _free_name(name) if begun is None else begun
 
 
 def _free_name(name: str) -> Path:

@@ -9,6 +9,24 @@ from sampleformer.tokens import Tokens
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Place of some samples in the batch of a step, which goes through the model in chunks.
+
+    Args:
+        noise_seed: Seed of what training draws for these samples.
+        number: Number of the chunk, counted from 0.
+        of: Number of chunks of the batch.
+        counts: Whether the samples count in the loss and in statistics over the batch. False: they are there so that
+            their process goes through the model as the others do, which have all the samples.
+    """
+
+    noise_seed: int
+    number: int = 0
+    of: int = 1
+    counts: bool = True
+
+
+@dataclass(frozen=True)
 class Batch:
     """Samples padded to one length.
 
@@ -24,6 +42,7 @@ class Batch:
         answered: ``(b, m)``, True where there is a token or a pair to answer for. None: an answer is for a sample.
         pairs: the two tokens of each pair asked about, ``(b, m, 2)`` int64. None: answers are not for pairs.
         asked: the tokens asked about, ``(b, m)`` int64. None: all, if answers are for tokens.
+        chunk: Place of these samples in the batch of a step. None: they are all of it.
     """
 
     tokens: Tokens
@@ -33,9 +52,20 @@ class Batch:
     answered: Tensor | None = None
     pairs: Tensor | None = None
     asked: Tensor | None = None
+    chunk: Chunk | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the samples count in the loss and in statistics over the batch."""
+        return self.chunk is None or self.chunk.counts
+
+    @property
+    def noise_seed(self) -> int | None:
+        """Seed of what training draws for these samples. None: torch's generators go on."""
+        return None if self.chunk is None else self.chunk.noise_seed
 
     @property
     def target_rows(self) -> tuple[Tensor, Tensor | None]:

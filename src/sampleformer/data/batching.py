@@ -89,15 +89,79 @@ def cut_by_length(
     return chunks
 
 
-def cut_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[list[np.ndarray]]:
+def cut_in_parts(sizes: Sequence[int] | np.ndarray, max_tokens: int, parts: int) -> list[np.ndarray]:
+    """Chunks of samples of similar size, enough of them to give several processes equal work.
+
+    The chunks of `cut_by_length`, none of which costs more than the dearest of `parts` chunks that cost as little as
+    can be.
+
+    Args:
+        sizes: tokens of each sample.
+        max_tokens: largest number of padded tokens in a chunk; a sample of more is a chunk by itself.
+        parts: number of processes. At least 1.
+
+    Returns:
+        Indices of the samples of each chunk, the longest samples first.
+
+    Example:
+        >>> [len(chunk) for chunk in cut_in_parts([64] * 30, max_tokens=4096, parts=4)]
+        [6, 8, 8, 8]
+    """
+    if parts > 1:
+        max_tokens = min(max_tokens, _largest_share(np.maximum(np.sort(sizes)[::-1], 1), parts))
+    return cut_by_length(sizes, max_tokens)
+
+
+def _largest_share(descending: np.ndarray, parts: int) -> int:
+    """The fewest padded tokens such that no more than `parts` chunks of at most so many hold all samples."""
+
+    def chunks_of(most: int) -> int:
+        count, place = 0, 0
+        while place < len(descending):
+            place += max(1, most // int(descending[place]))
+            count += 1
+        return count
+
+    low, high = int(descending[0]), int(descending[0]) * -(-len(descending) // parts)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if chunks_of(middle) <= parts else (middle + 1, high)
+    return low
+
+
+def deal(costs: Sequence[int], processes: int) -> list[list[int]]:
+    """Pieces of work dealt out to processes: the dearest first, each to the one that has least to do.
+
+    Args:
+        costs: Cost of each piece.
+        processes: Number of processes. At least 1.
+
+    Returns:
+        Numbers of the pieces of each process, ascending; none where there are fewer pieces than processes.
+
+    Example:
+        >>> deal([5, 1, 2, 2], 2)
+        [[0], [1, 2, 3]]
+    """
+    shares: list[list[int]] = [[] for _ in range(processes)]
+    loads = [0] * processes
+    for piece in np.argsort(-np.asarray(costs, dtype=np.int64), kind="stable").tolist():
+        least = loads.index(min(loads))
+        shares[least].append(piece)
+        loads[least] += costs[piece]
+    return [sorted(share) for share in shares]
+
+
+def cut_together(sizes: Sequence[int] | np.ndarray, max_tokens: int, parts: int = 1) -> list[list[np.ndarray]]:
     """Groups of chunks that are at hand together: for a model that looks at all samples of a batch, chunk by chunk.
 
-    The chunks of a group are those of `cut_by_length`. All samples are one group, if its padded tokens are at most
+    The chunks of a group are those of `cut_in_parts`. All samples are one group, if its padded tokens are at most
     `max_tokens`; else they make the fewest groups of nearly equal numbers of samples, in the order given, that are.
 
     Args:
         sizes: tokens of each sample.
         max_tokens: largest number of padded tokens in a group; a sample of more is a group by itself.
+        parts: number of processes that share a group.
 
     Returns:
         Indices of the samples of each chunk of each group.
@@ -109,19 +173,22 @@ def cut_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[lis
     sizes = np.maximum(np.asarray(sizes, dtype=np.int64), 1)
     groups: list[list[np.ndarray]] = []
     for count in range(1, len(sizes) + 1):
-        parts = np.array_split(np.arange(len(sizes)), count)
-        groups = [[part[chunk] for chunk in cut_by_length(sizes[part], max_tokens)] for part in parts]
+        several = np.array_split(np.arange(len(sizes)), count)
+        groups = [[part[chunk] for chunk in cut_in_parts(sizes[part], max_tokens, parts)] for part in several]
         if all(padded_tokens(sizes, group) <= max_tokens for group in groups):
             break
     return groups
 
 
-def cut_by_length_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[list[np.ndarray]]:
-    """The chunks of `cut_by_length` in groups that are at hand together, each of at most so many padded tokens.
+def cut_by_length_together(
+    sizes: Sequence[int] | np.ndarray, max_tokens: int, parts: int = 1
+) -> list[list[np.ndarray]]:
+    """The chunks of `cut_in_parts` in groups that are at hand together, each of at most so many padded tokens.
 
     Args:
         sizes: tokens of each sample.
         max_tokens: largest number of padded tokens in a group; a sample of more is a group by itself.
+        parts: number of processes.
 
     Returns:
         Indices of the samples of each chunk of each group, the longest samples first.
@@ -131,12 +198,30 @@ def cut_by_length_together(sizes: Sequence[int] | np.ndarray, max_tokens: int) -
         [[[0, 2]], [[1, 3]]]
     """
     sizes = np.maximum(np.asarray(sizes, dtype=np.int64), 1)
-    groups: list[list[np.ndarray]] = []
-    for chunk in cut_by_length(sizes, max_tokens):
-        if groups and padded_tokens(sizes, [*groups[-1], chunk]) <= max_tokens:
-            groups[-1].append(chunk)
-        else:
-            groups.append([chunk])
+    chunks = cut_in_parts(sizes, max_tokens, parts)
+    return [[chunks[number] for number in group] for group in grouped(sizes, chunks, max_tokens)]
+
+
+def grouped(sizes: np.ndarray, chunks: Sequence[np.ndarray], max_tokens: int) -> list[list[int]]:
+    """Chunks, in their order, in groups of at most so many padded tokens; a larger chunk is a group by itself.
+
+    Args:
+        sizes: tokens of each sample.
+        chunks: Indices of the samples of each chunk.
+        max_tokens: largest number of padded tokens in a group.
+
+    Returns:
+        Numbers of the chunks of each group.
+    """
+    groups: list[list[int]] = []
+    room = 0
+    for number, chunk in enumerate(chunks):
+        tokens = padded_tokens(sizes, [chunk])
+        if tokens > room or not groups:
+            groups.append([])
+            room = max_tokens
+        groups[-1].append(number)
+        room -= tokens
     return groups
 
 
@@ -145,14 +230,17 @@ def padded_tokens(sizes: np.ndarray, chunks: Iterable[np.ndarray]) -> int:
     return sum(len(chunk) * int(sizes[chunk].max()) for chunk in chunks)
 
 
-def cut_in_order(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[np.ndarray]:
-    """The fewest chunks of nearly equal numbers of samples, in the order given, each of at most `max_tokens`.
+def cut_in_order(sizes: Sequence[int] | np.ndarray, max_tokens: int, parts: int = 1) -> list[np.ndarray]:
+    """The fewest chunks, but one for each process where there are so many samples.
+
+    They have nearly equal numbers of samples, in the order given, each of at most `max_tokens`.
 
     Samples of a random order stay a random one: for a model that looks at all samples of a chunk, such as a batch norm.
 
     Args:
         sizes: tokens of each sample.
         max_tokens: largest number of padded tokens in a chunk; a sample of more is a chunk by itself.
+        parts: number of processes.
 
     Returns:
         Indices of the samples of each chunk.
@@ -162,7 +250,7 @@ def cut_in_order(sizes: Sequence[int] | np.ndarray, max_tokens: int) -> list[np.
         [[0, 1], [2, 3]]
     """
     sizes = np.maximum(np.asarray(sizes, dtype=np.int64), 1)
-    for count in range(1, len(sizes)):
+    for count in range(min(parts, len(sizes)), len(sizes)):
         chunks = np.array_split(np.arange(len(sizes)), count)
         if all(len(chunk) == 1 or len(chunk) * sizes[chunk].max() <= max_tokens for chunk in chunks):
             return chunks

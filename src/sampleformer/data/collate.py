@@ -1,6 +1,7 @@
 """From samples to a batch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     most = longest if every_token else max(1, int(rows.max()))
     targets, known = _pad_targets(samples, most)
     answered = torch.from_numpy(np.arange(most) < rows[:, None])
-    asked = {
+    asked: dict[str, Any] = {
         name: _padded([getattr(sample, name) for sample in samples], most, np.int64)
         for name in ("pairs", "asked")
         if getattr(samples[0], name) is not None

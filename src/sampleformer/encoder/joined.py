@@ -61,11 +61,15 @@ class Joined:
 
     def apart(self) -> list[Tokens]:
         """The chunks with the joined tokens' features, zeros in the place of padding."""
-        counts = [each.batch * each.length if at is None else len(at) for each, at in self._pairs]
-        parts = self.tokens.features[0].split(counts)
+        parts = self.tokens.features[0].split(self.counts)
         return [
             each.with_features(_padded(part, each, at)) for part, (each, at) in zip(parts, self._pairs, strict=True)
         ]
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of real tokens of each chunk."""
+        return [each.batch * each.length if at is None else len(at) for each, at in self._pairs]
 
     @property
     def _pairs(self) -> list[tuple[Tokens, Tensor | None]]:

@@ -10,6 +10,7 @@ from sampleformer.attention import Attention, Noise, Selection
 from sampleformer.dropout import Dropout
 from sampleformer.encoder.joined import Joined
 from sampleformer.encoder.norming import first_norm, norms_over
+from sampleformer.functional.streams import in_turn
 from sampleformer.modules import Module
 from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
@@ -87,8 +88,8 @@ class EncoderLayer(Module):
             residual_scale: r.
         """
         branches = [_beside(part, joined) for part in (self.attention, self.local) if part is not None]
-        mixed = self._add(joined.tokens, residual_scale, sum_of(branches), joined.samples)
-        fed = self._alone(normalised(self.attention_norm, mixed), residual_scale, joined.samples)
+        mixed = self._add(joined.tokens, residual_scale, sum_of(branches), joined)
+        fed = self._alone(normalised(self.attention_norm, mixed), residual_scale, joined)
         return joined.with_features(normalised(self.feed_forward_norm, fed).features)
 
     def _with_others(
@@ -105,19 +106,19 @@ class EncoderLayer(Module):
             branches.append(self.local(tokens))
         return self._add(tokens, residual_scale, sum_of(branches)), selection
 
-    def _alone(self, tokens: Tokens, residual_scale: Tensor, samples: Tensor | None = None) -> Tokens:
+    def _alone(self, tokens: Tokens, residual_scale: Tensor, joined: Joined | None = None) -> Tokens:
         """The sum with the token-wise branch."""
         # Other modules than ours may be token-wise branches, and take nothing but features.
         masks = (tokens.mask,) if getattr(self.feed_forward, "takes_mask", False) else ()
-        return self._add(tokens, residual_scale, self.feed_forward(tokens.features, *masks), samples)
+        return self._add(tokens, residual_scale, self.feed_forward(tokens.features, *masks), joined)
 
-    def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor, samples: Tensor | None = None) -> Tokens:
+    def _add(self, tokens: Tokens, residual_scale: Tensor, branch: Tensor, joined: Joined | None = None) -> Tokens:
         branch = self.dropout(branch)
         if self.training and self.stochastic_depth:
             keep = 1 - self.stochastic_depth
-            number = tokens.batch if samples is None else int(samples[-1]) + 1
-            kept = branch.new_empty(number, 1, 1).bernoulli_(keep).div(keep)
-            branch = branch * (kept if samples is None else kept[samples].transpose(0, 1))
+            chunks = [tokens] if joined is None else in_turn(joined.chunks)
+            kept = torch.cat([branch.new_empty(each.batch, 1, 1).bernoulli_(keep) for each in chunks]).div(keep)
+            branch = branch * (kept if joined is None else kept[joined.samples].transpose(0, 1))
         # Never in place of the branch, which a hook may have kept.
         return tokens.with_features(torch.addcmul(tokens.features, residual_scale.to(branch.dtype), branch))
 
@@ -133,4 +134,4 @@ def _beside(part: nn.Module, joined: Joined) -> Tensor:
         found: Tensor = part(joined.tokens)
         return found
     with norms_over([joined.tokens], first_norm(part)):
-        return joined.join([part(tokens) for tokens in joined.apart()])
+        return joined.join([part(tokens) for tokens in in_turn(joined.apart())])

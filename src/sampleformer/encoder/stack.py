@@ -12,6 +12,7 @@ from sampleformer.encoder.joined import Joined
 from sampleformer.encoder.layer import EncoderLayer
 from sampleformer.encoder.norming import first_norm, looks_at_batch
 from sampleformer.errors import InputError, nearest, shown
+from sampleformer.functional.streams import join_rows
 from sampleformer.modules import Module
 from sampleformer.norms import NORMS, BatchNorm, normalised
 from sampleformer.tokens import Tokens, as_tokens
@@ -167,6 +168,7 @@ class Encoder(Module):
             NonFiniteScores: as `forward`.
         """
         joined = Joined.of([tokens.without_padding() for tokens in chunks])
+        join_rows(joined.counts)
         for number, layer in enumerate(self.layers):
             try:
                 joined = cast(EncoderLayer, layer).together(joined, self.residual_scale)

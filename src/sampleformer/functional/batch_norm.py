@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sampleformer.functional.across import is_counted, summed_over_processes
 from sampleformer.tracing import without_autocast
 from sampleformer.zeroing import zeroed
 
@@ -62,6 +63,8 @@ def batch_statistics(
 ) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"], Float[Tensor, ""]]:
     """Mean and variance of each feature over the real tokens of several tensors, as if they were one.
 
+    Where processes share the batch (`functional.across`), the statistics are those of the tokens of all of them.
+
     Args:
         features: Features of tokens, ``(…, d)`` each; those of padding must be finite.
         masks: True where a token is real, ``(…)`` each. None: all are.
@@ -80,12 +83,18 @@ def batch_statistics(
         each.new_ones(each.shape[0]) if mask is None else mask.reshape(-1).to(each.dtype)
         for each, mask in zip(rows, masks, strict=True)
     ]
-    count = torch.stack([each.sum() for each in real]).sum()
-    few = count.clamp(min=1)
+    if not is_counted():
+        real = [torch.zeros_like(each) for each in real]
     with without_autocast(rows[0]):
-        mean = torch.stack([ones @ each for ones, each in zip(real, rows, strict=True)]).sum(0) / few
+        sums = torch.stack([ones @ each for ones, each in zip(real, rows, strict=True)]).sum(0)
+        count = torch.stack([each.sum() for each in real]).sum()
+        total = summed_over_processes(torch.cat([sums, count[None]]))
+        count = total[-1]
+        few = count.clamp(min=1)
+        mean = total[:-1] / few
         squares = [ones @ (each - mean).square() for ones, each in zip(real, rows, strict=True)]
-    return mean, torch.stack(squares).sum(0) / few, count
+        variance = summed_over_processes(torch.stack(squares).sum(0)) / few
+    return mean, variance, count
 
 
 def normalise_by(

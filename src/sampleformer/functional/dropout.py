@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int16
 from torch import Tensor
 
+from sampleformer.functional.streams import in_turn, rows_apart
 from sampleformer.tracing import has_values
 from sampleformer.zeroing import word_type
 
@@ -34,9 +35,17 @@ def dropout(features: Float[Tensor, "*shape"], probability: float, training: boo
     """
     if not training or probability == 0:
         return features
+    rows = None if torch.compiler.is_compiling() else rows_apart(features)
     if features.device.type != "cpu" or not has_values(features):
-        return F.dropout(features, probability, training)
-    result: Tensor = _Dropped.apply(features, random_mask(features.shape, 1 - probability), 1 / (1 - probability))
+        if rows is None:
+            return F.dropout(features, probability, training)
+        return torch.cat([F.dropout(part, probability, training) for part in in_turn(features.split(rows, 1))], 1)
+    if rows is None:
+        mask = random_mask(features.shape, 1 - probability)
+    else:  # each chunk has its own random numbers
+        shapes = [torch.Size([1, count, *features.shape[2:]]) for count in rows]
+        mask = torch.cat([random_mask(shape, 1 - probability) for shape in in_turn(shapes)], 1)
+    result: Tensor = _Dropped.apply(features, mask, 1 / (1 - probability))
     return result
 
 

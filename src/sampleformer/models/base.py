@@ -16,6 +16,7 @@ from sampleformer.attention import Selection
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError, nearest, shown
 from sampleformer.files import write_json, written_whole
+from sampleformer.functional.streams import in_turn
 from sampleformer.heads import HEADS
 from sampleformer.modules import Module
 from sampleformer.registry import Registry, trusted_code
@@ -146,7 +147,7 @@ class Model(Module):
             chunks: Raw tokens of some samples each, padded to a length of their own.
             questions: Further arguments of `forward`, for each chunk.
         """
-        return [self.with_penalty(tokens, **asked) for tokens, asked in zip(chunks, questions, strict=True)]
+        return [self.with_penalty(tokens, **asked) for tokens, asked in in_turn(zip(chunks, questions, strict=True))]
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all."""

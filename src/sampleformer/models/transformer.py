@@ -19,6 +19,7 @@ from sampleformer.embed.sequence import PLAIN_SCALE
 from sampleformer.encoder import Encoder, check_layers
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError
+from sampleformer.functional.streams import in_turn
 from sampleformer.heads import HEADS, TokenHead
 from sampleformer.models.base import MODELS, AnyModelSettings, Model
 from sampleformer.models.mlp import DescriptorMLP, MLPSettings
@@ -260,8 +261,8 @@ class TokenModel(Model):
     def together(
         self, chunks: Sequence[Tokens], questions: Sequence[Mapping[str, Tensor]]
     ) -> list[tuple[Tensor, Tensor | None]]:
-        encoded = self.encoder.together([self.embedded(tokens) for tokens in chunks])
-        each = zip(encoded, chunks, questions, strict=True)
+        encoded = self.encoder.together([self.embedded(tokens) for tokens in in_turn(chunks)])
+        each = in_turn(zip(encoded, chunks, questions, strict=True))
         return [(self.answers(one, tokens, **asked), None) for one, tokens, asked in each]
 
     def answers(

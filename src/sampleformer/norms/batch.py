@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sampleformer.functional.batch_norm import batch_norm, normalise_by
+from sampleformer.functional.across import is_shared
+from sampleformer.functional.batch_norm import batch_norm, batch_statistics, normalise_by
 from sampleformer.norms.base import Norm
 
 
@@ -15,7 +16,8 @@ class BatchNorm(Norm):
 
     In training they are those of the batch, and running ones follow them: ``running ← (1 - momentum) running +
     momentum · batch's``, the variance unbiased as in `torch.nn.BatchNorm1d`. A batch with fewer than two real tokens
-    has no variance and leaves them as they are. In evaluation the running ones are used. Each process has its own.
+    has no variance and leaves them as they are. In evaluation the running ones are used. Where processes share a batch
+    (`functional.across`), the statistics are those of all its tokens.
 
     Args:
         width: d, of the tokens.
@@ -88,6 +90,10 @@ class BatchNorm(Norm):
             return normalise_by(features, self.running_mean, self.running_var, self.weight, self.bias, self.epsilon)
         if self._given is not None:
             return normalise_by(features, *self._given, self.weight, self.bias, self.epsilon)
+        if is_shared():
+            mean, variance, count = batch_statistics([features], [mask])
+            self._follow(mean, variance, count)
+            return normalise_by(features, mean, variance, self.weight, self.bias, self.epsilon)
         normal, mean, variance, count = batch_norm(features, self.weight, self.bias, mask, self.epsilon)
         self._follow(mean, variance, count)
         return normal

@@ -25,6 +25,8 @@ def request(
     epochs: int | None = None,
     steps: int | None = None,
     minutes: float | None = None,
+    devices: int | None = None,
+    hosts: int | None = None,
     seed: int | None = None,
     model: str | None = None,
     attention: str | None = None,
@@ -38,6 +40,7 @@ def request(
         data: arguments of the data's source that replace the recipe's: path, text, columns, label and so on. Some of
             them say what kind of data it is, see `kinds`.
         epochs, steps, minutes: length of the training; at most one of them.
+        devices, hosts: processes on each host, and hosts.
         seed: of the training.
         model: name of another model, which begins with its own settings.
         attention: name of another attention.
@@ -65,6 +68,7 @@ def request(
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
     values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
     flags: dict[str, object] = {f"training.{name[2:]}": value for name, value in lengths.items()} | {"seed": seed}
+    flags |= {"training.devices": devices, "training.hosts": hosts}
     flags |= {"model.name": model, "model.attention.name": attention}
     flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]

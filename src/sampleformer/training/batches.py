@@ -1,73 +1,130 @@
 """The batches of training and of checks, for the loaders."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from sampleformer.data.batch import Batch
+from sampleformer.data.batch import Batch, Chunk
 from sampleformer.data.batching import (
+    CHUNK_OVERHEAD,
     RandomBatches,
-    cut_by_length,
     cut_by_length_together,
     cut_in_order,
+    cut_in_parts,
     cut_together,
+    deal,
+    grouped,
     padded_tokens,
 )
 from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
-from sampleformer.training.outputs import evaluation_batches
+from sampleformer.training.outputs import evaluation_batches, share_of
+from sampleformer.training.processes import ALONE, Processes
+from sampleformer.training.random_state import TRAINING, seed_of
 
 _STEPS_TO_SEARCH = 1000
-Cut = Callable[[np.ndarray, int], Sequence[Sequence[np.ndarray]]]
-"""From the sizes of the samples of a batch and the largest number of padded tokens at once to groups of chunks: the
-places of each chunk's samples in the batch. One group after the other goes through the model."""
+Cut = Callable[[np.ndarray, int, int], Sequence[Sequence[np.ndarray]]]
+"""From the sizes of the samples of a batch, the largest number of padded tokens at once and the number of processes to
+keep busy, to groups of chunks: the places of each chunk's samples in the batch. One group after the other goes through
+the model."""
 
 
 def one_by_one(
-    cut: Callable[[np.ndarray, int], Sequence[np.ndarray]], sizes: np.ndarray, max_tokens: int
+    cut: Callable[[np.ndarray, int, int], Sequence[np.ndarray]], sizes: np.ndarray, max_tokens: int, parts: int
 ) -> list[list[np.ndarray]]:
-    """Groups of one chunk each, as `cut_by_length` or `cut_in_order` cuts them."""
-    return [[chunk] for chunk in cut(sizes, max_tokens)]
+    """Groups of one chunk each, as `cut_in_parts` or `cut_in_order` cuts them."""
+    return [[chunk] for chunk in cut(sizes, max_tokens, parts)]
 
 
-BY_LENGTH: Cut = partial(one_by_one, cut_by_length)
+BY_LENGTH: Cut = partial(one_by_one, cut_in_parts)
 IN_ORDER: Cut = partial(one_by_one, cut_in_order)
 TOGETHER: Cut = cut_together
 BY_LENGTH_TOGETHER: Cut = cut_by_length_together
+SIDE_BY_SIDE = (TOGETHER, BY_LENGTH_TOGETHER)
+"""Cuts whose groups go through the model as one."""
 
 
 class StepChunks(Dataset[list[list[Batch]]]):
     """The batch of each step of training in groups of chunks, augmentations and random identifiers included.
 
-    It depends on the seed and the step alone, never on what ran before.
+    It depends on the seed and the step alone, never on what ran before. Of several processes each has a share of the
+    chunks, which are the same however many there are.
 
     Args:
         samples: the training part.
         batches: which samples make which step.
         max_tokens: largest number of padded tokens in a group.
         cut: `BY_LENGTH`, `IN_ORDER`, `TOGETHER` or `BY_LENGTH_TOGETHER`.
+        parts: Number of processes that the chunks are to keep busy, see `TrainingSettings`.
+        processes: Processes that share the batch.
 
     ``sizes`` are the numbers of tokens of the samples.
     """
 
-    def __init__(self, samples: Samples, batches: RandomBatches, max_tokens: int, cut: Cut = BY_LENGTH) -> None:
+    def __init__(
+        self,
+        samples: Samples,
+        batches: RandomBatches,
+        max_tokens: int,
+        cut: Cut = BY_LENGTH,
+        parts: int = 1,
+        processes: Processes = ALONE,
+    ) -> None:
         self._samples = samples
         self._batches = batches
         self._max_tokens = max_tokens
         self._cut = cut
+        self._parts = parts
+        self._processes = processes
         self.sizes = samples.sizes
 
     def __getitem__(self, step: int) -> list[list[Batch]]:
-        return [[self.collate(step, rows) for rows in group] for group in self.rows(step)]
+        groups = self.rows(step)
+        total = sum(map(len, groups))
+        if self._cut is TOGETHER:  # every process takes part in every group, whose statistics they share
+            starts = np.cumsum([0, *map(len, groups)]).tolist()
+            shares = [
+                [(start + number, group[number]) for number in self._own(group)]
+                for start, group in zip(starts, groups, strict=False)
+            ]
+            return [
+                [self._chunk(step, rows, number, total) for number, rows in share] or [self._follower(step, group)]
+                for share, group in zip(shares, groups, strict=True)
+            ]
+        chunks = [chunk for group in groups for chunk in group]
+        own = [[number] for number in self._own(chunks)]
+        if self._cut is BY_LENGTH_TOGETHER:
+            places = [number for (number,) in own]
+            own = [
+                [places[at] for at in group]
+                for group in grouped(self.sizes, [chunks[n] for n in places], self._max_tokens)
+            ]
+        return [[self._chunk(step, chunks[number], number, total) for number in group] for group in own]
+
+    def _own(self, chunks: Sequence[np.ndarray]) -> list[int]:
+        """Numbers of the chunks that this process has."""
+        costs = [padded_tokens(self.sizes, [chunk]) + CHUNK_OVERHEAD for chunk in chunks]
+        return deal(costs, self._processes.size)[self._processes.rank]
+
+    def _chunk(self, step: int, rows: np.ndarray, number: int, total: int) -> Batch:
+        return replace(self.collate(step, rows), chunk=Chunk(self._noise_seed(step, rows), number, total))
+
+    def _follower(self, step: int, group: list[np.ndarray]) -> Batch:
+        """A sample of a group for a process that has none of it, which counts nowhere."""
+        smallest = min(np.concatenate(group), key=lambda row: int(self.sizes[row]))
+        return replace(self.collate(step, [smallest]), chunk=Chunk(self._noise_seed(step, [smallest]), counts=False))
+
+    def _noise_seed(self, step: int, rows: Sequence[int] | np.ndarray) -> int:
+        return seed_of(self._batches.seed, TRAINING, step, int(rows[0]))
 
     def rows(self, step: int) -> list[list[np.ndarray]]:
         """Indices of the samples of each chunk of each group of a step."""
         batch = np.asarray(self._batches.batch(step))
-        groups = self._cut(self.sizes[batch], self._max_tokens)
+        groups = self._cut(self.sizes[batch], self._max_tokens, self._parts)
         return [[batch[places] for places in group] for group in groups]
 
     def largest(self) -> "LargestGroup":
@@ -135,7 +192,8 @@ def training_loader(chunks: StepChunks, steps: StepsToCheck, workers: int = 0) -
     return DataLoader(chunks, batch_size=None, sampler=steps, generator=torch.Generator(), num_workers=workers)
 
 
-def evaluation_loader(samples: Samples, max_tokens: int) -> "DataLoader[Batch]":
-    """Loads every sample once, in the order of `evaluation_batches`."""
+def evaluation_loader(samples: Samples, max_tokens: int, processes: Processes = ALONE) -> "DataLoader[Batch]":
+    """Loads every sample once, in the order of `evaluation_batches`; of several processes each loads its share."""
     batches = evaluation_batches(samples, max_tokens)
+    batches = [batches[number] for number in share_of(batches, samples, processes)]
     return DataLoader(samples, batch_sampler=batches, collate_fn=collate, generator=torch.Generator())  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.batching import RandomBatches
 from sampleformer.data.source import Splits
 from sampleformer.training.batches import BY_LENGTH, Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
+from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -19,15 +20,26 @@ class TrainingData(LightningDataModule):
         splits: the data.
         settings: of the training.
         seed: of the order of the samples.
-        cut: groups of chunks of a batch, from the sizes of its samples and the largest number of padded tokens.
+        cut: How a batch becomes groups of chunks.
+        processes: Processes that share each batch and each check.
     """
 
-    def __init__(self, splits: Splits, settings: TrainingSettings, seed: int, cut: Cut = BY_LENGTH) -> None:
+    def __init__(
+        self,
+        splits: Splits,
+        settings: TrainingSettings,
+        seed: int,
+        cut: Cut = BY_LENGTH,
+        processes: Processes = ALONE,
+    ) -> None:
         super().__init__()
         self._splits = splits
         self._settings = settings
+        self._processes = processes
         batches = RandomBatches(len(splits.train), settings.accumulate * settings.batch_size, seed)
-        self.chunks = StepChunks(splits.train, batches, settings.max_tokens, cut)
+        self.chunks = StepChunks(
+            splits.train, batches, settings.max_tokens, cut, settings.parts or processes.size, processes
+        )
         self.batches_per_pass = batches.batches_per_pass
         self.total_steps = settings.total_steps(self.batches_per_pass)
         self._every = settings.steps_between_checks(self.batches_per_pass)
@@ -44,7 +56,7 @@ class TrainingData(LightningDataModule):
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Every sample of the validation part."""
-        return evaluation_loader(self._splits.valid, self._settings.max_tokens)
+        return evaluation_loader(self._splits.valid, self._settings.max_tokens, self._processes)
 
     def _current_step(self) -> int:
         return self.trainer.global_step if self.trainer else 0

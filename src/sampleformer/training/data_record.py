@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,6 +110,19 @@ class DataRecord(Settings):
             InputError: if ``run.json`` holds none, or a damaged one.
         """
         return validate(cls, folder.read_run().get("data") or {}, f"{folder.run_file}: data")
+
+    def digest_of(self, splits: Splits) -> str:
+        """SHA-256 of what the files and the parts hold, wherever the files are.
+
+        Args:
+            splits: Samples that the record is of.
+        """
+        files = {name: (record.count, record.bytes, record.sha256) for name, record in self.files.items()}
+        parts = {name: part.model_dump() for name, part in self.split.items()}
+        whole = hashlib.sha256(json.dumps([files, parts], sort_keys=True).encode(errors="surrogateescape"))
+        for part in PARTS:
+            whole.update(np.ascontiguousarray(getattr(splits, part).sizes, dtype="<i8").tobytes())
+        return whole.hexdigest()
 
     def located(self, recipe: Recipe, folder: RunFolder) -> Recipe:
         """The recipe with the places where its files are now.

@@ -13,9 +13,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from sampleformer.data.source import Splits
 from sampleformer.encoder.norming import sees_whole_batch
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, Terminated
 from sampleformer.models import Model
 from sampleformer.reading import fault_words, is_fault, is_of_memory
+from sampleformer.training.batches import SIDE_BY_SIDE
 from sampleformer.training.callbacks.checkpoints import Checkpoints
 from sampleformer.training.callbacks.deadline import Deadline
 from sampleformer.training.callbacks.memory import ReturnMemory, SayMemory
@@ -24,8 +25,11 @@ from sampleformer.training.callbacks.patience import Patience
 from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
 from sampleformer.training.callbacks.scheduled_choice import ScheduledChoice
+from sampleformer.training.callbacks.termination import Termination
 from sampleformer.training.data_module import TrainingData
+from sampleformer.training.lost import watched
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.timing import TimeLimit
@@ -63,6 +67,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     arguments: Mapping[str, Any] | None = None,
     limit: TimeLimit | None = None,
+    processes: Processes = ALONE,
 ) -> Fitted:
     """Trains a model, from the last checkpoint in the folder if there is one.
 
@@ -76,13 +81,17 @@ def fit(
         callbacks: of the user, called before those of this package.
         arguments: further arguments of Lightning's trainer.
         limit: time that the whole run has. None: any.
+        processes: Processes that train together; the first one writes all files.
 
     Raises:
         KeyboardInterrupt: if the user stopped it.
         InputError: if the training loss stops being a number.
     """
-    data = TrainingData(splits, recipe.training, recipe.seed, cut_for(model, recipe.training))
-    module = TrainingModule(model, splits, recipe.training, data.batches_per_pass)
+    cut = cut_for(model, recipe.training)
+    data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
+    module = TrainingModule(
+        model, splits, recipe.training, data.batches_per_pass, processes, together=cut in SIDE_BY_SIDE
+    )
     if sees_whole_batch(model) and (groups := data.chunks.largest().groups) > 1:
         log.info(
             "the batch norms of the model see a batch in up to %d parts, each of at most %d padded tokens; a higher "
@@ -95,14 +104,15 @@ def fit(
     if limit is not None:
         most = recipe.training.max_tokens
         tests = 2 * evaluation_cost(splits.test, most) / evaluation_cost(splits.valid, most)
-        around.append(Deadline(limit, metrics, tests))
-    around += [RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory()]
+        around.append(Deadline(limit, metrics, tests, processes))
+    termination = Termination(checkpoints, processes)
+    around += [RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory(), termination]
     if recipe.training.patience is not None:
         around.append(Patience(recipe.training.patience, metrics, checkpoints))
     schedules = recipe.training.schedules
     if any(schedule is not None for _, schedule in schedules):
         around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
-    if not quiet:
+    if not quiet and processes.is_first:
         around += [SayMemory(data.chunks), TrainingProgress(data.total_steps, metrics)]
     if recipe.training.compile:
         model.compile()
@@ -111,14 +121,25 @@ def fit(
         "logger": TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
         "default_root_dir": folder.path,
     }
-    trainer = make_trainer(recipe.training, data.checks, device, around, free | dict(arguments or {}))
+    trainer = make_trainer(recipe.training, data.checks, device, around, free | dict(arguments or {}), processes)
     before = folder.last_checkpoint if folder.last_checkpoint.exists() else None
-    with _going_on_from(before, checkpoints):
+    with _going_on_from(before, checkpoints), watched(processes), _ended_with_the_others(termination):
         run_trainer(trainer, module, data, before)
         valid = metrics.valid_scores()
         if not {checkpoints.best_step, trainer.global_step} <= valid.keys():
             raise ValueError(f"it holds the scores of steps {sorted(valid)}, not those of the best and the last")
     return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, valid)
+
+
+@contextmanager
+def _ended_with_the_others(termination: Termination) -> Iterator[None]:
+    """Context in which a process that was asked to end does not complain that the others did."""
+    try:
+        yield
+    except RuntimeError as error:
+        if termination.asked:
+            raise Terminated from error
+        raise
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,36 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
+from sampleformer.functional.across import sharing
 from sampleformer.models import Model
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
 from sampleformer.training.optimizers import check_state, optimizer_of
 from sampleformer.training.outputs import (
     answer_model,
+    answers_of_all,
     at_least_float32,
     evaluation_batches,
     in_order,
     known_targets,
     rows_by_sample,
+    share_of,
 )
 from sampleformer.training.predictions import predictions_of
+from sampleformer.training.processes import ALONE, Processes
+from sampleformer.training.running_statistics import RunningStatistics
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.step_loss import StepLoss
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Answers to one batch of a check: outputs for each sample, summed losses, summed weights."""
+
+    rows: list[np.ndarray]
+    loss: Tensor
+    weight: Tensor
 
 
 class TrainingModule(LightningModule):
@@ -39,9 +54,20 @@ class TrainingModule(LightningModule):
         splits: the data.
         settings: of the training.
         batches_per_pass: batches in one pass over the training part.
+        processes: Processes that share each batch and each check.
+        together: Whether all chunks of a group go through the model side by side, see `StepLoss`.
     """
 
-    def __init__(self, model: Model, splits: Splits, settings: TrainingSettings, batches_per_pass: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        splits: Splits,
+        settings: TrainingSettings,
+        batches_per_pass: int,
+        processes: Processes = ALONE,
+        *,
+        together: bool = False,
+    ) -> None:
         super().__init__()
         self.model = model
         self.task = splits.encoding.task
@@ -50,12 +76,12 @@ class TrainingModule(LightningModule):
         self.valid_scores: dict[str, float] = {}
         self._splits = splits
         self._settings = settings
+        self._processes = processes
         self._loss = make_loss(self.task, settings.loss, known_targets(splits.train))
-        self.step_loss = StepLoss(settings, model, self._loss)
+        self.step_loss = StepLoss(settings, model, self._loss, together=together)
+        self._running = RunningStatistics(model, processes, self.step_loss.passes, together=together)
         self.average = None if settings.ema is None else copy.deepcopy(model).requires_grad_(False)
-        self._answers: list[list[np.ndarray]] = []
-        self._losses: list[Tensor] = []
-        self._weights: list[Tensor] = []
+        self._answers: list[_Answers] = []
         # The gradient of a step is added up from those of its groups, which Lightning cannot do by itself.
         self.automatic_optimization = False
 
@@ -75,12 +101,7 @@ class TrainingModule(LightningModule):
         assert isinstance(optimizer, LightningOptimizer)
         assert isinstance(rate, LambdaLR)
         optimizer.zero_grad()
-        sums: dict[str, Tensor] = {}
-        for part in self.step_loss(groups):
-            with torch.autocast(self.device.type, enabled=False):  # Lightning turns it on for the whole step
-                self.manual_backward(part["loss"])
-            for name, value in part.items():
-                sums[name] = sums.get(name, 0) + value.detach()
+        sums = self._add_gradients(groups)
         self.clip_gradients(optimizer.optimizer, self._settings.gradient_clip, "norm")
         optimizer.step()
         rate.step()
@@ -88,6 +109,22 @@ class TrainingModule(LightningModule):
         rates = {"learning_rate": optimizer.param_groups[0]["lr"]}
         self.log_dict({f"train_{name}": value for name, value in sums.items()} | rates, on_step=True, on_epoch=False)
         return sums
+
+    def _add_gradients(self, groups: Sequence[Sequence[Batch]]) -> dict[str, Tensor]:
+        """Leaves the gradients of the whole batch in the parameters; the loss and its terms."""
+        names = self.step_loss.names
+        total = torch.zeros(len(names), device=self.device)
+        self._running.start()
+        with sharing(self._processes.group):
+            for (chunk, *_), part in zip(groups, self.step_loss(groups), strict=True):
+                with torch.autocast(self.device.type, enabled=False):  # Lightning turns it on for the whole step
+                    self.manual_backward(part["loss"])
+                self._running.add(chunk.chunk)
+                total = total + torch.stack([part[name].detach().to(total.dtype) for name in names])
+        # Once a step and not while the last gradients come in: the processes have different numbers of chunks.
+        self._running.finish()
+        self._processes.add_up_gradients([each for each in self.model.parameters() if each.requires_grad], total)
+        return dict(zip(names, total.unbind(), strict=True))
 
     @property
     def checked(self) -> Model:
@@ -109,22 +146,26 @@ class TrainingModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forgets the outputs of the check before."""
-        self._answers, self._losses, self._weights = [], [], []
+        self._answers = []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keeps the outputs of one batch."""
         outputs = answer_model(self.checked, batch)
-        self._answers.append(rows_by_sample(outputs, batch, self.task))
         rows = batch.rows(at_least_float32(outputs))
-        self._losses.append(self._loss.losses(rows, *batch.target_rows).sum())
-        self._weights.append(self._loss.weights(*batch.target_rows).sum())
+        loss, weight = self._loss.losses(rows, *batch.target_rows).sum(), self._loss.weights(*batch.target_rows).sum()
+        self._answers.append(_Answers(rows_by_sample(outputs, batch, self.task), loss.cpu(), weight.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Scores all outputs of the check."""
-        valid = self._splits.valid
-        outputs = in_order(self._answers, evaluation_batches(valid, self._settings.max_tokens))
-        self.valid_scores = {"loss": float(torch.stack(self._losses).sum() / torch.stack(self._weights).sum())}
-        self.valid_scores |= self.task.score(predictions_of(valid, outputs, self.task))
+        valid, processes = self._splits.valid, self._processes
+        batches = evaluation_batches(valid, self._settings.max_tokens)
+        found = answers_of_all(share_of(batches, valid, processes), self._answers, processes)
+        scores: dict[str, float] = {}
+        if processes.is_first:  # what the best check is must not depend on who computed it
+            outputs = in_order([each.rows for each in found], batches)
+            loss = torch.stack([each.loss for each in found]).sum() / torch.stack([each.weight for each in found]).sum()
+            scores = {"loss": float(loss)} | self.task.score(predictions_of(valid, outputs, self.task))
+        self.valid_scores = processes.agreed(scores)
         self.log_dict({f"valid_{name}": value for name, value in self.valid_scores.items()})
 
     def configure_optimizers(self) -> dict[str, Any]:  # type: ignore[override]

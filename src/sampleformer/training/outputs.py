@@ -2,23 +2,41 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sampleformer.data.batch import Batch
-from sampleformer.data.batching import cut_by_length
+from sampleformer.data.batching import CHUNK_OVERHEAD, cut_by_length, deal, padded_tokens
 from sampleformer.data.collate import collate
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
 from sampleformer.tasks import Task, is_known
+from sampleformer.training.processes import ALONE, Processes
+
+T = TypeVar("T")
 
 
 def evaluation_batches(samples: Samples, max_tokens: int) -> list[list[int]]:
     """Indices of every sample once, in batches of similar sizes, always the same; see `cut_by_length`."""
     return [batch.tolist() for batch in cut_by_length(samples.sizes, max_tokens)]
+
+
+def share_of(batches: Sequence[Sequence[int]], samples: Samples, processes: Processes) -> list[int]:
+    """Numbers of the batches that this process answers, of all in their order; at least one, if it is another's too.
+
+    Args:
+        batches: Indices of the samples of each batch.
+        samples: Samples of the data.
+        processes: Processes that share the batches.
+    """
+    if processes.size == 1:
+        return list(range(len(batches)))
+    costs = [padded_tokens(samples.sizes, [np.asarray(batch)]) + CHUNK_OVERHEAD for batch in batches]
+    return deal(costs, processes.size)[processes.rank] or [0]
 
 
 def known_targets(samples: Samples) -> np.ndarray:
@@ -69,6 +87,22 @@ def rows_by_sample(outputs: Tensor, batch: Batch, task: Task) -> list[np.ndarray
     return [part.numpy() for part in values.split(batch.answered.sum(1).tolist())]
 
 
+def answers_of_all(share: Sequence[int], answers: Sequence[T], processes: Processes) -> list[T]:
+    """What all processes have for their shares of some batches, in the order of the batches.
+
+    Args:
+        share: Numbers of the batches of this process, see `share_of`.
+        answers: What it has for each.
+        processes: Processes that share the batches.
+    """
+    if processes.size == 1:
+        return list(answers)
+    found: dict[int, T] = {}
+    for part in processes.gathered(dict(zip(share, answers, strict=True))):
+        found |= part
+    return [found[number] for number in sorted(found)]
+
+
 def in_order(answers: Sequence[Sequence[np.ndarray]], batches: Sequence[Sequence[int]]) -> np.ndarray:
     """Answers to the samples of batches as one array, in the order of the samples.
 
@@ -90,6 +124,7 @@ def model_outputs(
     task: Task,
     max_tokens: int,
     progress: str | Callable[[int], None] = "evaluating",
+    processes: Processes = ALONE,
 ) -> np.ndarray:
     """Raw outputs for every sample, without noise or dropout.
 
@@ -99,6 +134,7 @@ def model_outputs(
         task: of the outputs.
         max_tokens: padded tokens at a time, see `TrainingSettings`.
         progress: words of a progress bar, or what is given the number of samples done.
+        processes: Processes that share the work; all of them get all outputs.
 
     Returns:
         shape ``(rows, c)``, float32, in the order of the samples and their tokens or pairs, see `Task.condense`.
@@ -106,12 +142,14 @@ def model_outputs(
     model.eval()
     device = next(model.parameters()).device
     batches = evaluation_batches(samples, max_tokens)
+    share = share_of(batches, samples, processes)
     answers = []
     done = 0
-    with progress_bar(progress, len(samples)) if isinstance(progress, str) else nullcontext(progress) as show:
-        for rows in batches:
+    total = sum(len(batches[number]) for number in share)
+    with progress_bar(progress, total) if isinstance(progress, str) else nullcontext(progress) as show:
+        for rows in (batches[number] for number in share):
             batch = collate([samples[row] for row in rows]).to(device)
             answers.append(rows_by_sample(answer_model(model, batch), batch, task))
             done += len(rows)
             show(done)
-    return in_order(answers, batches)
+    return in_order(answers_of_all(share, answers, processes), batches)

@@ -27,8 +27,7 @@ def describe_run(command: Sequence[str], seed: int, device: str) -> dict[str, An
         "command": list(command),
         "folder": os.getcwd(),
         "seed": seed,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {"python": platform.python_version()} | versions(),
         "git_revision": git_revision(Path.cwd()),
         "machine": {
             "system": platform.platform(),
@@ -43,6 +42,11 @@ def describe_run(command: Sequence[str], seed: int, device: str) -> dict[str, An
         "train_seconds": None,
         "resumed": [],
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide what a training gives."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def now() -> str:

@@ -9,9 +9,25 @@ import torch
 WEIGHTS, TRAINING = 0, 1  # what a stream is for: one seed gives streams that have nothing to do with each other
 
 
-def seed_everything(seed: int, purpose: int) -> None:
-    """Starts the generators of Python, NumPy and torch anew."""
-    number = int(np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]) >> 1
+def seed_of(*entropy: int) -> int:
+    """A seed of 63 bits made of several numbers.
+
+    Example:
+        >>> seed_of(0, TRAINING, 5) == seed_of(0, TRAINING, 6)
+        False
+    """
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]) >> 1
+
+
+def seed_everything(seed: int, purpose: int, *places: int) -> None:
+    """Starts the generators of Python, NumPy and torch anew.
+
+    Args:
+        seed: Seed of the training.
+        purpose: `WEIGHTS` or `TRAINING`.
+        places: What tells streams of one purpose apart, such as the step.
+    """
+    number = seed_of(seed, purpose, *places)
     random.seed(number)
     np.random.seed(number % 2**32)
     torch.manual_seed(number)

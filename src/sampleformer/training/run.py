@@ -30,10 +30,12 @@ from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
+from sampleformer.training.lost import launcher, was_begun, watched
 from sampleformer.training.optimizers import optimizer_of
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
-from sampleformer.training.provenance import describe_run, now
+from sampleformer.training.processes import Processes, check_samples, join
+from sampleformer.training.provenance import describe_run, now, versions
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe, described, make_source
 from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
@@ -62,6 +64,9 @@ DECIDED = {
     "use_distributed_sampler",
 }
 """Arguments of Lightning's trainer that are not the user's."""
+
+ANY_PROCESSES: dict[str, Any] = {"devices": None, "hosts": None, "strategy": "auto", "timeout_minutes": 30.0}
+"""Settings of the processes that train, which may be others when a run goes on."""
 
 log = logging.getLogger("sampleformer")
 
@@ -111,26 +116,35 @@ def train(
     Raises:
         InputError: if the recipe, the data or the folder cannot be used.
         KeyboardInterrupt: if the user stopped the training; the folder can be resumed.
+
+    Where torchrun or SLURM started this process as one of several, all of them train together: each calls this with the
+    same arguments, the first one writes.
     """
     limit = None if recipe.training.minutes is None else TimeLimit(recipe.training.minutes)
     device = pick_device(device)
     _check_trainer(trainer or {})
     folder = RunFolder(output)
+    processes = join(recipe.training, device)
     if source is not None:
         recipe = recipe.model_copy(
             update={"data": Component(name=f"{type(source).__module__}.{type(source).__name__}")}
         )
     with ExitStack() as held:
+        held.enter_context(watched(processes))
+        processes.check_alike({"recipe": recipe.model_dump(mode="json"), "version": versions()})
+        resume = resume or processes.agreed(was_begun(folder))
         trained: dict[str, Tensor] = {}
         if resume:
             recipe = _same(folder, recipe, trust_code=trust_code)
-            if folder.results.exists():
+            if processes.agreed(folder.results.exists()):
                 log.info("%s: the training is finished, there is nothing to go on with", folder.path)
                 return folder
-            held.enter_context(folder.locked())
-            trained = restore_checkpoints(folder)
-        else:
+            if processes.is_first:
+                held.enter_context(folder.locked())
+                trained = restore_checkpoints(folder)
+        elif processes.is_first:
             folder.check_free()
+        processes.agreed(None)  # the others come when this is done
         start = (
             None
             if resume or not recipe.training.init_from
@@ -138,8 +152,10 @@ def train(
         )
         with trusted_code(trust_code or not resume):
             _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
-            with announced("reading the data"):
+            with announced("reading the data"), processes.first_on_each_host():
                 splits, record = _load(recipe, folder, source, start, splits, resume=resume)
+            processes.check_alike({"training data": record.digest_of(splits)})
+            recipe = _of_processes(recipe, processes, len(splits.train))
             model = _make_model(recipe, splits, folder, trained, device)
             make_loss(splits.encoding.task, recipe.training.loss, known_targets(splits.train))
             optimizer_of(recipe.training, model)
@@ -147,10 +163,15 @@ def train(
             if start is not None:
                 start.fill(model, splits.encoding.task)
             if limit is not None and recipe.training.steps is None:
-                recipe = _fit_to_time(model, splits, recipe, device, limit)
-        run = _begin(folder, recipe, start, record, resume, list(command or sys.argv), device)
-        if not resume:
-            held.enter_context(folder.locked())
+                recipe = _fit_to_time(model, splits, recipe, device, limit, processes)
+        launchers = sorted({each for each in processes.gathered(launcher()) if each is not None})
+        run: dict[str, Any] = {}
+        if processes.is_first:
+            several = {"processes": processes.size, "hosts": processes.hosts, "launchers": launchers}
+            run = _begin(folder, recipe, start, record, resume, list(command or sys.argv), device, several)
+            if not resume:
+                held.enter_context(folder.locked())
+        processes.agreed(None)
 
         from sampleformer.training.fitting import fit  # Lightning takes seconds to import: not before all is checked
 
@@ -165,13 +186,22 @@ def train(
                 callbacks=callbacks,
                 arguments=trainer,
                 limit=limit,
+                processes=processes,
             )
-        results, predictions = _finish(model.to(device), splits, recipe, folder, fitted)
-        write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
-        write_json(folder.results, results)  # last: where it is, the run is complete
-        if finished is not None:
+        results, predictions = _finish(model.to(device), splits, recipe, folder, fitted, processes)
+        if processes.is_first:
+            write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
+            write_json(folder.results, results)  # last: where it is, the run is complete
+        processes.agreed(None)
+        if finished is not None and processes.is_first:
             finished(folder, splits, predictions)
     return folder
+
+
+def _of_processes(recipe: Recipe, processes: Processes, samples: int) -> Recipe:
+    """The recipe for so many processes, which a run does not keep: it may go on with others."""
+    settings = check_samples(recipe.training, processes, samples)
+    return recipe.model_copy(update={"training": settings.model_copy(update=ANY_PROCESSES)})
 
 
 def _check_trainer(arguments: Mapping[str, Any]) -> None:
@@ -225,15 +255,17 @@ def _make_model(recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict
     return model
 
 
-def _fit_to_time(model: Model, splits: Splits, recipe: Recipe, device: str, limit: TimeLimit) -> Recipe:
+def _fit_to_time(
+    model: Model, splits: Splits, recipe: Recipe, device: str, limit: TimeLimit, processes: Processes
+) -> Recipe:
     """The recipe with as many steps as fit into the time."""
     from sampleformer.training.trial import measured_costs
 
     with announced("timing the first steps"):
-        costs = measured_costs(model, splits, recipe, device=device, seconds=limit.seconds)
+        costs = measured_costs(model, splits, recipe, device=device, seconds=limit.seconds, processes=processes)
     settings = recipe.training
     batches = -(-len(splits.train) // (settings.accumulate * settings.batch_size))
-    settings, words = fit_to_time(settings, costs, limit.seconds - limit.spent, batches)
+    settings, words = fit_to_time(settings, costs, processes.agreed(limit.seconds - limit.spent), batches)
     log.info("%s", words)
     limit.check = costs.check
     return recipe.model_copy(update={"training": settings})
@@ -243,6 +275,8 @@ def _same(folder: RunFolder, recipe: Recipe, *, trust_code: bool) -> Recipe:
     """The recipe that a run was started with, which the one asked for must be; its steps may have been fitted."""
     started = folder.read_recipe(trust_code=trust_code)
     asked = recipe.training
+    asked = asked.model_copy(update=ANY_PROCESSES | {"parts": asked.parts or started.training.parts})
+    recipe = recipe.model_copy(update={"training": asked})
     if asked.minutes is not None and asked.steps is None:
         fitted = {"steps": started.training.steps, "min_steps": 0}
         fitted |= {"check_every": started.training.check_every} if asked.check_every is None else {}
@@ -302,20 +336,21 @@ def _begin(
     resume: bool,
     command: list[str],
     device: str,
+    several: dict[str, Any],
 ) -> dict[str, Any]:
     if not resume:
-        run = describe_run(command, recipe.seed, device) | {"data": record.model_dump()}
+        run = describe_run(command, recipe.seed, device) | several | {"data": record.model_dump()}
         folder.create(recipe, run, None if start is None else start.encoding)
         return run
     run = folder.read_run()
     with reading(folder.run_file, "the description of a run"):
-        run = run | {"resumed": [*run["resumed"], {"command": command, "started": now()}]}
+        run = run | {"resumed": [*run["resumed"], {"command": command, "started": now()} | several]}
     write_json(folder.run_file, run)
     return run
 
 
 def _finish(
-    model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted
+    model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted, processes: Processes
 ) -> tuple[dict[str, Any], Predictions]:
     """Saves the best weights, and scores both them and the last ones on the test part; predictions of the best."""
     task, test = splits.encoding.task, splits.test
@@ -329,9 +364,12 @@ def _finish(
     }
     for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
         _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
-        outputs = model_outputs(model, test, task, recipe.training.max_tokens, f"testing the {name} weights")
+        words = f"testing the {name} weights"
+        outputs = model_outputs(model, test, task, recipe.training.max_tokens, words, processes)
         predictions = predictions_of(test, outputs, task)
         results[name] = {"step": step, "valid": fitted.valid[step], "test": task.score(predictions)}
+    if not processes.is_first:
+        return results, predictions
     model.to("cpu").save_pretrained(folder.model)
     splits.encoding.save(folder.encoding)
     # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.

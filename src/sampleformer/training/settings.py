@@ -46,6 +46,14 @@ class TrainingSettings(Settings):
         precision: ``bf16-mixed`` runs matrix products in bfloat16.
         compile: whether the model is compiled, which takes minutes at first and pays on GPUs.
         workers: processes that make the batches; 0: the training makes them itself.
+        devices: Processes on each host, which share the batch of a step; on GPUs one for each. None: 1, or as many as
+            the launcher (torchrun, SLURM) started.
+        hosts: Hosts, each with as many processes. None: 1, or as the launcher says.
+        strategy: ``ddp``: each process holds the whole model, and gradients are added up over all of them; ``auto``:
+            that where there are several.
+        timeout_minutes: Time for which a process waits for the others before the run ends; reading the data counts.
+        parts: Number of processes that the chunks of a batch are to keep busy. Noise and dropout are drawn for each
+            chunk, so that runs of equal parts are the same for 1 to `parts` processes. None: the number of processes.
         ema: decay of a moving average of the weights, such as 0.999; the average is what is checked, kept and tested.
             None: there is none.
         patience: checks without a better one after which the training ends. None: it goes on to its last step.
@@ -89,6 +97,11 @@ class TrainingSettings(Settings):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
     workers: int = Field(default=0, ge=0)
+    devices: int | None = Field(default=None, ge=1)
+    hosts: int | None = Field(default=None, ge=1)
+    strategy: Literal["auto", "ddp"] = "auto"
+    timeout_minutes: float = Field(default=30, gt=0, allow_inf_nan=False)
+    parts: int | None = Field(default=None, ge=1)
     ema: float | None = Field(default=None, gt=0, lt=1)
     patience: int | None = Field(default=None, ge=1)
     init_from: str | None = None

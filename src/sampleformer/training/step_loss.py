@@ -9,8 +9,10 @@ from torch import Tensor
 from sampleformer.attention.samplers import Scores
 from sampleformer.data.batch import Batch
 from sampleformer.errors import InputError
+from sampleformer.functional.across import counting, sharing, summed_over_processes
 from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
+from sampleformer.functional.streams import start_stream, streams
 from sampleformer.models import Model
 from sampleformer.tasks.losses import Loss, positive
 from sampleformer.training.choice import learns_by_score_function
@@ -35,17 +37,27 @@ class StepLoss:
     model answers each chunk r times, with choices of their own. Without weights and such a choice, L is the loss of the
     task.
 
+    Each chunk draws its noise from its own seed, `Batch.noise_seed`. Where processes share the batch, each adds the
+    share of its chunks to the loss of all.
+
     Args:
         settings: of the training.
         model: that is trained.
         loss: the loss of the task.
+        together: Whether all chunks of a group go through the model side by side.
     """
 
-    def __init__(self, settings: TrainingSettings, model: Model, loss: Loss) -> None:
+    def __init__(self, settings: TrainingSettings, model: Model, loss: Loss, *, together: bool = False) -> None:
         self._weights = {name: weight for name in TERMS if (weight := getattr(settings, name))}
         self._by_score_function = learns_by_score_function(model)
-        self._passes = settings.choice_samples if self._by_score_function else 1
+        self.passes = settings.choice_samples if self._by_score_function else 1
         self._model, self._loss = model, loss
+        self._together = together
+
+    @property
+    def names(self) -> list[str]:
+        """Names of what is recorded."""
+        return ["loss", "task_loss", *self._weights]
 
     def __call__(self, groups: Sequence[Sequence[Batch]]) -> Iterator[dict[str, Tensor]]:
         """What each group adds to the loss of the batch; its graph is made when it is asked for.
@@ -61,21 +73,33 @@ class StepLoss:
         Raises:
             InputError: if no sampler of the model says by which scores it chose, see `Selection.scores`.
         """
-        chunks = [chunk for group in groups for chunk in group]
-        weights = [self._loss.weights(*chunk.target_rows).sum() for chunk in chunks]
-        weight, samples = positive(torch.stack(weights).sum()), sum(len(chunk) for chunk in chunks)
+        weight, samples = self._whole([chunk for group in groups for chunk in group if chunk.counts])
         for group in groups:
             if self._weights or self._by_score_function:
                 yield from (self._with_terms(chunk, weight, samples) for chunk in group)
             else:
                 yield self._of_task(group, weight, samples)
 
-    def _of_task(self, group: Sequence[Batch], weight: Tensor, samples: int) -> dict[str, Tensor]:
+    def _whole(self, chunks: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+        """The weight of all losses and the number of all samples of the batch."""
+        device = next(self._model.parameters()).device
+        weight = sum((self._loss.weights(*chunk.target_rows).sum() for chunk in chunks), torch.zeros((), device=device))
+        samples = weight.new_tensor(sum(len(chunk) for chunk in chunks))
+        weight, samples = summed_over_processes(torch.stack([weight, samples])).unbind()
+        return positive(weight), samples
+
+    def _of_task(self, group: Sequence[Batch], weight: Tensor, samples: Tensor) -> dict[str, Tensor]:
         questions = [questions_of(chunk) for chunk in group]
-        if len(group) == 1:  # a compiled model is called as a whole
-            answers = [self._model.with_penalty(group[0].tokens, **questions[0])]
+        if len(group) == 1 and not self._together:  # a compiled model is called as a whole
+            start_stream(group[0].noise_seed)
+            with sharing(None):  # norms look at this chunk alone
+                answers = [self._model.with_penalty(group[0].tokens, **questions[0])]
         else:
-            answers = self._model.together([chunk.tokens for chunk in group], questions)
+            with streams([chunk.noise_seed for chunk in group]), counting(all(chunk.counts for chunk in group)):
+                answers = self._model.together([chunk.tokens for chunk in group], questions)
+        if not all(chunk.counts for chunk in group):  # the other processes wait for its gradients all the same
+            nothing = torch.stack([outputs.float().sum() * 0 for outputs, _ in answers]).sum()
+            return {"loss": nothing, "task_loss": nothing.detach()}
         losses = [self._losses(outputs, chunk).sum() for (outputs, _), chunk in zip(answers, group, strict=True)]
         loss = task = torch.stack(losses).sum() / weight
         penalties = [penalty.sum() for _, penalty in answers if penalty is not None]
@@ -83,8 +107,9 @@ class StepLoss:
             loss = loss + torch.stack(penalties).sum() / samples
         return {"loss": loss, "task_loss": task.detach()}
 
-    def _with_terms(self, chunk: Batch, weight: Tensor, samples: int) -> dict[str, Tensor]:
-        passes = [self._answer(chunk) for _ in range(self._passes)]
+    def _with_terms(self, chunk: Batch, weight: Tensor, samples: Tensor) -> dict[str, Tensor]:
+        start_stream(chunk.noise_seed)
+        passes = [self._answer(chunk) for _ in range(self.passes)]
         losses = torch.stack([self._losses_of_samples(each.outputs, chunk) / weight for each in passes])
         loss = task = losses.sum(1).mean()
         share = len(chunk) / samples  # of what is a mean over samples
@@ -98,7 +123,8 @@ class StepLoss:
         return {"loss": loss} | {name: value.detach() for name, value in {"task_loss": task, **terms}.items()}
 
     def _answer(self, chunk: Batch) -> "_Pass":
-        outputs, selections = self._model.with_selections(chunk.tokens, **questions_of(chunk))
+        with sharing(None):
+            outputs, selections = self._model.with_selections(chunk.tokens, **questions_of(chunk))
         scores = [each.scores for each in selections if each.scores is not None]
         if not scores:
             name = next(iter(self._weights), "choice_samples")

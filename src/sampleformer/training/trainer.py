@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from sampleformer.encoder.norming import sees_whole_batch
+from sampleformer.errors import Terminated
 from sampleformer.models import Model
 from sampleformer.training.batches import BY_LENGTH, BY_LENGTH_TOGETHER, IN_ORDER, TOGETHER, Cut
 from sampleformer.training.callbacks.metrics_file import LOG_EVERY
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.step_loss import looks_at_choices
 
@@ -32,8 +37,24 @@ def cut_for(model: Model, settings: TrainingSettings) -> Cut:
     return IN_ORDER if at_random else BY_LENGTH
 
 
+class SharedBatches(DDPStrategy):
+    """Lightning's DDP for a step whose gradients `TrainingModule` adds up itself.
+
+    Torch's wrapper averages gradients while the last of them come in, for processes that hold as much as each other.
+    Here a process may hold more chunks of a step than another, or none.
+    """
+
+    def configure_ddp(self) -> None:
+        """Leaves the model unwrapped."""
+
+
 def make_trainer(
-    settings: TrainingSettings, checks: int, device: str, callbacks: list[Callback], arguments: Mapping[str, Any]
+    settings: TrainingSettings,
+    checks: int,
+    device: str,
+    callbacks: list[Callback],
+    arguments: Mapping[str, Any],
+    processes: Processes = ALONE,
 ) -> Trainer:
     """A trainer whose epochs are the steps from one check to the next.
 
@@ -43,6 +64,7 @@ def make_trainer(
         device: ``cpu``, ``cuda`` or ``mps``.
         callbacks: Callbacks in the order of their calls.
         arguments: Further arguments of Lightning's trainer.
+        processes: Processes that train together.
     """
     _silence_lightning()
     # Costs time, and helps only to find mistakes.
@@ -53,9 +75,16 @@ def make_trainer(
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
+    several: dict[str, Any] = {"devices": 1}
+    if processes.size > 1:
+        environment: ClusterEnvironment = (
+            TorchElasticEnvironment() if TorchElasticEnvironment.detect() else SLURMEnvironment(auto_requeue=False)
+        )
+        strategy = SharedBatches(cluster_environment=environment)  # meets no one: `processes.join` did
+        several = {"devices": processes.size // processes.hosts, "num_nodes": processes.hosts, "strategy": strategy}
     return Trainer(
         accelerator=_ACCELERATORS[device],
-        devices=1,
+        **several,
         precision=settings.precision,
         max_epochs=checks,
         reload_dataloaders_every_n_epochs=1,
@@ -70,13 +99,13 @@ def run_trainer(trainer: Trainer, module: TrainingModule, data: TrainingData, ch
     """Trains, from a checkpoint if there is one.
 
     Raises:
-        KeyboardInterrupt: if the user stopped it.
+        KeyboardInterrupt: if the user stopped it; `Terminated` if the system did.
     """
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
     except SystemExit as stop:  # how Lightning passes Ctrl-C and SIGTERM on
-        raise KeyboardInterrupt from stop
+        raise (Terminated if isinstance(stop, SIGTERMException) else KeyboardInterrupt) from stop
     finally:
         signal.signal(signal.SIGINT, interrupt)  # Lightning leaves it ignored
 

@@ -12,11 +12,13 @@ from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.models import Model
+from sampleformer.training.batches import SIDE_BY_SIDE
 from sampleformer.training.callbacks.random_states import RandomStates
 from sampleformer.training.callbacks.scheduled_choice import ScheduledChoice
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.outputs import answer_model, evaluation_batches
+from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.random_state import get_random_state, set_random_state
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.timing import Costs
@@ -30,7 +32,9 @@ _BATCHES = 3
 _GOLDEN = 0.618
 
 
-def measured_costs(model: Model, splits: Splits, recipe: Recipe, *, device: str, seconds: float) -> Costs:
+def measured_costs(
+    model: Model, splits: Splits, recipe: Recipe, *, device: str, seconds: float, processes: Processes = ALONE
+) -> Costs:
     """Seconds of a training's pieces, from some steps and some batches of a check, all of them with a copy.
 
     The model and every generator of random numbers are afterwards as they were.
@@ -41,20 +45,21 @@ def measured_costs(model: Model, splits: Splits, recipe: Recipe, *, device: str,
         recipe: Recipe of the run.
         device: ``cpu``, ``cuda`` or ``mps``.
         seconds: Time of the training, of which the trial takes a few hundredths; more where two steps take longer.
+        processes: Processes that train together; the clock of the first one counts.
     """
     random = get_random_state()
     try:
         trial = copy.deepcopy(model)
         if recipe.training.compile:
             trial.compile()
-        steps = _timed_steps(trial, splits, recipe, device, seconds)
+        steps = _timed_steps(trial, splits, recipe, device, seconds, processes)
         trial.to(device).eval()
         most = recipe.training.max_tokens
-        check = _evaluation_seconds(trial, splits.valid, most)
-        scoring = 2 * _evaluation_seconds(trial, splits.test, most)
+        check = _evaluation_seconds(trial, splits.valid, most) / processes.size
+        scoring = 2 * _evaluation_seconds(trial, splits.test, most) / processes.size
     finally:
         set_random_state(random)
-    return Costs(steps.step, check, scoring, start=max(0.0, steps.first - steps.step))
+    return processes.agreed(Costs(steps.step, check, scoring, start=max(0.0, steps.first - steps.step)))
 
 
 def evaluation_cost(samples: Samples, max_tokens: int) -> int:
@@ -85,18 +90,20 @@ def _evaluation_seconds(model: Model, samples: Samples, max_tokens: int) -> floa
     return spent * evaluation_cost(samples, max_tokens) / sum(_cost(samples, batches[place]) for place in places)
 
 
-def _timed_steps(model: Model, splits: Splits, recipe: Recipe, device: str, seconds: float) -> "_StepTimes":
+def _timed_steps(
+    model: Model, splits: Splits, recipe: Recipe, device: str, seconds: float, processes: Processes
+) -> "_StepTimes":
     settings = recipe.training.model_copy(update={"steps": _MOST_STEPS, "epochs": None, "min_steps": 0})
     settings = settings.model_copy(update={"check_every": _MOST_STEPS})
-    data = TrainingData(splits, settings, recipe.seed, cut_for(model, settings))
-    module = TrainingModule(model, splits, settings, data.batches_per_pass)
-    times = _StepTimes(seconds)
+    cut = cut_for(model, settings)
+    data = TrainingData(splits, settings, recipe.seed, cut, processes)
+    module = TrainingModule(model, splits, settings, data.batches_per_pass, processes, together=cut in SIDE_BY_SIDE)
+    times = _StepTimes(seconds, processes)
     around: list[Callback] = [RandomStates(recipe.seed), times]
     if any(schedule is not None for _, schedule in settings.schedules):
         around.append(_Scattered(settings.schedules, _MOST_STEPS, int(splits.train.sizes.max())))
-    trainer = make_trainer(
-        settings, data.checks, device, around, {"logger": False, "enable_checkpointing": False, "limit_val_batches": 0}
-    )
+    nothing_else = {"logger": False, "enable_checkpointing": False, "limit_val_batches": 0}
+    trainer = make_trainer(settings, data.checks, device, around, nothing_else, processes)
     run_trainer(trainer, module, data, None)
     return times
 
@@ -106,10 +113,12 @@ class _StepTimes(Callback):
 
     Args:
         seconds: Time of the training that is tried.
+        processes: Processes that train together.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, processes: Processes) -> None:
         self._seconds = seconds
+        self._processes = processes
         self._times: list[float] = []
 
     @property
@@ -140,7 +149,7 @@ class _StepTimes(Callback):
         self._times.append(time.perf_counter())
         done, spent = len(self._times) - 1 - WARM_UP_STEPS, self._times[-1] - self._times[0]
         enough = done >= _ENOUGH_STEPS and spent > _ENOUGH * self._seconds
-        trainer.should_stop = enough or (done > -1 and spent > _TOO_LONG * self._seconds)
+        trainer.should_stop = self._processes.agreed(enough or (done > -1 and spent > _TOO_LONG * self._seconds))
 
 
 class _Scattered(ScheduledChoice):

@@ -1,5 +1,6 @@
 """The checkpoints of a run."""
 
+import copy
 import os
 import shutil
 from pathlib import Path
@@ -13,12 +14,14 @@ from sampleformer.tasks.metrics import better
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.run_folder import RunFolder
 
+_STEPS = "epoch_loop.manual_optimization.optim_step_progress"
+
 
 class Checkpoints(Checkpoint):
     """Writes ``last.ckpt`` at every check, and ``best.ckpt`` when a check is the best so far on the validation part.
 
     What was the last one stays as ``previous.ckpt``, in case that the last one is damaged. A file is written beside its
-    final place and then moved there, so that it is whole whenever the training stops.
+    final place and then moved there, so that it is whole whenever the training stops. The first process writes.
 
     Args:
         folder: Run folder.
@@ -31,17 +34,46 @@ class Checkpoints(Checkpoint):
         self.best_scores: dict[str, float] | None = None
         self.best_step = 0
         self.written = False
+        self._loops: dict[str, Any] | None = None
+        self._between = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files of one check."""
         assert isinstance(pl_module, TrainingModule)
         if better(pl_module.selected_by, pl_module.valid_scores, self.best_scores):
             self.best_scores, self.best_step = pl_module.valid_scores, trainer.global_step
-        self._keep_last()
+        if trainer.is_global_zero:
+            self._keep_last()
         self._save(trainer, self._folder.last_checkpoint)
         if self.best_step == trainer.global_step:  # after the last one, of which it can be made if this is cut short
             self._save(trainer, self._folder.best_checkpoint)
         self.written = True
+
+    def save_between(self, trainer: Trainer) -> None:
+        """Writes ``last.ckpt`` between two checks, for a training that must end; nothing before the first check."""
+        if self._loops is None:
+            return
+        self._between = True
+        if trainer.is_global_zero:
+            self._keep_last()
+        self._save(trainer, self._folder.last_checkpoint)
+        self._between = False
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keeps how far Lightning's loops have come at a check; between two, says that they are there, with more steps.
+
+        What is left of the steps to the next check is an epoch of its own to the loops that go on, see `StepsToCheck`.
+        """
+        if not self._between:
+            self._loops = copy.deepcopy(checkpoint["loops"])
+        elif self._loops is not None:
+            now, then = checkpoint["loops"]["fit_loop"], copy.deepcopy(self._loops)
+            then["fit_loop"][_STEPS] = now[_STEPS]
+            checkpoint["loops"] = then
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Takes over how far the loops had come."""
+        self._loops = copy.deepcopy(checkpoint["loops"])
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -61,5 +93,8 @@ class Checkpoints(Checkpoint):
                     shutil.copyfile(last, part)
 
     def _save(self, trainer: Trainer, path: Path) -> None:
+        if not trainer.is_global_zero:  # which takes part, but writes nothing
+            trainer.save_checkpoint(path)
+            return
         with written_whole(path) as part:
             trainer.save_checkpoint(part)

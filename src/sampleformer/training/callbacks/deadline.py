@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.training.callbacks.metrics_file import MetricsFile
+from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.timing import TimeLimit
 
 log = logging.getLogger("sampleformer")
@@ -21,12 +22,14 @@ class Deadline(Callback):
         limit: Time of the training.
         metrics: What knows the time spent in earlier sessions.
         tests: Number of checks that take as long as scoring the test part.
+        processes: Processes that train together; the clock of the first one counts.
     """
 
-    def __init__(self, limit: TimeLimit, metrics: MetricsFile, tests: float) -> None:
+    def __init__(self, limit: TimeLimit, metrics: MetricsFile, tests: float, processes: Processes = ALONE) -> None:
         self._limit = limit
         self._metrics = metrics
         self._tests = tests
+        self._processes = processes
         self._over = False
         self._check_started = 0.0
         self._step_started = 0.0
@@ -76,4 +79,5 @@ class Deadline(Callback):
         self._over = trainer.should_stop = True
 
     def _is_over(self, step: float) -> bool:
-        return self._spent + step + (1 + self._tests) * self._limit.check >= self._limit.seconds
+        over = self._spent + step + (1 + self._tests) * self._limit.check >= self._limit.seconds
+        return self._processes.agreed(over)

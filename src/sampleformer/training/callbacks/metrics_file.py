@@ -67,7 +67,7 @@ class MetricsFile(Callback):
         values |= {name: outputs[name] for name in TERMS if name in outputs}
         for name, value in values.items():
             zero = torch.zeros((), dtype=torch.float32, device=value.device)
-            self._sums[name] = self._sums.get(name, zero) + value
+            self._sums[name] = self._sums.get(name, zero).to(value.device) + value
         self._count += 1
         if trainer.global_step % LOG_EVERY == 0 and not (trainer.is_last_batch or trainer.should_stop):
             self._add_row(trainer, {})
@@ -77,15 +77,17 @@ class MetricsFile(Callback):
         assert isinstance(pl_module, TrainingModule)
         scores = pl_module.valid_scores
         self._add_row(trainer, {f"valid_{name}": value for name, value in scores.items()})
-        write_csv(self._path, _columns(self._rows), self._rows)
+        if trainer.is_global_zero:
+            write_csv(self._path, _columns(self._rows), self._rows)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        return {"rows": self._rows, "seconds": self.seconds}
+        return {"rows": self._rows, "seconds": self.seconds, "sums": self._sums, "count": self._count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
         self._rows, self.seconds_before = [dict(row) for row in state_dict["rows"]], float(state_dict["seconds"])
+        self._sums, self._count = dict(state_dict["sums"]), int(state_dict["count"])
 
     def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
         means = {f"train_{name}": float(total) / self._count for name, total in self._sums.items()}

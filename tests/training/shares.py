@@ -1,0 +1,54 @@
+"""A step of training, as one of several processes takes it."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from sampleformer.data.batch import Batch
+from sampleformer.models import MODELS
+from sampleformer.training import Recipe
+from sampleformer.training.batches import SIDE_BY_SIDE
+from sampleformer.training.data_module import TrainingData
+from sampleformer.training.module import TrainingModule
+from sampleformer.training.processes import Processes, join
+from sampleformer.training.random_state import WEIGHTS, seed_everything
+from sampleformer.training.recipe import make_source
+from sampleformer.training.trainer import cut_for
+
+
+def step(values: dict[str, Any], number: int = 0) -> dict[str, Tensor]:
+    """Loss, gradients and buffers after one step in float64, and how many samples this process had."""
+    recipe = Recipe.model_validate(values)
+    processes = join(recipe.training, "cpu")
+    module, data = parts_of(recipe, processes)
+    groups = [[_double(chunk) for chunk in group] for group in data.chunks[number]]
+    module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign,assignment]
+    sums = module._add_gradients(groups)
+    found = {name: each.grad for name, each in module.model.named_parameters() if each.grad is not None}
+    found |= {f"sum of {name}": value for name, value in sums.items()}
+    found |= {name: buffer.clone() for name, buffer in module.model.named_buffers()}
+    own = sum(len(chunk) for group in groups for chunk in group if chunk.counts)
+    return found | {"samples": torch.tensor(own)}
+
+
+def parts_of(recipe: Recipe, processes: Processes) -> tuple[TrainingModule, TrainingData]:
+    """The module in float64 and the data of a recipe."""
+    splits = make_source(recipe).load()
+    task, kind = splits.encoding.task, MODELS.resolve(recipe.model.name, "model.name")
+    seed_everything(recipe.seed, WEIGHTS)
+    model = kind(recipe.model, splits.encoding.inputs, task.outputs, level=task.level).double().train()
+    cut = cut_for(model, recipe.training)
+    data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
+    together = cut in SIDE_BY_SIDE
+    return TrainingModule(model, splits, recipe.training, data.batches_per_pass, processes, together=together), data
+
+
+def _double(chunk: Batch) -> Batch:
+    return replace(chunk, tokens=tree_map(_wide, chunk.tokens), targets=_wide(chunk.targets))
+
+
+def _wide(value: Any) -> Any:
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
