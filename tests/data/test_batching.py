@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampleformer.data import RandomBatches, cut_by_length
-from sampleformer.data.batching import cut_in_order
+from sampleformer.data.batching import cut_in_order, cut_in_parts, deal
 
 counts = st.integers(1, 300)
 batch_sizes = st.integers(1, 40)
@@ -89,3 +89,18 @@ def test_chunks_in_order_are_the_fewest_that_keep_the_limit(sizes: list[int], li
     if len(chunks) > 1:
         fewer = np.array_split(np.arange(len(sizes)), len(chunks) - 1)
         assert any(len(chunk) > 1 and _padded(sizes, chunk) > limit for chunk in fewer)
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=40), st.integers(1, 6), st.integers(1, 2000))
+def test_parts_share_all_samples(sizes: list[int], parts: int, limit: int) -> None:
+    chunks = cut_in_parts(sizes, limit, parts)
+    assert sorted(int(row) for chunk in chunks for row in chunk) == list(range(len(sizes)))
+    shares = deal([len(chunk) for chunk in chunks], parts)
+    assert sorted(piece for share in shares for piece in share) == list(range(len(chunks)))
+    assert all(shares) == (len(chunks) >= parts)
+
+
+def test_equal_samples_make_equal_parts() -> None:
+    for parts in (2, 4, 8):
+        chunks = cut_in_parts([64] * 32, 4096, parts)
+        assert [len(chunk) for chunk in chunks] == [32 // parts] * parts

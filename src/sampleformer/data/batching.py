@@ -105,7 +105,7 @@ def cut_in_parts(sizes: Sequence[int] | np.ndarray, max_tokens: int, parts: int)
 
     Example:
         >>> [len(chunk) for chunk in cut_in_parts([64] * 30, max_tokens=4096, parts=4)]
-        [6, 8, 8, 8]
+        [8, 8, 8, 6]
     """
     if parts > 1:
         max_tokens = min(max_tokens, _largest_share(np.maximum(np.sort(sizes)[::-1], 1), parts))
