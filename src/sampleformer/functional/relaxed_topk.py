@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-_HALVINGS = 40
+_HALVINGS = {torch.float32: 24, torch.float64: 40}  # float32 has no numbers between after so many
 _LOWEST_LOGARITHM = -1e4  # not infinite, whose gradients are not numbers
 
 
@@ -73,11 +73,14 @@ def _threshold(scores: Tensor, weights: Tensor, k: int, temperature: Tensor) -> 
     padding = weights == 0
     low = scores.masked_fill(padding, torch.inf).amin(-1, keepdim=True).masked_fill(few, 0) - below
     high = scores.masked_fill(padding, -torch.inf).amax(-1, keepdim=True).masked_fill(few, 0) - below
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        too_many = (torch.sigmoid((scores - middle) / temperature) * weights).sum(-1, keepdim=True) > k
-        low, high = torch.where(too_many, middle, low), torch.where(too_many, high, middle)
-    return (low + high) / 2
+    # Of a width that is halved, so that there is one end to move.
+    scores, low, width = scores / temperature, low / temperature, (high - low) / temperature
+    for _ in range(_HALVINGS[scores.dtype]):
+        width = width / 2
+        middle = low + width
+        too_many = (torch.sigmoid(scores - middle) * weights).sum(-1, keepdim=True) > k
+        low = torch.where(too_many, middle, low)
+    return (low + width / 2) * temperature
 
 
 def relaxed_subset(
