@@ -1,12 +1,11 @@
 """A kernel that was asked for where it cannot run, as the user of the program sees it."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.cli.program import run_program
 
 CANNOT = "kernel is 'triton', which cannot run: the tensors are on cpu, expected cuda; allowed: 'auto', 'plain'"
 UNKNOWN = "model.attention: kernel is 'gpu'; allowed: auto, plain, triton"
@@ -16,9 +15,7 @@ UNKNOWN = "model.attention: kernel is 'gpu'; allowed: auto, plain, triton"
 @pytest.mark.parametrize(("kernel", "message"), [("triton", CANNOT), ("gpu", UNKNOWN)])
 def test_one_line_and_no_model(kernel: str, message: str, tmp_path: Path) -> None:
     settings = ["--set", f"model.attention.kernel={kernel}", "--set", "training.warmup_steps=1", "--steps", "2"]
-    command = [sys.executable, "-m", "sampleformer", "train", "digits", "--attention", "sft", "--quiet", *settings]
-    environment = os.environ | {"TRITON_INTERPRET": "0"}
-    finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    finished = run_program(tmp_path, ["train", "digits", "--attention", "sft", "--quiet", *settings])
     assert finished.returncode == 2
     assert finished.stderr.splitlines() == [f"error: {message}"]
     assert [path.name for path in tmp_path.rglob("*.safetensors")] == []
