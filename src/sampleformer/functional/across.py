@@ -41,12 +41,12 @@ def counting(counts: bool) -> ExitStack:
 
 def is_shared() -> bool:
     """Whether other processes have samples of the same batch."""
-    return _GROUP.get() is not None
+    return not torch.compiler.is_compiling() and _GROUP.get() is not None
 
 
 def is_counted() -> bool:
     """Whether the samples at hand count in statistics over the batch."""
-    return _COUNTS.get()
+    return torch.compiler.is_compiling() or _COUNTS.get()
 
 
 def summed_over_processes(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -61,6 +61,8 @@ def summed_over_processes(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*sh
         >>> summed_over_processes(torch.ones(2))
         tensor([1., 1.])
     """
+    if torch.compiler.is_compiling():  # a compiled model looks at one chunk at a time
+        return values
     group = _GROUP.get()
     if group is None:
         return values
