@@ -169,7 +169,7 @@ class Encoding:
         for table in self._inputs.read(path, on_error, self.format.changed(format), rows):
             report = report or RowReport(table.path, table.place, on_error)
             report.go_on(table.place)
-            samples = self._samples_of(table, report, targets)
+            samples = self._samples_of(table, report, targets, self.id_column)
             found += len(samples)
             if len(samples):
                 yield samples
@@ -178,16 +178,41 @@ class Encoding:
         if not found:
             raise InputError(f"{path}: found no row that can be used, expected at least one")
 
-    def _samples_of(self, table: Table, report: RowReport, targets: bool) -> Samples:
+    def given(
+        self, samples: Any, *, on_error: str = "stop", rows: int | None = None
+    ) -> Iterator[tuple[Samples, dict[int, str]]]:
+        """Takes samples in memory, which are named by their position from 0 unless they have names of their own.
+
+        Args:
+            samples: Sequence of samples or a DataFrame, see `Inputs.given`.
+            on_error: "stop" at the first wrong sample, or "skip".
+            rows: Largest number of samples in a piece, for kinds of data whose files are read in pieces. None: all.
+
+        Yields:
+            Samples of a piece that can be used, and what is wrong with others by their place in the piece.
+
+        Raises:
+            InputError: if a sample is wrong; it names its position.
+        """
+        for table in self._inputs.given(samples, rows):
+            report = RowReport(table.path, table.place, on_error)
+            named = self.id_column if self.id_column in table.columns else None
+            yield self._samples_of(table, report, targets=False, id=named), report.wrong
+
+    def is_one(self, value: Any) -> bool:
+        """Whether a value is one sample of those that `given` takes, and no sequence of them."""
+        return self._inputs.is_one(value)
+
+    def _samples_of(self, table: Table, report: RowReport, targets: bool, id: str | None) -> Samples:
         values = self._inputs.parse(table, report)
-        ids = row_ids(table, self.id_column)
+        ids = row_ids(table, id)
         if not self.task.of_tokens or self.task.from_inputs:
             known = self.task.parse(table, report) if targets and not self.task.from_inputs else None
             parts = () if self.descriptors is None else self.descriptors.parts
             return self.samples(values, known, ids, report, measure(parts, values, table, report))
         sets = self._inputs.encode(values, report)
         rows = self._inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
-        names = scene_ids(table, self.id_column) if self.unit == "point" else ids
+        names = scene_ids(table, id) if self.unit == "point" else ids
         return self.pack(sets, rows, names).subset(report.kept(len(ids)))
 
     def pieces(self, sample: Sample) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -82,6 +82,22 @@ class Inputs(ABC):
             InputError: if it cannot be read.
         """
         return table_pieces(path, on_error, format, rows)
+
+    def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
+        """Samples in memory, of which `parse` takes what it needs: tables as `read` gives them.
+
+        Args:
+            samples: Sequence of samples, or a DataFrame.
+            rows: Largest number of rows in a table, if the file of such samples can be read in pieces. None: all.
+
+        Raises:
+            InputError: if they are no such samples; it names the position of one that is none, from 0.
+        """
+        raise InputError(f"samples: {self.kind} data cannot be given in memory, expected a file for `predict`")
+
+    def is_one(self, value: Any) -> bool:
+        """Whether a value is one sample of those that `given` takes, and no sequence of them."""
+        return isinstance(value, Mapping)
 
     def target_rows(self, table: Table, sets: TokenSets, task: Task, on_error: str, *, known: bool) -> TargetRows:
         """Tokens or pairs of new samples that are asked about, and their targets.

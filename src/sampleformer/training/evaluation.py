@@ -25,7 +25,7 @@ from sampleformer.training.data_record import load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.memory import resident_bytes
 from sampleformer.training.outputs import checked_targets, model_outputs
-from sampleformer.training.predictions import predictions_of
+from sampleformer.training.predictions import prediction_columns, predictions_of
 from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run_folder import RunFolder
 
@@ -174,7 +174,7 @@ def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Predictio
     Returns:
         Number of rows.
     """
-    tables = (_columns(encoding, predictions, targets) for predictions in pieces)
+    tables = (prediction_columns(encoding, predictions, targets=targets) for predictions in pieces)
     first = next(tables)
     count = 0
 
@@ -187,21 +187,3 @@ def write_predictions(path: Path, encoding: Encoding, pieces: Iterable[Predictio
 
     write_csv(path, list(first), rows())
     return count
-
-
-def _columns(encoding: Encoding, predictions: Predictions, targets: bool) -> dict[str, list[Any]]:
-    task = encoding.task
-    predictions = task.restrict(predictions)
-    columns: dict[str, list[Any]] = {"id": [predictions.ids[number] for number in predictions.sample.tolist()]}
-    columns |= _token_columns(encoding.unit, predictions.tokens)
-    if predictions.targets is not None and (targets or task.from_inputs):
-        columns |= task.decode_targets(predictions.targets)
-    return columns | task.decode(predictions.outputs)
-
-
-def _token_columns(unit: str, tokens: np.ndarray | None) -> dict[str, list[Any]]:
-    if tokens is None:
-        return {}
-    if tokens.ndim == 1:
-        return {unit: tokens.tolist()}
-    return {f"{unit}_{place + 1}": tokens[:, place].tolist() for place in range(2)}

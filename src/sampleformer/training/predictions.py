@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
 from sampleformer.sample import Sample
 from sampleformer.tasks import Predictions, Task
@@ -38,6 +40,31 @@ def predictions_of(samples: Samples, outputs: np.ndarray, task: Task) -> Predict
         sample, tokens = sample[first], tokens[first]
         targets = None if targets is None else targets[first]
     return Predictions(outputs, targets, ids, sample, tokens)
+
+
+def prediction_columns(encoding: Encoding, predictions: Predictions, *, targets: bool) -> dict[str, list[Any]]:
+    """Predictions as columns: names of the samples, tokens that rows are for, targets, decoded outputs.
+
+    Args:
+        encoding: Encoding of the data.
+        predictions: Predictions of the model.
+        targets: Whether known targets are among the columns.
+    """
+    task = encoding.task
+    predictions = task.restrict(predictions)
+    columns: dict[str, list[Any]] = {"id": [predictions.ids[number] for number in predictions.sample.tolist()]}
+    columns |= _token_columns(encoding.unit, predictions.tokens)
+    if predictions.targets is not None and (targets or task.from_inputs):
+        columns |= task.decode_targets(predictions.targets)
+    return columns | task.decode(predictions.outputs)
+
+
+def _token_columns(unit: str, tokens: np.ndarray | None) -> dict[str, list[Any]]:
+    if tokens is None:
+        return {}
+    if tokens.ndim == 1:
+        return {unit: tokens.tolist()}
+    return {f"{unit}_{place + 1}": tokens[:, place].tolist() for place in range(2)}
 
 
 def _targets(samples: Sequence[Sample]) -> np.ndarray | None:

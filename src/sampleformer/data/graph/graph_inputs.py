@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from sampleformer.data.graph.feature_coding import FeatureCoding
 from sampleformer.data.graph.graph import Graph
 from sampleformer.data.graph.graph_format import GraphFormat
+from sampleformer.data.graph.graph_memory import graph_rows_of
 from sampleformer.data.graph.graph_reading import read_like_others
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.links import ask_for_links
@@ -106,6 +108,12 @@ class GraphInputs(Inputs, kind="graph"):
         self, path: str | os.PathLike[str], on_error: str, format: TableFormat, rows: int | None = None
     ) -> Iterator[GraphRows]:
         yield read_like_others(path, self.format, on_error, format)
+
+    def given(self, samples: Any, rows: int | None = None) -> Iterator[GraphRows]:
+        yield graph_rows_of(samples, self.format)
+
+    def is_one(self, value: Any) -> bool:
+        return (hasattr(value, "edge_index") and not isinstance(value, Dataset)) or isinstance(value, Mapping)
 
     def target_rows(self, table: Table, sets: TokenSets, task: Task, on_error: str, *, known: bool) -> TargetRows:
         assert isinstance(table, GraphRows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from sampleformer.data.token_sets import TokenSets
 from sampleformer.extras import require
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.memory import sample_tables
 from sampleformer.tables.report import RowReport
 from sampleformer.tasks import Contents
 
@@ -70,6 +72,12 @@ class MoleculeColumn(Inputs, kind="smiles"):
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_molecules(table, self.column, report)
+
+    def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
+        return sample_tables(samples, self.column, rows)
+
+    def is_one(self, value: Any) -> bool:
+        return isinstance(value, str | Mapping)
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         graphs = [molecule.graph for molecule in values]

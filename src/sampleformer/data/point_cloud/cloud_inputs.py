@@ -14,6 +14,7 @@ import numpy as np
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
+from sampleformer.data.point_cloud.cloud_memory import cloud_rows_of, is_cloud
 from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cutting import Cutting
@@ -91,14 +92,23 @@ class CloudInputs(Inputs, kind="cloud"):
     def read(
         self, path: str | os.PathLike[str], on_error: str, format: TableFormat, rows: int | None = None
     ) -> Iterator[CloudRows]:
-        found = read_cloud_rows(Path(path), self.column, on_error, self.view, format)
+        yield self._cut(read_cloud_rows(Path(path), self.column, on_error, self.view, format), on_error)
+
+    def given(self, samples: Any, rows: int | None = None) -> Iterator[CloudRows]:
+        yield self._cut(cloud_rows_of(samples, normals=self.normals), "stop")
+
+    def is_one(self, value: Any) -> bool:
+        return is_cloud(value)
+
+    def _cut(self, found: CloudRows, on_error: str) -> CloudRows:
+        """Rows of whole clouds, or of the parts that they are cut into."""
         if self.cutting is not None:
             report = RowReport(found.path, found.place, on_error)
             clouds = parse_clouds(found, self.view, report, whole=True)
             report.log()
             kept = report.kept(len(found))
             found = self.cutting.rows(found, clouds.tolist(), kept, self.view.points, training=False)
-        yield found
+        return found
 
     def with_learnt(self, other: Inputs) -> CloudInputs:
         self._alike(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.memory import is_row, sample_tables
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.values import parse_numbers
 
@@ -53,6 +55,12 @@ class PixelColumns(Inputs, kind="pixels"):
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_pixels(table, self.columns, self.maximum, report)
+
+    def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
+        return sample_tables(samples, self.columns, rows)
+
+    def is_one(self, value: Any) -> bool:
+        return is_row(value)
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         flat = values.reshape(-1) if self.codes else (values.reshape(-1, 1) / np.float32(self.maximum))

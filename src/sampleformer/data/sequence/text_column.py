@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sampleformer.data.sequence.tokenizers import Tokenizer, tokenizer_from_json
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.memory import sample_tables
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.values import value_words
 from sampleformer.tasks import Contents
@@ -52,6 +54,12 @@ class TextColumn(Inputs, kind="text"):
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
         return parse_texts(table, self.column, report)
+
+    def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
+        return sample_tables(samples, self.column, rows)
+
+    def is_one(self, value: Any) -> bool:
+        return isinstance(value, str | Mapping)
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         codes = [self._encode_one(row, text, report) for row, text in enumerate(values)]

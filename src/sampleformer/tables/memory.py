@@ -1,0 +1,134 @@
+"""Samples that a program holds, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sampleformer.errors import InputError, shown
+from sampleformer.tables.table import Table
+
+PATH = "samples"
+"""What messages call samples in memory, in the place of a file."""
+
+
+class SampleTable(Table):
+    """A table in memory, whose rows are counted from 0, as sequences are."""
+
+    def place(self, index: int) -> str:
+        """Words for a sample by its position."""
+        return f"sample {self.rows[index]}"
+
+
+def is_frame(value: Any) -> bool:
+    """Whether a value has named columns, as DataFrames of pandas and polars have."""
+    return hasattr(value, "columns") and hasattr(value, "__getitem__") and not isinstance(value, Mapping | Table)
+
+
+def is_row(value: Any) -> bool:
+    """Whether a value is one row of numbers, and not several.
+
+    Example:
+        >>> is_row([1.0, 2.0]), is_row([[1.0, 2.0]]), is_row(np.zeros(3))
+        (True, False, True)
+    """
+    if isinstance(value, Mapping):
+        return True
+    if isinstance(value, list | tuple):
+        return bool(value) and not isinstance(value[0], Mapping | list | tuple | np.ndarray)
+    return getattr(value, "ndim", None) == 1
+
+
+def listed_samples(samples: Any, expected: str) -> Any:
+    """Samples that can be counted and taken by their position.
+
+    Args:
+        samples: Array or DataFrame, or anything that gives one sample after the other.
+        expected: Words for one sample, for messages.
+
+    Raises:
+        InputError: if it is nothing of these, or there are none.
+    """
+    if not is_frame(samples) and not isinstance(samples, list | tuple | np.ndarray):
+        if not isinstance(samples, Iterable) or isinstance(samples, str | bytes | Mapping):
+            raise InputError(f"{PATH}: found {shown(samples)}, expected {expected}, or a sequence of such")
+        samples = list(samples)
+    if getattr(samples, "ndim", 1) == 0 or not len(samples):
+        raise InputError(f"{PATH}: found none, expected at least one")
+    return samples
+
+
+def sample_tables(samples: Any, columns: str | list[str], rows: int | None = None) -> Iterator[Table]:
+    """Samples as tables.
+
+    Args:
+        samples: DataFrame, or a sequence of samples: a mapping from columns to values each, or values alone.
+        columns: Column of the values where they stand alone; several: a sample is a row of as many.
+        rows: Largest number of rows in a table. None: all.
+
+    Raises:
+        InputError: if there are none, or a sample has another number of values.
+
+    Example:
+        >>> [len(table) for table in sample_tables(["a", "b", "c"], "text", rows=2)]
+        [2, 1]
+    """
+    words = "a text or a mapping of columns" if isinstance(columns, str) else f"{len(columns)} values"
+    samples = listed_samples(samples, words)
+    table = frame_table(samples) if is_frame(samples) else _table(samples, columns)
+    for start in range(0, len(table), rows or len(table)):
+        part = slice(start, start + (rows or len(table)))
+        yield SampleTable(PATH, {name: values[part] for name, values in table.columns.items()}, table.rows[part])
+
+
+def frame_table(frame: Any) -> Table:
+    """A DataFrame of pandas or polars; gaps become None.
+
+    Raises:
+        InputError: if two columns have the same name.
+    """
+    names = [str(name) for name in frame.columns]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"{PATH}: found several columns {shown(min(repeated))}, expected different names")
+    return SampleTable(
+        PATH, {name: _values(frame[given]) for name, given in zip(names, frame.columns, strict=True)}, range(len(frame))
+    )
+
+
+def _values(column: Any) -> list[Any]:
+    values = list(column.to_list())
+    if not hasattr(column, "isna"):  # polars has None for a gap
+        return values
+    return [None if gap else value for value, gap in zip(values, column.isna().to_list(), strict=True)]
+
+
+def _table(samples: Any, columns: str | list[str]) -> Table:
+    rows = range(len(samples))
+    if isinstance(samples, np.ndarray) and samples.ndim == 2 and not isinstance(columns, str):
+        if samples.shape[1] != len(columns):
+            raise InputError(f"{PATH}: found {samples.shape[1]} values a sample, expected {_expected(columns)}")
+        return SampleTable(PATH, {name: samples[:, place] for place, name in enumerate(columns)}, rows)
+    records = [_record(position, sample, columns) for position, sample in enumerate(samples)]
+    names = dict.fromkeys(name for record in records for name in record)
+    return SampleTable(PATH, {name: [record.get(name) for record in records] for name in names}, rows)
+
+
+def _record(position: int, sample: Any, columns: str | list[str]) -> Mapping[str, Any]:
+    """The values of one sample by their columns."""
+    if isinstance(sample, Mapping):
+        return sample
+    if isinstance(columns, str):
+        return {columns: sample}
+    if len(columns) == 1 and not isinstance(sample, list | tuple | np.ndarray):
+        return {columns[0]: sample}
+    if not isinstance(sample, list | tuple | np.ndarray) or np.ndim(sample) == 0 or len(sample) != len(columns):
+        found = f"{len(sample)} values" if isinstance(sample, list | tuple | np.ndarray) else shown(sample)
+        raise InputError(f"{PATH}: sample {position}: found {found}, expected {_expected(columns)}")
+    return dict(zip(columns, sample, strict=True))
+
+
+def _expected(columns: list[str]) -> str:
+    first = ", ".join(map(repr, columns[:3]))
+    return f"{len(columns)}: {first}{', …' if len(columns) > 3 else ''}"

@@ -1,0 +1,143 @@
+"""Predictions of a trained model for samples in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from typing_extensions import Self
+
+from sampleformer.data.encoding import Encoding
+from sampleformer.data.samples import Samples
+from sampleformer.errors import InputError
+from sampleformer.models import Model
+from sampleformer.tables.memory import is_frame
+from sampleformer.tasks import Predictions
+from sampleformer.training.devices import pick_device
+from sampleformer.training.evaluation import ROWS_AT_ONCE
+from sampleformer.training.outputs import model_outputs
+from sampleformer.training.predictions import prediction_columns, predictions_of
+from sampleformer.training.run_folder import RunFolder
+
+
+class Predictor:
+    """A trained model that answers for samples in memory as ``sampleformer predict`` does for those of a file.
+
+    Several threads may call it at once: nothing in it changes.
+
+    Args:
+        model: Model, which is put into evaluation mode.
+        encoding: Encoding of its training.
+        max_tokens: Padded tokens that go through the model at once. At least 1.
+
+    Example:
+        >>> predictor = Predictor.load("runs/reviews")                      # doctest: +SKIP
+        >>> predictor("Great view, cold soup.")["prediction"]               # doctest: +SKIP
+        'negative'
+        >>> predictor(["Great view.", "Cold soup."])["prediction"]          # doctest: +SKIP
+        ['positive', 'negative']
+    """
+
+    def __init__(self, model: Model, encoding: Encoding, max_tokens: int) -> None:
+        self.model = model.eval()
+        self.encoding = encoding
+        self.max_tokens = max_tokens
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str], *, device: str = "cpu", trust_code: bool = False) -> Self:
+        """Reads the best model of a run.
+
+        Args:
+            run: Folder of the run.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            trust_code: Whether the folder may name classes outside this package, see `TokenModel.from_pretrained`.
+
+        Raises:
+            InputError: if the folder is none of a finished run, or the device is not there.
+        """
+        folder = RunFolder(run)
+        recipe = folder.read_recipe(trust_code=trust_code)
+        model, encoding = folder.read_trained(trust_code=trust_code)
+        return cls(model.to(pick_device(device)), encoding, recipe.training.max_tokens)
+
+    def __call__(self, samples: Any) -> dict[str, Any]:
+        """Predictions for one sample or many.
+
+        A sample is a text or a SMILES, by the kind of the training data; a row of numbers; a point cloud as an array
+        ``(points, 3)`` with further columns for the normal and features, or a mapping of ``points``, ``normals`` and
+        ``features``; a graph of PyTorch Geometric, or a mapping of its ``x``, ``edge_index`` and ``edge_attr``. Where
+        the training data was a table, it may be a mapping from columns to values, as it must be if other columns
+        describe the samples, and many may be a DataFrame of pandas or polars.
+
+        Args:
+            samples: One sample, or a sequence of samples.
+
+        Returns:
+            The columns that ``predict`` writes. For many samples a list each, of one row a sample, or one row a token
+            or pair of tokens if the model answers for these; for one sample without the column ``id``, and values in
+            the place of lists if its answer is one row.
+
+        Raises:
+            InputError: if a sample cannot be used; it names its position, from 0.
+        """
+        if self.encoding.is_one(samples):
+            return self._of_one(self._columns([samples]))
+        return self._columns(samples)
+
+    def each(self, samples: Any) -> list[dict[str, Any] | InputError]:
+        """An answer for each sample, where one that cannot be used costs no other its own.
+
+        Args:
+            samples: Sequence of samples, or a DataFrame.
+
+        Returns:
+            For each sample what a call with it alone returns, or what is wrong with it.
+
+        Raises:
+            InputError: if they are no sequence, or there are none.
+        """
+        if not is_frame(samples) and not isinstance(samples, list | tuple | np.ndarray):
+            samples = list(samples)
+        try:
+            ((usable, wrong),) = self.encoding.given(samples, on_error="skip")
+        except InputError as error:  # of the samples together: what is wrong with which is found one by one
+            if len(samples) < 2:
+                return [error] if len(samples) else []
+            return [self.each(samples[place : place + 1])[0] for place in range(len(samples))]
+        if len(usable) + len(wrong) != len(samples) > 1 and wrong:  # clouds in blocks: which is wrong is not said
+            return [self.each(samples[place : place + 1])[0] for place in range(len(samples))]
+        if wrong and len(samples) == 1:
+            return [InputError(next(iter(wrong.values())))]
+        answers = iter(self._answers(usable) if len(usable) else [])
+        return [InputError(wrong[place]) if place in wrong else next(answers) for place in range(len(samples))]
+
+    def _columns(self, samples: Any) -> dict[str, Any]:
+        """Columns for samples, from pieces of the size in which files are read."""
+        pieces = [self._predictions(usable) for usable, _ in self.encoding.given(samples, rows=ROWS_AT_ONCE)]
+        return prediction_columns(self.encoding, Predictions.joined(pieces), targets=False)
+
+    def _answers(self, samples: Samples) -> list[dict[str, Any]]:
+        """Answers for usable samples, one each; rows of tokens, and blocks of one scene, go to their sample."""
+        predictions = self._predictions(samples)
+        columns = prediction_columns(self.encoding, predictions, targets=False)
+        rows: list[list[int]] = [[] for _ in predictions.ids]
+        for row, sample in enumerate(predictions.sample.tolist()):
+            rows[sample].append(row)
+        return [self._of_one({name: [values[row] for row in own] for name, values in columns.items()}) for own in rows]
+
+    def _predictions(self, samples: Samples) -> Predictions:
+        outputs = model_outputs(self.model, samples, self.encoding.task, self.max_tokens, progress=_say_nothing)
+        return predictions_of(samples, outputs, self.encoding.task)
+
+    def _of_one(self, columns: Mapping[str, list[Any]]) -> dict[str, Any]:
+        """The answer for the only sample of some columns."""
+        found = {name: values for name, values in columns.items() if name != "id"}
+        if self.encoding.task.of_tokens:
+            return found
+        return {name: values[0] for name, values in found.items()}
+
+
+def _say_nothing(done: int) -> None:
+    """In the place of a progress bar."""
