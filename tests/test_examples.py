@@ -76,3 +76,9 @@ def test_graph_gps_learns_with_two_lines_changed(capsys):
     printed = capsys.readouterr().out
     assert "2 attentions replaced" in printed
     assert int(re.search(r"right: (\d+)%", printed)[1]) >= 85
+
+
+def test_a_data_frame_is_learnt_with_three_lines_changed(capsys):
+    pytest.importorskip("pandas")
+    runpy.run_path(str(EXAMPLES / "data_frame.py"), run_name="__main__")
+    assert int(re.search(r"right: (\d+)%", capsys.readouterr().out)[1]) >= 85

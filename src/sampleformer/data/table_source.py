@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from typing_extensions import Self
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.source import Source, Splits
@@ -75,6 +76,14 @@ class TableSource(Source):
         if seed < 0:
             raise InputError(f"seed: found {seed}, expected 0 or more")
 
+    held: Table | None = None
+    """Main table in memory, in the place of the file at the path."""
+
+    def holding(self, table: Table) -> Self:
+        """The source itself, with rows in memory in the place of those of its file."""
+        self.held = table
+        return self
+
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Ends of the names of files that are data, if the path is a folder. Empty: all."""
 
@@ -113,11 +122,11 @@ class TableSource(Source):
 
     def main_files(self) -> dict[str, list[Path]]:
         """Those of `files` that are not for validation or test alone."""
-        return {"path": files_at(self.path, self.suffixes)}
+        return {} if self.held is not None else {"path": files_at(self.path, self.suffixes)}
 
     def read(self) -> Table:
         """The main table."""
-        return read_table(self.path, self.on_error, self.table_format)
+        return read_table(self.path, self.on_error, self.table_format) if self.held is None else self.held
 
     def read_part(self, path: str) -> Table:
         """Another file, for validation or test."""

@@ -1,0 +1,137 @@
+"""Rows of scikit-learn's kind as tables: what the samples are, and which validate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sampleformer.errors import InputError, shown
+from sampleformer.tables.memory import PATH, SampleTable, frame_table, is_frame, listed_samples
+from sampleformer.tables.table import Table
+
+LABEL = "target"
+SPLIT = "part of the data"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Kind of the samples.
+
+    Args:
+        name: "text", "smiles" or "numbers".
+        column: Column of the texts or SMILES; empty for numbers.
+        features: Columns that describe a sample as a whole.
+    """
+
+    name: str
+    column: str = ""
+    features: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, X: Any, text: str | None, smiles: str | None, features: Sequence[str] | None) -> Kind:
+        """The kind that arguments of an estimator and the samples say.
+
+        Raises:
+            InputError: if they contradict each other.
+        """
+        if text is not None and smiles is not None:
+            raise InputError(f"text and smiles: found {shown(text)} and {shown(smiles)}, expected one of them")
+        for name, column in (("text", text), ("smiles", smiles)):
+            if column is not None:
+                if features and not is_frame(X):
+                    raise InputError(f"features: found {shown(list(features))}, expected them beside a DataFrame")
+                return cls(name, column, tuple(features or ()))
+        if features:
+            raise InputError(f"features: found {shown(list(features))}, expected text or smiles beside them")
+        return cls("text", "text") if holds_texts(X) else cls("numbers")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What a recipe says of data of the kind."""
+        if self.name == "numbers":
+            return {"numbers": True}
+        return {self.name: self.column, "features": list(self.features) or None}
+
+    def table(self, X: Any) -> Table:
+        """The samples as a table.
+
+        Raises:
+            InputError: if a column is missing, or the samples are no texts.
+        """
+        if is_frame(X):
+            table = frame_table(X)
+            kept = [self.column, *self.features] if self.column else list(table.columns)
+            return SampleTable(PATH, {name: table.column(name) for name in kept}, table.rows)
+        if self.name == "numbers":
+            return SampleTable(PATH, {f"x{place}": X[:, place] for place in range(X.shape[1])}, range(len(X)))
+        return SampleTable(PATH, {self.column: texts_of(X)}, range(len(texts_of(X))))
+
+    def samples(self, X: Any) -> Any:
+        """The samples as a `Predictor` takes them."""
+        return X if is_frame(X) or self.name == "numbers" else texts_of(X)
+
+
+def holds_texts(X: Any) -> bool:
+    """Whether samples are texts: a list, an array or a column of them.
+
+    Example:
+        >>> holds_texts(["a", "b"]), holds_texts([[1.0]])
+        (True, False)
+    """
+    if is_frame(X) or not hasattr(X, "__len__") or not len(X) or getattr(X, "ndim", 1) != 1:
+        return False
+    return isinstance(next(iter(X)), str)
+
+
+def texts_of(X: Any) -> list[Any]:
+    """Texts as a list; an array ``(n, 1)``, as a ``ColumnTransformer`` gives it, is one too."""
+    samples = listed_samples(X, "a text")
+    if isinstance(samples, np.ndarray) and samples.ndim == 2 and samples.shape[1] == 1:
+        samples = samples[:, 0]
+    return list(samples)
+
+
+def with_parts(table: Table, targets: Sequence[Any], validation: np.ndarray) -> Table:
+    """A table for training: with targets, and a column that says which rows validate.
+
+    These rows come a second time as the test part, which a training scores at its end: users of scikit-learn keep rows
+    of their own for a test, and none are lost to a second one.
+
+    Args:
+        table: Samples.
+        targets: Target of each.
+        validation: Numbers of the rows that validate. One at least.
+    """
+    training = np.setdiff1d(np.arange(len(table)), validation)
+    if not len(training):  # a single sample, or all of one row
+        training = validation
+    order = np.concatenate([training, validation, validation]).tolist()
+    parts = ["train"] * len(training) + ["valid"] * len(validation) + ["test"] * len(validation)
+    columns = {name: [values[row] for row in order] for name, values in table.columns.items()}
+    columns |= {LABEL: [targets[row] for row in order], SPLIT: parts}
+    return SampleTable(PATH, columns, [table.rows[row] for row in order])
+
+
+def validation_rows(strata: np.ndarray, share: float, random: np.random.RandomState) -> np.ndarray:
+    """Numbers of the rows that validate: a share of each stratum, one row at least, and never all of a stratum.
+
+    Args:
+        strata: Class of each row; all the same for numbers.
+        share: Share of the rows. From 0 to 1, both left out.
+        random: Source of the choice.
+
+    Example:
+        >>> len(validation_rows(np.zeros(20), 0.1, np.random.RandomState(0)))
+        2
+    """
+    chosen: list[int] = []
+    _, members = np.unique(strata, return_inverse=True)
+    for stratum in range(members.max() + 1):
+        rows = random.permutation(np.flatnonzero(members == stratum))
+        chosen += rows[: min(round(share * len(rows)), len(rows) - 1)].tolist()
+    if not chosen:
+        chosen = random.permutation(np.flatnonzero(members == np.bincount(members).argmax()))[:1].tolist()
+    return np.sort(chosen)
