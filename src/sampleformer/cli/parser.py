@@ -14,6 +14,7 @@ VERBS = {
     "evaluate": "score a run's model on its test part, or on a file",
     "predict": "write a run's predictions for the rows of a file",
     "explain": "show which tokens each head chose, as one HTML page",
+    "serve": "answer requests with a run's model, and show a page to try it",
     "export": "write a run's model as an ONNX file, for programs without torch",
     "recipes": "list, show and copy the packaged recipes",
     "data": "list, prepare and check data",
