@@ -13,6 +13,7 @@ from sampleformer.errors import InputError
 from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tokens import Tokens
 from tests.attention.variations import HEADS, WIDTH, batch
+from tests.serve.untrained import text_run
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -82,3 +83,13 @@ def test_a_data_frame_is_learnt_with_three_lines_changed(capsys):
     pytest.importorskip("pandas")
     runpy.run_path(str(EXAMPLES / "data_frame.py"), run_name="__main__")
     assert int(re.search(r"right: (\d+)%", capsys.readouterr().out)[1]) >= 85
+
+
+def test_a_service_of_one_s_own_answers(tmp_path):
+    pytest.importorskip("uvicorn")
+    from fastapi.testclient import TestClient
+
+    application = runpy.run_path(str(EXAMPLES / "service.py"))["application"]
+    with TestClient(application(str(text_run(tmp_path).path))) as client:
+        assert client.post("/predict", json={"sample": "abba"}).json()["answer"]["prediction"] in ("ab", "cd")
+        assert client.post("/predict", json={"samples": ["a"] * 17}).status_code == 413

@@ -153,7 +153,7 @@ class Service:
 
 
 def make_app(predictor: Predictor, settings: ServeSettings | None = None) -> FastAPI:
-    """An application of FastAPI that answers with a trained model; it may be mounted in another one.
+    """An application of FastAPI that answers with a trained model.
 
     Args:
         predictor: Trained model.
