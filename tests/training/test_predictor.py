@@ -159,6 +159,8 @@ def test_graphs_come_as_data_and_as_mappings(tmp_path: Path) -> None:
     assert answers[0] == predictor(plain)
     assert "edge 0 joins 0 and 7" in str(answers[1])
     assert "each node carries" in str(answers[2])
+    with pytest.raises(InputError, match="^samples: graph 1: found edges that are listed in one direction"):
+        predictor([plain, {"x": [[0.0], [1.0]], "edge_index": [[0], [1]]}])
 
 
 def test_tokens_have_an_answer_each(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ def graph_rows_of(samples: Any, format: GraphFormat) -> GraphRows:
         found = graphs_of_dataset(data)
     except InputError as error:
         raise InputError(f"{PATH}: {error}") from error
+    for position, each in enumerate(found):
+        if each.graph.directed and not format.directed:
+            listed = "found edges that are listed in one direction, expected both, as the graphs of the training"
+            raise InputError(f"{PATH}: graph {position}: {listed} are undirected")
     unlabelled = [replace(each, target=None, masks={}) for each in found]
     return rows_of_pyg(PATH, unlabelled, replace(format, codes=format.codes or _numbers_of_tables(format)))
 
