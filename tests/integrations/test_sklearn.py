@@ -25,7 +25,7 @@ from sampleformer.integrations.sklearn.rows import validation_rows
 SMALL = ("model.width=8", "model.layers=1", "model.heads=1", "model.feedforward=8", "model.attention.sampled=2")
 SMALL += ("training.batch_size=256", "training.warmup_steps=0", "training.check_every=1000")
 NUMBERS = (*SMALL, "model.embed.hidden=8")
-LEARNING = (*NUMBERS, "training.learning_rate=0.03", "model.dropout=0", "training.batch_size=32")
+LEARNING = (*NUMBERS, "training.learning_rate=0.05", "model.dropout=0", "training.batch_size=64")
 LEARNT = ("check_classifiers_train", "check_regressors_train")
 """Checks that ask for a good fit, which two steps do not give."""
 
@@ -37,7 +37,7 @@ def checks() -> Iterator[Any]:
     """
     done = set()
     for kind in (SampleformerClassifier, SampleformerRegressor):
-        quick, longer = kind(steps=2, settings=NUMBERS), kind(steps=60, settings=LEARNING)
+        quick, longer = kind(steps=2, settings=NUMBERS), kind(steps=30, settings=LEARNING)
         for _, check in estimator_checks_generator(quick, mark=None):
             name = str(getattr(check, "func", check).__name__)
             variant = name if name in LEARNT else f"{name} {getattr(check, 'keywords', '')}"
@@ -115,8 +115,8 @@ def test_pipelines_and_searches_train_it() -> None:
     values = drawn.normal(size=(60, 3))
     classes = np.where(values[:, 0] > 0, "up", "down")
     pipeline = make_pipeline(StandardScaler(), SampleformerClassifier(settings=LEARNING))
-    search = GridSearchCV(pipeline, {"sampleformerclassifier__steps": [1, 30]}, cv=2).fit(values, classes)
-    assert search.best_params_ == {"sampleformerclassifier__steps": 30}
+    search = GridSearchCV(pipeline, {"sampleformerclassifier__steps": [1, 25]}, cv=2).fit(values, classes)
+    assert search.best_params_ == {"sampleformerclassifier__steps": 25}
     assert search.best_score_ > 0.8
     columns = ColumnTransformer([("numbers", "passthrough", [0, 2])])
     assert (
