@@ -116,6 +116,17 @@ def test_passes_are_a_limit_and_steps_are_none() -> None:
     assert fit_to_time(free, Costs(0.1, 0.1, 0.2), 300.0, 9)[0].total_steps(9) < 3000
 
 
+def test_few_rows_have_as_many_passes_as_without_a_time() -> None:
+    small = TrainingSettings(minutes=5, epochs=2, min_steps=150)
+    fitted, words = fit_to_time(small, Costs(0.1, 0.1, 0.2), 300.0, 15)
+    assert fitted.total_steps(15) == fitted.steps == small.total_steps(15) == 150
+    assert words == "5 minutes: 150 steps of 0.10 s, 10 passes, as many as training.min_steps asks for: some 16 s"
+    hurried, words = fit_to_time(small, Costs(0.1, 0.1, 0.2), 10.0, 15)
+    assert 60 < hurried.total_steps(15) < 100
+    assert hurried.min_steps == hurried.steps
+    assert "as many as" not in words
+
+
 @pytest.mark.parametrize("left", [2.0, 0.0, -50.0])
 def test_a_time_too_short_for_any_step(left: float) -> None:
     fitted, words = fit_to_time(TrainingSettings(minutes=0.05), Costs(1.5, 1.0, 2.0), left, 9)
@@ -143,7 +154,7 @@ def test_wrong_times(minutes: Any, message: str) -> None:
 
 def test_what_a_change_of_the_length_takes_away(texts: Path) -> None:
     recipe = change(text_recipe(texts), ["training.epochs=7", "training.min_steps=3", "training.minutes=2"])
-    assert (recipe.training.epochs, recipe.training.steps, recipe.training.min_steps) == (7, None, 0)
+    assert (recipe.training.epochs, recipe.training.steps, recipe.training.min_steps) == (7, None, 3)
     assert change(recipe, ["training.epochs=9"]).training.minutes == 2
     steps = change(recipe, ["training.steps=9"]).training
     assert (steps.minutes, steps.epochs) == (None, None)

@@ -19,7 +19,7 @@ _PARTS = ("model", "model.attention", "training.optimizer", "training.schedule")
 
 _VOID = {
     "training.epochs": {"steps": "null", "min_steps": "0"},
-    "training.minutes": {"steps": "null", "min_steps": "0"},
+    "training.minutes": {"steps": "null"},
     "training.steps": {"epochs": "null", "minutes": "null", "min_steps": "0"},
 }
 """What a change of the length of a training takes away, by its name; passes stay a limit of a time."""
@@ -90,8 +90,8 @@ def described(source: Source, descriptors: Sequence[Component]) -> Source:
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """A recipe with some of its settings changed.
 
-    Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, and so does changing
-    ``training.minutes``; changing ``training.steps`` takes the three others away.
+    Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, changing ``training.minutes``
+    the steps alone; changing ``training.steps`` takes the three others away.
     Another ``model.name`` takes the settings of the old model away, another ``model.attention.name``,
     ``training.optimizer.name`` or ``training.schedule.name`` the arguments of the old part.
 

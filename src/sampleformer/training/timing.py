@@ -61,8 +61,8 @@ def fit_to_time(
     """Settings whose steps, checks and test fit into the time that is left.
 
     Args:
-        settings: Settings with ``minutes``; ``steps`` and ``min_steps`` are replaced, and ``check_every`` where it is
-            None and checks would take more than `CHECKS_SHARE` of the time.
+        settings: Settings with ``minutes``; ``steps`` is replaced, ``min_steps`` lowered where there is no time for so
+            many, and ``check_every`` given where it is None and checks would take more than `CHECKS_SHARE` of the time.
         costs: Measured on the machine that trains.
         seconds: Seconds that are left.
         batches_per_pass: Batches of one pass over the training part.
@@ -85,13 +85,14 @@ def fit_to_time(
         steps = max(FEWEST_STEPS, min(steps - 1, steps - math.floor(over / each)))
         fitted = _with_steps(settings, steps, usable, costs, batches_per_pass)
     needed = _seconds(fitted, costs, batches_per_pass) + costs.scoring + costs.start
-    return fitted, _words(fitted, costs, batches_per_pass, needed, enough=over <= 0)
+    most = math.inf if settings.epochs is None else max(settings.epochs * batches_per_pass, settings.min_steps)
+    return fitted, _words(fitted, costs, batches_per_pass, needed, enough=over <= 0, most=most)
 
 
 def _with_steps(
     settings: TrainingSettings, steps: int, usable: float, costs: Costs, batches_per_pass: int
 ) -> TrainingSettings:
-    fitted = settings.model_copy(update={"steps": steps, "min_steps": 0})
+    fitted = settings.model_copy(update={"steps": steps, "min_steps": min(settings.min_steps, steps)})
     total = fitted.total_steps(batches_per_pass)
     fitted = fitted.model_copy(update={"steps": total})
     most = max(1, math.floor(CHECKS_SHARE * usable / costs.check)) if costs.check > 0 else total
@@ -109,7 +110,9 @@ def _seconds(settings: TrainingSettings, costs: Costs, batches_per_pass: int) ->
     return settings.total_steps(batches_per_pass) * costs.step + _checks(settings, batches_per_pass) * costs.check
 
 
-def _words(settings: TrainingSettings, costs: Costs, batches_per_pass: int, needed: float, *, enough: bool) -> str:
+def _words(
+    settings: TrainingSettings, costs: Costs, batches_per_pass: int, needed: float, *, enough: bool, most: float
+) -> str:
     steps = settings.total_steps(batches_per_pass)
     passes = steps / batches_per_pass
     of_time = f"{settings.minutes:g} minute{'' if settings.minutes == 1 else 's'}"
@@ -118,6 +121,9 @@ def _words(settings: TrainingSettings, costs: Costs, batches_per_pass: int, need
     line = line or f"{of_time}: {steps:,} steps of {step}, {passes:.1f} passes"
     if not enough:
         return f"{line}, the fewest; they, their check and the test need some {rough_time(needed)} more"
-    if settings.epochs is not None and steps == settings.epochs * batches_per_pass:
-        return f"{line}, as many as training.epochs allows: some {rough_time(needed)}"
+    if steps == most:
+        name = (
+            "epochs allows" if settings.epochs and steps == settings.epochs * batches_per_pass else "min_steps asks for"
+        )
+        return f"{line}, as many as training.{name}: some {rough_time(needed)}"
     return line
