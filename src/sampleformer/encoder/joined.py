@@ -22,7 +22,6 @@ class Joined:
         tokens: All real tokens as one set, features ``(1, N, d)``, with all edges; they carry nothing else.
         chunks: Chunks as they were given, ``(b, n, d)``, of which the features are those of another time.
         places: For each chunk, place of its real tokens among its ``b·n``. None: all are real.
-        samples: Index of the sample of each token, ``(N,)``.
 
     Example:
         >>> mask = torch.tensor([[True, False], [True, True]])
@@ -37,7 +36,6 @@ class Joined:
     tokens: Tokens
     chunks: Sequence[Tokens]
     places: Sequence[Int64[Tensor, "..."] | None]
-    samples: Int64[Tensor, "N"]
 
     @classmethod
     def of(cls, chunks: Sequence[Tokens]) -> "Joined":
@@ -47,13 +45,12 @@ class Joined:
             chunks: Tokens of some samples each, features ``(b, n, d)``; of one width, and all with edges or none.
         """
         places = [None if each.mask is None else each.mask.flatten().nonzero().squeeze(1) for each in chunks]
-        counts = [each.batch * each.length if at is None else len(at) for each, at in zip(chunks, places, strict=True)]
         features = _joined([each.features for each in chunks], places)
-        return cls(Tokens(features, edges=_edges(chunks, places, counts)), chunks, places, _samples(chunks, places))
+        return cls(Tokens(features, edges=_edges(chunks, places)), chunks, places)
 
     def with_features(self, features: Float[Tensor, "1 N d"]) -> "Joined":
         """The same tokens carrying other features."""
-        return Joined(self.tokens.with_features(features), self.chunks, self.places, self.samples)
+        return Joined(self.tokens.with_features(features), self.chunks, self.places)
 
     def join(self, of_chunks: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "1 N c"]:
         """Vectors of the chunks' tokens as those of the joined ones; what padding has is dropped."""
@@ -63,17 +60,29 @@ class Joined:
         """The chunks with the joined tokens' features, zeros in the place of padding."""
         parts = self.tokens.features[0].split(self.counts)
         return [
-            each.with_features(_padded(part, each, at)) for part, (each, at) in zip(parts, self._pairs, strict=True)
+            each.with_features(_padded(part, each, at))
+            for part, each, at in zip(parts, self.chunks, self.places, strict=True)
         ]
 
     @property
     def counts(self) -> list[int]:
         """Number of real tokens of each chunk."""
-        return [each.batch * each.length if at is None else len(at) for each, at in self._pairs]
+        return [_count(each, at) for each, at in zip(self.chunks, self.places, strict=True)]
 
     @property
-    def _pairs(self) -> list[tuple[Tokens, Tensor | None]]:
-        return list(zip(self.chunks, self.places, strict=True))
+    def samples(self) -> Int64[Tensor, "N"]:
+        """Index of the sample of each token."""
+        found, first = [], 0
+        for each, at in zip(self.chunks, self.places, strict=True):
+            of_sample = torch.arange(first, first + each.batch, device=each.features.device)
+            of_token = of_sample.repeat_interleave(each.length)
+            found.append(of_token if at is None else of_token[at])
+            first += each.batch
+        return torch.cat(found)
+
+
+def _count(chunk: Tokens, at: Tensor | None) -> int:
+    return chunk.batch * chunk.length if at is None else len(at)
 
 
 def _joined(of_chunks: Sequence[Tensor], places: Sequence[Tensor | None]) -> Tensor:
@@ -88,25 +97,16 @@ def _padded(part: Tensor, chunk: Tokens, at: Tensor | None) -> Tensor:
     return part.unflatten(0, (chunk.batch, chunk.length))
 
 
-def _samples(chunks: Sequence[Tokens], places: Sequence[Tensor | None]) -> Tensor:
-    found, first = [], 0
-    for each, at in zip(chunks, places, strict=True):
-        of_sample = torch.arange(first, first + each.batch, device=each.features.device).repeat_interleave(each.length)
-        found.append(of_sample if at is None else of_sample[at])
-        first += each.batch
-    return torch.cat(found)
-
-
-def _edges(chunks: Sequence[Tokens], places: Sequence[Tensor | None], counts: Sequence[int]) -> Edges | None:
+def _edges(chunks: Sequence[Tokens], places: Sequence[Tensor | None]) -> Edges | None:
     """The real edges of all chunks between the joined tokens."""
     found, first = [], 0
-    for each, at, count in zip(chunks, places, counts, strict=True):
+    for each, at in zip(chunks, places, strict=True):
         edges = each.edges
         if edges is None:
             return None
         rows = torch.arange(each.batch * each.length, device=each.features.device)
         if at is not None:
-            rows[at] = torch.arange(count, device=at.device)
+            rows[at] = torch.arange(len(at), device=at.device)
         offset = torch.arange(each.batch, device=rows.device)[:, None] * each.length
         source, target = ((rows[end + offset] + first).flatten() for end in (edges.source, edges.target))
         features = edges.features.flatten(0, 1)
@@ -114,5 +114,5 @@ def _edges(chunks: Sequence[Tokens], places: Sequence[Tensor | None], counts: Se
             real = edges.mask.flatten().nonzero().squeeze(1)
             source, target, features = source[real], target[real], features[real]
         found.append((source, target, features))
-        first += count
+        first += _count(each, at)
     return Edges(*(torch.cat(parts)[None] for parts in zip(*found, strict=True)))
