@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial, feature_models, networks
-from sampleformer.compare.columns import Columns
 from sampleformer.compare.feature_models import Words
 from sampleformer.compare.learners import Forest, Linear
 from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
 from sampleformer.compare.simple_models import suited_models
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
+from sampleformer.models.fitted.columns import Columns
 from sampleformer.settings import Component
 from sampleformer.training import RunFolder
 from tests.compare.small import compared, scores, small_recipe, write_molecules, write_reviews

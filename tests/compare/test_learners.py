@@ -8,10 +8,11 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from sampleformer.compare.columns import Columns
 from sampleformer.compare.learners import Boosting, ExtraTrees, Forest, Learner, Linear
 from sampleformer.errors import InputError
+from sampleformer.models.fitted.columns import Columns
 from sampleformer.tasks import Classification, MultiLabel, Regression
+from sampleformer.tasks.columns import columns_of
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(120, 4)).astype(np.float32)
@@ -21,7 +22,7 @@ LEARNERS = [Linear, Forest, ExtraTrees, Boosting]
 
 
 def columns(task: Classification | MultiLabel | Regression, targets: np.ndarray) -> Columns:
-    return Columns.of(task, targets)
+    return columns_of(task, targets)
 
 
 @pytest.fixture(autouse=True)
@@ -113,4 +114,4 @@ class Ranking(Regression):
 
 def test_a_task_of_another_kind_is_refused() -> None:
     with pytest.raises(InputError, match="the task 'ranking' learns by 'pairwise', expected one of cross_entropy"):
-        Columns.of(Ranking(["y"], [0.0], [1.0]), VALUES)
+        columns_of(Ranking(["y"], [0.0], [1.0]), VALUES)

@@ -89,6 +89,7 @@ def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> N
         "train_seconds": 60.0,
         "last": weights | {"step": 40},
         "best": weights,
+        "parts": [],
     }
     write_json(run.results, results)
 

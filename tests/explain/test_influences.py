@@ -15,7 +15,7 @@ COLUMNS = {"age": [str(row * 1.5) for row in range(40)], "kind": ["x" if row % 3
 
 def described() -> tuple[Descriptors, torch.Tensor]:
     table = Table("rows.csv", COLUMNS, list(range(40)))
-    part = TableColumns(["age", "kind"]).learn(table)
+    part = TableColumns(["age", "kind"]).learn(table, [])
     measured = part.measure(np.zeros(40), table, None)  # type: ignore[arg-type]
     learnt = Descriptors.learn([part], [measured])
     return learnt, torch.from_numpy(learnt.encode([measured]).astype(np.float32))

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from sampleformer.errors import InputError
 from sampleformer.export import ExportedFile, export_onnx, onnx_translations
 from sampleformer.export.agreement import largest_difference
-from sampleformer.models import ModelSettings, TokenModel
+from sampleformer.models import Blend, Forest, Model, ModelSettings, NGrams, TokenModel
+from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
 
 CODES = {"vocabulary": 11}
@@ -81,6 +83,21 @@ def test_numbers_of_a_fixed_length_with_neighbours_and_an_answer_for_each_token(
     written = same_answers(made, tmp_path / "model.onnx", longest=20)
     assert written.inputs[0] == "tokens: float (batch, length, 2)"
     assert written.outputs == ["output: float (batch, length, 3)"]
+
+
+def test_a_blend_with_ngrams_and_trees(tmp_path: Path) -> None:
+    inputs = CODES | {"descriptors": [3, 0]}
+    settings = model("samsa-hard").settings
+    parts: list[Model] = [TokenModel(settings, inputs, 2).eval()]
+    texts = torch.randint(CODES["vocabulary"], (20, 6))
+    samples = Tokens(texts, descriptors=torch.rand(20, 2) * 3)
+    columns = Columns("classes", np.arange(20.0)[:, None] % 2, 2)
+    for kind, given in ((NGrams, CODES), (Forest, inputs)):
+        asked = kind.Settings(trees=5) if kind is Forest else kind.Settings()
+        parts.append(next(kind.candidates(asked, given, [samples], columns, seed=0)))
+    made = Blend.of(parts, torch.tensor([0.5, 0.3, 0.2]), inputs).eval()
+    written = export_onnx(made, tmp_path / "model.onnx")  # which compares the answers
+    assert [each.partition(":")[0] for each in written.inputs] == ["tokens", "mask", "descriptors"]
 
 
 def test_equal_scores_are_taken_in_the_order_of_the_tokens(tmp_path: Path) -> None:

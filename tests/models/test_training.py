@@ -59,7 +59,7 @@ def recipe(name: str, tmp_path: Path, steps: int = 4, check_every: int = 2, **mo
 
 
 def test_every_model_is_tested_here() -> None:
-    assert set(DATA) == set(MODELS)
+    assert set(DATA) == {name for name, model in MODELS.items() if model.trained}
 
 
 @pytest.mark.parametrize("name", DATA)

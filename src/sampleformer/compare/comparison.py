@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sampleformer.compare.columns import Columns
 from sampleformer.compare.entry import Entry
 from sampleformer.compare.kinds import kind_of
 from sampleformer.compare.learners import EXTRA
@@ -28,6 +27,7 @@ from sampleformer.explain.html import count
 from sampleformer.extras import require
 from sampleformer.files import check_new_folder, write_json
 from sampleformer.tasks import Task, is_known
+from sampleformer.tasks.columns import columns_of
 from sampleformer.tasks.metrics import better
 from sampleformer.training.data_record import PARTS
 from sampleformer.training.devices import pick_device
@@ -144,7 +144,7 @@ def _check_targets(splits: Splits) -> None:
             targets = known_targets(getattr(splits, name))
         except InputError as error:
             raise InputError(f"data, {name} part: {error}") from error
-        Columns.of(task, targets)
+        columns_of(task, targets)
 
 
 def _unit(splits: Splits) -> str:

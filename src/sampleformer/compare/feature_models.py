@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sampleformer.compare.columns import Columns
 from sampleformer.compare.features.clouds import point_parts, shape_parts
 from sampleformer.compare.features.graphs import graph_parts, node_parts, pair_parts
 from sampleformer.compare.features.molecules import molecule_parts
@@ -21,6 +20,7 @@ from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch
 from sampleformer.data.sequence.tokenizers import WordTokenizer
 from sampleformer.data.source import Splits
 from sampleformer.sample import LEVELS
+from sampleformer.tasks.columns import columns_of
 from sampleformer.tasks.metrics import better
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.predictions import predictions_of
@@ -54,7 +54,7 @@ class FeatureModel(SimpleModel):
         """Fits one setting after the other until none is better, or the time is used up."""
         watch, splits = Stopwatch(conditions.minutes), conditions.splits
         task = splits.encoding.task
-        columns = Columns.of(task, known_targets(splits.train))
+        columns = columns_of(task, known_targets(splits.train))
         parts = conditions.parts(type(self).features, watch)
         rows = _some_rows(parts.train.shape[0], seed)
         features, columns = (parts.train, columns) if rows is None else (parts.train[rows], columns.taken(rows))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from sampleformer.compare.columns import CLASSES, LABELS, Columns, log_odds
 from sampleformer.compare.kinds import KINDS
 from sampleformer.compare.scoring import validated
 from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch, Trial
+from sampleformer.models.fitted.columns import CLASSES, LABELS, Columns, log_odds
 from sampleformer.sample import LEVELS
+from sampleformer.tasks.columns import columns_of
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.predictions import predictions_of
 
@@ -26,7 +27,7 @@ class Floor(SimpleModel):
     def train(self, conditions: Conditions, seed: int) -> Trial:
         """Counts, or takes means."""
         watch, task = Stopwatch(), conditions.splits.encoding.task
-        columns = Columns.of(task, known_targets(conditions.splits.train))
+        columns = columns_of(task, known_targets(conditions.splits.train))
         answer = _answer(columns)
         valid, test = conditions.splits.valid, conditions.splits.test
         scores = validated(task, conditions, np.repeat(answer, len(known_targets(valid)), axis=0))

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sampleformer.compare.columns import VALUES, Columns, Estimator
 from sampleformer.extras import require
+from sampleformer.models.fitted.columns import VALUES, Columns, Estimator
 
 EXTRA = "compare"
 """Extra of the installation that brings scikit-learn."""

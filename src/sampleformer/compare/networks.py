@@ -22,6 +22,7 @@ OURS = "sampleformer"
 """Name of our model in tables and sentences."""
 
 _OF_OUR_MODEL = (
+    "blend=[]",
     "training.schedules={}",
     "training.score_entropy=0",
     "training.score_load=0",

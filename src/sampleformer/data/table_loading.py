@@ -73,7 +73,8 @@ class TableLoading:
         self.task, self.reason = (source.task, "") if source.task else infer_task(table, source.labels)
         check_level(self.task, "sample")
         # A task that makes its targets of the inputs is for tokens.
-        self.descriptors = [] if self.task.from_inputs else [each.learn(table) for each in source.descriptors]
+        described = [] if self.task.from_inputs else source.descriptors
+        self.descriptors = [each.learn(table, self.columns) for each in described]
         check_columns(self.features, self.columns, source.labels, table.path)
         self.skipped = 0
         self.truncated = 0

@@ -17,10 +17,11 @@ from sampleformer.heads import AttentionPooling
 from sampleformer.sample import Sample
 from sampleformer.tasks import Predictions, Task
 from sampleformer.tokens import Tokens
+from sampleformer.training.outputs import answer_model
 
 if TYPE_CHECKING:
     from sampleformer.data.encoding import Encoding
-    from sampleformer.models import TokenModel
+    from sampleformer.models import Model, TokenModel
 
 
 @dataclass(frozen=True)
@@ -61,23 +62,24 @@ class Explanation:
 
 
 @torch.inference_mode()
-def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explanation:
+def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation:
     """Predicts one sample and records the tokens that each head of each layer chose.
 
     The sample is a batch of its own, so that what is shown does not depend on the samples beside it.
 
     Args:
-        model: in evaluation mode afterwards.
+        model: A `TokenModel`, or a blend whose main part is one; in evaluation mode afterwards.
         encoding: the model's own.
         sample: read by the encoding.
     """
     model.eval()
     batch = collate([sample])
     tokens = batch.tokens
-    encoded, selections = model.encoder(model.embedded(tokens), return_selections=True)
-    pooling = getattr(model.head, "pooling", None)
+    main: TokenModel = model.main  # type: ignore[assignment]
+    encoded, selections = main.encoder(main.embedded(tokens), return_selections=True)
+    pooling = getattr(main.head, "pooling", None)
     weights = pooling.weights(encoded)[0].float().numpy() if isinstance(pooling, AttentionPooling) else None
-    answers = model.answers(encoded, tokens, batch.pairs, batch.asked)
+    answers = answer_model(model, batch)
     outcome = _outcome(encoding, sample, answers.float().numpy())
     length = len(sample) + (encoded.length - tokens.length)  # an embedding may add tokens: the edges of a graph
     choices = Choices.from_selections(selections, length, encoded.length)
@@ -101,7 +103,7 @@ def explain(model: "TokenModel", encoding: "Encoding", sample: Sample) -> Explan
     )
 
 
-def _influences(model: "TokenModel", encoding: "Encoding", tokens: Tokens, source: str | None) -> list[Influence]:
+def _influences(model: "Model", encoding: "Encoding", tokens: Tokens, source: str | None) -> list[Influence]:
     if encoding.descriptors is None or tokens.descriptors is None:
         return []
     return influences(model, encoding.descriptors, tokens.descriptors, source)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sampleformer.data.descriptors import Descriptors
 from sampleformer.explain.html import escape, number, table
-from sampleformer.models import TokenModel
+from sampleformer.models import Model
 from sampleformer.tokens import Tokens
 
 _SHOWN = 10
@@ -31,29 +31,28 @@ class Influence:
 
 
 @torch.no_grad()
-def influences(
-    model: TokenModel, descriptors: Descriptors, codes: Tensor, source: str | None = None
-) -> list[Influence]:
+def influences(model: Model, descriptors: Descriptors, codes: Tensor, source: str | None = None) -> list[Influence]:
     """The ten descriptors that moved an output most, of those that are not typical, the strongest first.
 
     Args:
-        model: In evaluation mode. Its parts that take descriptors add to the outputs, so that they alone are asked.
+        model: In evaluation mode. What its descriptors alone add to the outputs is asked, see `Model.of_descriptors`.
         descriptors: Those of its data.
         codes: Of one sample, ``(1, f)``.
         source: Raw text of the sample, such as its SMILES, in terms of which descriptors are named. None: unknown.
     """
-    parts = [each for each in model.beside if getattr(each, "takes_descriptors", False)]
     typical = _typical(descriptors, codes)
     columns: dict[str, list[int]] = {}
     for place in (codes != typical)[0].nonzero().flatten().tolist():
         columns.setdefault(descriptors.names[place], []).append(place)
-    if not parts or not columns:
+    if not columns:
         return []
     changed = codes.repeat(1 + len(columns), 1)
     for row, places in enumerate(columns.values(), start=1):
         changed[row, places] = typical[0, places]
     tokens = Tokens(torch.zeros(len(changed), 1, 0), descriptors=changed)
-    outputs = torch.stack([part(tokens) for part in parts]).sum(0)
+    outputs = model.of_descriptors(tokens)
+    if outputs is None:
+        return []
     moved = (outputs[:1] - outputs[1:]).tolist()
     found = sorted(zip(columns.values(), moved, strict=True), key=lambda each: -max(map(abs, each[1])))
     return [Influence(descriptors.name_in(places[0], source), tuple(change)) for places, change in found[:_SHOWN]]

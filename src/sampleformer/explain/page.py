@@ -51,7 +51,7 @@ def write_page(
         raise InputError(f"samples: found {samples}, expected at least 1")
     run = run_folder if isinstance(run_folder, RunFolder) else RunFolder(run_folder)
     model, encoding = run.read_trained(trust_code=trust_code)
-    if not isinstance(model, TokenModel):
+    if not isinstance(model.main, TokenModel):
         raise InputError(f"{run.path}: its model {model.name!r} attends to no tokens, so there is no choice to show")
     rows, note = _read(encoding, path, on_error, format)
     shown = [explain(model, encoding, rows[index]) for index in range(min(samples, len(rows)))]
@@ -59,9 +59,9 @@ def write_page(
     part = f"the first {len(shown):,} of {len(rows):,}" if len(shown) < len(rows) else f"all {len(rows):,}"
     lead = (
         f"<h1>{escape(title)}</h1>\n<p class='lead'>Shown: {part} of the file's samples. "
-        f"Model: <b>{escape(run.path.name)}</b>, {escape(model_words(model.settings))}.</p>\n"
+        f"Model: <b>{escape(run.path.name)}</b>, {escape(model_words(model.main.settings))}.</p>\n"
     )
-    write_text(target, page(title, lead + note + gallery(shown, model.settings)))
+    write_text(target, page(title, lead + note + gallery(shown, model.main.settings)))
     return target
 
 

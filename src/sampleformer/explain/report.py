@@ -110,7 +110,23 @@ def _results(results: dict[str, Any]) -> str:
     if results["majority_share"] is not None:
         share = percent(results["majority_share"])
         words += f" Always naming the most frequent class of the test part would be right in {share} of it."
-    return table(["", "best on validation", "last"], rows) + f"<p class='note'>{words}</p>\n"
+    return table(["", "best on validation", "last"], rows) + f"<p class='note'>{words}</p>\n" + _parts(results)
+
+
+def _parts(results: dict[str, Any]) -> str:
+    """What each model of a blend gives alone."""
+    if not results["parts"]:
+        return ""
+    score = main_score(results)
+    rows = [
+        [escape(part["name"]), f"{part['share']:.2f}", number(part["valid"][score]), number(part["test"][score])]
+        for part in results["parts"]
+    ]
+    words = (
+        "The outputs are a weighted sum of those of several models. The first is trained, the others are fitted to the "
+        f"training part at once; the validation part decided what each weighs. {score_name(score)} of each alone:"
+    )
+    return f"<p class='note'>{words}</p>\n" + table(["model", "share", "validation", "test"], rows)
 
 
 def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTable, test: Samples | None) -> str:
@@ -120,7 +136,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     except InputError as error:
         return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
     model, encoding = run_folder.read_trained(trust_code=is_trusted())
-    if not isinstance(model, TokenModel):
+    if not isinstance(model.main, TokenModel):
         return "<p>This model attends to no tokens, so there is no choice to show.</p>\n"
     whole = not encoding.task.of_tokens
     known = samples.ids if whole else list(dict.fromkeys(samples.ids))  # a scene may be in several samples
@@ -131,7 +147,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     shown = [explain(model, encoding, samples[place]) for place in places]
     words = predictions.words_for_shown
     words = f"<p>{count(len(shown), 'sample')} of the test part{words if whole else ''}.</p>\n"
-    return words + gallery(shown, model.settings, [f"Test sample {one.id}" for one in shown])
+    return words + gallery(shown, model.main.settings, [f"Test sample {one.id}" for one in shown])
 
 
 def _majority(results: dict[str, Any]) -> float | None:

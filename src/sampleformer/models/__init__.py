@@ -2,13 +2,20 @@
 
 from sampleformer.models.bag import BagOfEmbeddings
 from sampleformer.models.base import MODELS, AnyModelSettings, Model
+from sampleformer.models.blend import Blend
 from sampleformer.models.dgcnn import DGCNN
+from sampleformer.models.fitted.base import FittedModel
+from sampleformer.models.fitted.forest import Forest
+from sampleformer.models.fitted.linear import DescriptorLinear
+from sampleformer.models.fitted.ngrams import NGrams
 from sampleformer.models.gin import GIN
 from sampleformer.models.mlp import DescriptorMLP
 from sampleformer.models.pointnet import PointNet
 from sampleformer.models.transformer import ModelSettings, TokenModel
 
-MODELS.update({each.name: each for each in (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings, DescriptorMLP)})
+_TRAINED = (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings, DescriptorMLP)
+_FITTED = (NGrams, DescriptorLinear, Forest)
+MODELS.update({each.name: each for each in (*_TRAINED, *_FITTED, Blend)})
 
 __all__ = [
     "DGCNN",
@@ -16,9 +23,14 @@ __all__ = [
     "MODELS",
     "AnyModelSettings",
     "BagOfEmbeddings",
+    "Blend",
+    "DescriptorLinear",
     "DescriptorMLP",
+    "FittedModel",
+    "Forest",
     "Model",
     "ModelSettings",
+    "NGrams",
     "PointNet",
     "TokenModel",
 ]

@@ -56,6 +56,7 @@ class Model(Module):
         needs: Names of inputs, of which at least one must be there. Empty: any will do.
         example: Inputs to check settings with before the data is read.
         takes_descriptors: Whether it makes something of descriptors of whole samples.
+        trained: Whether it learns in steps. False: it is made of what has been learnt already.
         name: Name in recipes, the import path of a class that is not registered.
     """
 
@@ -64,6 +65,7 @@ class Model(Module):
     needs: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[dict[str, Any]] = {"features": 1}
     takes_descriptors: ClassVar[bool] = False
+    trained: ClassVar[bool] = True
     name: ClassVar[str]
 
     def __init__(
@@ -134,6 +136,15 @@ class Model(Module):
         return self(tokens, **questions), []
 
     @property
+    def main(self) -> Model:
+        """The model that is trained; of a blend its first part."""
+        return self
+
+    def of_descriptors(self, tokens: Tokens) -> Tensor | None:
+        """What the descriptors of samples alone add to the outputs, ``(b, outputs)``; None: nothing."""
+        return self(tokens) if self.takes_descriptors else None
+
+    @property
     def runs_together(self) -> bool:
         """Whether `together` gives what the batch gives in one piece, whatever looks at the whole of it."""
         return False
@@ -188,7 +199,9 @@ class Model(Module):
             name = str(saved.settings.get("name", ""))
             made = MODELS.resolve(name, f"{config}: settings.name")
             if not issubclass(made, cls):
-                raise InputError(f"{config}: found the model {shown(name)}, expected {cls.name!r}")
+                raise InputError(
+                    f"{config}: found the model {shown(name)}, expected {cls.name!r}; Model.from_pretrained reads any"
+                )
             settings = validate(made.Settings, saved.settings, str(config), at="settings.")
             model = build_fitting(
                 lambda: made(settings, saved.inputs, saved.outputs, level=saved.level, hides=saved.hides),

@@ -253,6 +253,10 @@ class TokenModel(Model):
         found: tuple[Tensor, list[Selection]] = self(tokens, return_selections=True, **questions)
         return found
 
+    def of_descriptors(self, tokens: Tokens) -> Tensor | None:
+        found = [each for model in self.beside if (each := model.of_descriptors(tokens)) is not None]  # type: ignore[operator]
+        return torch.stack(found).sum(0) if found else None
+
     @property
     def runs_together(self) -> bool:
         others = [part for name, part in self.named_children() if name != "encoder"]

@@ -67,6 +67,8 @@ def request(
     features = asked.pop("features", None)
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
     values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
+    if model is not None:  # it was named to be seen alone
+        values["blend"] = []
     flags: dict[str, object] = {f"training.{name[2:]}": value for name, value in lengths.items()} | {"seed": seed}
     flags |= {"training.devices": devices, "training.hosts": hosts}
     flags |= {"model.name": model, "model.attention.name": attention}

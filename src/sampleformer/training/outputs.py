@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -140,7 +141,7 @@ def model_outputs(
         shape ``(rows, c)``, float32, in the order of the samples and their tokens or pairs, see `Task.condense`.
     """
     model.eval()
-    device = next(model.parameters()).device
+    device = next(chain(model.parameters(), model.buffers())).device
     batches = evaluation_batches(samples, max_tokens)
     share = share_of(batches, samples, processes)
     answers = []

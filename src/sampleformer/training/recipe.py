@@ -37,6 +37,9 @@ class Recipe(Settings):
         data: the source of the samples and its arguments.
         descriptors: Numbers that describe whole samples and join at the head, by their names in `DESCRIPTORS` with
             arguments: ``[morgan, {name: columns, columns: [age, dose]}]``.
+        blend: Models that are fitted to the training part at once, whose outputs are blended with those of the trained
+            one, by their names in `MODELS` with settings: ``[ngrams, {name: forest, trees: 500}]``. What each weighs is
+            decided on the validation part.
         model: name of the model in `MODELS`, or the import path of a class derived from `Model`, and its settings.
         training: the training.
     """
@@ -47,6 +50,7 @@ class Recipe(Settings):
     seed: int = Field(default=0, ge=0, lt=2**32)
     data: Component
     descriptors: tuple[Component, ...] = ()
+    blend: tuple[Component, ...] = ()
     model: SerializeAsAny[AnyModelSettings] = ModelSettings()
     training: TrainingSettings
 

@@ -7,47 +7,42 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from sampleformer.data.progress import announced
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
-from sampleformer.models import MODELS, AnyModelSettings, Model
+from sampleformer.models import Model
 from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
 from sampleformer.settings import Component
 from sampleformer.tasks import Predictions
+from sampleformer.training.blending import check_blend, fit_parts
+from sampleformer.training.building import check_model, make_model
 from sampleformer.training.checkpoint_files import restore_checkpoints
-from sampleformer.training.choice import check_choice
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
-from sampleformer.training.evaluation import write_predictions
+from sampleformer.training.finishing import finish
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
 from sampleformer.training.lost import launcher, was_begun, watched
 from sampleformer.training.optimizers import optimizer_of
-from sampleformer.training.outputs import known_targets, model_outputs
-from sampleformer.training.predictions import predictions_of
+from sampleformer.training.outputs import known_targets
 from sampleformer.training.processes import Processes, check_samples, join
 from sampleformer.training.provenance import describe_run, now, versions
-from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import Recipe, described, make_source
-from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
+from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.starting import Start
 from sampleformer.training.timing import TimeLimit, fit_to_time
-from sampleformer.weights import build_fitting, limited_tensors, most_tensors
+from sampleformer.weights import most_tensors
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
-    from sampleformer.training.fitting import Fitted
 
 MOST_TENSORS = 100_000
 """Parameters and buffers of a model; one with so many layers would be built for minutes before it failed."""
@@ -151,17 +146,19 @@ def train(
             else Start.of(recipe.training.init_from, trust_code=trust_code)
         )
         with trusted_code(trust_code or not resume):
-            _check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
+            check_blend(recipe.blend)
+            check_model(recipe, device, most_tensors(trained) if trained else MOST_TENSORS)
             with announced("reading the data"), processes.first_on_each_host():
                 splits, record = _load(recipe, folder, source, start, splits, resume=resume)
             processes.check_alike({"training data": record.digest_of(splits)})
             recipe = _of_processes(recipe, processes, len(splits.train))
-            model = _make_model(recipe, splits, folder, trained, device)
+            model = make_model(recipe, splits, folder, trained, device)
             make_loss(splits.encoding.task, recipe.training.loss, known_targets(splits.train))
             optimizer_of(recipe.training, model)
             rate_factor(recipe.training, total_steps=1)
             if start is not None:
                 start.fill(model, splits.encoding.task)
+            fitted_parts = fit_parts(recipe, splits, processes)
             if limit is not None and recipe.training.steps is None:
                 recipe = _fit_to_time(model, splits, recipe, device, limit, processes)
         launchers = sorted({each for each in processes.gathered(launcher()) if each is not None})
@@ -188,7 +185,7 @@ def train(
                 limit=limit,
                 processes=processes,
             )
-        results, predictions = _finish(model.to(device), splits, recipe, folder, fitted, processes)
+        results, predictions = finish(model.to(device), splits, recipe, folder, fitted, fitted_parts, processes)
         if processes.is_first:
             write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
             write_json(folder.results, results)  # last: where it is, the run is complete
@@ -238,23 +235,6 @@ def _load(
     return splits, record
 
 
-def _make_model(recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict[str, Tensor], device: str) -> Model:
-    """The model of a recipe for its data, with new weights."""
-    seed_everything(recipe.seed, WEIGHTS)
-    kind = MODELS.resolve(recipe.model.name, "model.name")
-    settings, reason = kind.resolved(recipe.model, int(np.median(splits.train.sizes)), device)
-    if reason:
-        log.info("%s", reason)
-    encoding, task = splits.encoding, splits.encoding.task
-
-    def make() -> Model:
-        return kind(settings, encoding.inputs, task.outputs, level=task.level, hides=task.from_inputs)
-
-    model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
-    check_choice(recipe.training, model, _choosing(settings))
-    return model
-
-
 def _fit_to_time(
     model: Model, splits: Splits, recipe: Recipe, device: str, limit: TimeLimit, processes: Processes
 ) -> Recipe:
@@ -297,27 +277,6 @@ def _first_difference(old: dict[str, Any], new: dict[str, Any], where: str = "")
     return ""
 
 
-def _check_model(recipe: Recipe, device: str, most: int) -> None:
-    """Finds what is wrong with the model's settings before the data is read, which may take minutes."""
-    kind = MODELS.resolve(recipe.model.name, "model.name")
-    inputs = kind.example_inputs(recipe.model)
-    if inputs is None:
-        return
-    if recipe.descriptors:
-        inputs = inputs | {"descriptors": [1]}
-    for length in (1, sys.maxsize):  # whichever attention `auto` may stand for
-        settings = kind.resolved(recipe.model, length, device)[0]
-        with torch.device("meta"), limited_tensors(most, "model"):
-            model = kind(settings, inputs, outputs=1)
-        if settings == recipe.model:
-            check_choice(recipe.training, model, _choosing(settings))
-
-
-def _choosing(settings: AnyModelSettings) -> str:
-    """Name of the part of a model that may choose tokens."""
-    return str(getattr(settings, "attention", settings).name)
-
-
 def _check_splits(splits: Splits, recipe: Recipe) -> None:
     task = splits.encoding.task
     selecting_metric(task, recipe.training.selected_by)
@@ -347,39 +306,3 @@ def _begin(
         run = run | {"resumed": [*run["resumed"], {"command": command, "started": now()} | several]}
     write_json(folder.run_file, run)
     return run
-
-
-def _finish(
-    model: Model, splits: Splits, recipe: Recipe, folder: RunFolder, fitted: Fitted, processes: Processes
-) -> tuple[dict[str, Any], Predictions]:
-    """Saves the best weights, and scores both them and the last ones on the test part; predictions of the best."""
-    task, test = splits.encoding.task, splits.test
-    results: dict[str, Any] = {
-        "task": task.name,
-        "selected_by": selecting_metric(task, recipe.training.selected_by),
-        "majority_share": task.majority_share(known_targets(test)),
-        "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "train_seconds": round(fitted.seconds, 3),
-    }
-    for name, step in (("last", fitted.last_step), ("best", fitted.best_step)):
-        _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
-        words = f"testing the {name} weights"
-        outputs = model_outputs(model, test, task, recipe.training.max_tokens, words, processes)
-        predictions = predictions_of(test, outputs, task)
-        results[name] = {"step": step, "valid": fitted.valid[step], "test": task.score(predictions)}
-    if not processes.is_first:
-        return results, predictions
-    model.to("cpu").save_pretrained(folder.model)
-    splits.encoding.save(folder.encoding)
-    # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
-    shown = predictions if predictions.tokens is None else predictions.with_targets()
-    write_predictions(folder.test_predictions, splits.encoding, [shown])
-    return results, predictions
-
-
-def _load_weights(model: Model, path: Path, step: int) -> None:
-    checkpoint = read_checkpoint(path)
-    if checkpoint.get("global_step") != step:
-        raise InputError(f"{path}: found the weights of step {checkpoint.get('global_step')}, expected those of {step}")
-    model.load_state_dict(kept_weights(checkpoint))

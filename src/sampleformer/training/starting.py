@@ -47,7 +47,7 @@ class Start:
         """
         with trusted_code(trust_code):
             model, encoding = RunFolder(folder).read_trained(trust_code=trust_code)
-        return cls(folder, model.state_dict(), encoding)
+        return cls(folder, model.main.state_dict(), encoding)
 
     def prepare(self, source: Source) -> None:
         """Lets a source take the inputs over."""

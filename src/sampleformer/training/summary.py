@@ -47,7 +47,14 @@ def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
         f"trained in {minutes} min {seconds} s, {results['parameters']:,} parameters",
         f"run:    {folder.path}",
     ]
+    lines[1:1] = part_lines(results, name)
     return [*lines, f"report: {folder.report}"] if folder.report.exists() else lines
+
+
+def part_lines(results: dict[str, Any], score: str) -> list[str]:
+    """What each model of a blend gives alone, in one line; none where there is no blend."""
+    each = [f"{part['name']} {_number(part['test'][score])} (share {part['share']:.2f})" for part in results["parts"]]
+    return [f"alone:  {', '.join(each)}"] if each else []
 
 
 def evaluation_table(evaluation: dict[str, Any]) -> Table:

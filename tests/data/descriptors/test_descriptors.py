@@ -11,6 +11,7 @@ from sampleformer.data.descriptors import (
     DESCRIPTORS,
     Descriptors,
     GraphStatistics,
+    InputNumbers,
     MoleculeProperties,
     MorganCounts,
     NeighbourhoodCounts,
@@ -195,10 +196,20 @@ def test_what_a_shape_measures() -> None:
     assert shares.sum() == pytest.approx(1)
 
 
+def test_the_numbers_of_a_row_as_they_are() -> None:
+    table = Table("t.csv", {"a": ["1", "2"], "b": ["3", "4"], "y": ["0", "1"]}, [2, 3])
+    part = InputNumbers().learn(table, ["a", "b"])
+    assert part.names == ["a", "b"]
+    values = np.array([[1.5, 3], [2, 4]])
+    assert part.measure(values, table, RowReport(table.path, table.place)).tolist() == values.tolist()
+    again = InputNumbers.from_json(part.to_json())
+    assert again.names == part.names
+
+
 def test_columns_of_numbers_and_categories_with_gaps() -> None:
     columns = {"age": ["1", "", "3.5"], "kind": ["x", "y", ""], "other": ["a", "b", "c"]}
     table = Table("rows.csv", columns, [1, 2, 3])
-    learnt = TableColumns(["age", "kind"]).learn(table)
+    learnt = TableColumns(["age", "kind"]).learn(table, [])
     assert learnt.names == ["age", "kind = x", "kind = y"]
     found = measured(learnt, [None] * 3, table)
     np.testing.assert_array_equal(found, [[1, 1, 0], [np.nan, 0, 1], [3.5, 0, 0]])
@@ -231,7 +242,7 @@ def test_plain_values_give_the_same_descriptor(name: str) -> None:
 
 def test_all_descriptors_of_a_run_are_learnt_saved_and_read() -> None:
     table = Table("rows.csv", {"age": list(map(str, range(12)))}, list(range(12)))
-    parts = [MorganCounts(size=64), TableColumns(["age"]).learn(table)]
+    parts = [MorganCounts(size=64), TableColumns(["age"]).learn(table, [])]
     values = molecules(*("CC" + "C" * row + "O" * (row % 3) for row in range(12)))
     found = [measured(part, values, table) for part in parts]
     learnt = Descriptors.learn(parts, found)

@@ -3,7 +3,7 @@
 from sampleformer.data.descriptors.base import DESCRIPTORS, Descriptor
 from sampleformer.data.descriptors.clouds import ShapeStatistics
 from sampleformer.data.descriptors.collection import Descriptors
-from sampleformer.data.descriptors.columns import TableColumns
+from sampleformer.data.descriptors.columns import InputNumbers, TableColumns
 from sampleformer.data.descriptors.graphs import GraphStatistics, NeighbourhoodCounts
 from sampleformer.data.descriptors.molecules import MoleculeProperties, MorganCounts, TorsionCounts
 
@@ -18,6 +18,7 @@ DESCRIPTORS.update(
             NeighbourhoodCounts,
             ShapeStatistics,
             TableColumns,
+            InputNumbers,
         )
     }
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Descriptor",
     "Descriptors",
     "GraphStatistics",
+    "InputNumbers",
     "MoleculeProperties",
     "MorganCounts",
     "NeighbourhoodCounts",

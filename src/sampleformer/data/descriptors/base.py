@@ -45,8 +45,13 @@ class Descriptor(ABC):
             report: Report of wrong rows.
         """
 
-    def learn(self, table: Table) -> Descriptor:
-        """The descriptor with what the user's main table says of it."""
+    def learn(self, table: Table, inputs: Sequence[str]) -> Descriptor:
+        """The descriptor with what the user's main table says of it.
+
+        Args:
+            table: Table.
+            inputs: Names of its columns that the tokens are made of.
+        """
         return self
 
     def name_in(self, column: int, source: str) -> str:

@@ -44,7 +44,7 @@ class TableColumns(Descriptor):
         self.categories = categories or {}
         self._kinds = FeatureColumns(tuple(self.numbers), tuple(self.categories))
 
-    def learn(self, table: Table) -> TableColumns:
+    def learn(self, table: Table, inputs: Sequence[str]) -> TableColumns:
         for name in self.columns:
             table.column(name)  # names the nearest one if it is missing
         kinds = FeatureColumns.of(table, set(table.columns) - set(self.columns))
@@ -67,6 +67,34 @@ class TableColumns(Descriptor):
 
     def to_json(self) -> dict[str, Any]:
         return {"columns": self.columns, "numbers": self.numbers, "categories": self.categories}
+
+
+class InputNumbers(Descriptor):
+    """The numbers of a row that are its tokens: what a simple model of tables sees.
+
+    Args:
+        columns: Names of the columns, once learnt.
+    """
+
+    name = "values"
+    takes = np.ndarray
+    of = "tables of numbers"
+
+    def __init__(self, columns: Sequence[str] = ()) -> None:
+        self.columns = list(columns)
+
+    def learn(self, table: Table, inputs: Sequence[str]) -> InputNumbers:
+        return InputNumbers(inputs)
+
+    @property
+    def names(self) -> list[str]:
+        return self.columns
+
+    def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
+        return np.asarray(values, dtype=np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"columns": self.columns}
 
 
 def check_columns(columns: Sequence[str], inputs: Sequence[str], labels: Sequence[str], path: str) -> None:

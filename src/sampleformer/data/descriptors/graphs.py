@@ -31,7 +31,7 @@ class GraphStatistics(Descriptor):
     def __init__(self, carried: int = 0) -> None:
         self.carried = at_least("carried", carried, 0)
 
-    def learn(self, table: Table) -> GraphStatistics:
+    def learn(self, table: Table, inputs: Sequence[str]) -> GraphStatistics:
         graphs = getattr(table, "graphs", [])
         return GraphStatistics(graphs[0].numbers.shape[1] if len(graphs) else 0)
 

@@ -17,12 +17,13 @@ from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 
 _MOST = 255
+# Without qed, BalabanJ and the extremes of the E-state, which cost as much as all others together.
 _PROPERTIES = (
-    "MolWt", "MolLogP", "MolMR", "TPSA", "LabuteASA", "qed", "FractionCSP3", "HeavyAtomCount", "NHOHCount", "NOCount",
+    "MolWt", "MolLogP", "MolMR", "TPSA", "LabuteASA", "FractionCSP3", "HeavyAtomCount", "NHOHCount", "NOCount",
     "NumHAcceptors", "NumHDonors", "NumHeteroatoms", "NumRotatableBonds", "NumValenceElectrons", "RingCount",
     "NumAromaticRings", "NumAliphaticRings", "NumSaturatedRings", "NumAromaticHeterocycles", "NumAmideBonds",
-    "HallKierAlpha", "Kappa1", "Kappa2", "Kappa3", "Chi0v", "Chi1v", "Chi2v", "Chi3v", "Chi4v", "BalabanJ",
-    "MaxPartialCharge", "MinPartialCharge", "MaxEStateIndex", "MinEStateIndex",
+    "HallKierAlpha", "Kappa1", "Kappa2", "Kappa3", "Chi0v", "Chi1v", "Chi2v", "Chi3v", "Chi4v",
+    "MaxPartialCharge", "MinPartialCharge",
     *(f"PEOE_VSA{number}" for number in range(1, 15)),
     *(f"SMR_VSA{number}" for number in range(1, 11)),
     *(f"SlogP_VSA{number}" for number in range(1, 13)),

@@ -1,4 +1,4 @@
-"""Targets as columns for scikit-learn, and its answers as the outputs of a network."""
+"""Targets as columns for estimators, and their answers as the outputs of a network."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.errors import InputError
-from sampleformer.tasks import Task
-
 CLASSES, LABELS, VALUES = "classes", "labels", "values"
 
-_OF_LOSS = {
-    "cross_entropy": CLASSES,
-    "binary_cross_entropy": LABELS,
-    "squared": VALUES,
-    "huber": VALUES,
-    "absolute": VALUES,
-}
 _SMALLEST = 1e-7  # of a probability, so that it has a logarithm
 
 Estimator = Any
@@ -40,26 +30,20 @@ class Columns:
     targets: np.ndarray
     outputs: int
 
-    @classmethod
-    def of(cls, task: Task, targets: np.ndarray) -> Columns:
-        """Targets as a task encodes them. The loss that fits the task says what they are.
-
-        Raises:
-            InputError: if the task learns by a loss for which there is no simple model.
-        """
-        form = _OF_LOSS.get(task.losses[0])
-        if form is None:
-            raise InputError(
-                f"the task {task.name!r} learns by {task.losses[0]!r}, expected one of {', '.join(_OF_LOSS)}"
-            )
-        values = targets.astype(np.float64)
-        if form == CLASSES:
-            values = np.where(values < 0, np.nan, values)[:, None]
-        return cls(form, values, task.outputs)
-
     def taken(self, rows: np.ndarray) -> Columns:
         """Some of the rows."""
         return replace(self, targets=self.targets[rows])
+
+    def output(self, number: int) -> np.ndarray:
+        """What one output is to say: its value, or 1 for the rows of its class or label and 0 for others; NaN: unknown.
+
+        Args:
+            number: Number of the output.
+        """
+        if self.form == CLASSES:
+            column = self.targets[:, 0]
+            return np.where(np.isnan(column), np.nan, column == number)
+        return self.targets[:, number]
 
     def fitted(self, make: Callable[[], Any], features: Any, old: Sequence[Estimator] | None = None) -> list[Estimator]:
         """An estimator for each column, fitted on the rows whose target is known.

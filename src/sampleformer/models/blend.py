@@ -1,0 +1,162 @@
+"""Several models as one: a weighted sum of their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int64
+from pydantic import SerializeAsAny, field_validator
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from sampleformer.attention import Selection
+from sampleformer.errors import InputError, shown
+from sampleformer.models.base import MODELS, AnyModelSettings, Model
+from sampleformer.settings import validate
+from sampleformer.tokens import Tokens, as_tokens
+
+
+class BlendSettings(AnyModelSettings):
+    """Settings of `Blend`.
+
+    Args:
+        name: "blend".
+        parts: Settings of each part, the main one first. At least one.
+    """
+
+    name: str = "blend"
+    parts: tuple[SerializeAsAny[AnyModelSettings], ...] = ()
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _of_their_kinds(cls, given: Any) -> Any:
+        """Settings of the classes that the names stand for."""
+        if not isinstance(given, list | tuple):
+            return given
+        return [each if isinstance(each, AnyModelSettings) else _settings(each) for each in given]
+
+
+class Blend(Model):
+    """``y = Σ_i s_i y_i`` over the outputs of several models, the main one first.
+
+    The main one is trained, the others are fitted; what each weighs is decided on the validation part, when all are
+    ready (`training.blending`).
+
+    Args:
+        settings: `BlendSettings`.
+        inputs: What the data says of its tokens, and of descriptors of whole samples.
+        outputs: Number of outputs.
+        level: "sample".
+
+    Attributes:
+        parts: The models.
+        shares: ``(parts,)``, what each weighs.
+
+    Example:
+        >>> from sampleformer.models import BagOfEmbeddings
+        >>> parts = [BagOfEmbeddings(BagOfEmbeddings.Settings(width=4), {"vocabulary": 9}, 2) for _ in range(2)]
+        >>> model = Blend.of(parts, torch.tensor([0.75, 0.25]), {"vocabulary": 9}).eval()
+        >>> words = Tokens(torch.tensor([[1, 2, 3]]))
+        >>> bool(model(words).allclose(0.75 * parts[0](words) + 0.25 * parts[1](words)))
+        True
+    """
+
+    name = "blend"
+    Settings = BlendSettings
+    takes_descriptors = True
+    trained = False
+    shares: Tensor
+    levels: ClassVar[tuple[str, ...]] = ("sample",)
+
+    def __init__(
+        self,
+        settings: BlendSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        if not settings.parts:
+            raise InputError("model.parts: empty, expected one model at least")
+        made = []
+        for each in settings.parts:
+            kind = MODELS.resolve(each.name, "model.parts.name")
+            if issubclass(kind, Blend):
+                raise InputError("model.parts.name: a blend of blends, expected other models")
+            made.append(kind(each, _for(kind, self.inputs), outputs, level=level))
+        self.parts = nn.ModuleList(made)
+        self.register_buffer("shares", torch.empty(len(made)))
+        self._reset_own_parameters()
+
+    @classmethod
+    def of(cls, parts: Sequence[Model], shares: Float[Tensor, " parts"], inputs: Mapping[str, Any]) -> Self:
+        """Ready models as one.
+
+        Args:
+            parts: The models, the main one first.
+            shares: What each weighs.
+            inputs: What the data says of its tokens, and of descriptors of whole samples.
+        """
+        settings = BlendSettings(parts=tuple(each.settings for each in parts))
+        with torch.device("meta"):
+            made = cls(settings, inputs, parts[0].outputs)
+        made.parts = nn.ModuleList(parts)
+        made.shares = shares.to(torch.float32)
+        return made
+
+    @classmethod
+    def example_inputs(cls, settings: Any) -> dict[str, Any] | None:
+        return None
+
+    @property
+    def main(self) -> Model:
+        return self._models()[0]
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.constant_(self.shares, 1 / len(self.shares))
+
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b outputs"]:
+        """Outputs of samples."""
+        tokens = as_tokens(tokens)
+        return self._weighed([part(tokens) for part in self.parts])
+
+    def with_selections(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, list[Selection]]:
+        outputs, selections = self.main.with_selections(tokens, **questions)
+        return self._weighed([outputs, *[part(tokens) for part in self.parts[1:]]]), selections
+
+    def of_descriptors(self, tokens: Tokens) -> Tensor | None:
+        found = [
+            share * outputs
+            for share, part in zip(self.shares, self._models(), strict=True)
+            if (outputs := part.of_descriptors(tokens)) is not None
+        ]
+        return torch.stack(found).sum(0) if found else None
+
+    def _models(self) -> list[Model]:
+        return list(self.parts)  # type: ignore[arg-type]
+
+    def _weighed(self, outputs: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(list(outputs), dim=-1)
+        return (stacked * self.shares.to(stacked.dtype)).sum(-1)
+
+
+def _settings(given: Any) -> Any:
+    """Settings of one part."""
+    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+        raise InputError(f"model.parts: found {shown(given)}, expected a model's name and settings")
+    return validate(MODELS.resolve(given["name"], "model.parts.name").Settings, given, at="model.parts.")
+
+
+def _for(kind: type[Model], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a kind of model is told of the data: of descriptors only if it takes them."""
+    return {name: value for name, value in inputs.items() if name != "descriptors" or kind.takes_descriptors}

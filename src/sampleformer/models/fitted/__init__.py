@@ -1,0 +1,1 @@
+"""Models that are fitted at once to the training part, beside those that are trained in steps."""

@@ -1,0 +1,194 @@
+"""A forest of randomised trees over the descriptors of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from sampleformer.errors import InputError
+from sampleformer.extras import require
+from sampleformer.models.base import AnyModelSettings
+from sampleformer.models.fitted.base import EXTRA, FittedModel
+from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns
+from sampleformer.models.fitted.linear import described_by
+from sampleformer.models.fitted.trees import Trees
+from sampleformer.tokens import Tokens, as_tokens
+
+_SHARE = 0.05  # of the features that a node looks at, where that is more than their square root
+
+
+class ForestSettings(AnyModelSettings):
+    """Settings of `Forest`.
+
+    Args:
+        name: "forest".
+        trees: Number of trees.
+        leaves: Samples of a leaf at least; the validation part chooses.
+        cuts: Where a feature is cut: "random": at random places, all samples for each tree (extremely randomised
+            trees); "best": at the best place, samples drawn with replacement (random forest).
+        form: Form of the targets, which fitting finds, see `Columns`.
+        nodes: Nodes of each forest, which fitting finds: one forest for all outputs, or one for each where some
+            targets are unknown. Empty: it has not been fitted.
+        depth: Levels of the deepest tree, which fitting finds.
+    """
+
+    name: str = "forest"
+    trees: int = Field(default=300, ge=1, le=10_000)
+    leaves: tuple[int, ...] = (1, 3, 10)
+    cuts: Literal["random", "best"] = "random"
+    form: str = ""
+    nodes: tuple[int, ...] = ()
+    depth: int = Field(default=0, ge=0, le=10_000)
+
+
+class Forest(FittedModel):
+    """The mean of many trees over the descriptors of a sample, as scikit-learn fits them.
+
+    Of T trees the mean p of a class or label is smoothed, ``(p + ε) / (1 + ε c)`` with ``ε = 1 / 2T`` and c classes (2
+    for a label), and gives ``log p`` for classes, ``log p / (1 − p)`` for labels.
+
+    Args:
+        settings: `ForestSettings`, fitted.
+        inputs: ``{"descriptors": bins of each code}``, see `ThermometerCode`.
+        outputs: Number of outputs.
+        level: "sample".
+
+    Source: Geurts, Ernst and Wehenkel 2006, Extremely randomized trees, section 2; Breiman 2001, Random forests.
+
+    Example:
+        >>> sample = Tokens(torch.zeros(4, 1, 0), descriptors=torch.tensor([[0.0], [1], [2], [3]]))
+        >>> targets = Columns("classes", np.array([[0.0], [0], [1], [1]]), 2)
+        >>> settings = ForestSettings(trees=20)
+        >>> model = next(Forest.candidates(settings, {"descriptors": [3]}, [sample], targets, seed=0))
+        >>> model(sample).argmax(1).tolist()
+        [0, 0, 1, 1]
+    """
+
+    name = "forest"
+    Settings = ForestSettings
+    needs = ("descriptors",)
+    takes_descriptors = True
+    example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
+
+    def __init__(
+        self,
+        settings: ForestSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        if not settings.nodes:
+            raise InputError("forest: has not been fitted, expected a fitted one, see Forest.candidates")
+        if len(settings.nodes) not in (1, outputs) or settings.form not in (CLASSES, LABELS, VALUES):
+            raise InputError(
+                f"forest: found {len(settings.nodes)} forests of {settings.form!r}, expected 1 or {outputs} of "
+                f"{CLASSES}, {LABELS} or {VALUES}"
+            )
+        self.codes = len(inputs["descriptors"])
+        each = outputs // len(settings.nodes)
+        self.forests = nn.ModuleList(Trees(settings.trees, nodes, settings.depth, each) for nodes in settings.nodes)
+
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b outputs"]:
+        """Outputs of samples."""
+        described = described_by(as_tokens(tokens), self.codes)
+        described = described.to(self.forests[0].threshold.dtype)  # type: ignore[arg-type]
+        mean = torch.cat([trees(described) for trees in self.forests], dim=1)
+        if self.settings.form == VALUES:
+            return mean
+        least = 0.5 / self.settings.trees
+        if self.settings.form == CLASSES:
+            return ((mean + least) / (1 + least * self.outputs)).log()
+        return (mean + least).log() - (1 - mean + least).log()
+
+    @classmethod
+    def candidates(
+        cls, settings: ForestSettings, inputs: Mapping[str, Any], chunks: Iterable[Tokens], columns: Columns, seed: int
+    ) -> Iterator[Self]:
+        """One model for each size of leaves."""
+        codes = len(inputs["descriptors"])
+        features = np.concatenate([described_by(each, codes).float().numpy() for each in chunks])
+        if not codes:
+            raise InputError("forest: no descriptor says anything of the training part, expected one at least")
+        alone = [columns] if not np.isnan(columns.targets).any() or columns.form == CLASSES else _each(columns)
+        for leaf in settings.leaves:
+            fitted = [_fitted(settings, part, features, leaf, seed) for part in alone]
+            found = {
+                "form": columns.form,
+                "nodes": tuple(len(trees.feature) for trees in fitted),
+                "depth": max(trees.depth for trees in fitted),
+            }
+            made = cls(settings.model_copy(update=found), inputs, columns.outputs)
+            for own, trees in zip(made.forests, fitted, strict=True):
+                own.load_state_dict(trees.state_dict())
+            yield made.eval()
+
+
+def _each(columns: Columns) -> list[Columns]:
+    """Each column for itself."""
+    return [Columns(columns.form, column[:, None], 1) for column in columns.targets.T]
+
+
+def _fitted(settings: ForestSettings, columns: Columns, features: np.ndarray, leaf: int, seed: int) -> Trees:
+    """One forest for some columns, on the rows whose targets are known."""
+    known = ~np.isnan(columns.targets).any(1)
+    targets = columns.targets[known]
+    of_values = columns.form == VALUES
+    if not len(targets) or (targets == targets[0]).all():
+        return _constant(settings, columns, targets)
+    kind = ("ExtraTrees" if settings.cuts == "random" else "RandomForest") + (
+        "Regressor" if of_values else "Classifier"
+    )
+    width = features.shape[1]
+    made = getattr(require("sklearn.ensemble", EXTRA), kind)(
+        n_estimators=settings.trees,
+        min_samples_leaf=leaf,
+        max_features=max(1, round(max(width**0.5, _SHARE * width, width / 3 * of_values))),
+        n_jobs=torch.get_num_threads(),
+        random_state=seed,
+    )
+    made.fit(features[known], targets if targets.shape[1] > 1 else targets[:, 0])
+    return Trees.of_forest(made.estimators_, [_held(made, each.tree_.value, columns) for each in made.estimators_])
+
+
+def _held(forest: Any, value: np.ndarray, columns: Columns) -> np.ndarray:
+    """What the nodes of a tree say of each output, ``(nodes, outputs)``."""
+    if columns.form == VALUES:
+        return value[:, :, 0]
+    held = np.zeros((len(value), columns.outputs))
+    shares = value / value.sum(2, keepdims=True)
+    if columns.form == CLASSES:
+        held[:, forest.classes_.astype(np.int64)] = shares[:, 0]
+        return held
+    classes = forest.classes_ if columns.outputs > 1 else [forest.classes_]
+    for output, of_column in enumerate(classes):
+        if 1.0 in of_column:
+            held[:, output] = shares[:, output, list(of_column).index(1.0)]
+    return held
+
+
+def _constant(settings: ForestSettings, columns: Columns, targets: np.ndarray) -> Trees:
+    """A forest of leaves alone: all known rows agree, or there is none."""
+    trees = Trees(settings.trees, 1, 0, columns.outputs)
+    if not len(targets):
+        trees.value.fill_(0.0 if columns.form == VALUES else 0.5)
+    elif columns.form == CLASSES:
+        trees.value[0, int(targets[0, 0])] = 1.0
+    else:
+        trees.value[0] = torch.from_numpy(targets[0])
+    return trees

@@ -1,0 +1,120 @@
+"""A linear model over the descriptors of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from sampleformer.errors import InputError
+from sampleformer.extras import require
+from sampleformer.models.base import AnyModelSettings
+from sampleformer.models.fitted.base import EXTRA, FittedModel
+from sampleformer.models.fitted.columns import Columns
+from sampleformer.models.fitted.lines import lines
+from sampleformer.models.mlp import ThermometerCode
+from sampleformer.tokens import Tokens, as_tokens
+
+
+class LinearSettings(AnyModelSettings):
+    """Settings of `DescriptorLinear`.
+
+    Args:
+        name: "linear".
+        strengths: What the errors weigh against the weights, see `line`; the validation part chooses.
+        fitted: Whether it has been fitted. Not for users.
+    """
+
+    name: str = "linear"
+    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
+    fitted: bool = False
+
+
+class DescriptorLinear(FittedModel):
+    """``y = A e + b`` for the descriptors e of a sample, one number a bin: ridge or logistic regression.
+
+    Args:
+        settings: `LinearSettings`, fitted.
+        inputs: ``{"descriptors": bins of each code}``, see `ThermometerCode`.
+        outputs: Number of outputs.
+        level: "sample".
+
+    Example:
+        >>> sample = Tokens(torch.zeros(4, 1, 0), descriptors=torch.tensor([[0.0], [1], [2], [3]]))
+        >>> targets = Columns("values", np.array([[0.0], [1], [2], [3]]), 1)
+        >>> settings = LinearSettings(strengths=(1000.0,))
+        >>> model = next(DescriptorLinear.candidates(settings, {"descriptors": [3]}, [sample], targets, seed=0))
+        >>> model(sample).detach().round().flatten().tolist()
+        [0.0, 1.0, 2.0, 3.0]
+    """
+
+    name = "linear"
+    Settings = LinearSettings
+    needs = ("descriptors",)
+    takes_descriptors = True
+    example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
+
+    def __init__(
+        self,
+        settings: LinearSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        if not settings.fitted:
+            raise InputError("linear: has not been fitted, expected a fitted one, see DescriptorLinear.candidates")
+        self.expand = ThermometerCode(inputs["descriptors"])
+        self.line = nn.Linear(self.expand.width, outputs)
+
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b outputs"]:
+        """Outputs of samples."""
+        described = described_by(as_tokens(tokens), self.expand.codes)
+        return self.line(self.expand(described.to(self.line.weight.dtype)))
+
+    @classmethod
+    def candidates(
+        cls, settings: LinearSettings, inputs: Mapping[str, Any], chunks: Iterable[Tokens], columns: Columns, seed: int
+    ) -> Iterator[Self]:
+        """One model for each strength."""
+        expand = ThermometerCode(inputs["descriptors"])
+        sparse = require("scipy.sparse", EXTRA)
+        parts = [sparse.csr_matrix(expand(described_by(each, expand.codes).float()).numpy()) for each in chunks]
+        features = sparse.vstack(parts, format="csr")
+        for strength in settings.strengths:
+            weights, bias = lines(columns, features, strength)
+            made = cls(settings.model_copy(update={"fitted": True}), inputs, columns.outputs)
+            with torch.no_grad():
+                made.line.weight.copy_(torch.from_numpy(np.ascontiguousarray(weights.T)))
+                made.line.bias.copy_(torch.from_numpy(bias))
+            yield made.eval()
+
+
+def described_by(tokens: Tokens, codes: int) -> Float[Tensor, "b codes"]:
+    """The descriptors of samples.
+
+    Args:
+        tokens: Samples.
+        codes: Number of descriptors that each must have.
+
+    Raises:
+        InputError: if they have others.
+    """
+    described = tokens.descriptors
+    if described is None or described.shape[1] != codes:
+        found = "no descriptors" if described is None else f"{described.shape[1]} descriptors"
+        raise InputError(f"the tokens have {found}, expected {codes}")
+    return described

@@ -1,0 +1,79 @@
+"""What a run leaves behind when its training has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sampleformer.data.source import Splits
+from sampleformer.errors import InputError
+from sampleformer.models import Model
+from sampleformer.tasks import Predictions
+from sampleformer.training.blending import Blending, Fitted
+from sampleformer.training.evaluation import write_predictions
+from sampleformer.training.outputs import known_targets, model_outputs
+from sampleformer.training.predictions import predictions_of
+from sampleformer.training.processes import Processes
+from sampleformer.training.recipe import Recipe
+from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
+from sampleformer.training.selection import selecting_metric
+
+if TYPE_CHECKING:
+    from sampleformer.training.fitting import Fitted as Trained
+
+
+def finish(
+    model: Model,
+    splits: Splits,
+    recipe: Recipe,
+    folder: RunFolder,
+    trained: Trained,
+    fitted: Sequence[Fitted],
+    processes: Processes,
+) -> tuple[dict[str, Any], Predictions]:
+    """Saves the best weights, and scores both them and the last ones on the test part.
+
+    Args:
+        model: Trained model.
+        splits: Data.
+        recipe: Of the run.
+        folder: Of the run.
+        trained: How the training went.
+        fitted: Models that its outputs are blended with.
+        processes: Processes that trained together.
+
+    Returns:
+        What ``results.json`` holds, and the best weights' predictions for the test part.
+    """
+    task, test = splits.encoding.task, splits.test
+    results: dict[str, Any] = {
+        "task": task.name,
+        "selected_by": selecting_metric(task, recipe.training.selected_by),
+        "majority_share": task.majority_share(known_targets(test)),
+        "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "train_seconds": round(trained.seconds, 3),
+    }
+    for name, step in (("last", trained.last_step), ("best", trained.best_step)):
+        _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
+        outputs = model_outputs(model, test, task, recipe.training.max_tokens, f"testing the {name} weights", processes)
+        blending = Blending.of(model, outputs, trained.valid[step], fitted, splits, recipe, processes)
+        predictions = predictions_of(test, blending.test, task)
+        results[name] = {"step": step, "valid": blending.scores, "test": task.score(predictions)}
+    results["parts"] = blending.parts
+    if not processes.is_first:
+        return results, predictions
+    blending.model.to("cpu").save_pretrained(folder.model)
+    splits.encoding.save(folder.encoding)
+    # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
+    shown = predictions if predictions.tokens is None else predictions.with_targets()
+    write_predictions(folder.test_predictions, splits.encoding, [shown])
+    return results, predictions
+
+
+def _load_weights(model: Model, path: Path, step: int) -> None:
+    checkpoint = read_checkpoint(path)
+    if checkpoint.get("global_step") != step:
+        raise InputError(f"{path}: found the weights of step {checkpoint.get('global_step')}, expected those of {step}")
+    model.load_state_dict(kept_weights(checkpoint))

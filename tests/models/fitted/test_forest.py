@@ -1,0 +1,144 @@
+"""Forests as tensors beside scikit-learn's own answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier
+
+from sampleformer.errors import InputError
+from sampleformer.models import DescriptorLinear, Forest, Model
+from sampleformer.models.fitted.columns import Columns
+from sampleformer.models.fitted.trees import Trees
+from sampleformer.tokens import Tokens
+
+RANDOM = np.random.default_rng(0)
+INPUTS = {"descriptors": [3, 2, 0, 1]}
+NUMBERS = np.column_stack(
+    [RANDOM.random(41) * 3, RANDOM.integers(3, size=41), RANDOM.normal(size=41), RANDOM.integers(2, size=41)]
+).astype(np.float16)
+SCORES = NUMBERS[:, :1].astype(np.float64) - NUMBERS[:, 1:2]
+CLASSES = Columns("classes", (SCORES > 0) * 2.0, 3)  # class 1 never occurs
+LABELS = Columns("labels", np.column_stack([SCORES > 0, np.ones(41), NUMBERS[:, 3]]).astype(np.float64), 3)
+GAPS = Columns("labels", np.where(RANDOM.random((41, 3)) < 0.2, np.nan, LABELS.targets), 3)
+VALUES = Columns("values", np.column_stack([SCORES[:, 0], NUMBERS[:, 2]]).astype(np.float64), 2)
+TREES = 7
+
+
+def samples(numbers: np.ndarray = NUMBERS) -> Tokens:
+    return Tokens(torch.zeros(len(numbers), 1, 0), descriptors=torch.from_numpy(numbers))
+
+
+def fitted(columns: Columns, **settings: object) -> Forest:
+    chosen = Forest.Settings.model_validate({"trees": TREES, "leaves": (2,)} | settings)
+    return next(Forest.candidates(chosen, INPUTS, [samples(NUMBERS[:20]), samples(NUMBERS[20:])], columns, seed=3))
+
+
+def smoothed(mean: np.ndarray, classes: int) -> np.ndarray:
+    return (mean + 0.5 / TREES) / (1 + classes * 0.5 / TREES)
+
+
+def options(share: float = 0.0) -> dict[str, object]:
+    return {
+        "n_estimators": TREES,
+        "min_samples_leaf": 2,
+        "max_features": max(1, round(max(2.0, share * 4))),
+        "random_state": 3,
+    }
+
+
+ASKED = np.concatenate([NUMBERS, RANDOM.normal(size=(30, 4)).astype(np.float16)])
+
+
+@pytest.mark.parametrize(("cuts", "kind"), [("random", ExtraTreesClassifier), ("best", RandomForestClassifier)])
+def test_of_classes(cuts: str, kind: type) -> None:
+    own = kind(**options()).fit(NUMBERS.astype(np.float32), CLASSES.targets[:, 0])
+    mean = np.zeros((len(ASKED), 3))
+    mean[:, [0, 2]] = own.predict_proba(ASKED.astype(np.float32))
+    found = fitted(CLASSES, cuts=cuts)(samples(ASKED)).numpy()
+    np.testing.assert_allclose(found, np.log(smoothed(mean, 3)), atol=1e-5)
+    np.testing.assert_allclose(np.exp(found).sum(1), 1, atol=1e-5)
+
+
+def test_of_labels_and_of_labels_with_gaps() -> None:
+    own = ExtraTreesClassifier(**options()).fit(NUMBERS.astype(np.float32), LABELS.targets)
+    answers = own.predict_proba(ASKED.astype(np.float32))
+    mean = np.column_stack([answers[0][:, 1], np.ones(len(ASKED)), answers[2][:, 1]])
+    share = smoothed(mean, 2)
+    np.testing.assert_allclose(fitted(LABELS)(samples(ASKED)).numpy(), np.log(share / (1 - share)), atol=1e-4)
+    model = fitted(GAPS)
+    assert len(model.settings.nodes) == 3
+    for output, column in enumerate(GAPS.targets.T):
+        known = ~np.isnan(column)
+        own = ExtraTreesClassifier(**options()).fit(NUMBERS[known].astype(np.float32), column[known])
+        mean = own.predict_proba(ASKED.astype(np.float32))[:, 1] if column[known].min() == 0 else np.ones(len(ASKED))
+        share = smoothed(mean, 2)
+        found = model(samples(ASKED))[:, output].numpy()
+        np.testing.assert_allclose(found, np.log(share / (1 - share)), atol=1e-4)
+
+
+def test_of_values() -> None:
+    own = ExtraTreesRegressor(**options(1 / 3)).fit(NUMBERS.astype(np.float32), VALUES.targets)
+    expected = own.predict(ASKED.astype(np.float32))
+    np.testing.assert_allclose(fitted(VALUES)(samples(ASKED)).numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (Columns("values", np.full((41, 1), 2.5), 1), [2.5]),
+        (Columns("classes", np.ones((41, 1)), 2), np.log(smoothed(np.array([0.0, 1]), 2)).tolist()),
+        (Columns("labels", np.full((41, 1), np.nan), 1), [0.0]),
+        (Columns("values", np.full((41, 1), np.nan), 1), [0.0]),
+    ],
+)
+def test_where_there_is_nothing_to_tell_apart(columns: Columns, expected: list[float]) -> None:
+    found = fitted(columns)(samples(NUMBERS[:2])).tolist()
+    assert found == [pytest.approx(expected)] * 2
+
+
+def test_a_number_as_large_as_a_threshold_stays_where_scikit_learn_puts_it() -> None:
+    numbers = np.array([[0.1], [0.2], [0.3], [0.4]], dtype=np.float16)
+    targets = np.array([0.0, 0, 1, 1])
+    own = RandomForestClassifier(n_estimators=1, bootstrap=False).fit(numbers.astype(np.float32), targets)
+    threshold = np.float32(own.estimators_[0].tree_.threshold[0])
+    around = np.array([[np.nextafter(threshold, np.float32(side))] for side in (0, 1)] + [[threshold]], np.float32)
+    values = own.estimators_[0].tree_.value[:, 0]
+    trees = Trees.of_forest(own.estimators_, [values])
+    np.testing.assert_allclose(trees(torch.from_numpy(around)).numpy(), own.predict_proba(around), atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [CLASSES, GAPS, VALUES])
+def test_a_saved_one_answers_the_same(columns: Columns, tmp_path: Path) -> None:
+    model = fitted(columns)
+    model.save_pretrained(tmp_path)
+    again = Model.from_pretrained(tmp_path)
+    torch.testing.assert_close(again(samples(ASKED)), model(samples(ASKED)), rtol=0, atol=0)
+
+
+def test_new_memory_holds_leaves_until_it_is_filled() -> None:
+    with torch.device("meta"):
+        trees = Trees(3, 5, 2, 4)
+    trees.to_empty(device="cpu").reset_parameters()
+    assert trees(torch.ones(2, 3)).tolist() == [[0.0] * 4] * 2
+
+
+def test_a_linear_model_over_descriptors_is_a_line_over_their_bins() -> None:
+    settings = DescriptorLinear.Settings(strengths=(1e6,))
+    model = next(DescriptorLinear.candidates(settings, {"descriptors": [3, 2, 0, 1]}, [samples()], VALUES, seed=0))
+    bins = model.expand(torch.from_numpy(NUMBERS).float()).double().numpy()
+    design = np.column_stack([bins, np.ones(len(bins))])
+    best = design @ np.linalg.lstsq(design, VALUES.targets, rcond=None)[0]
+    np.testing.assert_allclose(model(samples()).detach().numpy(), best, atol=2e-2)
+
+
+def test_what_cannot_be() -> None:
+    with pytest.raises(InputError, match="forest: has not been fitted"):
+        Forest(Forest.Settings(), INPUTS, 2)
+    with pytest.raises(InputError, match="found 3 forests of 'values', expected 1 or 2 of classes, labels or values"):
+        Forest(Forest.Settings(nodes=(1, 1, 1), form="values"), INPUTS, 2)
+    with pytest.raises(InputError, match="linear: has not been fitted"):
+        DescriptorLinear(DescriptorLinear.Settings(), INPUTS, 2)
+    with pytest.raises(InputError, match="the tokens have no descriptors, expected 4"):
+        fitted(VALUES)(Tokens(torch.zeros(1, 1, 0)))

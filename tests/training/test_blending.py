@@ -1,0 +1,152 @@
+"""Fitted models blended with the trained one: what each weighs, and runs from recipe to predictions."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sampleformer.errors import InputError
+from sampleformer.explain import write_page, write_report
+from sampleformer.models import Blend, NGrams, TokenModel
+from sampleformer.tasks import Classification, Regression
+from sampleformer.training import Recipe, evaluate, predict, train
+from sampleformer.training import blending as blending_module
+from sampleformer.training.blending import check_blend, shares_of
+from sampleformer.training.loss import make_loss
+from sampleformer.training.recipe import change
+from tests.training.small import text_recipe, write_described, write_texts
+
+
+def cost(shares: np.ndarray, outputs: list[np.ndarray], targets: np.ndarray) -> float:
+    """What the shares minimise, for the squared error of one value."""
+    errors = sum(share * each for share, each in zip(shares, outputs, strict=True)) - targets
+    return float((errors**2).sum() + 0.5 * (np.log(shares * len(shares)) ** 2).sum())
+
+
+def test_shares_minimise_the_loss_and_what_says_that_all_weigh_the_same() -> None:
+    random = np.random.default_rng(0)
+    targets = random.normal(size=(40, 1)).astype(np.float32)
+    outputs = [(targets + random.normal(size=(40, 1)) * noise).astype(np.float32) for noise in (0.3, 0.6)]
+    loss = make_loss(Regression(["y"], [0.0], [1.0]), None, targets)
+    found = shares_of(outputs, targets, loss).numpy().astype(np.float64)
+    least = cost(found, outputs, targets)
+    assert found[0] > found[1] > 0
+    for change_of in ([1.02, 1], [0.98, 1], [1, 1.02], [1, 0.98], [1.02, 0.98], [0.98, 1.02]):
+        assert cost(found * change_of, outputs, targets) > least
+
+
+def test_few_samples_change_little_and_a_useless_model_counts_for_little() -> None:
+    random = np.random.default_rng(0)
+    targets = random.integers(2, size=500)
+    right = np.where(random.random(500) < 0.9, targets, 1 - targets)
+    sure = np.eye(2, dtype=np.float32)[right] * 2
+    noise = random.normal(size=(500, 2)).astype(np.float32)
+    loss = make_loss(Classification("y", ["a", "b"]), None, targets)
+    few = shares_of([sure[:1], noise[:1]], targets[:1], loss)
+    many = shares_of([sure, noise], targets, loss)
+    assert (few - 0.5).abs().max() < 0.5
+    assert many[1] < 0.1 * many[0]
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    return write_texts(tmp_path / "texts.csv")
+
+
+def blended(recipe: Recipe, *parts: str) -> Recipe:
+    return change(recipe, [f"blend=[{', '.join(parts)}]"])
+
+
+def test_a_run_whose_outputs_are_those_of_both(texts: Path, tmp_path: Path) -> None:
+    run = train(blended(text_recipe(texts), "ngrams"), tmp_path / "run", quiet=True)
+    model, results = run.read_model(), run.read_results()
+    assert isinstance(model, Blend)
+    assert [type(part) for part in model.parts] == [TokenModel, NGrams]
+    assert results is not None
+    names = [part["name"] for part in results["parts"]]
+    assert names == ["transformer", "ngrams"]
+    assert [part["share"] for part in results["parts"]] == pytest.approx(model.shares.tolist())
+    assert evaluate(run.path)["scores"] == pytest.approx(results["best"]["test"])
+    assert predict(run.path, texts, tmp_path / "p.csv") == 60
+    assert "fitted to the training part at once" in write_report(run.path).read_text()
+    assert write_page(run.path, texts, tmp_path / "page.html", samples=1).exists()
+
+
+def test_of_a_training_that_is_begun_in_the_middle_nothing_changes(texts: Path, tmp_path: Path) -> None:
+    recipe = blended(text_recipe(texts), "{name: ngrams, strengths: [1.0]}")
+    whole = train(recipe, tmp_path / "whole", quiet=True)
+    stopped = train(recipe, tmp_path / "stopped", quiet=True)
+    for file in (stopped.results, stopped.model / "model.safetensors"):
+        file.unlink()
+    again = train(recipe, tmp_path / "stopped", resume=True, quiet=True)
+    assert again.read_results()["best"] == whole.read_results()["best"]  # type: ignore[index]
+    bytes_of = [(run.model / "model.safetensors").read_bytes() for run in (whole, again)]
+    assert bytes_of[0] == bytes_of[1]
+
+
+def test_descriptors_decide_where_texts_say_nothing(tmp_path: Path) -> None:
+    path = write_described(tmp_path / "described.csv")
+    recipe = change(
+        text_recipe(path),
+        [
+            "data.label=kind",
+            "descriptors=[{name: columns, columns: [age, place]}]",
+            "blend=[linear, {name: forest, trees: 20}]",
+        ],
+    )
+    run = train(recipe, tmp_path / "run", quiet=True)
+    results = run.read_results()
+    assert results is not None
+    assert [part["name"] for part in results["parts"]] == ["transformer", "linear", "forest"]
+    assert results["best"]["test"]["accuracy"] == 1.0
+    page = write_page(run.path, path, tmp_path / "page.html", samples=1).read_text()
+    assert "Descriptors that mattered most" in page
+
+
+def test_what_the_data_has_nothing_for_is_left_out(
+    texts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    run = train(blended(text_recipe(texts), "forest"), tmp_path / "run", quiet=True)
+    assert "blend: forest is left out, since the data has no descriptors" in caplog.text
+    assert isinstance(run.read_model(), TokenModel)
+    assert run.read_results()["parts"] == []  # type: ignore[index]
+    masked = change(text_recipe(texts), ["blend=[ngrams]", "data.task=masked", "data.label=null"])
+    train(masked, tmp_path / "masked", quiet=True)
+    assert "blend: nothing is blended, since the labels are not for whole samples" in caplog.text
+
+
+def test_of_very_many_tokens_some_samples_are_learnt_from(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    candidates = NGrams.candidates.__func__  # type: ignore[attr-defined]
+
+    def spied(cls: type, settings: object, inputs: object, chunks: object, columns: object, seed: int) -> object:
+        seen.append(len(columns.targets))  # type: ignore[attr-defined]
+        return candidates(cls, settings, inputs, chunks, columns, seed)
+
+    monkeypatch.setattr(NGrams, "candidates", classmethod(spied))
+    monkeypatch.setattr(blending_module, "MOST_TOKENS", 100)
+    train(blended(text_recipe(texts), "ngrams"), tmp_path / "run", quiet=True)
+    assert 5 <= seen[0] < 48
+
+
+def test_what_cannot_be(texts: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'gin' is trained in steps, expected a model that is fitted: forest"):
+        train(blended(text_recipe(texts), "gin"), tmp_path / "run", quiet=True)
+    with pytest.raises(InputError, match=r"blend\.forest\.tree: unknown setting"):
+        train(blended(text_recipe(texts), "{name: forest, tree: 3}"), tmp_path / "run", quiet=True)
+    with pytest.raises(InputError, match=r"model\.name: 'ngrams' is not trained in steps, expected one of bag"):
+        train(change(text_recipe(texts), ["model.name=ngrams"]), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+    check_blend(())
+
+
+def test_what_a_blend_says_moves_with_its_device_and_type() -> None:
+    loss = make_loss(Classification("y", ["a", "b"]), None, np.array([0, 1]))
+    shares = shares_of([np.eye(2, dtype=np.float32)] * 2, np.array([0, 1]), loss)
+    assert shares.dtype == torch.float32
+    torch.testing.assert_close(shares[0], shares[1])
