@@ -55,12 +55,14 @@ def finish(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "train_seconds": round(trained.seconds, 3),
     }
-    for name, step in (("last", trained.last_step), ("best", trained.best_step)):
+    names = {trained.last_step: "last", trained.best_step: "best"}  # often the same, which is then tested once
+    for step, name in names.items():
         _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
         outputs = model_outputs(model, test, task, recipe.training.max_tokens, f"testing the {name} weights", processes)
         blending = Blending.of(model, outputs, trained.valid[step], fitted, splits, recipe, processes)
         predictions = predictions_of(test, blending.test, task)
         results[name] = {"step": step, "valid": blending.scores, "test": task.score(predictions)}
+    results.setdefault("last", results["best"])
     results["parts"] = blending.parts
     if not processes.is_first:
         return results, predictions

@@ -52,7 +52,7 @@ class Trees(Module):
     def forward(self, x: Float[Tensor, "b f"]) -> Float[Tensor, "b outputs"]:
         """The mean over trees."""
         below = self.below.flatten()
-        node = self.roots.long().expand(len(x), len(self.roots))
+        node = self.roots.long().expand(x.shape[0], -1)
         for _ in range(self.depth):
             farther = x.gather(1, self.feature[node].long()) > self.threshold[node]
             node = below[2 * node + farther.long()].long()
