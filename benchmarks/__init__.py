@@ -1,0 +1,1 @@
+"""Studies on real data, which are run by hand."""
