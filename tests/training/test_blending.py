@@ -71,7 +71,8 @@ def test_a_run_whose_outputs_are_those_of_both(texts: Path, tmp_path: Path) -> N
     assert evaluate(run.path)["scores"] == pytest.approx(results["best"]["test"])
     assert predict(run.path, texts, tmp_path / "p.csv") == 60
     assert "fitted to the training part at once" in write_report(run.path).read_text()
-    assert write_page(run.path, texts, tmp_path / "page.html", samples=1).exists()
+    page = write_page(run.path, texts, tmp_path / "page.html", samples=1).read_text()
+    assert "Words that mattered most" in page
 
 
 def test_of_a_training_that_is_begun_in_the_middle_nothing_changes(texts: Path, tmp_path: Path) -> None:

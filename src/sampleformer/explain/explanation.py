@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from sampleformer.data.collate import collate
 from sampleformer.explain.choices import Choices
-from sampleformer.explain.influences import Influence, influences
+from sampleformer.explain.influences import Influence, influences, run_influences
 from sampleformer.explain.outcome import Outcome, outcome_of
 from sampleformer.explain.token_outcomes import TokenOutcomes
 from sampleformer.heads import AttentionPooling
@@ -41,6 +41,7 @@ class Explanation:
         coordinates: of the points of a cloud, shape ``(n, 3)``; None: not a cloud.
         ends: places of the two nodes of each edge of a graph, shape ``(E, 2)``; None: not a graph.
         influences: Of the descriptors of the whole sample, the strongest first.
+        runs: Of words and runs of words, the strongest first.
         outputs: Names of the raw outputs that they moved.
 
     In a graph, `choices` and `pooling` cover the ``n`` nodes and then the ``E`` edges, and `pieces` the nodes alone.
@@ -58,6 +59,7 @@ class Explanation:
     coordinates: Float[np.ndarray, "n 3"] | None = None
     ends: Int[np.ndarray, "edges 2"] | None = None
     influences: Sequence[Influence] = ()
+    runs: Sequence[Influence] = ()
     outputs: Sequence[str] = ()
 
 
@@ -98,6 +100,7 @@ def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation
         molecule=sample.source if sample.ends is not None else None,
         coordinates=sample.coordinates,
         ends=None if sample.ends is None else sample.ends.astype(np.int64),
+        runs=run_influences(model, tokens, encoding.pieces(sample)),
         influences=_influences(model, encoding, tokens, sample.source),
         outputs=[str(label) for label in encoding.task.labels],
     )

@@ -1,7 +1,8 @@
-"""How much each descriptor of a sample moved its outputs."""
+"""How much each descriptor of a sample, and each run of its words, moved its outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,10 +11,21 @@ from torch import Tensor
 
 from sampleformer.data.descriptors import Descriptors
 from sampleformer.explain.html import escape, number, table
-from sampleformer.models import Model
+from sampleformer.models import Blend, Model, NGrams
 from sampleformer.tokens import Tokens
 
 _SHOWN = 10
+_TITLES = {
+    "descriptors": (
+        "Descriptors that mattered most",
+        "Descriptors of the whole sample: by how much each raised (+) or lowered (−) the raw outputs, against a "
+        "typical value in its place.",
+    ),
+    "words": (
+        "Words that mattered most",
+        "Words and runs of words in the linear model beside the transformer: what each added to the raw outputs.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,26 @@ def influences(model: Model, descriptors: Descriptors, codes: Tensor, source: st
     return [Influence(descriptors.name_in(places[0], source), tuple(change)) for places, change in found[:_SHOWN]]
 
 
+@torch.no_grad()
+def run_influences(model: Model, tokens: Tokens, pieces: Sequence[str]) -> list[Influence]:
+    """The ten words and runs of words that moved an output most in the `NGrams` of a blend, the strongest first.
+
+    Args:
+        model: In evaluation mode.
+        tokens: One sample.
+        pieces: What each token shows.
+    """
+    if not isinstance(model, Blend):
+        return []
+    found = [
+        Influence(" ".join(pieces[at : at + length]), tuple((share * added).tolist()))
+        for share, part in zip(model.shares, model.parts, strict=True)
+        if isinstance(part, NGrams)
+        for at, length, added in part.runs(tokens)
+    ]
+    return sorted(found, key=lambda each: -max(map(abs, each.changes)))[:_SHOWN]
+
+
 def _typical(descriptors: Descriptors, codes: Tensor) -> Tensor:
     """Zero, and the middle of columns of real numbers, which stand there standardised too."""
     widths = [*descriptors.widths, 1]
@@ -65,16 +97,20 @@ def _typical(descriptors: Descriptors, codes: Tensor) -> Tensor:
     return codes.new_tensor(typical)[None]
 
 
-def influence_table(found: list[Influence], outputs: list[str]) -> str:
-    """The strongest influences as an HTML table; nothing if there are none."""
+def influence_table(found: Sequence[Influence], outputs: Sequence[str], of: str = "descriptors") -> str:
+    """The strongest influences as an HTML table; nothing if there are none.
+
+    Args:
+        found: Influences, the strongest first.
+        outputs: Names of the raw outputs.
+        of: What they are of: "descriptors" or "words".
+    """
     if not found:
         return ""
     rows = [[escape(each.name), *map(_signed, each.changes)] for each in found]
-    note = (
-        "<p class='note'>Descriptors of the whole sample: by how much each raised (+) or lowered (−) the raw outputs, "
-        "against a typical value in its place.</p>\n"
-    )
-    return f"<h3>Descriptors that mattered most</h3>\n{table(['descriptor', *map(escape, outputs)], rows)}{note}"
+    title, note = _TITLES[of]
+    head = [of.removesuffix("s"), *map(escape, outputs)]
+    return f"<h3>{title}</h3>\n{table(head, rows)}<p class='note'>{note}</p>\n"
 
 
 def _signed(change: float) -> str:

@@ -37,7 +37,8 @@ def sample_section(explanation: Explanation, title: str, most: int) -> str:
             f"<p class='note'>Every head of every layer attends to every {view.one}: there is no choice to show.</p>\n"
             f"{view.plain(explanation)}"
         )
-    body += influence_table(list(explanation.influences), list(explanation.outputs))
+    body += influence_table(explanation.influences, explanation.outputs)
+    body += influence_table(explanation.runs, explanation.outputs, "words")
     return f'<section class="sample">\n<h2>{escape(title)}</h2>\n{body}</section>\n'
 
 

@@ -101,6 +101,17 @@ def test_padding_and_unknown_runs_count_for_nothing() -> None:
     assert model(Tokens(torch.zeros(2, 0, dtype=torch.int64))).shape == (2, 3)
 
 
+def test_what_each_run_adds_makes_the_output() -> None:
+    model = fitted(TARGETS["three classes"])
+    text = [5, 4, 3, 2, 1, 4, 3, 0]
+    runs = model.runs(tokens([text]))
+    torch.testing.assert_close(sum(added for *_, added in runs) + model.bias, model(tokens([text]))[0])
+    known = {tuple(text[at : at + length]): at for at, length, _ in runs}
+    assert known[(4, 3)] == 1  # where it first begins
+    assert set(known) <= grams(text, 2)
+    assert model.runs(Tokens(torch.zeros(1, 0, dtype=torch.int64))) == []
+
+
 def test_of_too_many_the_most_frequent_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ngrams, "MOST_WEIGHTS", 9)
     model = fitted(TARGETS["three classes"])

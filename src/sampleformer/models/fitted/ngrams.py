@@ -24,8 +24,6 @@ from sampleformer.tokens import Tokens, as_tokens
 
 MOST_WEIGHTS = 20_000_000
 """Weights of all n-grams and outputs; the n-grams that most samples have are kept."""
-MOST_TOKENS = 10_000_000
-"""Tokens of the training part that are learnt from, of samples drawn at random where there are more."""
 _ABSENT = -1
 
 
@@ -119,6 +117,26 @@ class NGrams(FittedModel):
         counted = (first & (places != _ABSENT)).to(self.weights.dtype)
         total = (self.weights[places.clamp(min=0)] * counted[..., None]).sum(1)
         return total * counted.sum(1, keepdim=True).clamp(min=1).rsqrt() + self.bias
+
+    def runs(self, tokens: Tokens) -> list[tuple[int, int, Float[Tensor, " outputs"]]]:
+        """What each known n-gram of one sample adds to its outputs.
+
+        Args:
+            tokens: One sample.
+
+        Returns:
+            For each n-gram where it first begins: this place, its number of tokens, and what it adds, ``w_g / √m``.
+        """
+        found, real = _keys(tokens, int(self.inputs["vocabulary"]), self.settings.longest)
+        places = sorted_places(self.keys, found)
+        known = (real & (self.keys[places] == found))[0].tolist()
+        starts = [(at, n + 1) for n in range(self.settings.longest) for at in range(tokens.length - n)]
+        first: dict[int, tuple[int, int]] = {}
+        for place, start, counts in zip(places[0].tolist(), starts, known, strict=True):
+            if counts:
+                first.setdefault(place, start)
+        scale = len(first) ** -0.5 if first else 0.0
+        return [(at, n, self.weights[place] * scale) for place, (at, n) in first.items()]
 
     @classmethod
     def candidates(
