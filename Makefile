@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c c
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-quickstart: $(VENV)/.core  ## Install, train on the packaged digits (a minute or two), print the accuracy and the report's path
+quickstart: $(VENV)/.train  ## Install, train on the packaged digits (a minute or two), print the accuracy and the report's path
 	$(BIN)/sampleformer train digits
 
 test: $(VENV)/.dev  ## Run the whole test suite, doctests included
@@ -44,6 +44,12 @@ wheel: $(VENV)/.core  ## Build the wheel into dist/
 clean:  ## Remove caches and built files; .venv and runs stay
 	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What a training needs, beside the layers.
+$(VENV)/.train: $(VENV)/.core
+	@echo "Installing what the program needs ..."
+	@$(INSTALL) --no-build-isolation -e ".[train]"
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

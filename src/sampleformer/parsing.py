@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from sampleformer.errors import InputError
 from sampleformer.reading import reading
+
+if TYPE_CHECKING:
+    import yaml
 
 DEEPEST = 100
 """Lists and mappings inside each other."""
@@ -52,9 +54,11 @@ def parse_yaml(text: str | bytes, where: str | os.PathLike[str]) -> Any:
         >>> parse_yaml("width: 64", "recipe.yaml")
         {'width': 64}
     """
+    import yaml  # here, so that the first import does not wait for it
+
     with reading(where, "valid YAML"):
         try:
-            values = yaml.load(text, _Loader)
+            values = yaml.load(text, _loader())
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -63,22 +67,27 @@ def parse_yaml(text: str | bytes, where: str | os.PathLike[str]) -> Any:
         return values
 
 
-class _Loader(yaml.SafeLoader):
+@functools.cache
+def _loader() -> type[yaml.SafeLoader]:
     """A loader that counts the values before it makes them: ten aliases of ten aliases are many."""
+    import yaml
 
-    def get_single_node(self) -> yaml.Node | None:
-        root = super().get_single_node()
-        count, waiting = 0, [root] if root is not None else []
-        while waiting:
-            node = waiting.pop()
-            count += 1
-            if count > MOST_NODES:
-                raise ValueError(f"found aliases that repeat values, more than {MOST_NODES:,} in all")
-            if isinstance(node, yaml.MappingNode):
-                waiting += [each for pair in node.value for each in pair]
-            elif isinstance(node, yaml.SequenceNode):
-                waiting += node.value
-        return root
+    class Loader(yaml.SafeLoader):
+        def get_single_node(self) -> yaml.Node | None:
+            root = super().get_single_node()
+            count, waiting = 0, [root] if root is not None else []
+            while waiting:
+                node = waiting.pop()
+                count += 1
+                if count > MOST_NODES:
+                    raise ValueError(f"found aliases that repeat values, more than {MOST_NODES:,} in all")
+                if isinstance(node, yaml.MappingNode):
+                    waiting += [each for pair in node.value for each in pair]
+                elif isinstance(node, yaml.SequenceNode):
+                    waiting += node.value
+            return root
+
+    return Loader
 
 
 def _check_nesting(values: Any, where: str | os.PathLike[str]) -> None:

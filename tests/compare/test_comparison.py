@@ -289,7 +289,7 @@ def test_a_folder_that_exists_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_the_line_that_installs_scikit_learn_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(InputError, match=r"^this needs the package sklearn: pip install \"sampleformer\[compare\]\"$"):
+    with pytest.raises(InputError, match=r"^this needs the package sklearn: pip install \"sampleformer\[train\]\"$"):
         compared(tmp_path, small_recipe(texts(tmp_path)))
     assert not (tmp_path / "out").exists()
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from sampleformer import __version__
 from sampleformer.errors import InputError, nearest
+from sampleformer.extras import TRAINING, check_installed
 
 VERBS = {
     "train": "train a model by a recipe, or on your own table",
@@ -21,6 +22,8 @@ VERBS = {
     "bench": "measure speed and memory",
 }
 """Each is a module of this package with EXAMPLE, add_arguments and run, imported when it is asked for."""
+LIGHT_VERBS = ("serve", "export")
+"""Verbs that run without the extra ``train``: they need their own."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -90,6 +93,8 @@ def split_names(values: list[str] | None) -> list[str] | None:
 
 
 def _add_verb(verbs: "argparse._SubParsersAction[Parser]", name: str) -> None:
+    if name not in LIGHT_VERBS:
+        check_installed(TRAINING, "train", f"sampleformer {name}")
     module = importlib.import_module(f"sampleformer.cli.{name}")
     parser = verbs.add_parser(name, help=VERBS[name], description=VERBS[name].capitalize() + ".", allow_abbrev=False)
     add_example(parser, module.EXAMPLE)

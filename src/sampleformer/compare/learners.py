@@ -14,7 +14,7 @@ import numpy as np
 from sampleformer.extras import require
 from sampleformer.models.fitted.columns import VALUES, Columns, Estimator
 
-EXTRA = "compare"
+EXTRA = "train"
 """Extra of the installation that brings scikit-learn."""
 
 

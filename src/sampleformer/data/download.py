@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from sampleformer.data.cache import cache_folder, make_folder, sha256
 from sampleformer.data.progress import download_bar
 from sampleformer.errors import InputError, one_line
+from sampleformer.extras import require
 from sampleformer.files import write_text
 
 if TYPE_CHECKING:
@@ -93,8 +94,7 @@ class Download:
         return path.with_name(f"{path.name}.sha256")
 
     def _fetch_from(self, address: str, folder: Path, known: str | None) -> Path:
-        import pooch
-
+        pooch = require("pooch", "train")
         _refuse_plain(address)
         pooch.get_logger().setLevel(logging.WARNING)
         if not (folder / self.name).exists():

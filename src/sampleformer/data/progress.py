@@ -3,6 +3,7 @@
 Nothing is said unless the package logs at the level INFO (``--quiet`` raises it).
 """
 
+import importlib.util
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -99,6 +100,8 @@ def announced(description: str) -> Iterator[None]:
 def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A progress bar around a long piece of work; where no bar can be drawn, a line now and then.
 
+    Bars are drawn by rich, which comes with the extra ``train``.
+
     Args:
         description: what is being done.
         total: number of steps; None if unknown.
@@ -106,19 +109,24 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
     Yields:
         A function that sets the number of steps done.
     """
+    pace = Pace(total)
+
+    def say(done: int) -> None:
+        pace.step(done)
+        if pace.is_due():
+            logger.info("%s: %s", description, f"{done}/{total}, {pace.left}" if total else done)
+
+    if importlib.util.find_spec("rich") is None:
+        yield say
+        return
     from rich.progress import MofNCompleteColumn
 
-    pace = Pace(total)
     with _progress(MofNCompleteColumn()) as progress:
+        if not progress.console.is_terminal:
+            yield say
+            return
         task = progress.add_task(description, total=total)
-
-        def show(done: int) -> None:
-            pace.step(done)
-            progress.update(task, completed=done)
-            if not progress.console.is_terminal and pace.is_due():
-                logger.info("%s: %s", description, f"{done}/{total}, {pace.left}" if total else done)
-
-        yield show
+        yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager

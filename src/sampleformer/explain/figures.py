@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sampleformer.extras import require
 from sampleformer.files import written_whole
 
 if TYPE_CHECKING:
@@ -38,17 +39,17 @@ _NOT_DATED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 def panels(number: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of some panels beside each other; call it, and draw, inside `style`."""
-    from matplotlib.figure import Figure  # here, so that a page without figures does not wait for it
-
-    figure = Figure(figsize=(_SIZE[0] * number, _SIZE[1]), layout="constrained")
+    # Here, so that a page without figures does not wait for it.
+    figure: Figure = require("matplotlib.figure", "train").Figure(
+        figsize=(_SIZE[0] * number, _SIZE[1]), layout="constrained"
+    )
     return figure, [figure.add_subplot(1, number, place + 1) for place in range(number)]
 
 
 def style(name: str) -> AbstractContextManager[None]:
     """The house's style; the name keeps the marks inside two figures of one page apart."""
-    import matplotlib
-
-    return matplotlib.rc_context(_STYLE | {"svg.hashsalt": name})
+    context: AbstractContextManager[None] = require("matplotlib", "train").rc_context(_STYLE | {"svg.hashsalt": name})
+    return context
 
 
 def inline_svg(figure: Figure, words: str) -> str:

@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float
 
 from sampleformer.explain.html import escape, number, percent, table
+from sampleformer.extras import require
 
 
 def label_scores(columns: dict[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]) -> str:
@@ -30,9 +31,9 @@ def _row(name: str, truth: np.ndarray, probability: np.ndarray) -> list[str]:
 
 def _ranking(true: np.ndarray, probability: np.ndarray) -> list[str]:
     """Average precision and AUROC, which need both true and untrue samples."""
-    from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+    scoring = require("torchmetrics.functional.classification", "train")
 
     if true.all() or not true.any():
         return ["–", "–"]
     scores, truth = torch.from_numpy(probability), torch.from_numpy(true).long()
-    return [number(float(score(scores, truth))) for score in (binary_average_precision, binary_auroc)]
+    return [number(float(score(scores, truth))) for score in (scoring.binary_average_precision, scoring.binary_auroc)]

@@ -1,7 +1,8 @@
 """Kernels in Triton for what would otherwise move too many numbers, each beside the plain function that it stands for.
 
 A function here takes what its plain twin in `functional` takes, and ``kernel``: ``"auto"`` uses the kernel where it can
-run, ``"plain"`` never does, ``"triton"`` insists. What Triton compiles is imported when the first kernel runs.
+run, ``"plain"`` never does, ``"triton"`` insists. Operators are defined, and what Triton compiles is imported, when the
+first kernel runs.
 """
 
 from sampleformer.kernels.availability import KERNELS, check_kernel, unavailable, use_triton

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from sampleformer.functional import pulls as plain_pulls
 from sampleformer.functional import sampling as plain
-from sampleformer.kernels import choice_operators as operators
 from sampleformer.kernels.availability import unavailable, use_triton
 
 
@@ -51,6 +50,8 @@ def choose_soft(
     given = (top, rest, top_scores, rest_scores, temperature, top_valid, rest_valid)
     if not use_triton(kernel, unavailable(top, rest, top_scores, rest_scores, temperature)) or not rest.shape[-2]:
         return plain.choose_soft(*given)
+    from sampleformer.kernels import choice_operators as operators
+
     return operators.choose_soft(*_by_row(*given)).reshape(top.shape)
 
 
@@ -80,6 +81,8 @@ def choose_hard(
     given = (top, rest, top_scores, rest_scores, temperature, top_valid, rest_valid)
     if not use_triton(kernel, unavailable(top, rest, top_scores, rest_scores, temperature)) or not rest.shape[-2]:
         return plain.choose_hard(*given)
+    from sampleformer.kernels import choice_operators as operators
+
     return operators.choose_hard(*_by_row(*given)).reshape(top.shape)
 
 
@@ -109,6 +112,8 @@ def pulls(
     given = (top, rest, top_scores, rest_scores)
     if not use_triton(kernel, unavailable(gradient, *given)) or not rest.shape[-2]:
         return plain_pulls.pulls(gradient, *given, top_valid, rest_valid)
+    from sampleformer.kernels import choice_operators as operators
+
     by_row = _by_row(*given, top_scores.new_ones(()), top_valid, rest_valid)
     rows = gradient.reshape(math.prod(top.shape[:-2]), *top.shape[-2:])
     of_top, of_rest = operators.pulls(rows, *by_row)[:2]

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from sampleformer.functional import gathering
 from sampleformer.functional.norms import rms_norm
-from sampleformer.kernels import projection_operators as operators
 from sampleformer.kernels.availability import unavailable, use_triton
 
 WIDEST = 2**14
@@ -64,6 +63,8 @@ def project_chosen(
     if not use_triton(kernel, _reason(features, weight, bias, scale)) or not indices.numel():
         norm = None if scale is None else partial(rms_norm, weight=scale, epsilon=epsilon)
         return gathering.project_chosen(features, indices, weight, bias, norm)
+    from sampleformer.kernels import projection_operators as operators
+
     if scale is not None:
         weight = weight * scale
     device = features.device.type

@@ -52,6 +52,8 @@ def gumbel_topk(
     refused = k < 1 or scores.dtype in (torch.float16, torch.bfloat16)
     if refused or not use_triton(kernel, _reason(scores, k, noise, mask)):
         return plain.gumbel_topk(scores, k, noise=noise, mask=mask)
+    from sampleformer.kernels import top_k_operators  # noqa: F401 (defines the operator)
+
     length = scores.shape[-1]
     indices, valid = torch.ops.sampleformer.gumbel_topk(
         _by_group(scores.detach()),
@@ -74,16 +76,3 @@ def _reason(scores: Tensor, k: int, noise: Tensor | None, mask: Tensor | None) -
 def _by_group(rows: Tensor) -> Tensor:
     # Two dimensions before the tokens, so that a mask that all groups share is read where it is.
     return rows if rows.dim() == 3 else rows.reshape(1, math.prod(rows.shape[:-1]), rows.shape[-1])
-
-
-@torch.library.custom_op("sampleformer::gumbel_topk", mutates_args=())
-def _gumbel_topk(scores: Tensor, noise: Tensor | None, mask: Tensor | None, wanted: int) -> tuple[Tensor, Tensor]:
-    from sampleformer.kernels.top_k_launch_triton import select
-
-    return select(scores, noise, mask, wanted)
-
-
-@_gumbel_topk.register_fake
-def _(scores: Tensor, noise: Tensor | None, mask: Tensor | None, wanted: int) -> tuple[Tensor, Tensor]:
-    shape = (*scores.shape[:-1], wanted)
-    return scores.new_empty(shape, dtype=torch.int64), scores.new_empty(shape, dtype=torch.bool)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 
 import numpy as np
 import torch
+
+from sampleformer.extras import require
 
 LOWER_IS_BETTER = frozenset({"mae", "rmse", "loss"})
 """Metrics of which the lower value is the better one."""
@@ -33,24 +36,18 @@ def class_metrics(logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         logits: Raw outputs, ``(rows, classes)``.
         targets: Classes, ``(rows,)``; all are known.
     """
-    from torchmetrics.functional.classification import (
-        binary_auroc,
-        multiclass_accuracy,
-        multiclass_f1_score,
-        multiclass_recall,
-    )
-
+    scoring = _torchmetrics("classification")
     outputs, wanted, classes = torch.from_numpy(logits), torch.from_numpy(targets), logits.shape[1]
-    recalls = multiclass_recall(outputs, wanted, classes, average="none")
+    recalls = scoring.multiclass_recall(outputs, wanted, classes, average="none")
     present = torch.bincount(wanted, minlength=classes) > 0
     scores = {
-        "accuracy": _number(multiclass_accuracy(outputs, wanted, classes, average="micro")),
+        "accuracy": _number(scoring.multiclass_accuracy(outputs, wanted, classes, average="micro")),
         "balanced_accuracy": _number(recalls[present].mean()),
-        "f1": _number(multiclass_f1_score(outputs, wanted, classes, average="macro")),
+        "f1": _number(scoring.multiclass_f1_score(outputs, wanted, classes, average="macro")),
     }
     if classes == 2:
         ranks = _ranks(logits[:, 1].astype(np.float64) - logits[:, 0].astype(np.float64))
-        scores["auroc"] = _number(binary_auroc(ranks, wanted)) if present.all() else float("nan")
+        scores["auroc"] = _number(scoring.binary_auroc(ranks, wanted)) if present.all() else float("nan")
     return scores
 
 
@@ -61,15 +58,15 @@ def label_metrics(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         outputs: Raw outputs, ``(rows, labels)``.
         targets: 0 and 1, NaN where unknown, ``(rows, labels)``.
     """
-    from torchmetrics.functional.classification import binary_auroc, binary_average_precision
+    scoring = _torchmetrics("classification")
 
     def of_column(values: np.ndarray, wanted: np.ndarray) -> dict[str, float] | None:
         if len(np.unique(wanted)) < 2:
             return None
         ranks, truth = _ranks(values), torch.from_numpy(wanted).long()
         return {
-            "average_precision": _number(binary_average_precision(ranks, truth)),
-            "auroc": _number(binary_auroc(ranks, truth)),
+            "average_precision": _number(scoring.binary_average_precision(ranks, truth)),
+            "auroc": _number(scoring.binary_auroc(ranks, truth)),
         }
 
     return _column_means(of_column, outputs, targets, ("average_precision", "auroc"))
@@ -82,16 +79,16 @@ def number_metrics(values: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         values: Predicted values, ``(rows, columns)``.
         targets: True values, NaN where unknown, ``(rows, columns)``.
     """
-    from torchmetrics.functional.regression import mean_absolute_error, mean_squared_error, r2_score
+    scoring = _torchmetrics("regression")
 
     def of_column(values: np.ndarray, wanted: np.ndarray) -> dict[str, float] | None:
         if not len(wanted):
             return None
         predicted, truth = torch.from_numpy(values), torch.from_numpy(wanted)
         return {
-            "mae": _number(mean_absolute_error(predicted, truth)),
-            "rmse": _number(mean_squared_error(predicted, truth, squared=False)),
-            "r2": _number(r2_score(predicted, truth)) if len(wanted) > 1 else float("nan"),
+            "mae": _number(scoring.mean_absolute_error(predicted, truth)),
+            "rmse": _number(scoring.mean_squared_error(predicted, truth, squared=False)),
+            "r2": _number(scoring.r2_score(predicted, truth)) if len(wanted) > 1 else float("nan"),
         }
 
     return _column_means(of_column, values, targets, ("mae", "rmse", "r2"))
@@ -118,6 +115,11 @@ def overlaps(predicted: np.ndarray, targets: np.ndarray, classes: int) -> tuple[
     """Numbers of points in both and in either of the predicted and the true part of each class."""
     both = np.bincount(targets[predicted == targets], minlength=classes)
     return both, np.bincount(predicted, minlength=classes) + np.bincount(targets, minlength=classes) - both
+
+
+def _torchmetrics(family: str) -> ModuleType:
+    """torchmetrics' functions for classification or regression, imported when the first score is asked for."""
+    return require(f"torchmetrics.functional.{family}", "train")
 
 
 def _column_means(

@@ -14,6 +14,7 @@ from torch import Tensor
 from sampleformer.data.progress import announced
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError
+from sampleformer.extras import require
 from sampleformer.files import write_json
 from sampleformer.models import Model
 from sampleformer.reading import reading
@@ -115,6 +116,7 @@ def train(
     Where torchrun or SLURM started this process as one of several, all of them train together: each calls this with the
     same arguments, the first one writes.
     """
+    require("lightning", "train")
     limit = None if recipe.training.minutes is None else TimeLimit(recipe.training.minutes)
     device = pick_device(device)
     _check_trainer(trainer or {})

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.documents import read_json, read_yaml
 from sampleformer.errors import InputError, shown
+from sampleformer.extras import require
 from sampleformer.files import check_new_folder, write_json, write_text
 from sampleformer.models import Model
 from sampleformer.registry import trusted_code
@@ -81,10 +81,11 @@ class RunFolder:
         Raises:
             InputError: if another process does.
         """
-        lock = FileLock(self.path / ".lock")
+        filelock = require("filelock", "train")
+        lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(blocking=False)
-        except Timeout as error:
+        except filelock.Timeout as error:
             raise InputError(f"{self.path}: another process is training in it; wait until it has ended") from error
         except NotImplementedError:
             log.warning("%s: its file system has no locks; do not train in it twice at once", self.path)

@@ -5,7 +5,7 @@ Needs the extra ``compare``, which installs scikit-learn.
 
 from sampleformer.extras import require
 
-require("sklearn", "compare")
+require("sklearn", "train")
 
 from sampleformer.integrations.sklearn.estimators import SampleformerClassifier, SampleformerRegressor  # noqa: E402
 

@@ -13,7 +13,6 @@ from sampleformer.functional.bernoulli import hadamard_planes, sign_codes
 from sampleformer.functional.bernoulli.checks import check_signs
 from sampleformer.kernels.availability import check_kernel, unavailable, use_triton
 
-NUMBERS_PER_PROGRAM = 2048
 MOST_HASHES = 256
 
 
@@ -55,6 +54,8 @@ def hadamard_codes(
     if not use_triton(kernel, unavailable(query, key, signs, widths=(width,)) or _too_many(hashes)):
         planes = hadamard_planes(signs, hashes, width, code_length)
         return sign_codes(query, planes), sign_codes(key, planes)
+    from sampleformer.kernels.bernoulli import codes_operators  # noqa: F401 (defines the operator)
+
     check_signs(signs, hashes, width, code_length)
     operator = torch.ops.sampleformer.hadamard_codes_triton
     query_codes = operator(query.detach(), signs.detach(), hashes, code_length)
@@ -63,38 +64,3 @@ def hadamard_codes(
 
 def _too_many(hashes: int) -> str | None:
     return f"hashes is {hashes}, expected at most {MOST_HASHES}" if hashes > MOST_HASHES else None
-
-
-@torch.library.custom_op("sampleformer::hadamard_codes_triton", mutates_args=())
-def _hadamard_codes(vectors: Tensor, signs: Tensor, hashes: int, code_length: int) -> Tensor:
-    from sampleformer.kernels.bernoulli.codes_triton import hadamard_codes_kernel
-
-    *rows, tokens, width = vectors.shape
-    size = signs.shape[-1]
-    codes = vectors.new_empty((*rows, hashes, tokens), dtype=torch.int32)
-    if codes.numel() == 0:
-        return codes
-    all_tokens, together = vectors.numel() // width, max(16, NUMBERS_PER_PROGRAM // size)
-    with torch.cuda.device_of(vectors):
-        hadamard_codes_kernel[(-(-all_tokens // together),)](
-            vectors.contiguous(),
-            signs.contiguous(),
-            codes,
-            all_tokens,
-            tokens,
-            width,
-            # Blocks past those that the hashes need have no bits.
-            -(-hashes * code_length // size),
-            hashes,
-            code_length,
-            SIZE=size,
-            LEVELS=size.bit_length() - 1,
-            TOKENS=together,
-            HASHES=max(16, 1 << (hashes - 1).bit_length()),
-        )
-    return codes
-
-
-@_hadamard_codes.register_fake
-def _(vectors: Tensor, signs: Tensor, hashes: int, code_length: int) -> Tensor:
-    return vectors.new_empty((*vectors.shape[:-2], hashes, vectors.shape[-2]), dtype=torch.int32)

@@ -1,0 +1,89 @@
+"""The library without the packages that the extra ``train`` brings."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sampleformer.extras import TRAINING, check_installed
+from tests.serve.untrained import text_run
+
+ROOT = Path(__file__).parent.parent
+README = "\n".join(re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.DOTALL))
+ABSENT = [*TRAINING, "filelock", "pandas", "pytorch_lightning", "scipy", "sklearn", "transformers"]
+HIDE = f"import sys\nfor name in {ABSENT}:\n    sys.modules[name] = None\n"
+
+
+def run_without_train(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs code in a process that finds none of the packages."""
+    return subprocess.run(
+        [sys.executable, "-c", HIDE + code], cwd=folder, env=os.environ, capture_output=True, encoding="utf-8"
+    )
+
+
+def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
+    done = run_without_train(f"{README}\nprint(tuple(probabilities.shape))", tmp_path)
+    assert done.stdout == "(1, 2)\n", done.stderr
+
+
+def test_layers_in_other_models_and_a_predictor_run(tmp_path: Path) -> None:
+    code = f"""
+import torch
+from torch import nn
+from sampleformer import Predictor, YosoAttention, swap
+
+model = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, batch_first=True), 1)
+print(swap(model, sampled=3), tuple(model(torch.randn(2, 9, 16)).shape))
+print(tuple(YosoAttention(16, 2)(torch.randn(2, 9, 16)).shape))
+print(sorted(Predictor.load({str(text_run(tmp_path).path)!r})("abba")))
+"""
+    done = run_without_train(code, tmp_path)
+    assert done.stdout.splitlines() == [
+        "1 (2, 9, 16)",
+        "(2, 9, 16)",
+        "['prediction', 'probability_ab', 'probability_cd']",
+    ], done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["train", "digits"], ["recipes", "ls"], ["predict", "--help"]], ids=" ".join)
+def test_the_program_says_in_one_line_what_to_install(arguments: list[str], tmp_path: Path) -> None:
+    done = run_without_train(f"from sampleformer.cli import main\nsys.exit(main({arguments}))", tmp_path)
+    assert done.returncode == 2
+    expected = "lightning, matplotlib, pooch, rich, torchmetrics"
+    assert done.stderr == f'error: sampleformer {arguments[0]} needs {expected}: pip install "sampleformer[train]"\n'
+
+
+def test_a_training_says_what_to_install(tmp_path: Path) -> None:
+    code = """
+from sampleformer import InputError
+from sampleformer.recipes import read
+from sampleformer.training import train
+try:
+    train(read("digits"), "run")
+except InputError as error:
+    print(error)
+"""
+    done = run_without_train(code, tmp_path)
+    assert done.stdout == 'this needs the package lightning: pip install "sampleformer[train]"\n', done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_verbs_that_answer_need_their_own_packages_alone(tmp_path: Path) -> None:
+    for arguments in (["--version"], ["--help"], ["serve", "--help"], ["export", "--help"]):
+        done = run_without_train(f"from sampleformer.cli import main\nsys.exit(main({arguments}))", tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_operators_of_kernels_wait_until_a_kernel_runs() -> None:
+    code = "import sampleformer, sys; print([each for each in sys.modules if each.startswith('sampleformer.kernels')])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
+    assert "kernels.top_k" in found
+    assert "_operators" not in found
+
+
+def test_packages_that_are_there_are_not_imported_to_know() -> None:
+    check_installed(["antigravity"], "train", "this")  # a module that opens a browser where it is imported
+    assert "antigravity" not in sys.modules
