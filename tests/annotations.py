@@ -39,6 +39,8 @@ def _check_all_in(owner: ModuleType | type, module_name: str) -> None:
     for name, value in list(vars(owner).items()):
         if getattr(value, "__module__", None) != module_name:
             continue
+        if name == "__init__" and hasattr(value, "__wrapped__"):
+            continue  # transformers makes those of configurations, which take more than their signatures say
         if inspect.isfunction(value):
             setattr(owner, name, _checked(value))
         elif inspect.isclass(value) and not issubclass(value, torch.autograd.Function):

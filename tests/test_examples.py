@@ -72,6 +72,13 @@ def test_a_model_of_transformers_learns_with_one_line_changed(capsys):
     assert int(re.search(r"right: (\d+)%", printed)[1]) >= 85
 
 
+def test_a_run_is_asked_by_a_pipeline_of_transformers(capsys):
+    runpy.run_path(str(EXAMPLES / "hugging_face_run.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert int(re.search(r"right: (\d+)%", printed)[1]) >= 80
+    assert int(re.search(r"card: (\d+) lines", printed)[1]) > 50
+
+
 def test_graph_gps_learns_with_two_lines_changed(capsys):
     runpy.run_path(str(EXAMPLES / "geometric.py"), run_name="__main__")
     printed = capsys.readouterr().out

@@ -48,12 +48,24 @@ print(sorted(Predictor.load({str(text_run(tmp_path).path)!r})("abba")))
     ], done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["train", "digits"], ["recipes", "ls"], ["predict", "--help"]], ids=" ".join)
-def test_the_program_says_in_one_line_what_to_install(arguments: list[str], tmp_path: Path) -> None:
-    done = run_without_train(f"from sampleformer.cli import main\nsys.exit(main({arguments}))", tmp_path)
-    assert done.returncode == 2
+PROGRAM = """
+from sampleformer.cli import main
+for arguments in {}:
+    try:
+        print(main(arguments))
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
+def test_the_program_says_in_one_line_what_to_install(tmp_path: Path) -> None:
+    done = run_without_train(PROGRAM.format([["train", "digits"], ["recipes", "ls"], ["predict", "--help"]]), tmp_path)
+    assert done.stdout == "2\n2\n2\n"
     expected = "lightning, matplotlib, pooch, rich, torchmetrics"
-    assert done.stderr == f'error: sampleformer {arguments[0]} needs {expected}: pip install "sampleformer[train]"\n'
+    assert done.stderr.splitlines() == [
+        f'error: sampleformer {verb} needs {expected}: pip install "sampleformer[train]"'
+        for verb in ("train", "recipes", "predict")
+    ]
 
 
 def test_a_training_says_what_to_install(tmp_path: Path) -> None:
@@ -71,10 +83,32 @@ except InputError as error:
     assert not (tmp_path / "run").exists()
 
 
+def test_transformers_read_a_run_without_what_trained_it(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from sampleformer.integrations.huggingface import SampleformerConfig, SampleformerForSequenceClassification
+
+    SampleformerForSequenceClassification(SampleformerConfig(settings={"width": 8, "heads": 2})).save_pretrained(
+        tmp_path
+    )
+    code = f"""
+import sys
+for name in {TRAINING}:
+    sys.modules[name] = None
+import torch
+import sampleformer.integrations.huggingface
+from transformers import AutoModelForSequenceClassification
+model = AutoModelForSequenceClassification.from_pretrained({str(tmp_path)!r})
+print(tuple(model(torch.tensor([[3, 4, 5]])).logits.shape))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert done.stdout == "(1, 2)\n", done.stderr
+
+
 def test_verbs_that_answer_need_their_own_packages_alone(tmp_path: Path) -> None:
-    for arguments in (["--version"], ["--help"], ["serve", "--help"], ["export", "--help"]):
-        done = run_without_train(f"from sampleformer.cli import main\nsys.exit(main({arguments}))", tmp_path)
-        assert done.returncode == 0, done.stderr
+    asked = [["--version"], ["--help"], ["serve", "--help"], ["export", "--help"]]
+    done = run_without_train(PROGRAM.format(asked), tmp_path)
+    assert done.stdout.splitlines()[-1] == "0", done.stderr
+    assert done.stdout.splitlines().count("0") == len(asked)
 
 
 def test_operators_of_kernels_wait_until_a_kernel_runs() -> None:

@@ -13,6 +13,7 @@ from sampleformer.attention import ATTENTIONS
 from sampleformer.attention.projected import ProjectedAttention, projected_attention
 from sampleformer.errors import InputError, shown
 from sampleformer.integrations.huggingface.interface import padding_mask, sampled_forward
+from sampleformer.modules import reset_parameters
 
 METHODS = ("samsa", "sft", "yoso")
 """Names of the methods, for `attn_implementation` and for their settings in a configuration."""
@@ -176,7 +177,7 @@ def _extend(base: Any) -> None:
     @functools.wraps(start)
     def with_own_start(self: Any, module: nn.Module, *further: Any, **named: Any) -> None:
         if isinstance(module, ProjectedAttention):
-            _start_what_was_not_loaded(module)
+            start_what_was_not_loaded(module)
         else:
             start(self, module, *further, **named)
 
@@ -203,12 +204,16 @@ def _extend(base: Any) -> None:
 
 
 @torch.no_grad()
-def _start_what_was_not_loaded(parts: ProjectedAttention) -> None:
-    """Starts the weights of a method as they want to be, not as those of the model's own layers."""
+def start_what_was_not_loaded(parts: nn.Module) -> None:
+    """Starts weights that transformers has not loaded as they want to be, not as it starts those of its own layers.
+
+    Args:
+        parts: Module that can start itself anew, see `modules.reset_parameters`.
+    """
     tensors: list[Tensor] = [*parts.parameters(), *parts.buffers()]
     loaded = [(each, each.clone()) for each in tensors if getattr(each, "_is_hf_initialized", False)]
     if len(loaded) == len(tensors):
         return
-    parts.reset_parameters()
+    reset_parameters(parts)
     for tensor, value in loaded:
         tensor.copy_(value)
