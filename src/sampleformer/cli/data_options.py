@@ -39,7 +39,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="columns with numbers or categories that describe each sample beside its text, molecule, graph or cloud",
     )
     data.add_argument(
-        "--tokens", metavar="KIND", help="how a text is cut: words (if not given), characters, whitespace or bytes"
+        "--tokens",
+        metavar="KIND|FILE",
+        help="how a text is cut: words (if not given), characters, whitespace, bytes, or a tokenizer.json",
     )
     data.add_argument("--max-length", type=int, metavar="N", help="longer texts are cut after so many tokens")
     data.add_argument(

@@ -1,12 +1,15 @@
 """Tables with a text column."""
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from sampleformer.data.sequence.text_column import TextColumn, parse_texts
-from sampleformer.data.sequence.tokenizers import TOKENIZERS
+from sampleformer.data.sequence.tokenizers import TOKENIZERS, FileTokenizer, Tokenizer
 from sampleformer.data.table_source import TableSource
+from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError, nearest
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
@@ -20,7 +23,8 @@ class TextTable(TableSource):
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
         text: column of the texts.
         label: target column, or several.
-        tokens: "bytes", "characters", "words" (words and punctuation marks) or "whitespace" (what it separates).
+        tokens: "bytes", "characters", "words" (words and punctuation marks), "whitespace" (what it separates), or the
+            path of a ``tokenizer.json`` of the library tokenizers, whose vocabulary no other setting changes.
         max_length: longer texts are cut to so many tokens and counted. None: a text over 65 536 tokens is an error.
         min_count: characters and words seen less often in the training part are unknown; one code stands for them all,
             and is trained on them.
@@ -65,8 +69,10 @@ class TextTable(TableSource):
             on_error=on_error,
             format=format,
         )
-        if tokens not in TOKENIZERS:
-            raise InputError(f"tokens: found {tokens!r}; {nearest(tokens, TOKENIZERS)}")
+        if tokens not in TOKENIZERS and not tokens.endswith(".json"):
+            raise InputError(
+                f"tokens: found {tokens!r}; {nearest(tokens, TOKENIZERS)}, or the path of a tokenizer.json"
+            )
         for name, value in (("max_length", max_length), ("min_count", min_count), ("max_vocabulary", max_vocabulary)):
             if value is not None and value < 1:
                 raise InputError(f"{name}: found {value}, expected at least 1")
@@ -76,6 +82,9 @@ class TextTable(TableSource):
         self.min_count = min_count
         self.max_vocabulary = max_vocabulary
 
+    def files(self) -> dict[str, list[Path]]:
+        return super().files() | ({} if self.tokens in TOKENIZERS else {"tokens": files_at(self.tokens)})
+
     def input_columns(self, table: Table) -> list[str]:
         return [self.text]
 
@@ -83,5 +92,9 @@ class TextTable(TableSource):
         return parse_texts(table, self.text, report)
 
     def learn_inputs(self, columns: list[str], values: np.ndarray) -> TextColumn:
-        tokenizer = TOKENIZERS[self.tokens].learn(values, self.min_count, self.max_vocabulary)
-        return TextColumn(self.text, tokenizer, self.max_length)
+        return TextColumn(self.text, self._tokenizer(values), self.max_length)
+
+    def _tokenizer(self, texts: Iterable[str]) -> Tokenizer:
+        if self.tokens not in TOKENIZERS:
+            return FileTokenizer.read(self.tokens)
+        return TOKENIZERS[self.tokens].learn(texts, self.min_count, self.max_vocabulary)

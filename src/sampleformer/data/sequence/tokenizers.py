@@ -1,18 +1,26 @@
-"""Texts as codes: bytes, characters, words."""
+"""Texts as codes: bytes, characters, words, or as a file of the library tokenizers has it."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise, repeat
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from sampleformer.documents import read_text
+from sampleformer.extras import require
+from sampleformer.parsing import parse_json
+from sampleformer.reading import reading
 from sampleformer.settings import construct
 
+_FILE = "a tokenizer.json of the library tokenizers"
+_MOST_BYTES = 2**27
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -20,7 +28,7 @@ class Tokenizer(ABC):
     """Turns texts into codes and back into what each code stands for."""
 
     name: ClassVar[str]
-    unknown: ClassVar[int | None] = None
+    unknown: int | None = None
     """Code of every unknown token; None: no token is unknown."""
 
     @classmethod
@@ -169,6 +177,85 @@ class WhitespaceTokenizer(VocabularyTokenizer):
         return text.split()
 
 
+class FileTokenizer(Tokenizer):
+    """Tokens as a ``tokenizer.json`` of Hugging Face's library tokenizers has them, special ones included.
+
+    What the file says of padding and of longest texts does not matter.
+
+    Args:
+        content: Content of the file.
+        where: Path of the file, for messages.
+
+    Raises:
+        InputError: if it is none, its vocabulary is empty, or the library is not installed.
+    """
+
+    name = "file"
+
+    def __init__(self, content: str, where: str = "tokenizer.json") -> None:
+        library = require("tokenizers", "tokens", where)
+        self.content = content
+        values = parse_json(content, where)
+        with reading(where, _FILE):
+            try:
+                self._made = library.Tokenizer.from_str(content)
+            except Exception as error:  # the library raises nothing more exact
+                raise ValueError(str(error)) from error
+            self._made.no_padding()
+            self._made.no_truncation()
+            self._codes: dict[str, int] = self._made.get_vocab(with_added_tokens=True)
+            if not self._codes:
+                raise ValueError("its vocabulary is empty")
+            self.unknown = self._unknown(values["model"])
+        self._names = [f"<{code}>" for code in range(max(self._codes.values()) + 1)]
+        for name, code in self._codes.items():
+            self._names[code] = name
+        self._dtype = np.min_scalar_type(len(self._names) - 1)
+
+    def _unknown(self, model: dict[str, Any]) -> int | None:
+        by_name = self._codes.get(str(model.get("unk_token")))
+        code = model.get("unk_id") if by_name is None else by_name
+        return code if isinstance(code, int) else None
+
+    @classmethod
+    def read(cls, path: str) -> FileTokenizer:
+        """Reads a file.
+
+        Args:
+            path: Path of the file.
+
+        Raises:
+            InputError: if it is none, or the library is not installed.
+        """
+        return cls(read_text(Path(path), _FILE, _MOST_BYTES), path)
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> FileTokenizer:
+        raise NotImplementedError("a file has its vocabulary, which no text changes")
+
+    @property
+    def vocabulary(self) -> int:
+        return len(self._names)
+
+    @property
+    def names(self) -> list[str]:
+        return self._names
+
+    def encode(self, text: str) -> np.ndarray:
+        return np.array(self._made.encode(text).ids, dtype=self._dtype)
+
+    def pieces(self, codes: np.ndarray, text: str | None) -> list[str]:
+        names = [self._names[code] for code in codes]
+        if text is None:
+            return names
+        places = self._made.encode(text).offsets
+        return [text[start:end] or name for name, (start, end) in zip(names, places, strict=False)]
+
+    def to_json(self) -> dict[str, Any]:
+        digest = hashlib.sha256(self.content.encode()).hexdigest()
+        return {"name": self.name, "sha256": digest, "content": self.content}
+
+
 TOKENIZERS: dict[str, type[Tokenizer]] = {
     tokenizer.name: tokenizer for tokenizer in (ByteTokenizer, CharacterTokenizer, WordTokenizer, WhitespaceTokenizer)
 }
@@ -177,4 +264,8 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
 def tokenizer_from_json(values: dict[str, Any]) -> Tokenizer:
     """The inverse of `Tokenizer.to_json`."""
     arguments = {name: value for name, value in values.items() if name != "name"}
+    if values["name"] == FileTokenizer.name:
+        if arguments.pop("sha256") != hashlib.sha256(arguments["content"].encode()).hexdigest():
+            raise ValueError("the content of the tokenizer is not that of its SHA-256")
+        return construct(FileTokenizer, arguments, "tokenizer")
     return construct(TOKENIZERS[values["name"]], arguments, "tokenizer")
