@@ -5,13 +5,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import Tensor
 
-from sampleformer import InputError, ModelSettings, Predictor, TokenModel
+from sampleformer import InputError, ModelSettings, Predictor, TokenModel, Tokens
 from sampleformer.files import write_json
+from sampleformer.models import Blend, NGrams
+from sampleformer.models.fitted.columns import Columns
 from sampleformer.training import Recipe, RunFolder
 from tests.serve.untrained import untrained
 from tests.training.small import (
@@ -245,6 +248,39 @@ def test_several_labels(tmp_path: Path) -> None:
         assert each["score"] == pytest.approx(expected[f"probability_{each['label']}"], abs=1e-6)
 
 
+def test_what_a_run_blended_is_part_of_it(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    run = finished(text_recipe(write_texts(tmp_path / "texts.csv")), tmp_path / "run")
+    main = run.read_model()
+    texts = Tokens(torch.tensor([list(b"abab"), list(b"cdcd"), list(b"bbba"), list(b"dccd")]))
+    targets = Columns("classes", np.array([[0.0], [1], [0], [1]]), 2)
+    fitted = next(NGrams.candidates(NGrams.Settings(), main.inputs, [texts], targets, seed=0))
+    Blend.of([main, fitted], torch.tensor([0.25, 0.75]), main.inputs).save_pretrained(run.model)
+    made = SampleformerForSequenceClassification.from_run(run.path)
+    made.save_pretrained(tmp_path / "saved")
+    SampleformerTokenizer.from_run(run.path).save_pretrained(tmp_path / "saved")
+    expected = Predictor.load(run.path)(TEXTS)
+    answers = pipeline("text-classification", model=str(tmp_path / "saved"))(TEXTS)
+    assert [each["label"] for each in answers] == expected["prediction"]
+    for number, each in enumerate(answers):
+        assert each["score"] == pytest.approx(expected[f"probability_{each['label']}"][number], abs=1e-6)
+    card = (tmp_path / "saved" / "README.md").read_text()
+    assert "25% the transformer, 75% `ngrams`." in card
+    assert "others" not in card
+    assert not any(each.requires_grad for name, each in made.named_parameters() if name.startswith("fitted"))
+    base, inputs = AutoModel.from_pretrained(tmp_path / "saved"), codes()
+    assert torch.equal(base(**inputs).last_hidden_state, made.model(**inputs).last_hidden_state)
+    three = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path / "saved", num_labels=3, ignore_mismatched_sizes=True
+    )
+    assert three(**codes()).logits.shape == (2, 3)
+    assert three.shares is None
+    state = state_of(tmp_path / "saved")
+    write_state(tmp_path / "saved", {name: each for name, each in state.items() if name != "shares"})
+    with pytest.raises(InputError, match="weights are missing: shares"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
+
+
 def test_the_card_says_what_the_run_says(saved: Path) -> None:
     card = ModelCard.load(saved / "README.md")
     assert card.data.library_name == "transformers"
@@ -443,6 +479,8 @@ def changed(folder: Path, **values: Any) -> Path:
         ({"settings": {"widht": 8}}, "settings.widht: unknown setting; did you mean 'width'?"),
         ({"settings": {"attention": {"name": "os.system"}}}, "'os.system' is code from outside this package"),
         ({"settings": {"layers": 10**9}}, "settings.layers is 1000000000, expected at most 1000"),
+        ({"fitted": [{"name": "os.system"}]}, "'os.system' is code from outside this package"),
+        ({"fitted": [{"name": "ngrams"}]}, "ngrams: has not been fitted"),
         ({"vocabulary": 0}, "vocabulary is 0, expected a positive number of codes"),
         ({"pad_token_id": 3}, "pad_token_id is not 256, as it follows from vocabulary=256"),
         ({"means": [1.0]}, "columns, means and deviations are of unequal length"),

@@ -1,6 +1,6 @@
 """Estimators of scikit-learn's kind: `fit`, `predict`, and what is built on them.
 
-Needs the extra ``compare``, which installs scikit-learn.
+Needs the extra ``train``, which installs scikit-learn.
 """
 
 from sampleformer.extras import require

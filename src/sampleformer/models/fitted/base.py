@@ -12,7 +12,7 @@ from sampleformer.models.base import Model
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
 
-EXTRA = "compare"
+EXTRA = "train"
 """Extra of the installation that brings scikit-learn, which fits and is not needed afterwards."""
 
 

@@ -109,8 +109,19 @@ def _title(model: SampleformerPreTrainedModel, about: About | None) -> str:
         f"A transformer of sampleformer: {settings.layers} layers, width {settings.width}, {settings.heads} heads, "
         f"{sum(parameter.numel() for parameter in model.parameters()):,} parameters; attention `{name}`{chosen}{paper}."
     )
+    blended = _blended(model)
     title = f"# {about.name if about else 'A transformer for texts'}"
-    return "\n\n".join(filter(None, (title, about.description if about else "", what, size))) + "\n"
+    return "\n\n".join(filter(None, (title, about.description if about else "", what, size, blended))) + "\n"
+
+
+def _blended(model: SampleformerPreTrainedModel) -> str:
+    """What each model of a blend weighs."""
+    shares = getattr(model, "shares", None)
+    if shares is None:
+        return ""
+    names = ["the transformer", *[f"`{each['name']}`" for each in model.config.fitted or []]]
+    each = ", ".join(f"{share:.0%} {name}" for name, share in zip(names, shares.float().tolist(), strict=True))
+    return f"Its answers are blended with those of models that were fitted to the same data: {each}."
 
 
 def _use(model: SampleformerPreTrainedModel) -> str:

@@ -19,6 +19,7 @@ class SampleformerConfig(PreTrainedConfig):
 
     Args:
         settings: Settings of the model, see `ModelSettings`. None: the defaults.
+        fitted: Names and settings of the models that are blended with it, see `models.Blend`. None: there are none.
         vocabulary: Number of codes of the tokenizer. The code after the last one is padding. Positive.
         columns: Target columns of a regression. None: the model answers otherwise.
         means, deviations: Mean and deviation of each of these columns in the training part, in the column's unit.
@@ -36,6 +37,7 @@ class SampleformerConfig(PreTrainedConfig):
     model_type = "sampleformer"
 
     settings: dict[str, Any] | None = None
+    fitted: list[dict[str, Any]] | None = None
     vocabulary: int = BYTES
     columns: list[str] | None = None
     means: list[float] | None = None

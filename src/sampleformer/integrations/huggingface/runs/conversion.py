@@ -8,7 +8,7 @@ from sampleformer.data.encoding import Encoding
 from sampleformer.data.sequence.text_column import TextColumn
 from sampleformer.errors import InputError
 from sampleformer.integrations.huggingface.runs.configuration import SampleformerConfig
-from sampleformer.models import TokenModel
+from sampleformer.models import Blend, Model, TokenModel
 from sampleformer.tasks import Classification, MultiLabel, Regression, Task
 from sampleformer.training.run_folder import RunFolder
 
@@ -26,13 +26,13 @@ class TrainedRun:
 
     Args:
         folder: Its folder.
-        model: Its best model.
+        model: Its best model, perhaps a blend.
         encoding: What it learnt of its rows.
         texts: The column of texts.
     """
 
     folder: RunFolder
-    model: TokenModel
+    model: Model
     encoding: Encoding
     texts: TextColumn
 
@@ -49,8 +49,8 @@ def read_run(run: str | os.PathLike[str]) -> TrainedRun:
     folder = RunFolder(run)
     model, encoding = folder.read_trained()
     inputs = encoding.learnt_inputs
-    if not isinstance(model, TokenModel):
-        raise InputError(f"{folder.path}: found the model {model.name!r}, expected {TokenModel.name!r}")
+    if not isinstance(model.main, TokenModel):
+        raise InputError(f"{folder.path}: found the model {model.main.name!r}, expected {TokenModel.name!r}")
     if not isinstance(inputs, TextColumn):
         raise InputError(f"{folder.path}: found a run on {inputs.kind} data, expected texts, which tokenizers read")
     if encoding.descriptors is not None:
@@ -67,12 +67,13 @@ def read_run(run: str | os.PathLike[str]) -> TrainedRun:
 
 def config_of(run: TrainedRun) -> SampleformerConfig:
     """Configuration of a run's model, without what is known of its training."""
-    task = run.encoding.task
+    task, blended = run.encoding.task, isinstance(run.model, Blend)
     scale: dict[str, Any] = {}
     if isinstance(task, Regression):
         scale = {"columns": task.columns, "means": task.mean.tolist(), "deviations": task.deviation.tolist()}
     return SampleformerConfig(
-        settings=run.model.settings.model_dump(mode="json"),
+        settings=run.model.main.settings.model_dump(mode="json"),
+        fitted=[each.model_dump(mode="json") for each in run.model.settings.parts[1:]] if blended else None,
         vocabulary=run.texts.tokenizer.vocabulary,
         id2label=dict(enumerate(task.labels)),
         label2id={label: number for number, label in enumerate(task.labels)},

@@ -5,8 +5,10 @@ from typing import Any
 from sampleformer.errors import InputError
 from sampleformer.weights import listed
 
-HEAD = ("head.", "beside.")
-"""Beginnings of the names of weights that may be started anew, for other labels."""
+FITTED = ("fitted.", "shares")
+"""Beginnings of the names of weights of what was fitted and blended."""
+HEAD = ("head.", "beside.", *FITTED)
+"""Beginnings of the names of weights that may be others, for other labels."""
 
 
 def check_loaded(path: str, found: dict[str, Any], anew: bool) -> None:
@@ -15,7 +17,7 @@ def check_loaded(path: str, found: dict[str, Any], anew: bool) -> None:
     Args:
         path: Path or name of the model, for the message.
         found: Loading info of transformers: the names of missing, unexpected and mismatched weights.
-        anew: Whether the head may be missing or of another shape, and is started anew.
+        anew: Whether the head may be missing or of another shape, and is started anew, without what was fitted.
 
     Raises:
         InputError: if weights are missing, too many or of another shape.
@@ -25,7 +27,7 @@ def check_loaded(path: str, found: dict[str, Any], anew: bool) -> None:
         raise InputError(
             f"{path}: does not fit its config.json: weights are missing: {listed(missing)}{_hint(missing)}"
         )
-    if unknown := found["unexpected_keys"]:
+    if unknown := {name for name in found["unexpected_keys"] if not (anew and name.startswith(FITTED))}:
         raise InputError(f"{path}: does not fit its config.json: there is no place for {listed(unknown)}")
     for name, shape, expected in found["mismatched_keys"]:
         if not (anew and name.startswith(HEAD)):

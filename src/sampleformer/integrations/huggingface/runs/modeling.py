@@ -13,8 +13,10 @@ from sampleformer.encoder import Encoder, EncoderLayer
 from sampleformer.errors import InputError
 from sampleformer.integrations.huggingface.runs.configuration import SampleformerConfig
 from sampleformer.integrations.huggingface.runs.pretrained import SampleformerPreTrainedModel
-from sampleformer.models import TokenModel
+from sampleformer.models import Blend, Model, TokenModel
+from sampleformer.models.blend import BlendSettings
 from sampleformer.registry import trusted_code
+from sampleformer.settings import validate
 from sampleformer.tokens import Tokens
 from sampleformer.weights import limited_tensors
 
@@ -48,7 +50,7 @@ class SampleformerModel(SampleformerPreTrainedModel):
 
     Args:
         config: Configuration.
-        network: Model whose parts are taken. None: one with new weights.
+        network: Model whose parts are taken, blended or not. None: one with new weights.
 
     Example:
         >>> config = SampleformerConfig(settings={"width": 16, "layers": 1, "heads": 2})
@@ -56,12 +58,12 @@ class SampleformerModel(SampleformerPreTrainedModel):
         torch.Size([1, 7, 16])
     """
 
-    _keys_to_ignore_on_load_unexpected = [r"^head\.", r"^beside\."]  # noqa: RUF012 - transformers' attribute
+    _keys_to_ignore_on_load_unexpected = [r"^head\.", r"^beside\.", r"^fitted\.", r"^shares$"]  # noqa: RUF012 - transformers' attribute
 
-    def __init__(self, config: SampleformerConfig, network: TokenModel | None = None) -> None:
+    def __init__(self, config: SampleformerConfig, network: Model | None = None) -> None:
         super().__init__(config)
-        network = _network(config) if network is None else network
-        self.embed, self.encoder = network.embed, network.encoder
+        main = cast(TokenModel, (_network(config) if network is None else network).main)
+        self.embed, self.encoder = main.embed, main.encoder
         for layer in self.encoder.layers:
             layer.__class__ = CheckpointedLayer  # the same layer with another method, so that weights keep their names
         self.post_init()
@@ -69,9 +71,10 @@ class SampleformerModel(SampleformerPreTrainedModel):
     def parts(self) -> list[nn.Module]:
         return [self.embed, self.encoder]
 
-    def take(self, network: TokenModel) -> None:
-        self.embed.load_state_dict(network.embed.state_dict())
-        self.encoder.load_state_dict(network.encoder.state_dict())
+    def take(self, network: Model) -> None:
+        main = cast(TokenModel, network.main)
+        self.embed.load_state_dict(main.embed.state_dict())
+        self.encoder.load_state_dict(main.encoder.state_dict())
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of the codes' vectors."""
@@ -111,8 +114,14 @@ class SampleformerModel(SampleformerPreTrainedModel):
 class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
     """A `TokenModel` with its head: classes, several labels, or numbers in their unit.
 
+    What the run blended with it is part of it: fixed models, which no training changes.
+
     Args:
         config: Configuration; ``id2label`` names the outputs, ``problem_type`` says what they are.
+
+    Attributes:
+        fitted: Models that are blended with the transformer.
+        shares: ``(1 + fitted,)``, what each weighs, the transformer first. None: it stands alone.
 
     Example:
         >>> config = SampleformerConfig(settings={"width": 16, "layers": 1, "heads": 2}, num_labels=3)
@@ -120,20 +129,30 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
         torch.Size([1, 3])
     """
 
+    shares: Tensor | None
+
     def __init__(self, config: SampleformerConfig) -> None:
         super().__init__(config)
         network = _network(config)
         self.model = SampleformerModel(config, network)
-        self.head, self.beside = network.head, network.beside
+        main = cast(TokenModel, network.main)
+        self.head, self.beside = main.head, main.beside
+        self.fitted = nn.ModuleList(network.parts[1:] if isinstance(network, Blend) else [])
+        self.register_buffer("shares", network.shares if isinstance(network, Blend) else None)
+        self.fitted.requires_grad_(False)
         self.post_init()
 
     def parts(self) -> list[nn.Module]:
-        return [self.head, *self.beside]
+        return [self.head, *self.beside, *self.fitted]
 
-    def take(self, network: TokenModel) -> None:
-        self.model.take(network)
-        self.head.load_state_dict(network.head.state_dict())
-        self.beside.load_state_dict(network.beside.state_dict())
+    def take(self, network: Model) -> None:
+        main = cast(TokenModel, network.main)
+        self.model.take(main)
+        self.head.load_state_dict(main.head.state_dict())
+        self.beside.load_state_dict(main.beside.state_dict())
+        if isinstance(network, Blend):
+            self.fitted.load_state_dict(network.parts[1:].state_dict())
+            self.shares = network.shares.clone()
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of the codes' vectors."""
@@ -170,6 +189,9 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
         logits: Tensor = self.head(Tokens(found.last_hidden_state, tokens.mask))
         for each in self.beside:
             logits = logits + each(tokens)
+        if self.shares is not None:
+            each_alone = torch.stack([logits, *[fitted(tokens) for fitted in self.fitted]], dim=-1)
+            logits = (each_alone * self.shares.to(each_alone.dtype)).sum(-1)
         loss = None
         if labels is not None:
             wanted = labels if self.config.columns is None else self._standardised(labels)
@@ -218,13 +240,16 @@ def raw_tokens(input_ids: Tensor, attention_mask: Tensor | None, padding: int) -
     return Tokens(codes.masked_fill(~mask, 0), mask, positions=places)
 
 
-def _network(config: SampleformerConfig) -> TokenModel:
+def _network(config: SampleformerConfig) -> Model:
     """A model with new weights; what the configuration names is data, so that it runs no code."""
-    settings = config.model_settings()
+    settings, inputs, outputs = config.model_settings(), {"vocabulary": config.vocabulary}, config.num_labels or 1
     if settings.layers > MOST_LAYERS:
         raise InputError(f"settings.layers is {settings.layers}, expected at most {MOST_LAYERS}")
     with trusted_code(False), limited_tensors(MOST_TENSORS, "config.json"):
-        return TokenModel(settings, {"vocabulary": config.vocabulary}, config.num_labels or 1)
+        if not config.fitted:
+            return TokenModel(settings, inputs, outputs)
+        parts = {"parts": [settings.model_dump(), *config.fitted]}
+        return Blend(validate(BlendSettings, parts, at="fitted."), inputs, outputs)
 
 
 def _recording(encoder: Encoder, states: list[Tensor]) -> ExitStack:

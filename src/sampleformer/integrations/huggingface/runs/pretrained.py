@@ -1,5 +1,6 @@
 """What models of transformers made of runs have in common: how they are read, written and started."""
 
+import copy
 import os
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from sampleformer.integrations.huggingface.runs.about import about_run, digest
 from sampleformer.integrations.huggingface.runs.card import write_card
 from sampleformer.integrations.huggingface.runs.configuration import SampleformerConfig
 from sampleformer.integrations.huggingface.runs.loading import check_loaded
-from sampleformer.models import TokenModel
+from sampleformer.models import Model
 
 
 class SampleformerPreTrainedModel(PreTrainedModel):
@@ -43,8 +44,8 @@ class SampleformerPreTrainedModel(PreTrainedModel):
 
         Args:
             pretrained_model_name_or_path: As of transformers, as are the arguments that are not named here.
-            ignore_mismatched_sizes: Whether weights of the head may be missing or of another shape, and are started
-                anew, as for other labels. Default: False.
+            ignore_mismatched_sizes: Whether weights of the head may be missing or of another shape, as for other
+                labels. They are started anew, and what was fitted and blended is left out. Default: False.
 
         Raises:
             InputError: if weights are missing, too many or of another shape, or the folder holds another kind of model.
@@ -52,6 +53,8 @@ class SampleformerPreTrainedModel(PreTrainedModel):
         asked = kwargs.pop("output_loading_info", False)
         anew = kwargs.pop("ignore_mismatched_sizes", False)
         kwargs = {"use_safetensors": True} | kwargs
+        if anew:
+            kwargs |= _without_fitted(kwargs.get("config"))
         loaded: Any = super().from_pretrained(
             pretrained_model_name_or_path,
             *model_args,
@@ -88,7 +91,7 @@ class SampleformerPreTrainedModel(PreTrainedModel):
         """The model without its head."""
         return cast(nn.Module, getattr(self, self.base_model_prefix, self))
 
-    def take(self, network: TokenModel) -> None:
+    def take(self, network: Model) -> None:
         """Takes the weights of a trained model."""
         raise NotImplementedError
 
@@ -112,3 +115,12 @@ class SampleformerPreTrainedModel(PreTrainedModel):
     def resize_token_embeddings(self, *_: Any, **__: Any) -> Any:
         """Raises InputError: the vocabulary is that of the run's tokenizer."""
         raise InputError(f"the tokenizer has {self.config.vocabulary} codes, expected no other number of them")
+
+
+def _without_fitted(config: Any) -> dict[str, Any]:
+    """Arguments with which a model is read without what was fitted and blended."""
+    if not isinstance(config, SampleformerConfig):
+        return {"fitted": []}
+    config = copy.deepcopy(config)
+    config.fitted = None
+    return {"config": config}
