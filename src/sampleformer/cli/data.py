@@ -2,6 +2,8 @@
 
 import argparse
 import inspect
+import os
+import shlex
 
 from rich.table import Table
 
@@ -9,20 +11,24 @@ from sampleformer.cli.data_options import add_data_options, data_section
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_example
 from sampleformer.data import SOURCES
+from sampleformer.data.prepared import prepare
 from sampleformer.data.source import Source
 from sampleformer.data.summary import Summary, check
 from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line
 from sampleformer.recipes import names, request
 from sampleformer.settings import Component, override
 from sampleformer.training.recipe import described
+from sampleformer.training.starting import Start
 
 EXAMPLE = """
 sampleformer data ls
 sampleformer data prepare listops
+sampleformer data prepare --data reviews.csv --text review --label sentiment -o prepared
 sampleformer data check --data reviews.csv --text review --label sentiment
 """
 
 LABELS_SHOWN = 20
+_MOST_WORKERS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     ls = actions.add_parser("ls", help="list the kinds of data")
     add_example(ls, "sampleformer data ls")
-    prepare = actions.add_parser("prepare", help="download or generate the data of a kind or a recipe")
-    add_example(prepare, "sampleformer data prepare listops\nsampleformer data prepare listops --set train=1000")
-    prepare.add_argument("name", help="a kind of data (see `sampleformer data ls`), or a recipe")
+    prepared = actions.add_parser(
+        "prepare", help="download or generate data, or write it as shards that trainings map: data larger than memory"
+    )
+    add_example(
+        prepared, "\n".join(EXAMPLE.strip().splitlines()[1:3]) + "\nsampleformer data prepare digits -o prepared"
+    )
+    prepared.add_argument("name", nargs="?", help="a kind of data (see `sampleformer data ls`), or a recipe")
+    prepared.add_argument("-o", "--output", metavar="DIR", help="write shards into this new folder, or go on with it")
+    prepared.add_argument("--workers", type=int, metavar="N", help="processes that make shards; the cores if not given")
+    prepared.add_argument("--init-from", metavar="RUN", help="take vocabulary and scaling from this run")
+    add_data_options(prepared)
     check = actions.add_parser("check", help="read data as a training would, and say what is in it")
     add_example(check, EXAMPLE.strip().splitlines()[-1] + "\nsampleformer data check digits")
     check.add_argument("name", nargs="?", help="a kind of data, or a recipe; not with --data alone")
     add_data_options(check)
-    for action in (prepare, check):
+    for action in (prepared, check):
         action.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of the data")
         action.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
@@ -52,31 +66,69 @@ def run(options: argparse.Namespace) -> None:
             table.add_row(name, (inspect.getdoc(kind) or "").splitlines()[0])
         show(table)
     elif options.action == "check":
-        show(_summary_table(check(_source(options))))
+        data, descriptors = _data(options)
+        show(_summary_table(check(_source(data, descriptors))))
+    elif options.output is not None:
+        _write_shards(options)
     else:
-        source = _source(options)
-        prepare = getattr(source, "prepare", None)
-        if prepare is None:
-            raise InputError(f"data prepare {options.name}: there is nothing to prepare, it is read as it is")
-        print(f"{options.name}: {prepare()}")
+        _fetch(options)
 
 
-def _source(options: argparse.Namespace) -> Source:
+def _fetch(options: argparse.Namespace) -> None:
+    """Downloads or generates what a source reads."""
+    data, descriptors = _data(options)
+    fetch = getattr(_source(data, descriptors), "prepare", None)
+    if fetch is None:
+        raise InputError(
+            f"data prepare {options.name or options.data}: it is read as it is; give -o DIR to write it as shards"
+        )
+    print(f"{options.name}: {fetch()}")
+
+
+def _write_shards(options: argparse.Namespace) -> None:
+    """Writes the samples of a source as shards."""
+    data, descriptors = _data(options)
+    source = _source(data, descriptors)
+    if options.init_from is not None:
+        Start.of(options.init_from).prepare(source)
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS) if options.workers is None else options.workers
+    manifest = prepare(source, options.output, data=data, descriptors=descriptors, workers=workers)
+    table = Table(title=f"{options.output}: {sum(each.bytes for each in manifest.shards):,} bytes")
+    table.add_column("")
+    table.add_column("samples", justify="right")
+    for name, count in manifest.samples.items():
+        table.add_row(name, f"{count:,}")
+    show(table)
+    print(f"train from it with: sampleformer train --data {shlex.quote(options.output)}")
+
+
+def _source(data: Component, descriptors: list[Component]) -> Source:
+    source: Source = data.build(SOURCES, "data")
+    return described(source, descriptors)
+
+
+def _data(options: argparse.Namespace) -> tuple[Component, list[Component]]:
+    """The data section that is asked for, and the descriptors of the samples."""
     section: dict[str, object] = {"name": options.name}
-    asked = data_section(options) if options.action == "check" else {}
+    descriptors: list[Component] = []
+    asked = data_section(options)
     features = asked.pop("features", None)
+    if options.name is None and not any(asked.get(name) for name in ("path", "edges", "nodes")):
+        raise InputError(f"data {options.action}: expected a kind of data, a recipe, or --data FILE")
     if options.name in SOURCES:
         section |= {name: value for name, value in asked.items() if value is not None and name != "numbers"}
     elif options.name is not None and options.name not in names() and not str(options.name).endswith((".yaml", ".yml")):
         raise InputError(f"unknown data {options.name!r}; {nearest(options.name, [*SOURCES, *names()])}")
     else:
-        component = request(options.name, data=asked).data
-        section = component.arguments | {"name": component.name}
+        recipe = request(options.name, data=asked)
+        section = recipe.data.arguments | {"name": recipe.data.name}
+        descriptors += recipe.descriptors
     for change in options.set:
         name, _, value = change.removeprefix("data.").partition("=")
         section = override(section, name, value)
-    source = Component.model_validate(section).build(SOURCES, "data")
-    return described(source, [Component.model_validate({"name": "columns", "columns": features})] if features else [])
+    if features:
+        descriptors.append(Component.model_validate({"name": "columns", "columns": features}))
+    return Component.model_validate(section), descriptors
 
 
 def _summary_table(summary: Summary) -> Table:

@@ -21,6 +21,7 @@ from sampleformer.data.point_cloud.published.modelnet import ModelNet10, ModelNe
 from sampleformer.data.point_cloud.published.s3dis import S3dis
 from sampleformer.data.point_cloud.published.scanobjectnn import ScanObjectNN
 from sampleformer.data.point_cloud.published.shapenet_part import ShapeNetPart
+from sampleformer.data.prepared.folder import PreparedFolder
 from sampleformer.data.samples import Samples, TargetRows
 from sampleformer.data.sequence.cifar10 import Cifar10
 from sampleformer.data.sequence.digits import Digits
@@ -44,6 +45,7 @@ SOURCES: Registry[Source] = Registry(
         "cloud_table": CloudTable,
         "cloud_arrays": CloudArrays,
         "pyg": PygDataset,
+        "prepared": PreparedFolder,
         "peptides-func": PeptidesFunc,
         "peptides-struct": PeptidesStruct,
         "pascalvoc-sp": PascalVocSp,
@@ -83,6 +85,7 @@ __all__ = [
     "PascalVocSp",
     "PeptidesFunc",
     "PeptidesStruct",
+    "PreparedFolder",
     "PygDataset",
     "RandomBatches",
     "S3dis",

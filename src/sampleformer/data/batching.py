@@ -32,7 +32,7 @@ class RandomBatches(Sampler[list[int]]):
         self.seed = seed
         self.batches_per_pass = -(-samples // batch_size)
         self._pass: int | None = None
-        self._batches: list[list[int]] = []
+        self._batches: list[np.ndarray] = []
 
     def __len__(self) -> int:
         return self.batches_per_pass
@@ -47,8 +47,8 @@ class RandomBatches(Sampler[list[int]]):
         if self._pass != number:
             order = np.random.default_rng([self.seed, number]).permutation(self.samples)
             self._pass = number
-            self._batches = [batch.tolist() for batch in np.array_split(order, self.batches_per_pass)]
-        return self._batches[place]
+            self._batches = np.array_split(order, self.batches_per_pass)
+        return self._batches[place].tolist()
 
 
 def cut_by_length(

@@ -12,7 +12,7 @@ import numpy as np
 from sampleformer.data.descriptors.collection import Descriptors, measure
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import row_ids, scene_ids
-from sampleformer.data.samples import Samples, TargetRows
+from sampleformer.data.samples import HeldSets, Samples, TargetRows
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError, listed
@@ -112,7 +112,7 @@ class Encoding:
         samples = self.pack(encoded, unasked if numbers is None else numbers, ids)
         return samples.subset(report.kept(len(ids))) if report.wrong else samples
 
-    def pack(self, sets: TokenSets, targets: np.ndarray | TargetRows | None, ids: Sequence[str]) -> Samples:
+    def pack(self, sets: HeldSets, targets: np.ndarray | TargetRows | None, ids: Sequence[str]) -> Samples:
         """Samples of encoded inputs and targets, which inputs and task prepare each time one is used."""
         prepare = self._prepare if self._inputs.prepares or self.task.from_inputs else None
         return Samples(sets, targets, ids, prepare=prepare, size_of=self._inputs.size_of)

@@ -1,4 +1,4 @@
-"""Samples in memory."""
+"""Samples, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 from torch.utils.data import Dataset
 
-from sampleformer.data.token_sets import TokenSets
 from sampleformer.sample import LEVELS, Sample
 
 
@@ -17,6 +16,24 @@ class Prepare(Protocol):
 
     def __call__(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
         """The sample as the model sees it."""
+        ...
+
+
+class HeldSets(Protocol):
+    """What samples hold, wherever it lies: `TokenSets` in memory, or `MappedSets` on disk."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of tokens of each set, ``(sets,)`` int64."""
+        ...
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Number of edges of each set, ``(sets,)`` int64."""
+        ...
+
+    def arguments(self, row: int) -> dict[str, Any]:
+        """What one set holds, as arguments of `Sample`."""
         ...
 
 
@@ -46,7 +63,7 @@ class TargetRows:
 
 
 class Samples(Dataset[Sample]):
-    """Samples of unequal lengths, kept in few arrays.
+    """Samples of unequal lengths, kept in few arrays or read from disk.
 
     A sample that is taken by its index is as evaluation sees it, always the same; `drawn` gives it as a training pass
     does.
@@ -60,6 +77,7 @@ class Samples(Dataset[Sample]):
         size_of: tokens that the model sees of a sample with so many tokens and edges; None: all of both.
 
     Example:
+        >>> from sampleformer.data import TokenSets
         >>> sets = TokenSets(np.array([7, 8, 9]), np.array([0, 2, 3]))
         >>> samples = Samples(sets, np.array([0, 1]), ["a", "b"])
         >>> samples[0].features
@@ -68,7 +86,7 @@ class Samples(Dataset[Sample]):
 
     def __init__(
         self,
-        sets: TokenSets,
+        sets: HeldSets,
         targets: np.ndarray | TargetRows | None,
         ids: Sequence[str],
         *,
@@ -86,7 +104,7 @@ class Samples(Dataset[Sample]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self._stored(index)
+        sample = self.stored(index)
         if self._prepare is None:
             return sample
         # By the content alone, so that an answer depends neither on the sample's row nor on what is beside it.
@@ -94,10 +112,11 @@ class Samples(Dataset[Sample]):
 
     def drawn(self, index: int, random: np.random.Generator) -> Sample:
         """A sample as one pass of training sees it, with augmentations drawn anew."""
-        sample = self._stored(index)
+        sample = self.stored(index)
         return sample if self._prepare is None else self._prepare(sample, random, training=True)
 
-    def _stored(self, index: int) -> Sample:
+    def stored(self, index: int) -> Sample:
+        """A sample as it is kept, with nothing done to it."""
         row = self._rows[index]
         held = {"target": None} | self._sets.arguments(row)
         if isinstance(self._targets, TargetRows):
@@ -117,9 +136,14 @@ class Samples(Dataset[Sample]):
         return self._sets.lengths[self._rows]
 
     @property
+    def edge_counts(self) -> np.ndarray:
+        """Number of edges of each sample, ``(samples,)`` int64."""
+        return self._sets.edges[self._rows]
+
+    @property
     def sizes(self) -> np.ndarray:
         """Number of tokens and edges that the model sees of each sample, ``(samples,)`` int64."""
-        return self._size_of(self.lengths, self._sets.edges[self._rows])
+        return self._size_of(self.lengths, self.edge_counts)
 
     @property
     def targets(self) -> np.ndarray | None:

@@ -10,6 +10,8 @@ from sampleformer.data.descriptors import Descriptor
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.samples import Samples
+from sampleformer.errors import InputError, listed
+from sampleformer.settings import Component
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Splits:
         skipped: number of wrong rows left out.
         truncated: number of texts cut at the maximum length.
         rows: rows of each table that was read, by its path.
+        fingerprint: SHA-256 that tells all samples and their parts from others, where it is known without reading
+            them. Empty: it is not.
     """
 
     train: Samples
@@ -31,6 +35,7 @@ class Splits:
     skipped: int = 0
     truncated: int = 0
     rows: Mapping[str, int] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 class Source(ABC):
@@ -51,6 +56,19 @@ class Source(ABC):
         Generated sets and published ones from the cache have none.
         """
         return {}
+
+    def check_descriptors(self, descriptors: Sequence[Component]) -> None:
+        """Refuses descriptors that the samples cannot have, named as in a recipe.
+
+        Raises:
+            InputError: if there are any, unless a source says otherwise.
+        """
+        if descriptors:
+            names = listed([each.name for each in descriptors])
+            raise InputError(f"descriptors: found {names}, expected none for data that is no table of samples")
+
+    def verify(self) -> None:  # noqa: B027
+        """Checks what `load` leaves for later, where there is anything."""
 
     def taken_over(self, inputs: Inputs) -> Inputs:
         """Inputs as the training part taught them, or with what another run's taught, see `learnt`."""

@@ -58,6 +58,7 @@ def check(source: Source) -> Summary:
     Raises:
         InputError: if something is wrong with the data.
     """
+    source.verify()
     splits = source.load()
     parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     described = {name: _describe(samples, splits.encoding) for name, samples in parts.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from sampleformer.data.descriptors import Descriptors, TableColumns
 from sampleformer.data.descriptors.collection import measure
 from sampleformer.data.descriptors.columns import check_columns
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import id_column, names_rows, row_ids
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
@@ -30,22 +32,54 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sampleformer")
 
 
+class Values(Protocol):
+    """Parsed inputs of rows: an array, or values that are read again each time."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """The value of each row."""
+        ...
+
+    def __getitem__(self, places: Any, /) -> Any:
+        """The values of some of the rows."""
+        ...
+
+
+class Loading(Protocol):
+    """One reading of a source's tables."""
+
+    def splits(self) -> Splits:
+        """The samples in three parts."""
+        ...
+
+
 @dataclass(frozen=True)
-class _Rows:
-    """Some rows of a table, parsed but not yet encoded."""
+class ParsedRows:
+    """Some rows of a table, parsed but not yet encoded.
+
+    Args:
+        table: Table.
+        index: Place of each row in it.
+        inputs: What each row holds, as the source's `parse_inputs` gives it.
+        targets: Targets of each row.
+        measured: What each descriptor measured of each row.
+    """
 
     table: Table
     index: np.ndarray
-    inputs: np.ndarray
+    inputs: Values
     targets: np.ndarray
     measured: tuple[np.ndarray, ...]
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, places: np.ndarray) -> _Rows:
+    def take(self, places: np.ndarray) -> ParsedRows:
         measured = tuple(each[places] for each in self.measured)
-        return _Rows(self.table, self.index[places], self.inputs[places], self.targets[places], measured)
+        return ParsedRows(self.table, self.index[places], self.inputs[places], self.targets[places], measured)
 
     def place(self, row: int) -> str:
         return self.table.place(int(self.index[row]))
@@ -101,8 +135,8 @@ class TableLoading:
         roles |= {"left out": left_out, "not used": [name for name, reason in others.items() if not reason]}
         return "; ".join(f"{role}: {listed(names)}" for role, names in roles.items() if names)
 
-    def splits(self) -> Splits:
-        """Splits the rows, learns the encoding on the training part, and encodes all."""
+    def learnt(self) -> tuple[dict[str, ParsedRows], Encoding]:
+        """The rows of each part, and the encoding that the training part teaches."""
         parts = self._parts()
         for name, rows in parts.items():
             if len(rows) == 0:
@@ -111,15 +145,20 @@ class TableLoading:
         if not self.task.from_inputs:
             learnt = self.task.learn(self.source.labels, parts["train"].targets, self.table.path)
         parts = {name: self._limited(rows) for name, rows in parts.items()}
-        inputs = self.source.taken_over(self.source.learn_inputs(self.columns, parts["train"].inputs))
+        inputs = self.source.taken_over(self._learn_inputs(parts["train"].inputs))
         task = learnt or self.task.of_inputs(inputs.contents, inputs.kind)
         described = Descriptors.learn(self.descriptors, parts["train"].measured) if self.descriptors else None
-        encoding = Encoding(inputs, task, self.source.id, self.source.table_format, described)
+        return parts, Encoding(inputs, task, self.source.id, self.source.table_format, described)
+
+    def _learn_inputs(self, values: Values) -> Inputs:
+        """What the training part's values teach about the inputs."""
+        return self.source.learn_inputs(self.columns, values)
+
+    def splits(self) -> Splits:
+        """Splits the rows, learns the encoding on the training part, and encodes all."""
+        parts, encoding = self.learnt()
         samples = {name: self._encode(rows, encoding) for name, rows in parts.items()}
-        for name, part in samples.items():
-            if len(part) == 0:
-                raise InputError(f"{parts[name].table.path}: found no usable rows for {name}, expected at least one")
-        self._log(encoding, samples)
+        self.check_usable(parts, encoding, {name: len(part) for name, part in samples.items()})
         tables = [self.table, *(rows.table for rows in parts.values())]
         return Splits(
             samples["train"],
@@ -131,34 +170,51 @@ class TableLoading:
             {str(table.path): len(table) + table.unreadable for table in tables},
         )
 
-    def _log(self, encoding: Encoding, samples: dict[str, Samples]) -> None:
+    def check_usable(self, parts: dict[str, ParsedRows], encoding: Encoding, samples: dict[str, int]) -> None:
+        """Says what was read.
+
+        Args:
+            parts: Rows of each part.
+            encoding: What the training part taught.
+            samples: Number of samples of each part.
+
+        Raises:
+            InputError: if a part has none.
+        """
+        for name, count in samples.items():
+            if count == 0:
+                raise InputError(f"{parts[name].table.path}: found no usable rows for {name}, expected at least one")
         how = "as asked" if self.source.task else f"inferred from {self.reason}"
-        sizes = ", ".join(f"{len(part)} {name}" for name, part in samples.items())
+        sizes = ", ".join(f"{count} {name}" for name, count in samples.items())
         if self.columns and set(self.columns) <= self.table.columns.keys():  # graphs say it themselves
             logger.info("%s: %s", self.table.path, self._column_words())
         logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task.name, how, encoding.words, sizes)
 
-    def _parse(self, table: Table) -> _Rows:
+    def _parse(self, table: Table) -> ParsedRows:
         """The rows that are not wrong."""
         report = RowReport(table.path, table.place, self.source.on_error)
-        inputs = self.source.parse_inputs(table, self.columns, report)
+        inputs, measured = self._parse_inputs(table, report)
         targets = self.task.parse_columns(table, self.source.labels, report)
         self.task.check_values(targets, self.source.labels, report)
-        measured = measure(self.descriptors, inputs, table, report)
         self._count(report)
         self.skipped += table.unreadable
-        return _Rows(table, np.arange(len(table)), inputs, targets, measured).take(report.kept(len(table)))
+        return ParsedRows(table, np.arange(len(table)), inputs, targets, measured).take(report.kept(len(table)))
+
+    def _parse_inputs(self, table: Table, report: RowReport) -> tuple[Values, tuple[np.ndarray, ...]]:
+        """What the rows of a table hold, and what the descriptors measure of it."""
+        inputs = self.source.parse_inputs(table, self.columns, report)
+        return inputs, measure(self.descriptors, inputs, table, report)
 
     def _count(self, report: RowReport) -> None:
         report.log()
         self.skipped += report.skipped
         self.truncated += report.truncated
 
-    def _parts(self) -> dict[str, _Rows]:
+    def _parts(self) -> dict[str, ParsedRows]:
         """Training, validation and test rows: from files, from columns, or a seeded tenth each."""
         rest = self._parse(self.table)
         files, columns = self._given()
-        parts = {split: self._parse(self.source.read_part(name)) for split, name in files.items()}
+        parts = {split: self._parse(self._read_part(name)) for split, name in files.items()}
         if columns:
             chosen = rows_of_splits(self.table, rest.index, columns)
             for split in set(chosen) & set(parts):
@@ -178,6 +234,10 @@ class TableLoading:
             rest = rest.take(left)
         return {"train": rest, "valid": parts["valid"], "test": parts["test"]}
 
+    def _read_part(self, path: str) -> Table:
+        """The table of a part with a file of its own."""
+        return self.source.read_part(path)
+
     def _given(self) -> tuple[dict[str, str], dict[str, str]]:
         """The splits given as files, and those given as columns."""
         files, columns = {}, {}
@@ -195,7 +255,7 @@ class TableLoading:
                 )
         return files, columns
 
-    def _without_single_rows(self, rows: _Rows) -> _Rows:
+    def _without_single_rows(self, rows: ParsedRows) -> ParsedRows:
         """Reports rows that cannot be split, such as the only one of a class."""
         report = RowReport(rows.table.path, rows.place, self.source.on_error)
         for row, reason in self.task.unsplittable(rows.targets, self.source.labels).items():
@@ -203,16 +263,18 @@ class TableLoading:
         self._count(report)
         return rows.take(report.kept(len(rows)))
 
-    def _limited(self, rows: _Rows) -> _Rows:
+    def _limited(self, rows: ParsedRows) -> ParsedRows:
         """At most as many rows as asked for, each class in proportion."""
         if self.source.limit is None:
             return rows
         return rows.take(choose(strata_of(rows.targets), self.source.limit, self.source.seed))
 
-    def _encode(self, rows: _Rows, encoding: Encoding) -> Samples:
+    def _encode(self, rows: ParsedRows, encoding: Encoding) -> Samples:
         report = RowReport(rows.table.path, rows.place, self.source.on_error)
         ids = row_ids(rows.table, self.source.id)
         targets = None if self.task.from_inputs else rows.targets
-        samples = encoding.samples(rows.inputs, targets, [ids[row] for row in rows.index], report, rows.measured)
+        samples = encoding.samples(
+            np.asarray(rows.inputs), targets, [ids[row] for row in rows.index], report, rows.measured
+        )
         self._count(report)
         return samples

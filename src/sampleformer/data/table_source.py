@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import Self
@@ -13,11 +14,13 @@ from typing_extensions import Self
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.split import split_tenths, strata_of
-from sampleformer.data.table_loading import TableLoading
+from sampleformer.data.table_loading import Loading, TableLoading, Values
 from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError
+from sampleformer.settings import Component
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.streamed import ROWS
 from sampleformer.tables.table import Table, read_table
 from sampleformer.tasks import TASKS
 
@@ -84,8 +87,17 @@ class TableSource(Source):
         self.held = table
         return self
 
+    def check_descriptors(self, descriptors: Sequence[Component]) -> None:
+        """Takes any."""
+
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Ends of the names of files that are data, if the path is a folder. Empty: all."""
+
+    row_by_row: ClassVar[bool] = False
+    """Whether `parse_inputs` gives the same for a row whatever rows are beside it."""
+
+    rows_at_once: ClassVar[int] = ROWS
+    """Rows that are parsed at a time where not all are."""
 
     @abstractmethod
     def input_columns(self, table: Table) -> list[str]:
@@ -96,10 +108,13 @@ class TableSource(Source):
         """The input columns' values, one entry or row for each row of the table; wrong rows are reported."""
 
     @abstractmethod
-    def learn_inputs(self, columns: list[str], values: np.ndarray) -> Inputs:
-        """What the training part's values, as `parse_inputs` gives them, teach about the inputs."""
+    def learn_inputs(self, columns: list[str], values: Values) -> Inputs:
+        """What the training part's values, as `parse_inputs` gives them, teach about the inputs.
 
-    def split_off(self, inputs: np.ndarray, targets: np.ndarray, parts: int) -> list[np.ndarray]:
+        Where values are parsed row by row they may be more than memory holds, and are taken one after the other.
+        """
+
+    def split_off(self, inputs: Values, targets: np.ndarray, parts: int) -> list[np.ndarray]:
         """Splits parts off the rows: a seeded tenth each, with each class or value in proportion.
 
         Args:
@@ -138,4 +153,18 @@ class TableSource(Source):
         Raises:
             InputError: if something is wrong with a file, a column or a row.
         """
-        return TableLoading(self, self.read()).splits()
+        table = self.read()
+        return self.loading(table)(self, table).splits()
+
+    def loading(self, table: Table) -> Callable[[Self, Any], Loading]:
+        """What makes samples of the main table."""
+        return TableLoading
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether the main table is the file at the path, as it is."""
+        return self.held is None and type(self).read is TableSource.read
+
+    def split_columns(self) -> list[str]:
+        """Names of columns of the main table, as far as they exist, that may say which rows are for which part."""
+        return [name for name in (self.valid, self.test) if name is not None]

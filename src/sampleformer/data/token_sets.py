@@ -10,8 +10,10 @@ import numpy as np
 
 from sampleformer.sample import Sample
 
-_OF_TOKENS = ("features", "coordinates", "normals", "encodings", "index", "names")
-_OF_EDGES = ("ends", "edge_features")
+OF_TOKENS = ("features", "coordinates", "normals", "encodings", "index", "names")
+"""Arrays with an entry for each token."""
+OF_EDGES = ("ends", "edge_features")
+"""Arrays with an entry for each edge."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,10 @@ class TokenSets:
     def arguments(self, row: int) -> dict[str, Any]:
         """What one set holds, as arguments of `Sample`."""
         start, stop = self.offsets[row], self.offsets[row + 1]
-        held = {name: value[start:stop] for name in _OF_TOKENS if (value := getattr(self, name)) is not None}
+        held = {name: value[start:stop] for name in OF_TOKENS if (value := getattr(self, name)) is not None}
         if self.edge_offsets is not None:
             start, stop = self.edge_offsets[row], self.edge_offsets[row + 1]
-            held |= {name: value[start:stop] for name in _OF_EDGES if (value := getattr(self, name)) is not None}
+            held |= {name: value[start:stop] for name in OF_EDGES if (value := getattr(self, name)) is not None}
         if self.sources is not None:
             held["source"] = self.sources[row]
         if self.descriptors is not None:
@@ -86,7 +88,7 @@ class TokenSets:
         if not samples:
             raise ValueError("found no samples, expected at least one")
         packed: dict[str, Any] = {"offsets": _offsets([len(sample) for sample in samples])}
-        for name in (*_OF_TOKENS, *_OF_EDGES):
+        for name in (*OF_TOKENS, *OF_EDGES):
             values = [value for sample in samples if (value := getattr(sample, name)) is not None]
             if values and len(values) < len(samples):
                 raise ValueError(f"{len(values)} of {len(samples)} samples have {name}, expected all or none")
@@ -95,6 +97,8 @@ class TokenSets:
             packed["edge_offsets"] = _offsets([len(sample.ends) for sample in samples if sample.ends is not None])
         if samples[0].source is not None:
             packed["sources"] = [sample.source for sample in samples]
+        if samples[0].descriptors is not None:
+            packed["descriptors"] = np.stack([each.descriptors for each in samples if each.descriptors is not None])
         return cls(**packed, directed=any(sample.directed for sample in samples))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sampleformer.data.graph.graph_reading import holds_graphs
 from sampleformer.data.point_cloud.array_rows import holds_cloud_arrays
 from sampleformer.data.point_cloud.cloud_folders import FOLDER, holds_clouds
+from sampleformer.data.prepared import Manifest, is_prepared
 from sampleformer.errors import InputError
 from sampleformer.tables.table import SUFFIXES as TABLES
 
@@ -67,6 +68,43 @@ KINDS = [
     ),
     Kind("numbers", "numbers", "--numbers", "a table of numbers", lambda asked: bool(asked.get("numbers"))),
 ]
+
+
+_OF_INPUTS = {
+    "text": "texts",
+    "numbers": "numbers",
+    "pixels": "numbers",
+    "smiles": "molecules",
+    "graph": "graphs",
+    "cloud": "clouds",
+}
+"""Recipe for prepared data by the kind of its inputs."""
+
+
+def prepared_manifest(asked: Mapping[str, Any]) -> Manifest | None:
+    """The manifest of prepared data; None: the data is not prepared.
+
+    Args:
+        asked: What options say of the data.
+
+    Raises:
+        InputError: if the folder cannot be used, or options say what was decided when it was prepared.
+    """
+    path = asked.get("path")
+    if not isinstance(path, str) or not is_prepared(path):
+        return None
+    if others := sorted(asked.keys() - {"path"}):
+        raise InputError(
+            f"--{others[0].replace('_', '-')}: found it beside {path}, whose data is prepared; give it to "
+            "`sampleformer data prepare`"
+        )
+    return Manifest.read(path)
+
+
+def prepared_kind(manifest: Manifest) -> Kind:
+    """The kind of prepared data, whose recipe is that of its inputs."""
+    recipe = _OF_INPUTS.get(manifest.inputs, "texts")
+    return Kind("prepared", recipe, "--data DIR", "prepared data", lambda asked: True)
 
 
 def named_kind(asked: Mapping[str, Any]) -> Kind | None:

@@ -10,7 +10,15 @@ from typing import Any
 from sampleformer.data import SOURCES
 from sampleformer.errors import InputError
 from sampleformer.models import MODELS
-from sampleformer.recipes.kinds import KINDS, Kind, kind_of, named_kind, seen_kind
+from sampleformer.recipes.kinds import (
+    KINDS,
+    Kind,
+    kind_of,
+    named_kind,
+    prepared_kind,
+    prepared_manifest,
+    seen_kind,
+)
 from sampleformer.recipes.library import names, read
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe, change
@@ -58,7 +66,11 @@ def request(
     lengths: dict[str, object] = {"--epochs": epochs, "--steps": steps, "--minutes": minutes}
     if len(both := [name for name, value in lengths.items() if value is not None]) > 1:
         raise InputError(f"{both[0]} and {both[1]}: expected one of them, got both")
-    kind = kind_of(asked) if recipe is None else named_kind(asked)
+    prepared = prepared_manifest(asked)
+    if prepared is not None:
+        kind: Kind | None = prepared_kind(prepared)
+    else:
+        kind = kind_of(asked) if recipe is None else named_kind(asked)
     values = read(recipe or kind.recipe)  # type: ignore[union-attr]
     if kind is None and values.get("data", {}).get("name") in {known.source for known in KINDS}:
         kind = seen_kind(asked)  # a recipe for folders serves files of arrays too
@@ -66,7 +78,10 @@ def request(
         values["name"] = _name_of(places[0]) or values["name"]
     features = asked.pop("features", None)
     values["data"] = _data_section(values.get("data") or {}, asked, kind)
-    values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
+    if prepared is not None:
+        values["descriptors"] = [each.model_dump() for each in prepared.plan.descriptors]
+    else:
+        values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
     if model is not None:  # it was named to be seen alone
         values["blend"] = []
     flags: dict[str, object] = {f"training.{name[2:]}": value for name, value in lengths.items()} | {"seed": seed}

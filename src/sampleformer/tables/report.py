@@ -57,6 +57,25 @@ class RowReport:
             raise InputError(f"{self.path}: {self.place(row)}: {message}")
         self.wrong.setdefault(row, message)
 
+    def take_over(self, wrong: int, first: str, truncated: int, empty: int) -> None:
+        """Counts what another report, of other rows of the same file, has found.
+
+        Args:
+            wrong: Number of wrong rows that were skipped.
+            first: Place and fault of the first of them.
+            truncated: Texts that were cut.
+            empty: Texts without a token.
+        """
+        self._first = self._first_words() or first
+        self._earlier += wrong
+        self.truncated += truncated
+        self.empty += empty
+
+    @property
+    def first(self) -> str:
+        """Place and fault of the first wrong row; empty if there is none."""
+        return self._first_words()
+
     def reading(self, row: int, kind: str) -> reading_row:
         """Guard around what reads one row; what is raised there makes it a wrong row.
 

@@ -52,6 +52,16 @@ class Table:
         line = "" if self.lines is None else f" (line {self.lines[index]})"
         return f"row {self.rows[index]}{line}"
 
+    def part(self, start: int, stop: int) -> Table:
+        """The rows from one place to another."""
+        return replace(
+            self,
+            columns={name: values[start:stop] for name, values in self.columns.items()},
+            rows=self.rows[start:stop],
+            lines=None if self.lines is None else self.lines[start:stop],
+            unreadable=0,
+        )
+
     def column(self, name: str) -> Sequence[Any] | np.ndarray:
         """The values of a column.
 
@@ -88,14 +98,25 @@ def read_table(
         InputError: if the file is missing, empty, of an unknown kind, cut short, or a row cannot be read.
     """
     (table,) = table_pieces(path, on_error, format)
-    if not len(table) and not empty_allowed:
-        skipped = f" ({table.unreadable} wrong rows were skipped)" if table.unreadable else ""
-        raise InputError(f"{path}: found no rows below the header{skipped}, expected at least one")
-    nameless = [name for name in table.columns if name.startswith("Unnamed: ")]
+    if not empty_allowed:
+        check_any_rows(table)
+    nameless = [name for name in table.columns if is_nameless(name)]
     unused = {name for name in nameless if not any(value not in (None, "") for value in table.columns[name])}
     if not unused:
         return table
     return replace(table, columns={name: table.columns[name] for name in table.columns if name not in unused})
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name in its file."""
+    return name.startswith("Unnamed: ")
+
+
+def check_any_rows(table: Table) -> None:
+    """Raises InputError if a table has no rows."""
+    if not len(table):
+        skipped = f" ({table.unreadable} wrong rows were skipped)" if table.unreadable else ""
+        raise InputError(f"{table.path}: found no rows below the header{skipped}, expected at least one")
 
 
 def table_pieces(

@@ -5,46 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sampleformer.data.source import Source, Splits
+from sampleformer.data.user_files import FilesState, common_folder
 from sampleformer.errors import InputError, shown
-from sampleformer.reading import check_file, reading
 from sampleformer.registry import is_trusted
 from sampleformer.sample import LEVELS
 from sampleformer.settings import Settings, validate
 from sampleformer.training.recipe import Recipe, make_source
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.weights import sha256
 
 PARTS = ("train", "valid", "test")
-_READERS = 8  # files that are read at a time
 
 
-class FilesRecord(Settings):
+class FilesRecord(FilesState):
     """Files that one setting of the data names, as they were when the training began.
 
     Args:
         given: Value of the setting.
         absolute: Absolute paths of what it named.
         from_run: The same, from the run folder: both may have been moved together.
-        count: Number of files.
-        bytes: Their size.
-        sha256: SHA-256 of the file; of several, of the sorted list of their names, sizes and SHA-256.
         rows: Rows of a table. None: the files are no table.
     """
 
     given: str | list[str]
     absolute: list[str]
     from_run: list[str]
-    count: int
-    bytes: int
-    sha256: str
     rows: int | None = None
 
 
@@ -52,12 +40,16 @@ class SplitRecord(Settings):
     """Samples of one part.
 
     Args:
-        ids: Names of the samples, in order.
+        ids: Names of the samples, in order. Empty if a fingerprint tells them from others.
         targets: SHA-256 of the classes, in order. None: the targets are no classes of whole samples.
+        samples: Their number, if a fingerprint tells them from others.
+        fingerprint: See `Splits.fingerprint`.
     """
 
     ids: list[str]
     targets: str | None = None
+    samples: int | None = None
+    fingerprint: str = ""
 
 
 class DataRecord(Settings):
@@ -91,14 +83,13 @@ class DataRecord(Settings):
                 continue
             named = [given] if isinstance(given, str) else given
             absolute = [os.path.abspath(path) for path in named]
-            state = _state(paths)
             rows = splits.rows.get(str(given))
             files[setting] = FilesRecord(
                 given=given,
                 absolute=absolute,
                 from_run=[os.path.relpath(path, folder.path.absolute()) for path in absolute],
                 rows=rows,
-                **state,
+                **FilesState.of(paths).model_dump(),
             )
         return cls(files=files, split={part: _split(splits, part) for part in PARTS}, in_memory=in_memory)
 
@@ -161,12 +152,12 @@ class DataRecord(Settings):
         found = source.files()
         for setting, record in self.files.items():
             paths = found.get(setting, [])
-            state = _state(paths)
-            if state == {"count": record.count, "bytes": record.bytes, "sha256": record.sha256}:
+            state = FilesState.of(paths)
+            if (state.count, state.bytes, state.sha256) == (record.count, record.bytes, record.sha256):
                 continue
-            place = paths[0] if len(paths) == 1 else _base(paths)
+            place = paths[0] if len(paths) == 1 else common_folder(paths)
             raise InputError(
-                f"{place}: changed since the training: found {_words(state)}, expected {_words(record.model_dump())}; "
+                f"{place}: changed since the training: found {_words(state)}, expected {_words(record)}; "
                 "its test part would hold other rows; give the file as it was, or a file to evaluate"
             )
 
@@ -183,6 +174,8 @@ class DataRecord(Settings):
             ids, expected = found.ids, record.ids
             if other_view:
                 ids, expected = list(dict.fromkeys(ids)), list(dict.fromkeys(expected))
+            if (found.samples, found.fingerprint) != (record.samples, record.fingerprint):
+                raise InputError(f"{where}: changed since the training: the {part} part was prepared from other data")
             if ids != expected:
                 raise InputError(f"{where}: changed since the training: the {part} part has {_other(ids, expected)}")
             if found.targets != record.targets:
@@ -212,6 +205,8 @@ def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -
 
 def _split(splits: Splits, part: str) -> SplitRecord:
     samples = getattr(splits, part)
+    if splits.fingerprint:
+        return SplitRecord(ids=[], samples=len(samples), fingerprint=splits.fingerprint)
     targets = samples.targets if samples.level == LEVELS[0] else None
     digest = None
     if targets is not None and np.issubdtype(targets.dtype, np.integer):
@@ -226,33 +221,7 @@ def _other(found: list[str], expected: list[str]) -> str:
     return f"{len(found):,} samples, expected {len(expected):,}"
 
 
-def _words(state: Mapping[str, Any]) -> str:
-    files = "" if state["count"] == 1 else f"{state['count']:,} files of "
-    rows = f"{state['rows']:,} rows in " if state.get("rows") is not None else ""
-    return f"{files}{rows}{state['bytes']:,} bytes (SHA-256 {state['sha256'][:8]}…)"
-
-
-def _state(paths: Iterable[Path]) -> dict[str, Any]:
-    """Number, size and SHA-256 of files."""
-    paths = sorted(paths)
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(_sized, paths))
-    if len(paths) == 1:
-        return {"count": 1, "bytes": found[0][0], "sha256": found[0][1]}
-    whole, base = hashlib.sha256(), _base(paths)
-    for path, (size, digest) in zip(paths, found, strict=True):
-        name = Path(os.path.relpath(path, base)).as_posix()
-        whole.update(f"{name}\0{size}\0{digest}\n".encode(errors="surrogateescape"))
-    return {"count": len(paths), "bytes": sum(size for size, _ in found), "sha256": whole.hexdigest()}
-
-
-def _base(paths: Sequence[Path]) -> str:
-    """The folder that all files are in."""
-    return os.path.commonpath([os.path.abspath(path) for path in paths]) if paths else ""
-
-
-def _sized(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of a file."""
-    check_file(path)
-    with reading(path, "a file"):
-        return path.stat().st_size, sha256(path)
+def _words(state: FilesState) -> str:
+    files = "" if state.count == 1 else f"{state.count:,} files of "
+    rows = f"{state.rows:,} rows in " if isinstance(state, FilesRecord) and state.rows is not None else ""
+    return f"{files}{rows}{state.bytes:,} bytes (SHA-256 {state.sha256[:8]}…)"

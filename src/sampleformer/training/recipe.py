@@ -8,8 +8,7 @@ from pydantic import Field, SerializeAsAny, field_validator
 from sampleformer.data import SOURCES
 from sampleformer.data.descriptors import DESCRIPTORS
 from sampleformer.data.source import Source
-from sampleformer.data.table_source import TableSource
-from sampleformer.errors import InputError, listed, shown
+from sampleformer.errors import InputError, shown
 from sampleformer.models import MODELS, AnyModelSettings, ModelSettings
 from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.settings import TrainingSettings
@@ -82,11 +81,9 @@ def described(source: Source, descriptors: Sequence[Component]) -> Source:
     """A source that knows which descriptors its samples have.
 
     Raises:
-        InputError: if one is unknown or wrong, or the source is no table of samples.
+        InputError: if one is unknown or wrong, or the samples of the source cannot have it.
     """
-    if descriptors and not isinstance(source, TableSource):
-        names = listed([each.name for each in descriptors])
-        raise InputError(f"descriptors: found {names}, expected none for data that is no table of samples")
+    source.check_descriptors(descriptors)
     source.descriptors = [each.build(DESCRIPTORS, f"descriptors.{each.name}") for each in descriptors]
     return source
 

@@ -17,7 +17,7 @@ from sampleformer.data.graph.node_loading import NodeLoading
 from sampleformer.data.graph.places import Places
 from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
-from sampleformer.data.table_loading import TableLoading
+from sampleformer.data.table_loading import TableLoading, Values
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
 from sampleformer.tables.format import TableFormat
@@ -92,7 +92,7 @@ class GraphSource(TableSource):
         assert isinstance(table, GraphRows)
         return table.graphs
 
-    def learn_inputs(self, columns: list[str], values: np.ndarray) -> GraphInputs:
+    def learn_inputs(self, columns: list[str], values: Values) -> GraphInputs:
         return GraphInputs.learn(list(values), self.places, self.format, directed=values[0].directed)
 
     def load(self) -> Splits:

@@ -8,6 +8,7 @@ from sampleformer.data.graph.molecule_column import MoleculeColumn, parse_molecu
 from sampleformer.data.graph.molecules import MoleculeError
 from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
+from sampleformer.data.table_loading import Values
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, nearest
 from sampleformer.tables.format import TableFormat
@@ -36,6 +37,8 @@ class SmilesTable(TableSource):
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
         format: separator, encoding and decimal mark of the files, where they do not say them.
     """
+
+    row_by_row = True
 
     def __init__(
         self,
@@ -79,10 +82,10 @@ class SmilesTable(TableSource):
     def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         return parse_molecules(table, self.smiles, report)
 
-    def learn_inputs(self, columns: list[str], values: np.ndarray) -> MoleculeColumn:
+    def learn_inputs(self, columns: list[str], values: Values) -> MoleculeColumn:
         return MoleculeColumn(self.smiles, self.places)
 
-    def split_off(self, inputs: np.ndarray, targets: np.ndarray, parts: int) -> list[np.ndarray]:
+    def split_off(self, inputs: Values, targets: np.ndarray, parts: int) -> list[np.ndarray]:
         if self.split == "random":
             return super().split_off(inputs, targets, parts)
         shares = (0.8, 0.1, 0.1) if parts == 2 else (0.9, 0.1, 0.0)

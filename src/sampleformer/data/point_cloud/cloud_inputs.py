@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,18 +71,32 @@ class CloudInputs(Inputs, kind="cloud"):
         self.labels = labels or PointLabels()
 
     @classmethod
-    def learn(cls, view: CloudView, clouds: Sequence[PlacedCloud], **others: Any) -> CloudInputs:
-        """What the clouds of the training part teach: whether there are normals, and the scale of the features."""
-        normals = view.normals
-        if normals is None:
-            normals = all(each.cloud.normals is not None for each in clouds)
-        features = [_features(each.cloud) for each in clouds]
-        width = Counter(each.shape[1] for each in features).most_common(1)[0][0]
-        features = [each for each in features if each.shape[1] == width]  # others are wrong rows
-        total = sum(map(len, features))
-        mean = sum(each.sum(axis=0, dtype=np.float64) for each in features) / total
-        squares = sum(np.square(each - mean).sum(axis=0) for each in features) / total
-        deviation = np.sqrt(squares)
+    def learn(cls, view: CloudView, clouds: Iterable[PlacedCloud], **others: Any) -> CloudInputs:
+        """What the clouds of the training part teach: whether there are normals, and the scale of the features.
+
+        Args:
+            view: What the model sees.
+            clouds: Clouds, which are gone through twice if they have features.
+            others: Further arguments of the constructor.
+        """
+        have_normals = True
+        counts: Counter[int] = Counter()
+        sums: dict[int, tuple[int, np.ndarray]] = {}
+        for each in clouds:
+            have_normals &= each.cloud.normals is not None
+            features = _features(each.cloud)
+            width = features.shape[1]
+            counts[width] += 1
+            points, total = sums.get(width, (0, np.zeros(width)))
+            sums[width] = points + len(features), total + features.sum(axis=0, dtype=np.float64)
+        width = counts.most_common(1)[0][0]  # others are wrong rows
+        points, total = sums[width]
+        mean, squares = total / points, np.zeros(width)
+        for each in clouds if width else ():
+            if (features := _features(each.cloud)).shape[1] == width:
+                squares += np.square(features - mean).sum(axis=0)
+        deviation = np.sqrt(squares / points)
+        normals = have_normals if view.normals is None else view.normals
         return cls(view, normals, mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist(), **others)
 
     @property

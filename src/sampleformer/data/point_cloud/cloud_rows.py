@@ -34,6 +34,9 @@ class CloudRows(Table):
         name = str(self.columns["id"][index])
         return f"cloud {name}" if name.isdigit() else name
 
+    def part(self, start: int, stop: int) -> CloudRows:
+        return self.take(range(len(self))[start:stop])
+
     def take(self, rows: Sequence[int] | np.ndarray) -> CloudRows:
         """Some of the rows, in the order given."""
         chosen = [int(row) for row in rows]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import Self
 
 from sampleformer.data.point_cloud.array_rows import LABEL
 from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
@@ -20,9 +21,8 @@ from sampleformer.data.point_cloud.cutting import Cutting
 from sampleformer.data.point_cloud.point_labels import POINT_LABELS, PointLabels
 from sampleformer.data.point_cloud.point_loading import PointLoading
 from sampleformer.data.point_cloud.view import CloudView
-from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
-from sampleformer.data.table_loading import TableLoading
+from sampleformer.data.table_loading import Loading, TableLoading, Values
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError
 from sampleformer.tables.format import TableFormat
@@ -53,6 +53,8 @@ class CloudSource(TableSource):
         format: separator, encoding and decimal mark of tables, where they do not say them.
     """
 
+    row_by_row = True
+    rows_at_once = 128
     further_settings = tuple(CloudView.model_fields)
 
     def __init__(
@@ -108,8 +110,8 @@ class CloudSource(TableSource):
         assert isinstance(table, CloudRows)
         return parse_clouds(table, self.view, report)
 
-    def learn_inputs(self, columns: list[str], values: np.ndarray) -> CloudInputs:
-        return CloudInputs.learn(self.view, values.tolist(), column=self.column)
+    def learn_inputs(self, columns: list[str], values: Values) -> CloudInputs:
+        return CloudInputs.learn(self.view, values, column=self.column)
 
     def answers_points(self, rows: Table) -> bool:
         """Whether the answers are for points, not for clouds."""
@@ -117,18 +119,13 @@ class CloudSource(TableSource):
             return False
         return self.labels[0] in (*POINT_LABELS, LABEL) and self.labels[0] not in rows.columns
 
-    def load(self) -> Splits:
-        """Reads the files, splits the clouds, learns the encoding on the training part, and encodes all.
-
-        Raises:
-            InputError: if something is wrong with a file.
-        """
-        rows = self.read()
-        if SPLIT in rows.columns and SPLIT not in self.labels:
-            found = named_splits(rows, SPLIT)
-            self.valid = self._split_of(rows, "valid", self.valid, "valid" in found)
-            self.test = self._split_of(rows, "test", self.test, "test" in found)
-        return PointLoading(self, rows).splits() if self.answers_points(rows) else TableLoading(self, rows).splits()
+    def loading(self, table: Table) -> Callable[[Self, Any], Loading]:
+        assert isinstance(table, CloudRows)
+        if SPLIT in table.columns and SPLIT not in self.labels:
+            found = named_splits(table, SPLIT)
+            self.valid = self._split_of(table, "valid", self.valid, "valid" in found)
+            self.test = self._split_of(table, "test", self.test, "test" in found)
+        return PointLoading if self.answers_points(table) else TableLoading
 
     def _split_of(self, rows: CloudRows, split: str, given: str | None, found: bool) -> str | None:
         """What says which clouds are of a split: what the user gave, else the column `SPLIT` if it names the split."""

@@ -8,6 +8,7 @@ from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import names_rows
 from sampleformer.data.sequence.number_columns import NumberColumns
 from sampleformer.data.sequence.pixel_columns import PixelColumns, parse_pixels
+from sampleformer.data.table_loading import Values
 from sampleformer.data.table_source import TableSource
 from sampleformer.errors import InputError, listed, nearest
 from sampleformer.tables.format import TableFormat
@@ -98,7 +99,7 @@ class NumberTable(TableSource):
             return values
         return parse_pixels(table, columns, self.maximum, report)
 
-    def learn_inputs(self, columns: list[str], values: np.ndarray) -> Inputs:
+    def learn_inputs(self, columns: list[str], values: Values) -> Inputs:
         if self.values == "numbers":
-            return NumberColumns.learn(columns, values)
+            return NumberColumns.learn(columns, np.asarray(values))
         return PixelColumns(columns, self.maximum, codes=self.values == "codes", layout=self.layout)

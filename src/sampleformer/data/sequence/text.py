@@ -8,6 +8,7 @@ import numpy as np
 
 from sampleformer.data.sequence.text_column import TextColumn, parse_texts
 from sampleformer.data.sequence.tokenizers import TOKENIZERS, FileTokenizer, Tokenizer
+from sampleformer.data.table_loading import Values
 from sampleformer.data.table_source import TableSource
 from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError, nearest
@@ -38,6 +39,8 @@ class TextTable(TableSource):
         on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
         format: separator, encoding and decimal mark of the files, where they do not say them.
     """
+
+    row_by_row = True
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class TextTable(TableSource):
     def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         return parse_texts(table, self.text, report)
 
-    def learn_inputs(self, columns: list[str], values: np.ndarray) -> TextColumn:
+    def learn_inputs(self, columns: list[str], values: Values) -> TextColumn:
         return TextColumn(self.text, self._tokenizer(values), self.max_length)
 
     def _tokenizer(self, texts: Iterable[str]) -> Tokenizer:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise, repeat
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from sampleformer.data.sequence.word_counts import WordCounts
 from sampleformer.documents import read_text
 from sampleformer.extras import require
 from sampleformer.parsing import parse_json
@@ -117,9 +117,10 @@ class VocabularyTokenizer(Tokenizer):
 
     @classmethod
     def learn(cls, texts: Iterable[str], min_count: int = 1, max_size: int | None = None) -> VocabularyTokenizer:
-        counts = Counter(chain.from_iterable(map(cls.cut, texts)))
-        frequent = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
-        return cls(frequent[:max_size])
+        with WordCounts() as counts:
+            for text in texts:
+                counts.add(cls.cut(text))
+            return cls(counts.frequent(min_count, max_size))
 
     @property
     def vocabulary(self) -> int:
