@@ -201,6 +201,11 @@ def made_whole(folder: Path) -> Iterator[Path]:
             _forget(part)
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file or folder is one that was not finished, which a killed process may leave."""
+    return _PART.fullmatch(path.name) is not None
+
+
 def _part_of(place: Path) -> Path:
     """The name that a file or folder has while it is made; what killed processes left beside it is removed."""
     _sweep(place.parent)

@@ -131,6 +131,11 @@ class Samples(Dataset[Sample]):
         return self._targets.level if isinstance(self._targets, TargetRows) else LEVELS[0]
 
     @property
+    def draws_targets(self) -> bool:
+        """Whether targets are made of what a sample holds, so that each of them costs reading it."""
+        return isinstance(self._targets, TargetRows) and self._targets.values is None
+
+    @property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each sample, ``(samples,)`` int64."""
         return self._sets.lengths[self._rows]

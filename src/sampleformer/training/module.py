@@ -24,8 +24,8 @@ from sampleformer.training.outputs import (
     answers_of_all,
     at_least_float32,
     evaluation_batches,
+    example_targets,
     in_order,
-    known_targets,
     rows_by_sample,
     share_of,
 )
@@ -77,7 +77,7 @@ class TrainingModule(LightningModule):
         self._splits = splits
         self._settings = settings
         self._processes = processes
-        self._loss = make_loss(self.task, settings.loss, known_targets(splits.train))
+        self._loss = make_loss(self.task, settings.loss, example_targets(splits.train))
         self.step_loss = StepLoss(settings, model, self._loss, together=together)
         self._running = RunningStatistics(model, processes, self.step_loss.passes, together=together)
         self.average = None if settings.ema is None else copy.deepcopy(model).requires_grad_(False)

@@ -19,6 +19,8 @@ from sampleformer.tasks import Task, is_known
 from sampleformer.training.processes import ALONE, Processes
 
 T = TypeVar("T")
+_EXAMPLES = 10_000
+"""Samples whose targets are drawn to see what targets are like."""
 
 
 def evaluation_batches(samples: Samples, max_tokens: int) -> list[list[int]]:
@@ -51,6 +53,17 @@ def known_targets(samples: Samples) -> np.ndarray:
         InputError: if there are no samples, or no targets.
     """
     return checked_targets(samples.targets if len(samples) else None)
+
+
+def example_targets(samples: Samples) -> np.ndarray:
+    """Targets that show what all are like: all of them, or those of evenly spaced samples where targets are drawn.
+
+    Raises:
+        InputError: if there are no samples, or no targets.
+    """
+    if samples.draws_targets and len(samples) > _EXAMPLES:
+        samples = samples.subset(np.linspace(0, len(samples) - 1, _EXAMPLES).astype(np.int64))
+    return known_targets(samples)
 
 
 def checked_targets(targets: np.ndarray | None) -> np.ndarray:

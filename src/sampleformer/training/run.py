@@ -31,7 +31,7 @@ from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
 from sampleformer.training.lost import launcher, was_begun, watched
 from sampleformer.training.optimizers import optimizer_of
-from sampleformer.training.outputs import known_targets
+from sampleformer.training.outputs import example_targets
 from sampleformer.training.processes import Processes, check_samples, join
 from sampleformer.training.provenance import describe_run, now, versions
 from sampleformer.training.recipe import Recipe, described, make_source
@@ -155,7 +155,7 @@ def train(
             processes.check_alike({"training data": record.digest_of(splits)})
             recipe = _of_processes(recipe, processes, len(splits.train))
             model = make_model(recipe, splits, folder, trained, device)
-            make_loss(splits.encoding.task, recipe.training.loss, known_targets(splits.train))
+            make_loss(splits.encoding.task, recipe.training.loss, example_targets(splits.train))
             optimizer_of(recipe.training, model)
             rate_factor(recipe.training, total_steps=1)
             if start is not None:
@@ -284,7 +284,7 @@ def _check_splits(splits: Splits, recipe: Recipe) -> None:
     selecting_metric(task, recipe.training.selected_by)
     for name in ("train", "valid", "test"):
         try:
-            known_targets(getattr(splits, name))
+            example_targets(getattr(splits, name))
         except InputError as error:
             raise InputError(f"data, {name} part: {error}") from error
 

@@ -26,7 +26,7 @@ from sampleformer.data.source import Source, Splits
 from sampleformer.data.user_files import FilesState
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError
-from sampleformer.files import check_new_folder, write_json
+from sampleformer.files import check_new_folder, is_part, write_json
 from sampleformer.settings import Component, validate
 from sampleformer.tables.report import RowReport
 
@@ -119,13 +119,15 @@ def _begin(folder: Path, plan: Plan) -> bool:
             raise InputError(
                 f"{folder}: is half prepared from something else ({other} differs); give another folder, or remove it"
             )
+        make_folder(folder / SHARDS)
         return True
     if not folder.exists():
         check_new_folder(folder)
-    elif not folder.is_dir() or any(folder.iterdir()):
+    elif not folder.is_dir() or not all(is_part(path) for path in folder.iterdir()):
         raise InputError(f"{folder}: exists already, expected a new folder or an empty one")
+    make_folder(folder)
+    write_json(folder / PLAN, plan.model_dump(mode="json"))  # first: a folder without it is no half prepared one
     make_folder(folder / SHARDS)
-    write_json(folder / PLAN, plan.model_dump(mode="json"))
     return False
 
 

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
-from typing_extensions import TypeGuard
 
 from sampleformer.data.descriptors.base import Descriptor
 from sampleformer.data.descriptors.collection import measure
@@ -19,6 +18,7 @@ from sampleformer.data.inputs import Inputs
 from sampleformer.data.prepared.packing import NO_PART, PARTS, pack
 from sampleformer.data.prepared.shard import ShardEntry, ShardNote, write_shard
 from sampleformer.data.prepared.workers import in_order
+from sampleformer.data.progress import announced, progress_bar
 from sampleformer.data.row_names import row_ids
 from sampleformer.data.source import Source
 from sampleformer.data.table_loading import ParsedRows, TableLoading, Values
@@ -84,8 +84,12 @@ class StreamedValues:
         """The values in the order of the table."""
         rows = np.sort(self.rows)
         tasks = ((piece, rows_between(rows, start, len(piece)) - start) for start, piece in self.pieces)
-        for values in in_order(_values, self.parsing, tasks, self.workers):
-            yield from values
+        done = 0
+        with progress_bar("learning from the training part", len(rows)) as show:
+            for values in in_order(_values, self.parsing, tasks, self.workers):
+                yield from values
+                done += len(values)
+                show(done)
 
 
 def _values(parsing: Parsing, table: Table, places: np.ndarray) -> np.ndarray:
@@ -154,12 +158,13 @@ class StreamedLoading(TableLoading):
     def _parse_inputs(self, table: Table, report: RowReport) -> tuple[Values, tuple[np.ndarray, ...]]:
         pieces = self._pieces[id(table)]
         measured: list[list[np.ndarray]] = [[] for _ in self.descriptors]
-        tasks = ((start, piece) for start, piece in pieces)
-        for start, wrong, numbers in in_order(_looked_at, self.parsing, tasks, self.workers):
-            for row, message in wrong.items():
-                report.add(start + row, message)
-            for each, found in zip(measured, numbers, strict=True):
-                each.append(found)
+        with progress_bar("looking at the rows", len(table)) as show:
+            for start, wrong, numbers in in_order(_looked_at, self.parsing, iter(pieces), self.workers):
+                for row, message in wrong.items():
+                    report.add(start + row, message)
+                for each, found in zip(measured, numbers, strict=True):
+                    each.append(found)
+                show(start)
         values = StreamedValues(self.parsing, pieces, np.arange(len(table)), self.workers)
         return values, tuple(np.concatenate(each) for each in measured)
 
@@ -188,7 +193,8 @@ def _streamed(source: TableSource, path: str | os.PathLike[str]) -> tuple[Table,
     """A table of a source in a file, and its pieces."""
     pieces = FilePieces(path, source.on_error, source.table_format, source.rows_at_once)
     described = [name for each in source.descriptors if isinstance(each, TableColumns) for name in each.columns]
-    return streamed_table(pieces, {*source.labels, *source.split_columns(), *described}), pieces
+    with announced("reading the labels"):
+        return streamed_table(pieces, {*source.labels, *source.split_columns(), *described}), pieces
 
 
 def _sliced(source: TableSource, table: Table) -> tuple[Table, Pieces]:

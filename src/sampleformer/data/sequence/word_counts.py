@@ -20,7 +20,7 @@ class WordCounts:
     """Counts of words. More than fit into memory are sorted and written to files, which are merged at the end.
 
     Args:
-        most: Different words that are held at a time. At least 1.
+        most: Different words that are held at a time. At least 1. None: about a million.
 
     Example:
         >>> with WordCounts(most=2) as counts:
@@ -30,8 +30,8 @@ class WordCounts:
         [('a', 3), ('b', 2), ('c', 1)]
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int | None = None) -> None:
+        self._most = MOST if most is None else most
         self._counts: Counter[str] = Counter()
         self._files: list[IO[str]] = []
 
