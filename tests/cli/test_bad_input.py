@@ -215,7 +215,9 @@ def test_what_is_no_run(trained: Path) -> None:
         ([], "expected a verb: train, "),
         (["recipes", "show", "digist"], "unknown recipe 'digist'; did you mean 'digits'?"),
         (["data", "check", "listosp"], "unknown data 'listosp'; did you mean 'listops'?"),
-        (["data", "prepare", "digits"], "data prepare digits: there is nothing to prepare"),
+        (["data", "prepare", "digits"], "data prepare digits: it is read as it is; give -o DIR to write it"),
+        (["data", "prepare"], "data prepare: expected a kind of data, a recipe, or --data FILE"),
+        (["data", "prepare", "digits", "-o", "x", "--workers", "-1"], "workers: found -1, expected 0 or more"),
         (["recipes", "cp", "digits", "my.txt"], "my.txt: expected a name that ends in .yaml"),
     ],
 )

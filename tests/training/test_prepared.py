@@ -9,12 +9,14 @@ import pytest
 from lightning.pytorch import Callback
 from safetensors.numpy import load_file
 
+from sampleformer.data import TextTable
 from sampleformer.data.prepared import prepare
 from sampleformer.data.prepared.manifest import MANIFEST
 from sampleformer.errors import InputError
 from sampleformer.recipes import request
 from sampleformer.settings import Component
 from sampleformer.training import Recipe, RunFolder, evaluate, predict, train
+from sampleformer.training.outputs import example_targets, known_targets
 from sampleformer.training.recipe import make_source
 from tests.training.small import MODEL, text_recipe, write_texts
 
@@ -88,3 +90,12 @@ def test_the_recipe_follows_from_what_was_prepared(tmp_path: Path) -> None:
     named = request("imdb", data={"path": str(tmp_path / "prepared")})
     assert named.data == recipe.data
     assert MODEL["width"] != named.model.model_dump()["width"]
+
+
+def test_few_targets_are_drawn_to_see_what_they_are_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    masked = TextTable(write_texts(tmp_path / "texts.csv"), "review", task="masked", tokens="bytes").load()
+    whole = known_targets(masked.train)
+    monkeypatch.setattr("sampleformer.training.outputs._EXAMPLES", 5)
+    assert 5 <= len(example_targets(masked.train)) < len(whole)
+    labelled = TextTable(tmp_path / "texts.csv", "review", "sentiment").load()
+    assert example_targets(labelled.train).tolist() == known_targets(labelled.train).tolist()
