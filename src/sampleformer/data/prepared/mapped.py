@@ -16,9 +16,9 @@ from sampleformer.data.samples import TargetRows
 from sampleformer.errors import InputError
 from sampleformer.reading import reading
 
-_MOST_OPEN = 64
+_MOST_OPEN = 256
 """Shards that are mapped at a time: systems limit the files that a process has open."""
-_AT_ONCE = 128
+_AT_ONCE = 64
 """Samples after which the memory of what was read is given back."""
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import mmap
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -168,6 +169,10 @@ class MappedShard:
                 raise InputError(
                     f"{path}: changed while it is read: found {len(self._map):,} bytes, expected {layout.bytes:,}"
                 )
+            for advice in ("MADV_NOHUGEPAGE", "MADV_RANDOM"):  # a sample is small; 2 MiB around it would be counted
+                if hasattr(mmap, advice):
+                    with suppress(OSError):  # a kernel without it
+                        self._map.madvise(getattr(mmap, advice))
             self.arrays = {name: self._array(place) for name, place in layout.places.items()}
 
     def _array(self, place: Place) -> np.ndarray:
