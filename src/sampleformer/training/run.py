@@ -187,6 +187,7 @@ def train(
                 limit=limit,
                 processes=processes,
             )
+        processes.agreed(None)  # the first one has written its checkpoints, which all read
         results, predictions = finish(model.to(device), splits, recipe, folder, fitted, fitted_parts, processes)
         if processes.is_first:
             write_json(folder.run_file, run | {"finished": now(), "train_seconds": round(fitted.seconds, 3)})
