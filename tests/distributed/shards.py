@@ -1,4 +1,4 @@
-"""What one process makes of all tokens, and ranks of their shares: run by tests in processes of `tests.training.ranks`."""
+"""What one process makes of all tokens, and ranks of their shares; tests run it in `tests.training.ranks`."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext

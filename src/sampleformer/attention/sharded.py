@@ -1,6 +1,7 @@
 """Attention of tokens that several ranks share, see `distributed.token_parallel`."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +46,9 @@ def joined_keys(keys: Keys) -> Keys:
     parts = [keys.k, keys.v, valid] + ([] if keys.sink is None else [keys.sink[..., None]])
     everything = joined(torch.cat(parts, dim=-1))
     k, v, rest = everything.split([e, e, everything.shape[3] - 2 * e], dim=-1)
-    return Keys(k, v, rest[..., 0] > 0, sink=None if keys.sink is None else rest[..., 1])
+    known = rest[..., 0] > 0
+    sink = None if keys.sink is None else rest[..., 1]
+    return Keys(k, v, None if bool(known.all()) and known.shape[2] else known, sink=sink)
 
 
 def placed(context: Tokens, choice: Choice) -> tuple[Tokens, Choice]:
@@ -59,7 +62,9 @@ def placed(context: Tokens, choice: Choice) -> tuple[Tokens, Choice]:
         return context, choice
     groups, slots = choice.indices.shape[1:]
     own, owned = owned_places(choice.indices.flatten(1), context.length)
-    found = {name: _rows(getattr(context, name), own, owned) for name in _PLACES if getattr(context, name) is not None}
+    found: dict[str, Any] = {
+        name: _rows(getattr(context, name), own, owned) for name in _PLACES if getattr(context, name) is not None
+    }
     if context.positions is None:
         here = places(context.length, own.device).expand(context.batch, -1)
         found["positions"] = _rows(here, own, owned)

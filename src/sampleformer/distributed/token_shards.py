@@ -89,7 +89,7 @@ def current_shard() -> Shard | None:
 
 
 @contextmanager
-def token_parallel(mesh: DeviceMesh | dist.ProcessGroup, length: int) -> Iterator[Shard]:
+def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> Iterator[Shard]:
     """Context in which each rank holds some tokens of every sample and layers give what they give for all tokens.
 
     Attentions that sample exchange scores of the best tokens of each rank, then keys and values of those chosen, and
@@ -105,6 +105,7 @@ def token_parallel(mesh: DeviceMesh | dist.ProcessGroup, length: int) -> Iterato
 
     Args:
         mesh: One-dimensional `DeviceMesh`, such as ``mesh["tokens"]``, or process group: the ranks that share a sample.
+            None: all ranks.
         length: Number of tokens of this rank, padding included. The tokens of a sample are those of the first rank,
             then those of the second, and so on.
 
@@ -153,12 +154,15 @@ def within(shard: Shard | None) -> Iterator[Shard | None]:
         yield shard
 
 
-def group_of(mesh: DeviceMesh | dist.ProcessGroup) -> dist.ProcessGroup:
-    """Process group of a one-dimensional mesh, or a group as it is.
+def group_of(mesh: DeviceMesh | dist.ProcessGroup | None) -> dist.ProcessGroup:
+    """Process group of a one-dimensional mesh, or a group as it is; None stands for that of all ranks.
 
     Raises:
         InputError: if the mesh has more than one dimension.
     """
+    mesh = dist.group.WORLD if mesh is None else mesh
+    if mesh is None:
+        raise InputError("mesh is None and there is no process group, expected init_process_group before")
     if isinstance(mesh, dist.ProcessGroup):
         return mesh
     if mesh.ndim != 1:
@@ -166,12 +170,12 @@ def group_of(mesh: DeviceMesh | dist.ProcessGroup) -> dist.ProcessGroup:
     return mesh.get_group()
 
 
-def shard_tokens(tokens: Tokens | Tensor, mesh: DeviceMesh | dist.ProcessGroup) -> Tokens:
+def shard_tokens(tokens: Tokens | Tensor, mesh: DeviceMesh | dist.ProcessGroup | None) -> Tokens:
     """Tokens of this rank, for `token_parallel`: consecutive ones, as `torch.chunk` cuts, with their positions.
 
     Args:
         tokens: Tokens of all ranks, the same on each. A tensor stands for tokens of which none is padding.
-        mesh: Ranks that share them.
+        mesh: Ranks that share them. None: all ranks.
 
     Raises:
         InputError: if the tokens have edges, which may lead to other ranks.
@@ -192,13 +196,13 @@ def shard_tokens(tokens: Tokens | Tensor, mesh: DeviceMesh | dist.ProcessGroup) 
 
 
 def gather_tokens(
-    values: Shaped[Tensor, "b n *rest"], mesh: DeviceMesh | dist.ProcessGroup, lengths: Sequence[int]
+    values: Shaped[Tensor, "b n *rest"], mesh: DeviceMesh | dist.ProcessGroup | None, lengths: Sequence[int]
 ) -> Shaped[Tensor, "b total *rest"]:
     """What the tokens of all ranks have, on every rank, with gradients: memory and time grow with all tokens.
 
     Args:
         values: What this rank's tokens have.
-        mesh: Ranks that share the tokens.
+        mesh: Ranks that share the tokens. None: all ranks.
         lengths: Number of tokens of each rank, see `Shard`.
     """
     return all_gather(group_of(mesh), values.transpose(0, 1), lengths).transpose(0, 1)
