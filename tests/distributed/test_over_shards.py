@@ -1,6 +1,11 @@
 """Exchanges between ranks, and what each of them is where a process has all tokens."""
 
+import contextlib
+import io
+import re
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +16,11 @@ from sampleformer import Tokens
 from sampleformer.distributed import Shard, gather_tokens, over_shards, shard_tokens, token_parallel
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
+from tests.attention.variations import WIDTH, build
 from tests.distributed.shards import join_group
 from tests.training.ranks import Ranks
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "token_parallel.py"
 CUTS = [(4, 3), (7, 0), (0, 7), (1, 6)]
 TOTAL = 7
 
@@ -102,6 +109,41 @@ def test_a_mesh_of_two_dimensions_and_edges_are_refused(ranks: Ranks) -> None:
     for said in ranks.run(refused):
         assert "mesh has 2 dimensions, expected 1" in said[0]
         assert "tokens have edges, expected none" in said[1]
+
+
+def compiled() -> tuple[Tensor, Tensor]:
+    """What an attention gives as it is and compiled."""
+    join_group()
+    attention, features = build("samsa-hard").eval(), torch.randn(1, 3, WIDTH, dtype=torch.float64)
+    also = torch.compile(attention, fullgraph=True)
+    with token_parallel(None, 3), torch.no_grad():
+        return attention(features), also(features)
+
+
+def test_compiled_modules_run_as_they_are(ranks: Ranks) -> None:
+    for eager, found in ranks.run(compiled):
+        assert torch.equal(eager, found)
+
+
+def shown() -> str:
+    """What the example prints."""
+    printed = io.StringIO()
+    join_group()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(EXAMPLE), run_name="__main__")
+    return printed.getvalue()
+
+
+def test_the_example_trains_as_one_process_does(ranks: Ranks) -> None:
+    one = Ranks(1)
+    alone = one.run(shown)[0]
+    one.close()
+    printed, of_second = ranks.run(shown)
+    assert of_second == ""
+    losses = [[float(loss) for loss in re.findall(r"loss ([\d.]+)", each)] for each in (alone, printed)]
+    assert len(losses[0]) == 3
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)  # float32
+    assert "1000 of 2000 tokens here" in printed
 
 
 def refused() -> list[str]:

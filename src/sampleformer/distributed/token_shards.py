@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -88,8 +88,7 @@ def current_shard() -> Shard | None:
     return None if torch.compiler.is_compiling() else _CURRENT.get()
 
 
-@contextmanager
-def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> Iterator[Shard]:
+def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> ExitStack:
     """Context in which each rank holds some tokens of every sample and layers give what they give for all tokens.
 
     Attentions that sample exchange scores of the best tokens of each rank, then keys and values of those chosen, and
@@ -101,7 +100,7 @@ def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> 
     caller adds up: divide a loss of pooled outputs, the same on every rank, by the number of ranks. All ranks call the
     same layers in the same order, forwards and backwards, a rank without tokens too. Give ranks different seeds, or the
     noise of their tokens is the same; what must be the same for a whole sample (YOSO's hashes, stochastic depth) is
-    that of the first rank.
+    that of the first rank. It begins at once.
 
     Args:
         mesh: One-dimensional `DeviceMesh`, such as ``mesh["tokens"]``, or process group: the ranks that share a sample.
@@ -130,28 +129,23 @@ def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> 
     rank, size = dist.get_rank(group), dist.get_world_size(group)
     lengths: list[Any] = [None] * size
     dist.all_gather_object(lengths, length, group=group)
-    with within(Shard(group, rank, tuple(lengths))) as shard:
-        assert shard is not None
-        yield shard
+    return within(Shard(group, rank, tuple(lengths)))
 
 
-@contextmanager
-def within(shard: Shard | None) -> Iterator[Shard | None]:
-    """Context of a shard that is known. None: nothing changes.
+def within(shard: Shard | None) -> ExitStack:
+    """Context of a shard that is known, which begins at once. None: nothing changes.
 
     Args:
         shard: Shard from `current_shard`; a backward pass, which may run after the context ended, enters it again.
     """
-    if shard is None:
-        yield None
-        return
-    with ExitStack() as held:
+    held = ExitStack()
+    if shard is not None:
         held.callback(_CURRENT.reset, _CURRENT.set(shard))
         if not is_shared():
             held.enter_context(sharing(shard.group))
         if "torch._dynamo" in sys.modules:  # without it nothing was compiled
             held.enter_context(torch.compiler.set_stance("force_eager"))
-        yield shard
+    return held
 
 
 def group_of(mesh: DeviceMesh | dist.ProcessGroup | None) -> dist.ProcessGroup:

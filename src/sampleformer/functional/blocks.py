@@ -1,7 +1,7 @@
 """Token-wise work in blocks, so that a long input does not fill memory with what is needed once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import ContextVar
 
 import torch
@@ -15,13 +15,12 @@ NUMBERS_PER_BLOCK = 1024 * 512
 _CHECKPOINTED: ContextVar[int | None] = ContextVar("checkpointed", default=None)
 
 
-@contextmanager
-def activation_checkpointing(tokens: int = 65_536) -> Iterator[None]:
+def activation_checkpointing(tokens: int = 65_536) -> ExitStack:
     """Context in which training keeps of token-wise work, attention to chosen tokens too, what goes in and comes out.
 
     What lies between (an MLP's hidden features, queries, what heads give) is made again in the backward pass, block by
     block, which halves the memory of a step of `SamsaAttention` with an MLP. Results and gradients are the same;
-    dropout is repeated. It does not change compiled programs.
+    dropout is repeated. It does not change compiled programs. It begins at once.
 
     Args:
         tokens: Number of tokens of a block.
@@ -38,11 +37,9 @@ def activation_checkpointing(tokens: int = 65_536) -> Iterator[None]:
     """
     if tokens < 1:
         raise InputError(f"tokens is {tokens}, expected at least 1")
-    token = _CHECKPOINTED.set(tokens)
-    try:
-        yield
-    finally:
-        _CHECKPOINTED.reset(token)
+    held = ExitStack()
+    held.callback(_CHECKPOINTED.reset, _CHECKPOINTED.set(tokens))
+    return held
 
 
 def tokenwise(
