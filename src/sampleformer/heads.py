@@ -130,7 +130,7 @@ class TokenHead(Module):
 
         Args:
             tokens: from the encoder.
-            asked: indices of the tokens to answer for, which saves the outputs of the others. None: all.
+            asked: indices of the tokens to answer for, of this rank, which saves the outputs of the others. None: all.
 
         Raises:
             InputError: if an index is that of no token.
@@ -172,14 +172,15 @@ class PairHead(Module):
 
         Args:
             tokens: from the encoder.
-            pairs: indices of the two tokens of each.
+            pairs: indices of the two tokens of each, among those of all ranks if they share the tokens.
 
         Raises:
             InputError: if an index is that of no token.
         """
         tokens = as_tokens(tokens)
-        check_indices(pairs, tokens.length, "a pair")
-        first, second = (rows_at(tokens.features, pairs[..., place]) for place in (0, 1))
+        check_indices(pairs, over_shards.total_length(tokens.length), "a pair")
+        take = rows_at if current_shard() is None else over_shards.rows
+        first, second = (take(tokens.features, pairs[..., place]) for place in (0, 1))
         if self.directed:
             return self.answer(torch.cat([first, second, first * second], dim=-1))
         return self.answer(torch.cat([first * second, (first - second).abs()], dim=-1))

@@ -11,8 +11,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from sampleformer import InputError, ModelSettings, TokenModel
-from sampleformer.attention import Attention, Noise, SftAttention, WindowAttention
+from sampleformer.attention import Attention, LocalEdges, Noise, SftAttention, WindowAttention
+from sampleformer.attention.projected import ProjectedAttention
 from sampleformer.distributed import token_parallel
+from sampleformer.edges import Edges
+from sampleformer.embed import PointCloudEmbed
 from sampleformer.tokens import Tokens
 from tests.attention.variations import CASES, WIDTH, build
 
@@ -148,6 +151,11 @@ def refusals(length: int) -> list[str]:
         for case in cases:
             said.append(_message(lambda case=case: build(case).eval()(tokens)))
         said.append(_message(lambda: build("samsa-hard").eval()(Tokens(tokens.features[:, 1:]))))
+        edges = Edges(torch.tensor([[0, 1]]), torch.tensor([[1, 0]]), torch.zeros(1, 2, 0))
+        said.append(_message(lambda: LocalEdges(WIDTH, HEADS, edge_features=0).double()(tokens.with_edges(edges))))
+        cloud = Tokens(torch.zeros(1, length, 0), coordinates=torch.randn(1, length, 3))
+        said.append(_message(lambda: PointCloudEmbed(8)(cloud)))
+        said.append(_message(lambda: ProjectedAttention(build("samsa-hard")).choose(tokens)))
         attention = build("samsa-hard").eval()
         spoilt = tokens.features + (torch.nan if dist.get_rank() == 0 else 0)
         said.append(_message(lambda: attention(spoilt)))

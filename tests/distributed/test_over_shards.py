@@ -16,6 +16,7 @@ from sampleformer import Tokens
 from sampleformer.distributed import Shard, gather_tokens, over_shards, shard_tokens, token_parallel
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
+from sampleformer.heads import PairHead
 from tests.attention.variations import WIDTH, build
 from tests.distributed.shards import join_group
 from tests.training.ranks import Ranks
@@ -64,6 +65,14 @@ def exchanged(cut: tuple[int, int]) -> dict[str, Tensor]:
         found["everything"] = everything.detach().flatten()
         (everything.sum() * (1 + 9 * rank)).backward()
         found["of_everything"] = values.grad.flatten()
+        values.grad = None
+        anywhere = over_shards.rows(values[0], torch.tensor([[6, 0, 3, 6]]))
+        found["anywhere"] = anywhere.detach().flatten()
+        (anywhere.sum() * (1 + 9 * rank)).backward()
+        found["of_anywhere"] = values.grad.flatten()
+        torch.manual_seed(3)
+        pairs, everyone = torch.tensor([[[0, 6], [2, 5]]]), torch.randn(1, TOTAL, 4)
+        found["pairs"] = PairHead(4, 2)(everyone[:, shard.offset :][:, : len(own)], pairs).detach()
         found["agreed"] = over_shards.agreed(torch.tensor([rank + 5]))
         found["any"] = over_shards.any_of(torch.tensor([rank == 1, False]))
         found["logs"] = over_shards.log_sum_exp(torch.tensor([float(rank)], dtype=torch.float64))
@@ -91,6 +100,11 @@ def test_exchanges(ranks: Ranks, cut: tuple[int, int]) -> None:
         assert found["of_around"].tolist() == of_others
         assert torch.equal(found["everything"], everything)
         assert found["of_everything"].tolist() == [11.0] * (end - first)
+        assert found["anywhere"].tolist() == [6, 0, 3, 6]
+        assert found["of_anywhere"].tolist() == [{0: 11, 3: 11, 6: 22}.get(place, 0) for place in range(first, end)]
+        torch.manual_seed(3)
+        pairs, everyone = torch.tensor([[[0, 6], [2, 5]]]), torch.randn(1, TOTAL, 4)
+        torch.testing.assert_close(found["pairs"], PairHead(4, 2)(everyone, pairs).detach())
         assert found["agreed"].tolist() == [5]
         assert found["any"].tolist() == [True, False]
         torch.testing.assert_close(found["logs"], torch.tensor([0.0, 1.0], dtype=torch.float64).logsumexp(0)[None])

@@ -56,11 +56,14 @@ def test_a_model_is_that_of_one_process(ranks: dict[int, Ranks], size: int) -> N
 
 def test_what_cannot_be_shared_is_refused_on_every_rank(ranks: dict[int, Ranks]) -> None:
     for said in ranks[2].run(refusals, 3):
-        nystrom, expectation, exact, length, scores, negative = said
+        nystrom, expectation, exact, length, edges, cloud, others, scores, negative = said
         assert "NystromMixing, which looks at all queries" in nystrom
         assert "hashes = None" in expectation
         assert "gradient 'exact'" in exact
         assert "there are 2 tokens on rank" in length
+        assert "edges, which may lead to other ranks" in edges
+        assert "clouds with neighbours = 16" in cloud
+        assert "layers of other libraries" in others
         assert "scores are NaN or infinite" in scores
         assert "length is -1" in negative
 

@@ -4,14 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from sampleformer.attention.mixings import Keys, Mixing
 from sampleformer.attention.relative import Relative
 from sampleformer.attention.samplers import Choice, Sampler
-from sampleformer.distributed.over_shards import from_owners, joined, owned_places, places
-from sampleformer.distributed.token_shards import current_shard
-from sampleformer.errors import InputError
+from sampleformer.distributed.over_shards import joined, rows
+from sampleformer.distributed.token_shards import current_shard, refuse_shards
 from sampleformer.tokens import Tokens
 
 _PLACES = ("positions", "coordinates", "normals")
@@ -23,17 +21,12 @@ def check_sharded(sampler: Sampler, mixing: Mixing, relative: Relative | None) -
     Raises:
         InputError: if the mixing looks at all queries or at edges, or relative terms need edges or all tokens.
     """
-    if current_shard() is None:
-        return
-    refused = None
     if not (mixing.blockwise or mixing.sharded):
-        refused = f"{type(mixing).__name__}, which looks at all queries or at edges"
-    elif relative is not None and "edges" in relative.needs:
-        refused = f"{type(relative).__name__}, which needs edges"
-    elif relative is not None and not sampler.selects:
-        refused = f"{type(relative).__name__} of all tokens"
-    if refused is not None:
-        raise InputError(f"token_parallel cannot share the tokens of {refused}")
+        refuse_shards(f"{type(mixing).__name__}, which looks at all queries or at edges")
+    if relative is not None and "edges" in relative.needs:
+        refuse_shards(f"{type(relative).__name__}, which needs edges")
+    if relative is not None and not sampler.selects:
+        refuse_shards(f"{type(relative).__name__} for all tokens")
 
 
 def joined_keys(keys: Keys) -> Keys:
@@ -61,23 +54,12 @@ def placed(context: Tokens, choice: Choice) -> tuple[Tokens, Choice]:
     if current_shard() is None:
         return context, choice
     groups, slots = choice.indices.shape[1:]
-    own, owned = owned_places(choice.indices.flatten(1), context.length)
+    chosen = choice.indices.flatten(1)
     found: dict[str, Any] = {
-        name: _rows(getattr(context, name), own, owned) for name in _PLACES if getattr(context, name) is not None
+        name: rows(getattr(context, name), chosen) for name in _PLACES if getattr(context, name) is not None
     }
     if context.positions is None:
-        here = places(context.length, own.device).expand(context.batch, -1)
-        found["positions"] = _rows(here, own, owned)
-    chosen = Tokens(context.features.new_zeros(context.batch, groups * slots, 1), **found)
-    indices = torch.arange(groups * slots, device=own.device).view(groups, slots).expand(context.batch, -1, -1)
-    return chosen, replace(choice, indices=indices)
-
-
-def _rows(values: Tensor, own: Tensor, owned: Tensor | None) -> Tensor:
-    """What the tokens at these places have, ``(b, m)`` or ``(b, m, c)``, from the ranks that hold them."""
-    rows = values[:, :, None] if values.ndim == 2 else values
-    if rows.shape[1] == 0:
-        rows = rows.new_zeros(rows.shape[0], 1, rows.shape[2])
-    own = own.clamp(max=rows.shape[1] - 1)[..., None].expand(-1, -1, rows.shape[2])
-    found = from_owners(rows.gather(1, own), owned)
-    return found[..., 0] if values.ndim == 2 else found
+        found["positions"] = chosen
+    tokens = Tokens(context.features.new_zeros(context.batch, groups * slots, 1), **found)
+    indices = torch.arange(groups * slots, device=chosen.device).view(groups, slots).expand(context.batch, -1, -1)
+    return tokens, replace(choice, indices=indices)

@@ -152,6 +152,25 @@ def from_owners(values: Shaped[Tensor, "*shape c"], owned: Bool[Tensor, "*shape"
     return values if owned is None else summed(values.masked_fill(~owned[..., None], 0))
 
 
+def rows(values: Shaped[Tensor, "b n *rest"], indices: Int64[Tensor, "b m"]) -> Shaped[Tensor, "b m *rest"]:
+    """What tokens anywhere have, from the ranks that hold them, with gradients.
+
+    Args:
+        values: What the tokens at hand have, one number or a vector.
+        indices: Places among all tokens.
+
+    Example:
+        >>> rows(torch.tensor([[5.0, 7.0]]), torch.tensor([[1, 1, 0]]))
+        tensor([[7., 7., 5.]])
+    """
+    vectors = values if values.ndim == 3 else values[..., None]
+    own, owned = owned_places(indices, vectors.shape[1])
+    if owned is not None:
+        vectors = F.pad(vectors, (0, 0, 0, 1))  # for what others hold
+    found = from_owners(vectors.gather(1, own[..., None].expand(-1, -1, vectors.shape[2])), owned)
+    return found if values.ndim == 3 else found[..., 0]
+
+
 def joined(values: Shaped[Tensor, "b h n c"]) -> Shaped[Tensor, "b h total c"]:
     """What the tokens of all ranks have, with gradients. It grows with the number of tokens."""
     shard = shard_of(values.shape[2])

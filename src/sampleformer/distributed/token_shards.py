@@ -88,6 +88,19 @@ def current_shard() -> Shard | None:
     return None if torch.compiler.is_compiling() else _CURRENT.get()
 
 
+def refuse_shards(what: str) -> None:
+    """Refuses tokens that are not all here.
+
+    Args:
+        what: What needs all tokens, for the message.
+
+    Raises:
+        InputError: within `token_parallel`.
+    """
+    if current_shard() is not None:
+        raise InputError(f"token_parallel cannot share the tokens of {what}")
+
+
 def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> ExitStack:
     """Context in which each rank holds some tokens of every sample and layers give what they give for all tokens.
 

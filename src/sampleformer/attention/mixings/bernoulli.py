@@ -7,8 +7,8 @@ from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.attention.samplers.base import noise_dtype
 from sampleformer.distributed.over_shards import agreed, with_halo
-from sampleformer.distributed.token_shards import current_shard
-from sampleformer.errors import InputError, nearest
+from sampleformer.distributed.token_shards import current_shard, refuse_shards
+from sampleformer.errors import nearest
 from sampleformer.functional.bernoulli import gaussian_planes, hadamard_signs, sign_codes, unit_length
 from sampleformer.kernels import check_kernel
 from sampleformer.kernels.bernoulli import collision_attention, expected_attention, hadamard_codes
@@ -119,11 +119,8 @@ class BernoulliMixing(Mixing):
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
         query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
-        if current_shard() is not None and (self.hashes is None or self.gradient == "exact"):
-            raise InputError(
-                f"token_parallel cannot share the tokens of hashes = {self.hashes} with gradient {self.gradient!r}, "
-                "expected a number of hashes and 'sampled': probabilities of collision need all pairs"
-            )
+        if self.hashes is None or self.gradient == "exact":
+            refuse_shards(f"hashes = {self.hashes} with gradient {self.gradient!r}, which looks at all pairs")
         if keys.weights is not None:  # the result gets unit length, so what counts are the values in the sum
             value = value * keys.weights[..., None].to(value.dtype)
         if self.hashes is None:
