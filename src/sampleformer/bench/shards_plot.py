@@ -48,12 +48,13 @@ def _draw_panel(panel: Axes, records: Sequence[Mapping[str, Any]]) -> None:
             panel.annotate(
                 f"{attention}, {ranks} ranks",
                 max(points),
-                (-6, 7),
+                (8, 0),
                 textcoords="offset points",
                 color=colour,
                 fontsize=9,
                 fontweight="bold",
-                horizontalalignment="right",
+                verticalalignment="center",
+                annotation_clip=False,
                 path_effects=[withStroke(linewidth=3, foreground="white")],
             )
     lengths = sorted({record["n"] for record in records})
