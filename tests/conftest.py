@@ -27,6 +27,7 @@ CHECKED = (
     "ragged",
     "edges",
     "tokens",
+    "distributed",
     "norms",
     "dropout",
     "functional",

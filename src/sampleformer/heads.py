@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from sampleformer.distributed import over_shards
+from sampleformer.distributed.token_shards import current_shard
 from sampleformer.errors import nearest
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.indices import check_indices
@@ -28,17 +30,17 @@ class AttentionPooling(Module):
     def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b d"]:
         """One vector a set."""
         tokens = as_tokens(tokens).without_padding()
-        return (self.weights(tokens)[:, None, :] @ tokens.features).squeeze(1)
+        return over_shards.summed((self.weights(tokens)[:, None, :] @ tokens.features).squeeze(1))
 
     def weights(self, tokens: Tokens | Tensor) -> Float[Tensor, "b n"]:
-        """The weight of each token; they sum to one, or to zero for a set without tokens."""
+        """The weight of each token; over the tokens of all ranks they sum to one, or to zero for a set without any."""
         tokens = as_tokens(tokens)
         scores = self.score(tokens.features).squeeze(-1)
         if tokens.mask is None:
-            return scores.softmax(-1)
+            return over_shards.softmax(scores)
         # A finite lowest value: a softmax over minus infinities alone would be NaN, here it is masked to zero after.
         scores = scores.masked_fill(~tokens.mask, torch.finfo(scores.dtype).min)
-        return scores.softmax(-1).masked_fill(~tokens.mask, 0)
+        return over_shards.softmax(scores).masked_fill(~tokens.mask, 0)
 
 
 class MeanPooling(Module):
@@ -50,10 +52,12 @@ class MeanPooling(Module):
     def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b d"]:
         """One vector a set."""
         tokens = as_tokens(tokens)
-        if tokens.mask is None:
+        if current_shard() is None and tokens.mask is None:
             return tokens.features.mean(1)
-        total = zeroed(tokens.features, tokens.mask[:, :, None]).sum(1)
-        return total / tokens.mask.sum(1, keepdim=True).clamp(min=1)
+        mask = tokens.features.new_ones(tokens.features.shape[:2], dtype=torch.bool)
+        mask = mask if tokens.mask is None else tokens.mask
+        total = over_shards.summed(zeroed(tokens.features, mask[:, :, None]).sum(1))
+        return total / over_shards.summed(mask.sum(1, keepdim=True)).clamp(min=1)
 
 
 class MaxPooling(Module):
@@ -65,6 +69,8 @@ class MaxPooling(Module):
     def forward(self, tokens: Tokens | Tensor) -> Float[Tensor, "b d"]:
         """One vector a set."""
         tokens = as_tokens(tokens)
+        if current_shard() is not None:
+            return over_shards.amax(tokens.features, tokens.mask)
         if tokens.mask is None:
             return tokens.features.amax(1)
         largest = tokens.features.masked_fill(~tokens.mask[:, :, None], -torch.inf).amax(1)
@@ -124,7 +130,7 @@ class TokenHead(Module):
 
         Args:
             tokens: from the encoder.
-            asked: indices of the tokens to answer for, which saves the outputs of the others. None: all.
+            asked: indices of the tokens to answer for, of this rank, which saves the outputs of the others. None: all.
 
         Raises:
             InputError: if an index is that of no token.
@@ -166,14 +172,15 @@ class PairHead(Module):
 
         Args:
             tokens: from the encoder.
-            pairs: indices of the two tokens of each.
+            pairs: indices of the two tokens of each, among those of all ranks if they share the tokens.
 
         Raises:
             InputError: if an index is that of no token.
         """
         tokens = as_tokens(tokens)
-        check_indices(pairs, tokens.length, "a pair")
-        first, second = (rows_at(tokens.features, pairs[..., place]) for place in (0, 1))
+        check_indices(pairs, over_shards.total_length(tokens.length), "a pair")
+        take = rows_at if current_shard() is None else over_shards.rows
+        first, second = (take(tokens.features, pairs[..., place]) for place in (0, 1))
         if self.directed:
             return self.answer(torch.cat([first, second, first * second], dim=-1))
         return self.answer(torch.cat([first * second, (first - second).abs()], dim=-1))

@@ -9,6 +9,7 @@ from torch import Tensor
 from sampleformer.attention.mixings import Keys, Mixing, Queries
 from sampleformer.attention.relative import PairTerms
 from sampleformer.attention.samplers import Choice
+from sampleformer.distributed.over_shards import any_of
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.tokens import Tokens
 from sampleformer.zeroing import zeroed
@@ -118,7 +119,7 @@ def attend(
         result = tokenwise(mix, tokens.features, *of_queries, widest=widest)
     else:
         result = mix(tokens.features, *of_queries)
-    reachable = None if valid is None else valid.any(-1).any(1)[:, None, None]
+    reachable = None if valid is None else any_of(valid.any(-1).any(1))[:, None, None]
     for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
         if alive is not None:
             result = zeroed(result, alive)

@@ -13,6 +13,8 @@ from sampleformer.attention.mixings import Keys, Mixing, ScoredMixing
 from sampleformer.attention.projection import project_by_group
 from sampleformer.attention.relative import Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
+from sampleformer.attention.sharded import check_sharded, joined_keys, placed
+from sampleformer.distributed.over_shards import from_owners, owned_places, total_length
 from sampleformer.errors import InputError
 from sampleformer.kernels import check_kernel
 from sampleformer.modules import Module, start_with
@@ -172,6 +174,7 @@ class Attention(Module):
             context = vectors_of_width(context, self.width, "context").without_padding(edges=False)
         if context.batch != tokens.batch:
             raise InputError(f"context has {context.batch} sets of tokens, expected {tokens.batch}, as the tokens have")
+        check_sharded(self.sampler, self.mixing, self.relative)
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
         of_sampler, of_mixing = noise if self.training and noise is not None else (None, None)
@@ -180,7 +183,7 @@ class Attention(Module):
         except NonFiniteScores as error:
             error.heads = self.heads
             raise
-        terms = None if self.relative is None else self.relative.of_choice(tokens, context, choice)
+        terms = None if self.relative is None else self.relative.of_choice(tokens, *placed(context, choice))
         norm: Callable[[Tensor], Tensor] = self.norm
         if not is_tokenwise(self.norm):  # it must see every token at once
             same = context is tokens
@@ -204,19 +207,25 @@ class Attention(Module):
         if not self.sampler.selects:
             features = norm(context.features)
             key, value = (split_heads(each, self.heads) for each in self.key_value(features).chunk(2, dim=-1))
-            return keys_of_slots(choice, key, value, None if self.leak is None else self.leak(features).transpose(1, 2))
+            sink = None if self.leak is None else self.leak(features).transpose(1, 2)
+            keys = keys_of_slots(choice, key, value, sink)
+            return keys if self.mixing.sharded else joined_keys(keys)
         candidates = self._project_candidates(norm, context, choice.indices)
         return keys_of_choice(choice, candidates, self.heads, leaks=self.leak is not None)
 
     def _project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
         length = context.length
-        known = indices.clamp(max=max(length, 1) - 1)
+        own, owned = owned_places(indices, length)
+        known = own.clamp(max=max(length, 1) - 1)
         # Where there are learned tokens alone, something must stand in the place of the others.
         features = context.features if length else F.pad(context.features, (0, 0, 0, 1))
         layers = (self.key_value, self.leak)
         candidates = project_by_group(norm, features, known, *layers, heads=self.heads, kernel=self.kernel)
-        return with_learned(candidates, self.extra_key_value, indices, length) if self.sampler.extra else candidates
+        candidates = from_owners(candidates, owned)
+        if not self.sampler.extra:
+            return candidates
+        return with_learned(candidates, self.extra_key_value, indices, total_length(length))
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}"

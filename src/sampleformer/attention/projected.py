@@ -11,6 +11,7 @@ from sampleformer.attention.attending import for_each_head, keys_of_choice, keys
 from sampleformer.attention.base import Attention
 from sampleformer.attention.mixings import Keys
 from sampleformer.attention.samplers import Choice, NonFiniteScores
+from sampleformer.distributed.token_shards import refuse_shards
 from sampleformer.errors import InputError
 from sampleformer.functional.dropout import dropout
 from sampleformer.functional.gathering import rows_at
@@ -72,8 +73,9 @@ class ProjectedAttention(Module):
 
         Raises:
             NonFiniteScores: if the sampler's scores are NaN or infinite.
-            InputError: if the method is self-attention alone and there is another context.
+            InputError: if the method is self-attention alone and there is another context, or ranks share the tokens.
         """
+        refuse_shards("layers of other libraries, which project all of them")
         if tokens is not None and self.self_only:
             raise InputError(
                 f"key is another tensor than query, expected the same: {type(self.mixing).__name__} as it is set is "

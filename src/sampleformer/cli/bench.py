@@ -2,7 +2,7 @@
 
 import argparse
 
-from sampleformer.bench import clouds, convergence, estimators, kernels, parts, speed
+from sampleformer.bench import clouds, convergence, estimators, kernels, parts, shards, speed
 from sampleformer.cli.parser import add_example
 
 ACTIONS = {
@@ -25,6 +25,11 @@ ACTIONS = {
         clouds,
         "point clouds a second of whole models, beside PointNet and DGCNN",
         "sampleformer bench clouds --models samsa,pointnet,dgcnn --points 1024 --json clouds.json --plot clouds.png",
+    ),
+    "shards": (
+        shards,
+        "time, memory and bytes sent of one layer whose tokens several ranks share",
+        "sampleformer bench shards --attentions samsa,all-gather --ranks 2,4 --json shards.json --plot shards.png",
     ),
     "convergence": (
         convergence,

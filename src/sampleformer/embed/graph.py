@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from sampleformer.distributed.token_shards import refuse_shards
 from sampleformer.edges import Edges
 from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError, nearest
@@ -118,6 +119,7 @@ class GraphEmbed(Module):
         tokens = as_tokens(tokens)
         if tokens.edges is None:
             raise InputError("the tokens have no edges, expected those of graphs")
+        refuse_shards("graphs, whose edges may lead to other ranks")
         tokens = tokens.without_padding()
         assert tokens.edges is not None
         check_indices(tokens.edges.source, tokens.length, "the source of an edge")

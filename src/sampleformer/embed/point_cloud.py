@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from sampleformer.distributed.token_shards import refuse_shards
 from sampleformer.edges import Edges
 from sampleformer.embed.fields import numbers
 from sampleformer.functional.gathering import rows_at
@@ -107,6 +108,7 @@ class PointCloudEmbed(Module):
         carried = numbers(tokens.features.to(points.dtype), "features", self.features)
         features: Tensor = self.point(torch.cat([*self._own(points, normals), carried], dim=-1))
         if self.neighbours:
+            refuse_shards(f"clouds with neighbours = {self.neighbours}, which may be on other ranks")
             edges = self._edges(points, normals, tokens.mask)
             features = features + self._neighbourhoods(edges, tokens.length)
             tokens = tokens.with_edges(edges)

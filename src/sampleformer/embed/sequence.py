@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from sampleformer.distributed import over_shards
 from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError, nearest
 from sampleformer.modules import Module, is_plain, start_with
@@ -123,10 +124,11 @@ class SequenceEmbed(Module):
     def _positions(self, tokens: Tokens) -> Tensor:
         places = tokens.positions
         if places is None:
-            places = torch.arange(tokens.length, device=tokens.features.device)[None]
+            places = over_shards.places(tokens.length, tokens.features.device)[None]
         if self.places is not None:
-            if tokens.positions is None and tokens.length > self.length:
-                raise InputError(f"there are {tokens.length} tokens, but the model learned {self.length} positions")
+            total = over_shards.total_length(tokens.length) if tokens.positions is None else 0
+            if total > self.length:
+                raise InputError(f"there are {total} tokens, but the model learned {self.length} positions")
             return self.places(codes(places, [self.length], "position"))
         if self.positions == "sinusoidal":
             return sinusoidal_positions(places, self.width) * self.position_scale

@@ -7,10 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
+from sampleformer.distributed.over_shards import agreed
+from sampleformer.distributed.streams import in_turn
 from sampleformer.dropout import Dropout
 from sampleformer.encoder.joined import Joined
 from sampleformer.encoder.norming import first_norm, norms_over
-from sampleformer.functional.streams import in_turn
 from sampleformer.modules import Module
 from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
@@ -118,6 +119,7 @@ class EncoderLayer(Module):
             keep = 1 - self.stochastic_depth
             chunks = [tokens] if joined is None else in_turn(joined.chunks)
             kept = torch.cat([branch.new_empty(each.batch, 1, 1).bernoulli_(keep) for each in chunks]).div(keep)
+            kept = agreed(kept)
             branch = branch * (kept if joined is None else kept[joined.samples].transpose(0, 1))
         # Never in place of the branch, which a hook may have kept.
         return tokens.with_features(torch.addcmul(tokens.features, residual_scale.to(branch.dtype), branch))

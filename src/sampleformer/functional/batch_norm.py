@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sampleformer.functional.across import is_counted, summed_over_processes
+from sampleformer.distributed.shared_batch import is_counted, summed_over_processes
 from sampleformer.tracing import without_autocast
 from sampleformer.zeroing import zeroed
 
@@ -63,7 +63,7 @@ def batch_statistics(
 ) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"], Float[Tensor, ""]]:
     """Mean and variance of each feature over the real tokens of several tensors, as if they were one.
 
-    Where processes share the batch (`functional.across`), the statistics are those of the tokens of all of them.
+    Where processes share the batch (`distributed.shared_batch`), the statistics are those of the tokens of all of them.
 
     Args:
         features: Features of tokens, ``(…, d)`` each; those of padding must be finite.

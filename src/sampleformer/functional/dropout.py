@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int16
 from torch import Tensor
 
-from sampleformer.functional.streams import in_turn, rows_apart
+from sampleformer.distributed.streams import in_turn, rows_apart
 from sampleformer.tracing import has_values
 from sampleformer.zeroing import word_type
 

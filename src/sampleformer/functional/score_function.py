@@ -1,8 +1,11 @@
 """The score-function gradient of a random choice: what the loss says about the probability of what was drawn."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+
+from sampleformer.distributed import over_shards
 
 
 def ordered_log_probability(
@@ -10,6 +13,7 @@ def ordered_log_probability(
     indices: Int64[Tensor, "*rows k"],
     mask: Bool[Tensor, "*rows n"] | None = None,
     valid: Bool[Tensor, "*rows k"] | None = None,
+    extra: int = 0,
 ) -> Float[Tensor, "*rows"]:
     """The logarithm of the probability that Gumbel top-k draws these tokens in this order.
 
@@ -20,6 +24,9 @@ def ordered_log_probability(
         indices: of the tokens drawn, in the order of their scores with noise.
         mask: True where a token could be drawn. None: all could.
         valid: False where an index is none; these stand last and have probability one. None: all are.
+        extra: Number of the last scores that are no tokens'. It matters where ranks share the tokens
+            (`distributed.token_parallel`): the scores are then those of this rank's tokens, followed by these, which
+            the mask leaves to the last rank; the indices are those among all tokens.
 
     Returns:
         Differentiable in the scores, O(n + k).
@@ -31,12 +38,14 @@ def ordered_log_probability(
         tensor(0.1667)
     """
     lowest = torch.finfo(scores.dtype).min / 4  # not infinite, whose gradients are not numbers
-    drawn = scores.gather(-1, indices)
-    if valid is not None:
-        drawn = drawn.masked_fill(~valid, lowest)
     if mask is not None:
         scores = scores.masked_fill(~mask, lowest)
-    others = scores.scatter(-1, indices, lowest).logsumexp(-1, keepdim=True)
+    own, owned = over_shards.owned_places(indices, scores.shape[-1] - extra, extra)
+    scores = F.pad(scores, (0, 1), value=lowest)  # the place of what other ranks hold
+    drawn = over_shards.from_owners(scores.gather(-1, own)[..., None], owned)[..., 0]
+    if valid is not None:
+        drawn = drawn.masked_fill(~valid, lowest)
+    others = over_shards.log_sum_exp(scores.scatter(-1, own, lowest).logsumexp(-1, keepdim=True))
     later = drawn.flip(-1).logcumsumexp(-1).flip(-1)
     each = drawn - torch.logaddexp(later, others)
     return (each if valid is None else each.masked_fill(~valid, 0)).sum(-1)

@@ -13,10 +13,10 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sampleformer.attention import Selection
+from sampleformer.distributed.streams import in_turn
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError, nearest, shown
 from sampleformer.files import write_json, written_whole
-from sampleformer.functional.streams import in_turn
 from sampleformer.heads import HEADS
 from sampleformer.modules import Module
 from sampleformer.registry import Registry, trusted_code

@@ -14,12 +14,12 @@ from sampleformer.attention import ATTENTIONS, LOCALS, Noise, Selection
 from sampleformer.attention.auto import AUTO, choose_attention
 from sampleformer.attention.local import told_local
 from sampleformer.attention.relative.build import told_relative
+from sampleformer.distributed.streams import in_turn
 from sampleformer.embed import EMBEDS
 from sampleformer.embed.sequence import PLAIN_SCALE
 from sampleformer.encoder import Encoder, check_layers
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError
-from sampleformer.functional.streams import in_turn
 from sampleformer.heads import HEADS, TokenHead
 from sampleformer.models.base import MODELS, AnyModelSettings, Model
 from sampleformer.models.mlp import DescriptorMLP, MLPSettings

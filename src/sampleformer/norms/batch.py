@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sampleformer.functional.across import is_shared
+from sampleformer.distributed.shared_batch import is_shared
 from sampleformer.functional.batch_norm import batch_norm, batch_statistics, normalise_by
 from sampleformer.norms.base import Norm
 
@@ -17,7 +17,7 @@ class BatchNorm(Norm):
     In training they are those of the batch, and running ones follow them: ``running ← (1 - momentum) running +
     momentum · batch's``, the variance unbiased as in `torch.nn.BatchNorm1d`. A batch with fewer than two real tokens
     has no variance and leaves them as they are. In evaluation the running ones are used. Where processes share a batch
-    (`functional.across`), the statistics are those of all its tokens.
+    (`distributed.shared_batch`), the statistics are those of all its tokens.
 
     Args:
         width: d, of the tokens.

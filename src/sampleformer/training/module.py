@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
-from sampleformer.functional.across import sharing
+from sampleformer.distributed.shared_batch import sharing
 from sampleformer.models import Model
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss

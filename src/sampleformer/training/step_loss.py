@@ -8,11 +8,11 @@ from torch import Tensor
 
 from sampleformer.attention.samplers import Scores
 from sampleformer.data.batch import Batch
+from sampleformer.distributed.shared_batch import counting, sharing, summed_over_processes
+from sampleformer.distributed.streams import start_stream, streams
 from sampleformer.errors import InputError
-from sampleformer.functional.across import counting, sharing, summed_over_processes
 from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
-from sampleformer.functional.streams import start_stream, streams
 from sampleformer.models import Model
 from sampleformer.tasks.losses import Loss, positive
 from sampleformer.training.choice import learns_by_score_function

@@ -36,6 +36,12 @@ class Mixing(Module):
     False for statistics over all queries, and where `Queries.tokens` are looked at by their index.
     """
 
+    sharded: bool = False
+    """Whether it exchanges what it needs where ranks share the tokens (`token_parallel`), and gets their own keys.
+
+    False: it gets all keys that there are to attend to.
+    """
+
     def draw_noise(self, tokens: Tokens, generator: torch.Generator | None = None) -> Tensor | None:
         """The random numbers of one training pass, one tensor; None if there are none."""
         return None

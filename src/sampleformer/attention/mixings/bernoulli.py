@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.attention.samplers.base import noise_dtype
+from sampleformer.distributed.over_shards import agreed, with_halo
+from sampleformer.distributed.token_shards import current_shard, refuse_shards
 from sampleformer.errors import nearest
 from sampleformer.functional.bernoulli import gaussian_planes, hadamard_signs, sign_codes, unit_length
 from sampleformer.kernels import check_kernel
@@ -50,6 +52,7 @@ class BernoulliMixing(Mixing):
     """
 
     blockwise = False
+    sharded = True
     random: Tensor
 
     def __init__(
@@ -84,6 +87,7 @@ class BernoulliMixing(Mixing):
         self.kernel = kernel
         self.deterministic = deterministic
         self.convolution = None
+        self.reach = 0 if convolution is None else convolution // 2
         if convolution is not None:
             padding = (convolution // 2, 0)
             self.order_sensitive = self.self_only = True
@@ -99,7 +103,7 @@ class BernoulliMixing(Mixing):
         """What the planes of one pass are made of, shared by the batch and the heads; None for the expectation."""
         if self.hashes is None:
             return None
-        return self._draw(generator, tokens.features.device, noise_dtype(tokens.features))
+        return agreed(self._draw(generator, tokens.features.device, noise_dtype(tokens.features)))
 
     def _draw(self, generator: torch.Generator | None, device: torch.device | None, dtype: torch.dtype) -> Tensor:
         assert self.hashes is not None
@@ -115,6 +119,8 @@ class BernoulliMixing(Mixing):
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
         query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
+        if self.hashes is None or self.gradient == "exact":
+            refuse_shards(f"hashes = {self.hashes} with gradient {self.gradient!r}, which looks at all pairs")
         if keys.weights is not None:  # the result gets unit length, so what counts are the values in the sum
             value = value * keys.weights[..., None].to(value.dtype)
         if self.hashes is None:
@@ -149,12 +155,14 @@ class BernoulliMixing(Mixing):
         return hadamard_codes(query, key, random, self.hashes, self.code_length, kernel=self.kernel)
 
     def _convolved(self, convolution: nn.Module, value: Tensor, valid: Tensor | None) -> Tensor:
-        if value.shape[2] == 0:  # torch convolves no empty sequence
+        if value.shape[2] == 0 and current_shard() is None:  # torch convolves no empty sequence
             return value
         if valid is not None:
             value = value.masked_fill(~valid[..., None], 0)
+        length = value.shape[2]
+        value, own = with_halo(value, self.reach)
         convolved: Tensor = convolution(value)
-        return convolved
+        return convolved[:, :, own] if value.shape[2] > length else convolved
 
     def extra_repr(self) -> str:
         how = f"kernel={self.kernel}" if self.deterministic else f"kernel={self.kernel}, deterministic=False"

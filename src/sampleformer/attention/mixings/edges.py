@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.mixings.records import Keys, Queries
+from sampleformer.distributed.token_shards import refuse_shards
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
 from sampleformer.functional.edge_sums import edge_attention
@@ -83,6 +84,7 @@ def edges_of(tokens: Tokens | None, projection: nn.Module | None) -> Edges:
     """
     if tokens is None or tokens.edges is None:
         raise InputError("the tokens have no edges, expected those of graphs, or the neighbours in point clouds")
+    refuse_shards("edges, which may lead to other ranks")
     edges = tokens.edges.without_padding()
     found = edges.features.shape[2]
     expected = 0 if projection is None else getattr(projection, "in_features", found)  # a wrapper does not say

@@ -6,6 +6,8 @@ from torch import Tensor
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.mixings.records import Keys, Queries
+from sampleformer.distributed.over_shards import padded_to_halo, with_halo
+from sampleformer.distributed.token_shards import current_shard
 from sampleformer.tracing import is_exporting
 
 LEAST_BLOCK = 64
@@ -35,6 +37,7 @@ class WindowMixing(Mixing):
     order_sensitive = True
     self_only = True
     blockwise = False
+    sharded = True
 
     def __init__(self, window: int) -> None:
         super().__init__()
@@ -50,7 +53,17 @@ class WindowMixing(Mixing):
         noise: Tensor | None = None,
     ) -> Tensor:
         """Mixes, see `Mixing.forward`."""
-        query, key, value, valid = queries.q, keys.k, keys.v, keys.valid
+        if current_shard() is None:
+            return self._mixed(queries.q, keys.k, keys.v, keys.valid)
+        assert keys.valid is not None
+        heads, e = keys.k.shape[1], keys.k.shape[3]
+        seen = keys.valid.expand(-1, heads, -1)[..., None].to(keys.k.dtype)
+        around, own = with_halo(torch.cat([keys.k, keys.v, seen], dim=-1), self.window)
+        key, value, seen = around.split([e, e, 1], dim=-1)
+        query = padded_to_halo(queries.q, own, around.shape[2])
+        return self._mixed(query, key, value, seen[:, :1, :, 0] > 0)[:, :, own]
+
+    def _mixed(self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None) -> Tensor:
         length = query.shape[2]
         if valid is None:
             valid = torch.ones(query.shape[0], 1, length, dtype=torch.bool, device=query.device)

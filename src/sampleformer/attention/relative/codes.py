@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sampleformer.attention.relative.base import PairTerms, Relative, gathered
 from sampleformer.attention.samplers.choice import Choice
+from sampleformer.distributed.over_shards import places
 from sampleformer.functional.relative import sinusoidal_code, sinusoidal_rates
 from sampleformer.tokens import Tokens
 
@@ -39,7 +40,7 @@ class CodeRelative(Relative):
         device, dtype = tokens.features.device, torch.promote_types(self.additive.dtype, torch.float32)
         positions = tokens.positions
         if positions is None:
-            positions = torch.arange(tokens.length, device=device).expand(tokens.batch, -1)
+            positions = places(tokens.length, device).expand(tokens.batch, -1)
         return sinusoidal_code(positions, sinusoidal_rates(self.frequencies, device=device, dtype=dtype))
 
     def terms(self, tokens: Tokens, context: Tokens, choice: Choice) -> PairTerms:

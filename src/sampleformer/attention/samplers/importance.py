@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from sampleformer.attention.samplers.base import Sampler, noise_dtype
 from sampleformer.attention.samplers.choice import Choice, Scores
 from sampleformer.attention.samplers.estimators import ESTIMATORS
-from sampleformer.attention.samplers.finite import check_finite
+from sampleformer.attention.samplers.offers import Offers
 from sampleformer.attention.samplers.scorer import ImportanceScorer
+from sampleformer.distributed import over_shards
 from sampleformer.errors import nearest
 from sampleformer.functional.sampling import gumbel_noise, uniform_noise
 from sampleformer.functional.score_function import ordered_log_probability
@@ -107,12 +108,17 @@ class ImportanceSampler(Sampler):
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
         """The k best tokens of each group, as the estimator has it; with pairing, the next k as further candidates."""
         scores, mask = self._candidates(context)
-        check_finite(scores, mask)
-        if noise is None:
-            choice = self.estimator.evaluate(scores, mask, self.count, self.temperature)
+        # A choice looks at the k best and the next k.
+        sizes = {"count": 2 * self.count, "extra": self.extra}
+        offers = Offers.of(scores, mask, mask, noise, self.noise_scale, **sizes, kernel=self.estimator.kernel)
+        if offers.noise is None:
+            choice = self.estimator.evaluate(offers.scores, offers.mask, self.count, self.temperature)
         else:
             temperature = self.annealed(self.temperature)
-            choice = self.estimator.train(scores, mask, noise, self.noise_scale, self.count, temperature)
+            choice = self.estimator.train(
+                offers.scores, offers.mask, offers.noise, self.noise_scale, self.count, temperature
+            )
+        choice = offers.placed(choice)
         return replace(choice, scores=Scores(scores, mask, self._log_probability(scores, mask, choice)))
 
     def _candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
@@ -122,6 +128,10 @@ class ImportanceSampler(Sampler):
             extra = self.extra_score.to(scores.dtype).expand(context.batch, -1, -1)
             scores = torch.cat([scores, extra], dim=-1)
             mask = None if mask is None else F.pad(mask, (0, self.extra), value=True)
+            shard = over_shards.shard_of(context.length)
+            if shard is not None:  # they come once, after the tokens of all ranks
+                mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
+                mask = F.pad(mask[..., : context.length], (0, self.extra), value=shard.is_last)
         return scores, mask
 
     def _log_probability(self, scores: Tensor, mask: Tensor | None, choice: Choice) -> Tensor | None:
@@ -133,10 +143,15 @@ class ImportanceSampler(Sampler):
         # Noise of another scale draws as if the scores were divided by it. Without noise the choice is certain, and so
         # it is where all are chosen: their order, which is random, changes nothing.
         noisy = self.noise_scale > 0
-        candidates = scores.shape[-1] if mask is None else mask.sum(-1)
+        candidates = self._number_of_candidates(scores, mask)
         drawn_by = scores / torch.where(noisy, self.noise_scale, 1)
-        each = ordered_log_probability(drawn_by, indices, mask, valid)
+        each = ordered_log_probability(drawn_by, indices, mask, valid, extra=self.extra)
         return (each * (noisy & (candidates > self.count))).sum(-1)
+
+    def _number_of_candidates(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        """Of all ranks, in each set and group."""
+        mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
+        return over_shards.summed(mask.sum(-1))
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, choice={self.choice}, extra={self.extra}"

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from sampleformer.attention.samplers.base import Sampler, best_candidates, noise_dtype
 from sampleformer.attention.samplers.choice import Choice, Scores
-from sampleformer.attention.samplers.finite import check_finite
+from sampleformer.attention.samplers.offers import Offers
+from sampleformer.distributed import over_shards
 from sampleformer.functional.pairing import pair_shares
 from sampleformer.functional.sampling import gumbel_noise, uniform_noise
 from sampleformer.kernels import check_kernel
@@ -78,19 +79,18 @@ class PairSampler(Sampler):
         """The k best tokens of each group, and the next k as their partners."""
         scores = self._scores(context.features)
         mask = real = None if context.mask is None else context.mask[:, None, :].expand_as(scores)
-        check_finite(scores, mask)
-        noisy = scores
         if noise is not None:
-            noisy = scores + self.scaled(noise[0])
             mask = self._without_dropped(mask, noise[1])
-        indices, valid = best_candidates(noisy, 2 * self.count, mask, kernel=self.kernel)
+        offers = Offers.of(scores, mask, real, noise, self.noise_scale, 2 * self.count, kernel=self.kernel)
+        noisy = offers.scores if offers.noise is None else offers.scores + self.scaled(offers.noise[0])
+        indices, valid = best_candidates(noisy, 2 * self.count, offers.mask, kernel=self.kernel)
         slots = min(self.count, indices.shape[-1])
-        if noise is not None:
-            indices = self._in_random_order(indices, slots, valid, noise[2])
+        if offers.noise is not None:
+            indices = self._in_random_order(indices, slots, valid, offers.noise[2])
         found = noisy.gather(-1, indices)
         top_valid, rest_valid = (None, None) if valid is None else (valid[..., :slots], valid[..., slots:])
         shares = pair_shares(found[..., :slots], found[..., slots:], top_valid, rest_valid)
-        return Choice(indices, valid, slots, shares=shares, scores=Scores(scores, real))
+        return offers.placed(Choice(indices, valid, slots, shares=shares, scores=Scores(scores, real)))
 
     def _scores(self, features: Tensor) -> Tensor:
         wide = torch.promote_types(features.dtype, torch.float32)
@@ -104,7 +104,7 @@ class PairSampler(Sampler):
         kept = dropout >= self.token_dropout * self._randomness(dropout)
         kept = kept if mask is None else kept & mask
         everything = torch.ones_like(kept) if mask is None else mask
-        return torch.where(kept.any(-1, keepdim=True), kept, everything)
+        return torch.where(over_shards.any_of(kept.any(-1, keepdim=True)), kept, everything)
 
     def _randomness(self, uniform: Tensor) -> Tensor:
         """How much of what is drawn uniformly counts, from 0 to 1."""

@@ -3,6 +3,7 @@
 Everywhere here, tokens come as ``(rows, n, width)`` and codes as ``(rows, m, n)``, a row being one head of one sample.
 A code is a bucket's number, from 0 to ``buckets - 1``; a token with the code ``buckets`` is in no bucket: it is not
 added up, and what it reads is zero. Sorts are stable and nothing is added atomically, so results are deterministic.
+Where ranks share the tokens (`distributed.token_parallel`), tables are added up over the ranks.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from sampleformer.distributed.over_shards import summed
+from sampleformer.distributed.token_shards import current_shard
 
 # On CPUs, tables of as many hashes and heads are filled and read together as stay in the cache (2 and 4 MiB);
 # elsewhere the number of calls costs more.
@@ -36,10 +40,10 @@ def sum_over_collisions(read_codes: Tensor, write_codes: Tensor, values: Tensor,
     rows, hashes, length = read_codes.shape
     width = values.shape[-1]
     result = values.new_zeros(rows, length, width)
-    if result.numel() == 0 or values.shape[1] == 0:
+    if current_shard() is None and (result.numel() == 0 or values.shape[1] == 0):
         return result
     for row, hash_ in _portions(rows, hashes, (buckets + 1) * width, _limit(NUMBERS_OF_SUMS, values)):
-        tables = _summed(write_codes[row, hash_], values[row], buckets)
+        tables = summed(_summed(write_codes[row, hash_], values[row], buckets))
         result[row] += _read(_bucket_numbers(read_codes[row, hash_], buckets), tables)
     return result
 
@@ -66,18 +70,21 @@ def outer_over_collisions(
     """
     rows, hashes, _ = query_codes.shape
     of_query, of_key = torch.zeros_like(query), torch.zeros_like(key)
-    if of_query.numel() == 0 or of_key.numel() == 0 or value.shape[-1] == 0:
+    shard = current_shard()
+    if shard is None and (of_query.numel() == 0 or of_key.numel() == 0 or value.shape[-1] == 0):
         return of_query, of_key
     widths = query.shape[-1] + value.shape[-1]
-    numbers = buckets * query.shape[-1] * value.shape[-1] + (query.shape[1] + key.shape[1]) * widths
+    # As many portions on all ranks that share the tokens.
+    tokens = query.shape[1] + key.shape[1] if shard is None else 2 * shard.longest
+    numbers = buckets * query.shape[-1] * value.shape[-1] + tokens * widths
     # A row of zeros after each head's tokens, for what fills the buckets up.
     query, key, value, gradient = (F.pad(tensor, (0, 0, 0, 1)) for tensor in (query, key, value, gradient))
     for row, hash_ in _portions(rows, hashes, numbers, _limit(NUMBERS_OF_OUTER_PRODUCTS, query)):
         queries, keys = (_Layout.of(codes[row, hash_], buckets) for codes in (query_codes, key_codes))
         q, g = queries.laid_out(query[row]), queries.laid_out(gradient[row])
         k, v = keys.laid_out(key[row]), keys.laid_out(value[row])
-        of_query[row] += queries.read(keys.outer_products(k, v), g)
-        of_key[row] += keys.read(queries.outer_products(q, g), v)
+        of_query[row] += queries.read(summed(keys.outer_products(k, v)), g)
+        of_key[row] += keys.read(summed(queries.outer_products(q, g)), v)
     return of_query, of_key
 
 
@@ -126,7 +133,7 @@ def _read(places: Tensor, table: Tensor) -> Tensor:
     """The sum over the hashes of the table's rows at ``(rows, m, n)`` places: ``(rows, n, width)``."""
     rows, _, length = places.shape
     bags = places.transpose(1, 2).flatten(0, 1)
-    return F.embedding_bag(bags, table, mode="sum").view(rows, length, -1)
+    return F.embedding_bag(bags, table, mode="sum").view(rows, length, table.shape[1])
 
 
 @dataclass(frozen=True)

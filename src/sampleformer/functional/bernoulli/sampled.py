@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
+from sampleformer.distributed.token_shards import current_shard, within
 from sampleformer.functional.bernoulli.buckets import outer_over_collisions, sum_over_collisions
 from sampleformer.functional.bernoulli.checks import check_code_length, wide_dtype
 from sampleformer.functional.bernoulli.codes import sign_codes
@@ -149,7 +150,8 @@ def _bernoulli_outer(
     with without_autocast(query):
         q, k, v, g = (tensor.detach().to(dtype).flatten(0, 1) for tensor in inputs)
         codes = (query_codes.flatten(0, 1), key_codes.flatten(0, 1))
-        outer = outer_over_pairs if are_cheaper(*codes, q, v, buckets) else outer_over_collisions
+        by_pairs = current_shard() is None and are_cheaper(*codes, q, v, buckets)  # other ranks' pairs are unknown
+        outer = outer_over_pairs if by_pairs else outer_over_collisions
         of_query, of_key = outer(*codes, q, k, v, g, buckets)
     hashes = query_codes.shape[2]
     return (of_query / hashes).view(query.shape).to(query.dtype), (of_key / hashes).view(key.shape).to(key.dtype)
@@ -180,6 +182,7 @@ class _CollisionAttention(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, ctx.code_length, ctx.exact = inputs
+        ctx.shard = current_shard()
         ctx.save_for_backward(*tensors)
 
     @staticmethod
@@ -187,18 +190,19 @@ class _CollisionAttention(torch.autograd.Function):
         query, key, value, query_codes, key_codes = ctx.saved_tensors
         buckets = 2**ctx.code_length
         of_query = of_key = of_value = None
-        if ctx.needs_input_grad[2]:
-            of_value = _Sum.apply(key_codes, query_codes, gradient, buckets).to(value.dtype)
-        if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
-            if ctx.exact:
-                # What is in no bucket must not count here either.
-                no_query, no_key = ((codes[:, :, 0] == buckets)[..., None] for codes in (query_codes, key_codes))
-                query, gradient = query.masked_fill(no_query, 0), gradient.masked_fill(no_query, 0)
-                key, value = key.masked_fill(no_key, 0), value.masked_fill(no_key, 0)
-                of_query, of_key, _ = expected_gradients(query, key, value, gradient, ctx.code_length)
-            else:
-                pair = _Outer.apply(query_codes, key_codes, query, key, value, gradient, buckets)
-                of_query, of_key = (tensor * (ctx.code_length / 2) for tensor in pair)
+        with within(ctx.shard):  # the backward pass may come after the context
+            if ctx.needs_input_grad[2]:
+                of_value = _Sum.apply(key_codes, query_codes, gradient, buckets).to(value.dtype)
+            if ctx.needs_input_grad[0] or ctx.needs_input_grad[1]:
+                if ctx.exact:
+                    # What is in no bucket must not count here either.
+                    no_query, no_key = ((codes[:, :, 0] == buckets)[..., None] for codes in (query_codes, key_codes))
+                    query, gradient = query.masked_fill(no_query, 0), gradient.masked_fill(no_query, 0)
+                    key, value = key.masked_fill(no_key, 0), value.masked_fill(no_key, 0)
+                    of_query, of_key, _ = expected_gradients(query, key, value, gradient, ctx.code_length)
+                else:
+                    pair = _Outer.apply(query_codes, key_codes, query, key, value, gradient, buckets)
+                    of_query, of_key = (tensor * (ctx.code_length / 2) for tensor in pair)
         return of_query, of_key, of_value, None, None, None, None
 
 
@@ -212,12 +216,14 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         read_codes, write_codes, _, ctx.buckets = inputs
+        ctx.shard = current_shard()
         ctx.save_for_backward(read_codes, write_codes)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         read_codes, write_codes = ctx.saved_tensors
-        return None, None, _Sum.apply(write_codes, read_codes, gradient, ctx.buckets), None
+        with within(ctx.shard):
+            return None, None, _Sum.apply(write_codes, read_codes, gradient, ctx.buckets), None
 
 
 class _Outer(torch.autograd.Function):
@@ -238,6 +244,7 @@ class _Outer(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         *tensors, ctx.buckets = inputs
+        ctx.shard = current_shard()
         ctx.save_for_backward(*tensors)
 
     @staticmethod
@@ -246,7 +253,8 @@ class _Outer(torch.autograd.Function):
         query_codes, key_codes, query, key, value, gradient = ctx.saved_tensors
 
         def outer(*vectors: Tensor) -> tuple[Tensor, Tensor]:
-            found: tuple[Tensor, Tensor] = _Outer.apply(query_codes, key_codes, *vectors, ctx.buckets)
+            with within(ctx.shard):
+                found: tuple[Tensor, Tensor] = _Outer.apply(query_codes, key_codes, *vectors, ctx.buckets)
             return found
 
         second_query, second_key = outer(of_query, of_key, value, gradient)

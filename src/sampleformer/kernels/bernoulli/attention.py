@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
+from sampleformer.distributed.token_shards import current_shard
 from sampleformer.functional import bernoulli as plain
 from sampleformer.functional.bernoulli.sampled import barred, check_collisions
 from sampleformer.kernels.availability import check_kernel, unavailable, use_triton
@@ -49,6 +50,8 @@ def collision_attention(
     """
     check_kernel(kernel)
     reason = unavailable(query, key, value, query_codes, key_codes, widths=(query.shape[-1], value.shape[-1]))
+    if current_shard() is not None:
+        reason = "ranks share the tokens, and add up their tables"
     if not use_triton(kernel, reason):
         return plain.collision_attention(
             query, key, value, query_codes, key_codes, code_length, valid, query_valid, gradient

@@ -2,12 +2,13 @@
 
 from contextlib import ExitStack
 from contextvars import ContextVar
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
+
+from sampleformer.distributed.collectives import all_reduce
 
 _GROUP: ContextVar["dist.ProcessGroup | None"] = ContextVar("group", default=None)
 _COUNTS: ContextVar[bool] = ContextVar("counts", default=True)
@@ -66,22 +67,4 @@ def summed_over_processes(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*sh
     group = _GROUP.get()
     if group is None:
         return values
-    result: Tensor = _Sum.apply(group, values)
-    return result
-
-
-class _Sum(torch.autograd.Function):
-    """A sum over processes whose gradient is one, too."""
-
-    @staticmethod
-    def forward(ctx: Any, group: "dist.ProcessGroup", values: Tensor) -> Tensor:
-        ctx.group = group
-        total = values.detach().clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total, group=group)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        total = gradient.detach().clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total, group=ctx.group)
-        return None, total
+    return all_reduce(group, values)
