@@ -108,6 +108,11 @@ class Model(Module):
         return cls.example
 
     @classmethod
+    def inputs_of(cls, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """What this model is told of the data: of descriptors of whole samples only if it takes them."""
+        return {name: value for name, value in inputs.items() if name != "descriptors" or cls.takes_descriptors}
+
+    @classmethod
     def resolved(cls, settings: Any, length: int, device: str) -> tuple[Any, str]:
         """Settings for data whose typical sample has so many tokens, and a sentence on what was decided, or none."""
         return settings, ""

@@ -87,7 +87,7 @@ class Blend(Model):
             kind = MODELS.resolve(each.name, "model.parts.name")
             if issubclass(kind, Blend):
                 raise InputError("model.parts.name: a blend of blends, expected other models")
-            made.append(kind(each, _for(kind, self.inputs), outputs, level=level))
+            made.append(kind(each, kind.inputs_of(self.inputs), outputs, level=level))
         self.parts = nn.ModuleList(made)
         self.register_buffer("shares", torch.empty(len(made)))
         self._reset_own_parameters()
@@ -155,8 +155,3 @@ def _settings(given: Any) -> Any:
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise InputError(f"model.parts: found {shown(given)}, expected a model's name and settings")
     return validate(MODELS.resolve(given["name"], "model.parts.name").Settings, given, at="model.parts.")
-
-
-def _for(kind: type[Model], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a kind of model is told of the data: of descriptors only if it takes them."""
-    return {name: value for name, value in inputs.items() if name != "descriptors" or kind.takes_descriptors}

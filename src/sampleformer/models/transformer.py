@@ -197,8 +197,7 @@ class TokenModel(Model):
             if issubclass(kind, TokenModel):
                 raise InputError(f"model.beside.name: {each.name!r} is this model itself, expected a simple one")
             settings = validate(kind.Settings, each.model_dump(), at="model.beside.")
-            inputs = self.inputs if kind.takes_descriptors else _of_tokens(self.inputs)
-            made.append(kind(settings, inputs, self.outputs, level=self.level))
+            made.append(kind(settings, kind.inputs_of(self.inputs), self.outputs, level=self.level))
         described = "descriptors" in self.inputs and self.level == LEVELS[0]
         if described and not any("descriptors" in model.needs for model in made):
             made.append(DescriptorMLP(MLPSettings(), self.inputs, self.outputs))

@@ -108,7 +108,7 @@ def _best(kind: type[FittedModel], part: Component, recipe: Recipe, splits: Spli
     batches = evaluation_batches(train, most)
     columns = columns_of(task, known_targets(train)).taken(np.concatenate(batches))
     settings = validate(kind.Settings, part.model_dump(), at=f"{_FIT}.{part.name}.")
-    inputs = splits.encoding.inputs
+    inputs = kind.inputs_of(splits.encoding.inputs)
     best: tuple[FittedModel, np.ndarray, dict[str, float]] | None = None
     worse = 0
     for candidate in kind.candidates(settings, inputs, _chunks(train, batches), columns, recipe.seed):

@@ -148,7 +148,6 @@ class NGrams(FittedModel):
         rows = [row for tokens in chunks for row in _different(tokens, vocabulary, settings.longest)]
         keys = _frequent(rows, settings.min_samples, MOST_WEIGHTS // columns.outputs)
         present = _presence(rows, keys)
-        del rows
         for strength in settings.strengths:
             weights, bias = _solved(columns, present, strength)
             made = cls(settings.model_copy(update={"size": len(keys)}), inputs, columns.outputs)
@@ -200,14 +199,18 @@ def _frequent(rows: list[np.ndarray], min_samples: int, most: int) -> np.ndarray
 
 
 def _presence(rows: list[np.ndarray], keys: np.ndarray) -> Any:
-    """``1 / √m`` for each known n-gram of each row, sparse ``(rows, n-grams)``."""
-    places = [np.searchsorted(keys, row).clip(max=len(keys) - 1) for row in rows]
-    known = [place[keys[place] == row] for place, row in zip(places, rows, strict=True)]
+    """``1 / √m`` for each known n-gram of each row, sparse ``(rows, n-grams)``; the rows are used up."""
+    known = []
+    while rows:
+        row = rows.pop()
+        places = np.searchsorted(keys, row).clip(max=len(keys) - 1)
+        known.append(places[keys[places] == row].astype(np.int32))
+    known.reverse()
     sizes = np.array([len(row) for row in known])
-    values = np.repeat(1 / np.sqrt(sizes.clip(min=1)), sizes)
-    made = require("scipy.sparse", EXTRA).csr_matrix
+    values = np.repeat((1 / np.sqrt(sizes.clip(min=1))).astype(np.float32), sizes)
     ends = np.concatenate([[0], sizes.cumsum()])
-    return made((values, np.concatenate([np.empty(0, np.int64), *known]), ends), shape=(len(rows), len(keys)))
+    made = require("scipy.sparse", EXTRA).csr_matrix
+    return made((values, np.concatenate([np.empty(0, np.int32), *known]), ends), shape=(len(sizes), len(keys)))
 
 
 def _solved(columns: Columns, present: Any, strength: float) -> tuple[np.ndarray, np.ndarray]:
@@ -220,15 +223,21 @@ def _solved(columns: Columns, present: Any, strength: float) -> tuple[np.ndarray
 
 def _one(columns: Columns, output: int, present: Any, strength: float) -> tuple[np.ndarray, float]:
     scale = _scale(columns, output, present)
-    weights, bias = line(columns, output, present.multiply(scale[None]).tocsr(), strength)
+    scaled = (present.data * scale[present.indices], present.indices, present.indptr)
+    weights, bias = line(columns, output, type(present)(scaled, shape=present.shape), strength)
     return weights * scale, bias
 
 
 def _scale(columns: Columns, output: int, present: Any) -> np.ndarray:
     """What each n-gram weighs before anything is solved, ``(n-grams,)``."""
-    counted = present.sign()
+    samples, ngrams = present.shape
+    row = np.repeat(np.arange(samples), np.diff(present.indptr))
+
+    def counts(of: np.ndarray) -> np.ndarray:
+        return 1 + np.bincount(present.indices, of[row], minlength=ngrams)
+
     if columns.form == VALUES:
-        return np.log((1 + present.shape[0]) / (1 + np.asarray(counted.sum(0)).ravel())) + 1
+        return np.log((1 + samples) / counts(np.ones(samples))) + 1
     target = columns.output(output)
-    inside, outside = (1 + np.asarray(counted[np.flatnonzero(target == side)].sum(0)).ravel() for side in (1, 0))
+    inside, outside = counts(target == 1), counts(target == 0)
     return np.log(inside / inside.sum()) - np.log(outside / outside.sum())
