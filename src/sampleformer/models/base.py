@@ -19,6 +19,7 @@ from sampleformer.errors import InputError, nearest, shown
 from sampleformer.files import write_json, written_whole
 from sampleformer.heads import HEADS
 from sampleformer.modules import Module
+from sampleformer.reading import reading
 from sampleformer.registry import Registry, trusted_code
 from sampleformer.settings import Settings, validate
 from sampleformer.tokens import Tokens
@@ -140,6 +141,9 @@ class Model(Module):
         """The outputs, and what the heads of each layer chose, with their scores; none where no layer chooses."""
         return self(tokens, **questions), []
 
+    def check_weights(self) -> None:
+        """Raises ValueError if weights that were read hold what cannot be, such as places that are not there."""
+
     @property
     def main(self) -> Model:
         """The model that is trained; of a blend its first part."""
@@ -215,6 +219,8 @@ class Model(Module):
                 config,
             )
         model.load_state_dict(load_weights(weights, saved.sha256))
+        with reading(weights, "the weights of a model"):
+            model.check_weights()
         return model.eval()
 
 

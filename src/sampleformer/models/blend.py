@@ -116,6 +116,10 @@ class Blend(Model):
     def main(self) -> Model:
         return self._models()[0]
 
+    def check_weights(self) -> None:
+        for part in self._models():
+            part.check_weights()
+
     def _reset_own_parameters(self) -> None:
         nn.init.constant_(self.shares, 1 / len(self.shares))
 

@@ -117,6 +117,15 @@ def test_a_saved_one_answers_the_same(columns: Columns, tmp_path: Path) -> None:
     torch.testing.assert_close(again(samples(ASKED)), model(samples(ASKED)), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("name", "place"), [("roots", -1), ("below", 10_000), ("feature", 4)])
+def test_places_that_are_not_there_are_refused_when_read(name: str, place: int, tmp_path: Path) -> None:
+    model = fitted(CLASSES)
+    getattr(model.forests[0], name).view(-1)[-1] = place
+    model.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=f"{name} has places from"):
+        Model.from_pretrained(tmp_path)
+
+
 def test_new_memory_holds_leaves_until_it_is_filled() -> None:
     with torch.device("meta"):
         trees = Trees(3, 5, 2, 4)

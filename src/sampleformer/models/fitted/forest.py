@@ -98,6 +98,10 @@ class Forest(FittedModel):
         each = outputs // len(settings.nodes)
         self.forests = nn.ModuleList(Trees(settings.trees, nodes, settings.depth, each) for nodes in settings.nodes)
 
+    def check_weights(self) -> None:
+        for trees in self.forests:
+            trees.check_places(self.codes)  # type: ignore[operator]
+
     def forward(
         self,
         tokens: Tokens | Tensor,

@@ -58,6 +58,18 @@ class Trees(Module):
             node = below[2 * node + farther.long()].long()
         return self.value[node].mean(1)
 
+    def check_places(self, features: int) -> None:
+        """Raises ValueError if a node, or a feature that one asks for, is not there.
+
+        Args:
+            features: Number of features of x.
+        """
+        nodes = len(self.feature)
+        for name, most in (("roots", nodes), ("below", nodes), ("feature", features)):
+            places = getattr(self, name)
+            if len(places) and not 0 <= int(places.min()) <= int(places.max()) < most:
+                raise ValueError(f"{name} has places from {places.min()} to {places.max()}, expected 0 to {most - 1}")
+
     @classmethod
     def of_forest(cls, estimators: list[Any], values: list[np.ndarray]) -> Trees:
         """The trees of a forest of scikit-learn.
