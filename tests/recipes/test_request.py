@@ -19,6 +19,14 @@ def test_a_table_of_texts() -> None:
     assert recipe.model == load("texts").model
 
 
+def test_a_model_that_is_named_stands_alone() -> None:
+    asked = {"path": "m.csv", "smiles": "smiles", "label": "active"}
+    assert [each.name for each in request(None, data=asked).blend] == ["linear", "forest"]
+    assert request(None, data=asked, model="gin").blend == ()
+    kept = request(None, data=asked, model="mlp", changes=["blend=[forest]"])
+    assert [each.name for each in kept.blend] == ["forest"]
+
+
 def test_a_table_of_numbers() -> None:
     recipe = request(None, data={"path": "a/houses.csv", "numbers": True, "label": "price"})
     assert recipe.name == "houses"
