@@ -82,6 +82,14 @@ def test_which_check_is_better(task: str, new: float, old: float, expected: bool
     assert better(name, {name: new, "loss": 1.0}, {name: old, "loss": 1.0}) is expected
 
 
+def test_where_no_score_is_a_number_the_lower_loss_is_better() -> None:
+    nan = float("nan")
+    assert better("auroc", {"auroc": nan, "loss": 0.9}, {"auroc": nan, "loss": 1.0})
+    assert not better("auroc", {"auroc": nan, "loss": 1.0}, {"auroc": nan, "loss": 0.9})
+    assert better("auroc", {"auroc": 0.1, "loss": 1.0}, {"auroc": nan, "loss": 0.9})
+    assert not better("auroc", {"auroc": nan, "loss": 0.9}, {"auroc": 0.1, "loss": 1.0})
+
+
 def test_of_equal_scores_the_lower_loss_is_better() -> None:
     for name in (name for task in TASKS.values() for name in task.metrics):
         assert better(name, {name: 0.5, "loss": 0.9}, {name: 0.5, "loss": 1.0})

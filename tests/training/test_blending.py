@@ -10,31 +10,46 @@ import torch
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page, write_report
 from sampleformer.models import Blend, NGrams, TokenModel
-from sampleformer.tasks import Classification, Regression
+from sampleformer.tasks import LOSSES, Classification, Regression
 from sampleformer.training import Recipe, evaluate, predict, train
 from sampleformer.training import blending as blending_module
 from sampleformer.training.blending import check_blend, shares_of
 from sampleformer.training.loss import make_loss
 from sampleformer.training.recipe import change
-from tests.training.small import text_recipe, write_described, write_texts
+from tests.training.small import text_recipe, write_csv, write_described, write_texts
 
 
 def cost(shares: np.ndarray, outputs: list[np.ndarray], targets: np.ndarray) -> float:
     """What the shares minimise, for the squared error of one value."""
     errors = sum(share * each for share, each in zip(shares, outputs, strict=True)) - targets
-    return float((errors**2).sum() + 0.5 * (np.log(shares * len(shares)) ** 2).sum())
+    return float(len(targets) / 2 * np.log((errors**2).mean()) + 0.5 * (np.log(shares * len(shares)) ** 2).sum())
+
+
+def values(noises: tuple[float, ...], rows: int = 40) -> tuple[list[np.ndarray], np.ndarray]:
+    """Outputs of models with errors of these sizes, and the targets."""
+    random = np.random.default_rng(0)
+    targets = random.normal(size=(rows, 1)).astype(np.float32)
+    return [(targets + random.normal(size=(rows, 1)) * noise).astype(np.float32) for noise in noises], targets
 
 
 def test_shares_minimise_the_loss_and_what_says_that_all_weigh_the_same() -> None:
-    random = np.random.default_rng(0)
-    targets = random.normal(size=(40, 1)).astype(np.float32)
-    outputs = [(targets + random.normal(size=(40, 1)) * noise).astype(np.float32) for noise in (0.3, 0.6)]
+    outputs, targets = values((0.3, 0.6))
     loss = make_loss(Regression(["y"], [0.0], [1.0]), None, targets)
     found = shares_of(outputs, targets, loss).numpy().astype(np.float64)
     least = cost(found, outputs, targets)
     assert found[0] > found[1] > 0
     for change_of in ([1.02, 1], [0.98, 1], [1, 1.02], [1, 0.98], [1.02, 0.98], [0.98, 1.02]):
         assert cost(found * change_of, outputs, targets) > least
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+def test_the_unit_of_an_error_does_not_matter(unit: float) -> None:
+    outputs, targets = values((0.001, 1.0))
+    loss = make_loss(Regression(["y"], [0.0], [1.0]), None, targets)
+    shares = shares_of(outputs, targets, loss)
+    scaled = [each * np.float32(unit) for each in outputs]
+    torch.testing.assert_close(shares_of(scaled, targets * np.float32(unit), loss), shares, rtol=1e-2, atol=1e-3)
+    assert shares[1] < 0.01 * shares[0]
 
 
 def test_few_samples_change_little_and_a_useless_model_counts_for_little() -> None:
@@ -47,7 +62,20 @@ def test_few_samples_change_little_and_a_useless_model_counts_for_little() -> No
     few = shares_of([sure[:1], noise[:1]], targets[:1], loss)
     many = shares_of([sure, noise], targets, loss)
     assert (few - 0.5).abs().max() < 0.5
-    assert many[1] < 0.1 * many[0]
+    assert many[1] < 0.2 * many[0]
+    hidden = np.where(np.arange(500) < 5, targets, -1)
+    torch.testing.assert_close(
+        shares_of([sure, noise], hidden, loss), shares_of([sure[:5], noise[:5]], targets[:5], loss)
+    )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_has_shares(name: str) -> None:
+    random = np.random.default_rng(0)
+    of_classes = name == "cross_entropy"
+    targets = random.integers(2, size=30) if of_classes else random.integers(2, size=(30, 2)).astype(np.float32)
+    outputs = [random.normal(size=(30, 2)).astype(np.float32) for _ in range(2)]
+    assert shares_of(outputs, targets, LOSSES[name](targets, 2)).isfinite().all()
 
 
 @pytest.fixture
@@ -117,6 +145,16 @@ def test_what_the_data_has_nothing_for_is_left_out(
     masked = change(text_recipe(texts), ["blend=[ngrams]", "data.task=masked", "data.label=null"])
     train(masked, tmp_path / "masked", quiet=True)
     assert "blend: nothing is blended, since the labels are not for whole samples" in caplog.text
+
+
+def test_what_cannot_be_fitted_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    rows = [[f"{'ab'[row % 2]}{row}", "ab"[row % 2]] for row in range(40)]
+    path = write_csv(tmp_path / "unique.csv", ["review", "sentiment"], rows)
+    recipe = change(blended(text_recipe(path), "ngrams"), ["data.tokens=words", "data.min_count=1"])
+    run = train(recipe, tmp_path / "run", quiet=True)
+    assert "blend: ngrams is left out, since it found nothing to learn from" in caplog.text
+    assert isinstance(run.read_model(), TokenModel)
 
 
 def test_of_very_many_tokens_some_samples_are_learnt_from(

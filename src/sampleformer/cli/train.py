@@ -47,10 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument("--hosts", type=int, metavar="N", help="hosts, each with as many processes")
     training.add_argument("--seed", type=int, metavar="N", help="of the weights, the order of samples and all noise")
+    trained = ", ".join(name for name, kind in MODELS.items() if kind.trained)
     training.add_argument(
         "--model",
         metavar="NAME",
-        help=f"{', '.join(MODELS)} (the recipe's if not given), or the import path of a class",
+        help=f"{trained} (the recipe's if not given), or the import path of a class",
     )
     training.add_argument(
         "--attention", metavar="NAME", help=f"{', '.join(ATTENTIONS)} or auto, or the import path of a class"

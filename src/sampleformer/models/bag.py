@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor, nn
 
+from sampleformer.distributed.token_shards import refuse_shards
 from sampleformer.embed.fields import codes
 from sampleformer.errors import InputError
 from sampleformer.models.base import AnyModelSettings, Model
@@ -88,6 +89,7 @@ class BagOfEmbeddings(Model):
         asked: Int64[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b outputs"]:
         """Outputs of samples; of one without tokens the bias alone."""
+        refuse_shards("a bag of embeddings")
         tokens = as_tokens(tokens)
         if tokens.features.ndim != 2:
             raise InputError(f"features have shape {tuple(tokens.features.shape)}, expected one code for each token")

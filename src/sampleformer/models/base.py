@@ -150,8 +150,8 @@ class Model(Module):
         return self
 
     def of_descriptors(self, tokens: Tokens) -> Tensor | None:
-        """What the descriptors of samples alone add to the outputs, ``(b, outputs)``; None: nothing."""
-        return self(tokens) if self.takes_descriptors else None
+        """What the descriptors of samples alone add to the outputs, ``(b, outputs)``; None: that cannot be told."""
+        return None
 
     @property
     def runs_together(self) -> bool:

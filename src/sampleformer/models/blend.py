@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 from torch import Tensor, nn
 from typing_extensions import Self
 
@@ -23,11 +23,11 @@ class BlendSettings(AnyModelSettings):
 
     Args:
         name: "blend".
-        parts: Settings of each part, the main one first. At least one.
+        parts: Settings of each part, the main one first. From 1 to 20.
     """
 
     name: str = "blend"
-    parts: tuple[SerializeAsAny[AnyModelSettings], ...] = ()
+    parts: tuple[SerializeAsAny[AnyModelSettings], ...] = Field(default=(), max_length=20)
 
     @field_validator("parts", mode="before")
     @classmethod

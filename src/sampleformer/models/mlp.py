@@ -88,6 +88,9 @@ class DescriptorMLP(Model):
         hidden = self.dropout(nn.functional.gelu(self.input(numbers)))
         return self.output(hidden) + self.linear(numbers)
 
+    def of_descriptors(self, tokens: Tokens) -> Tensor:
+        return self(tokens)
+
 
 class ThermometerCode(Module):
     """One number a bin of codes that count bins: ``clip(x − b, 0, 1)`` for b = 0, 1, …, bins − 1.

@@ -252,6 +252,10 @@ class TokenModel(Model):
         found: tuple[Tensor, list[Selection]] = self(tokens, return_selections=True, **questions)
         return found
 
+    def check_weights(self) -> None:
+        for model in self.beside:
+            model.check_weights()  # type: ignore[operator]
+
     def of_descriptors(self, tokens: Tokens) -> Tensor | None:
         found = [each for model in self.beside if (each := model.of_descriptors(tokens)) is not None]  # type: ignore[operator]
         return torch.stack(found).sum(0) if found else None

@@ -6,13 +6,14 @@ from sampleformer.errors import InputError
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns
 from sampleformer.tasks.task import Task
 
-_OF_LOSS = {
+FORMS = {
     "cross_entropy": CLASSES,
     "binary_cross_entropy": LABELS,
     "squared": VALUES,
     "huber": VALUES,
     "absolute": VALUES,
 }
+"""Forms of targets by the loss that fits them."""
 
 
 def columns_of(task: Task, targets: np.ndarray) -> Columns:
@@ -25,9 +26,9 @@ def columns_of(task: Task, targets: np.ndarray) -> Columns:
     Raises:
         InputError: if the task learns by a loss for which there is no estimator.
     """
-    form = _OF_LOSS.get(task.losses[0])
+    form = FORMS.get(task.losses[0])
     if form is None:
-        raise InputError(f"the task {task.name!r} learns by {task.losses[0]!r}, expected one of {', '.join(_OF_LOSS)}")
+        raise InputError(f"the task {task.name!r} learns by {task.losses[0]!r}, expected one of {', '.join(FORMS)}")
     values = targets.astype(np.float64)
     if form == CLASSES:
         values = np.where(values < 0, np.nan, values)[:, None]

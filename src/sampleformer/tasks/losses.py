@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,7 +27,12 @@ class Loss(ABC):
     Args:
         targets: Targets of the training part, ``(rows,)``, −1 where unknown, or ``(rows, o)``, NaN where unknown.
         outputs: Number of outputs of the model.
+
+    Attributes:
+        is_likelihood: Whether it is a negative logarithm of a probability, and no error in some unit.
     """
+
+    is_likelihood: ClassVar[bool] = False
 
     def __init__(self, targets: np.ndarray, outputs: int) -> None:
         self.outputs = outputs
@@ -58,6 +63,8 @@ class CrossEntropy(Loss):
         outputs: Number of classes.
         class_weights: ``balanced`` weighs each class by the inverse of its frequency in the training part.
     """
+
+    is_likelihood = True
 
     def __init__(self, targets: np.ndarray, outputs: int, class_weights: ClassWeights = "none") -> None:
         super().__init__(targets, outputs)
@@ -101,6 +108,8 @@ class BinaryCrossEntropy(_MeanError):
         outputs: Number of labels.
         class_weights: ``balanced`` weighs the positive rows of each label by the ratio of negative to positive ones.
     """
+
+    is_likelihood = True
 
     def __init__(self, targets: np.ndarray, outputs: int, class_weights: ClassWeights = "none") -> None:
         super().__init__(targets, outputs)

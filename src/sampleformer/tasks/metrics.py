@@ -15,16 +15,20 @@ LOWER_IS_BETTER = frozenset({"mae", "rmse", "loss"})
 
 
 def better(name: str, new: Mapping[str, float], old: Mapping[str, float] | None) -> bool:
-    """Whether the metrics of one check beat those of another; any beat none, and not-a-number beats nothing else.
+    """Whether the metrics of one check beat those of another; any beat none, and a number beats not-a-number.
 
     Args:
-        name: Name of the metric that counts; of equal ones, which small validation parts often give, the lower loss.
+        name: Name of the metric that counts; of equal ones, which small validation parts often give, and
+            where neither is a number, the lower loss.
         new: Metrics of the one check.
         old: Metrics of the other.
     """
-    if old is None or np.isnan(old[name]):
+    if old is None:
         return True
-    if new[name] == old[name]:
+    unknown = np.isnan(new[name]), np.isnan(old[name])
+    if any(unknown) and not all(unknown):
+        return bool(unknown[1])
+    if all(unknown) or new[name] == old[name]:
         return new["loss"] < old["loss"]
     return new[name] < old[name] if name in LOWER_IS_BETTER else new[name] > old[name]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from sampleformer.models import MODELS, Blend, FittedModel, Model
 from sampleformer.models.fitted.base import EXTRA
 from sampleformer.settings import Component, validate
 from sampleformer.tasks import Loss, is_known
-from sampleformer.tasks.columns import columns_of
+from sampleformer.tasks.columns import FORMS, columns_of
 from sampleformer.tasks.metrics import better
 from sampleformer.tokens import Tokens
 from sampleformer.training.loss import make_loss
@@ -34,14 +34,17 @@ from sampleformer.training.selection import selecting_metric
 
 MOST_TOKENS = 10_000_000
 """Tokens of the training part that fitted models learn from, of samples drawn at random where there are more."""
+MOST_NUMBERS = 50_000_000
+"""Descriptors of the training part that fitted models learn from, likewise."""
 _ROUNDS = 50
+_TINY = 1e-12
 _FIT = "blend"  # the setting, for messages
 
 log = logging.getLogger("sampleformer")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedPart:
     """A model that was fitted, and what it says.
 
     Args:
@@ -71,7 +74,7 @@ def check_blend(parts: Sequence[Component]) -> None:
         require("sklearn", EXTRA)
 
 
-def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[Fitted]:
+def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[FittedPart]:
     """Fits the models of a recipe's blend to the training part.
 
     Of each kind the candidate is kept that is best on the validation part. A kind for which the data has nothing, such
@@ -88,23 +91,32 @@ def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[Fitt
     if task.of_tokens or task.from_inputs:
         log.info("%s: nothing is blended, since the labels are not for whole samples", _FIT)
         return []
-    fitted = []
+    if task.losses[0] not in FORMS:
+        log.info("%s: nothing is blended, since nothing can be fitted by the loss %s", _FIT, task.losses[0])
+        return []
+    fitted: list[FittedPart] = []
     for each in recipe.blend:
         kind: type[FittedModel] = MODELS.resolve(each.name, f"{_FIT}.name")  # type: ignore[assignment]
         if kind.needs and not any(splits.encoding.inputs.get(name) for name in kind.needs):
             log.info("%s: %s is left out, since the data has no %s", _FIT, each.name, " or ".join(kind.needs))
             continue
         with announced(f"fitting {each.name}"):
-            fitted.append(_best(kind, each, recipe, splits, processes))
+            best = _best(kind, each, recipe, splits, processes)
+        if best is None:
+            log.info("%s: %s is left out, since it found nothing to learn from", _FIT, each.name)
+        else:
+            fitted.append(best)
     return fitted
 
 
-def _best(kind: type[FittedModel], part: Component, recipe: Recipe, splits: Splits, processes: Processes) -> Fitted:
+def _best(
+    kind: type[FittedModel], part: Component, recipe: Recipe, splits: Splits, processes: Processes
+) -> FittedPart | None:
     """The candidate that is best on the validation part."""
     task, most = splits.encoding.task, recipe.training.max_tokens
     metric = selecting_metric(task, recipe.training.selected_by)
     loss = make_loss(task, recipe.training.loss, known_targets(splits.train))
-    train = _some(splits.train, recipe.seed)
+    train = _some(splits.train, kind, splits.encoding.inputs, recipe.seed)
     batches = evaluation_batches(train, most)
     columns = columns_of(task, known_targets(train)).taken(np.concatenate(batches))
     settings = validate(kind.Settings, part.model_dump(), at=f"{_FIT}.{part.name}.")
@@ -120,15 +132,22 @@ def _best(kind: type[FittedModel], part: Component, recipe: Recipe, splits: Spli
             worse += 1
         if worse >= kind.patience:
             break
-    assert best is not None
-    return Fitted(best[0], best[1], model_outputs(best[0], splits.test, task, most, _say_nothing, processes))
+    if best is None:
+        return None
+    return FittedPart(best[0], best[1], model_outputs(best[0], splits.test, task, most, _say_nothing, processes))
 
 
-def _some(samples: Samples, seed: int) -> Samples:
-    """The samples, or as many of them, drawn at random, as have `MOST_TOKENS` tokens."""
+def _some(samples: Samples, kind: type[FittedModel], inputs: Mapping[str, Any], seed: int) -> Samples:
+    """The samples, or as many of them, drawn at random, as have so many tokens or descriptors in all."""
+    described = len(inputs.get("descriptors", ())) if kind.takes_descriptors else 0
+    sizes = np.full(len(samples), described) if described else samples.lengths
     order = np.random.default_rng(seed).permutation(len(samples))
-    kept = order[np.cumsum(samples.lengths[order]) <= MOST_TOKENS]
-    return samples if len(kept) == len(samples) else samples.subset(np.sort(kept if len(kept) else order[:1]))
+    kept = order[np.cumsum(sizes[order]) <= (MOST_NUMBERS if described else MOST_TOKENS)]
+    if len(kept) == len(samples):
+        return samples
+    kept = kept if len(kept) else order[:1]
+    log.info("%s: %s is fitted to %d of %d samples, drawn at random", _FIT, kind.name, len(kept), len(samples))
+    return samples.subset(np.sort(kept))
 
 
 def _chunks(samples: Samples, batches: Sequence[Sequence[int]]) -> Iterator[Tokens]:
@@ -148,29 +167,36 @@ def scored(splits: Splits, outputs: np.ndarray, loss: Loss) -> dict[str, float]:
 
 
 def shares_of(outputs: Sequence[np.ndarray], targets: np.ndarray, loss: Loss) -> Float[Tensor, " parts"]:
-    """What each of several models weighs in their sum: ``min_u N · loss(Σ_i e^{u_i} y_i) + ½ Σ_i (u_i − log 1/m)²``.
+    """What each of several models weighs in their sum: ``min_u N · L(Σ_i e^{u_i} y_i) + ½ Σ_i (u_i − log 1/m)²``.
 
-    The second term says that m models weigh the same, about as firmly as one sample: few samples change little.
+    L is the loss where that is a negative log-likelihood, else ``½ log`` of it, which no unit changes. The second term
+    says that m models weigh the same: few samples change little.
 
     Args:
-        outputs: Raw outputs of each model for N samples, ``(N, o)``.
-        targets: Their targets.
+        outputs: Raw outputs of each model, ``(rows, o)``.
+        targets: Their targets, of which N rows are known.
         loss: Loss of the training.
 
     Returns:
         ``e^u``, float32.
     """
     stacked = torch.from_numpy(np.stack(outputs, axis=-1)).double()
-    wanted, known = torch.from_numpy(targets), torch.from_numpy(is_known(targets))
+    known = torch.from_numpy(is_known(targets))
+    wanted = torch.from_numpy(targets)
+    wanted = wanted.double() if wanted.is_floating_point() else wanted
+    rows = int((known if known.ndim == 1 else known.any(1)).sum())
     equal = -float(np.log(len(outputs)))
     u = torch.full((len(outputs),), equal, dtype=torch.float64, requires_grad=True)
     search = torch.optim.LBFGS([u], max_iter=_ROUNDS, line_search_fn="strong_wolfe")
 
     def cost() -> Tensor:
         search.zero_grad()
-        value = len(targets) * loss((stacked * u.exp()).sum(-1), wanted, known) + 0.5 * (u - equal).square().sum()
-        value.backward()
-        return value
+        value = loss((stacked * u.exp()).sum(-1), wanted, known)
+        if not loss.is_likelihood:
+            value = 0.5 * value.clamp(min=_TINY).log()
+        total = rows * value + 0.5 * (u - equal).square().sum()
+        total.backward()
+        return total
 
     search.step(cost)
     return u.detach().exp().float()
@@ -198,7 +224,7 @@ class Blending:
         model: Model,
         test: np.ndarray,
         scores: dict[str, float],
-        fitted: Sequence[Fitted],
+        fitted: Sequence[FittedPart],
         splits: Splits,
         recipe: Recipe,
         processes: Processes,

@@ -10,7 +10,7 @@ from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.models import Model
 from sampleformer.tasks import Predictions
-from sampleformer.training.blending import Blending, Fitted
+from sampleformer.training.blending import Blending, FittedPart
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
@@ -20,7 +20,7 @@ from sampleformer.training.run_folder import RunFolder, kept_weights, read_check
 from sampleformer.training.selection import selecting_metric
 
 if TYPE_CHECKING:
-    from sampleformer.training.fitting import Fitted as Trained
+    from sampleformer.training.fitting import Fitted
 
 
 def finish(
@@ -28,8 +28,8 @@ def finish(
     splits: Splits,
     recipe: Recipe,
     folder: RunFolder,
-    trained: Trained,
-    fitted: Sequence[Fitted],
+    trained: Fitted,
+    fitted: Sequence[FittedPart],
     processes: Processes,
 ) -> tuple[dict[str, Any], Predictions]:
     """Saves the best weights, and scores both them and the last ones on the test part.

@@ -9,8 +9,10 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomFo
 
 from sampleformer.errors import InputError
 from sampleformer.models import DescriptorLinear, Forest, Model
+from sampleformer.models.fitted import forest
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.models.fitted.trees import Trees
+from sampleformer.settings import validate
 from sampleformer.tokens import Tokens
 
 RANDOM = np.random.default_rng(0)
@@ -124,6 +126,25 @@ def test_places_that_are_not_there_are_refused_when_read(name: str, place: int, 
     model.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=f"{name} has places from"):
         Model.from_pretrained(tmp_path)
+
+
+def test_of_many_samples_leaves_are_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "MOST_BYTES", 24 * 200)  # two outputs
+    settings = Forest.Settings(trees=TREES, leaves=(1, 2, 10))
+    found = list(Forest.candidates(settings, INPUTS, [samples()], VALUES, seed=0))
+    assert len(found) == 2  # of 3 and of 10 samples
+    assert all(sum(model.settings.nodes) <= 200 for model in found)
+
+
+def test_without_descriptors_there_is_no_candidate() -> None:
+    nothing = Tokens(torch.zeros(41, 1, 0), descriptors=torch.zeros(41, 0))
+    assert list(Forest.candidates(Forest.Settings(), {"descriptors": []}, [nothing], VALUES, seed=0)) == []
+
+
+@pytest.mark.parametrize("leaves", [(), (0,)])
+def test_leaves_have_a_sample_at_least(leaves: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="leaves"):
+        validate(Forest.Settings, {"name": "forest", "leaves": leaves})
 
 
 def test_new_memory_holds_leaves_until_it_is_filled() -> None:

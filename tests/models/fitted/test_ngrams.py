@@ -13,6 +13,7 @@ from sampleformer.errors import InputError
 from sampleformer.models import Model, NGrams
 from sampleformer.models.fitted import lines, ngrams
 from sampleformer.models.fitted.columns import Columns
+from sampleformer.settings import validate
 from sampleformer.tokens import Tokens
 
 VOCABULARY = 6
@@ -129,6 +130,19 @@ def test_a_saved_one_answers_the_same(tmp_path: Path) -> None:
     torch.testing.assert_close(again(tokens(TEXTS)), model(tokens(TEXTS)), rtol=0, atol=0)
 
 
+def test_where_no_word_is_in_two_samples_there_is_no_candidate() -> None:
+    for texts in ([[0, 1], [2, 3]], [[], []]):
+        samples = Tokens(torch.tensor(texts, dtype=torch.int64).reshape(2, -1))
+        columns = Columns("classes", np.array([[0.0], [1]]), 2)
+        assert list(NGrams.candidates(NGrams.Settings(), {"vocabulary": VOCABULARY}, [samples], columns, 0)) == []
+
+
+@pytest.mark.parametrize("wrong", [{"strengths": ()}, {"strengths": (0.0,)}, {"strengths": (float("nan"),)}])
+def test_strengths_are_above_zero(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="strengths"):
+        validate(NGrams.Settings, {"name": "ngrams"} | wrong)
+
+
 def test_candidates_differ_by_their_strength() -> None:
     settings = NGrams.Settings(strengths=(0.01, 100.0))
     weak, strong = NGrams.candidates(settings, {"vocabulary": VOCABULARY}, [tokens(TEXTS)], TARGETS["two classes"], 0)
@@ -138,8 +152,8 @@ def test_candidates_differ_by_their_strength() -> None:
 def test_what_cannot_be() -> None:
     with pytest.raises(InputError, match="ngrams: has not been fitted"):
         NGrams(NGrams.Settings(), {"vocabulary": 5}, 2)
-    with pytest.raises(InputError, match="no word is in 13 samples"):
-        fitted(TARGETS["values"], min_samples=13)
+    with pytest.raises(InputError, match=r"ngrams\.longest: 5 tokens of a vocabulary of 50,000"):
+        NGrams(NGrams.Settings(longest=5, size=1), {"vocabulary": 50_000}, 2)
     with pytest.raises(InputError, match=r"ngrams\.longest: 5 tokens of a vocabulary of 50,000 have more than 2⁶³"):
         next(NGrams.candidates(NGrams.Settings(longest=5), {"vocabulary": 50_000}, [], TARGETS["values"], 0))
     with pytest.raises(InputError, match="expected one code for each token"):

@@ -14,6 +14,8 @@ from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 
+MOST_NUMBERS = 5_000
+"""Numbers of a row that describe it; rows of more are signals, which are not described by each of their numbers."""
 _MOST_CATEGORIES = 100  # of a column; rarer ones are one
 
 
@@ -70,7 +72,7 @@ class TableColumns(Descriptor):
 
 
 class InputNumbers(Descriptor):
-    """The numbers of a row that are its tokens: what a simple model of tables sees.
+    """The numbers of a row that are its tokens, if they are at most `MOST_NUMBERS`: what a simple model of tables sees.
 
     Args:
         columns: Names of the columns, once learnt.
@@ -84,14 +86,14 @@ class InputNumbers(Descriptor):
         self.columns = list(columns)
 
     def learn(self, table: Table, inputs: Sequence[str]) -> InputNumbers:
-        return InputNumbers(inputs)
+        return InputNumbers(inputs if len(inputs) <= MOST_NUMBERS else ())
 
     @property
     def names(self) -> list[str]:
         return self.columns
 
     def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
-        return np.asarray(values, dtype=np.float32)
+        return np.asarray(values, dtype=np.float32)[:, : len(self.columns)]
 
     def to_json(self) -> dict[str, Any]:
         return {"columns": self.columns}

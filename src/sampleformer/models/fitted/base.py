@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from pydantic import Field
 from typing_extensions import Self
 
 from sampleformer.models.base import Model
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
 
+Strength = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""What errors weigh against weights."""
+
 EXTRA = "train"
 """Extra of the installation that brings scikit-learn, which fits and is not needed afterwards."""
 
 
 class FittedModel(Model):
-    """A model that is solved on the whole training part at once, without steps: it is fitted, never trained.
+    """A model that is solved on the training part at once, without steps: it is fitted, never trained.
 
     What fitting decides of its size stands in its settings, so that a saved model can be built before its weights are
     read.
@@ -34,7 +38,7 @@ class FittedModel(Model):
     def candidates(
         cls, settings: Any, inputs: Mapping[str, Any], chunks: Iterable[Tokens], columns: Columns, seed: int
     ) -> Iterator[Self]:
-        """Fitted models, one for each value of what the validation part chooses, the fastest ones first.
+        """Fitted models, one for each value of what the validation part chooses; none where nothing can be learnt.
 
         Args:
             settings: Of the class's `Settings`.
@@ -44,5 +48,5 @@ class FittedModel(Model):
             seed: Seed of all that is random.
 
         Raises:
-            InputError: if nothing can be learnt from the samples, or scikit-learn is missing.
+            InputError: if scikit-learn is missing.
         """

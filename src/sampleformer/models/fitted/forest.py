@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from sampleformer.models.fitted.linear import described_by
 from sampleformer.models.fitted.trees import Trees
 from sampleformer.tokens import Tokens, as_tokens
 
+MOST_BYTES = 256_000_000
+"""Of the arrays of a forest: of many samples, leaves are made larger."""
+_BYTES = 16  # of a node, beside 4 for each output
 _SHARE = 0.05  # of the features that a node looks at, where that is more than their square root
 
 
@@ -30,7 +33,7 @@ class ForestSettings(AnyModelSettings):
     Args:
         name: "forest".
         trees: Number of trees.
-        leaves: Samples of a leaf at least; the validation part chooses.
+        leaves: Samples of a leaf at least; the validation part chooses. Of very many samples more, see `MOST_BYTES`.
         cuts: Where a feature is cut: "random": at random places, all samples for each tree (extremely randomised
             trees); "best": at the best place, samples drawn with replacement (random forest).
         form: Form of the targets, which fitting finds, see `Columns`.
@@ -41,9 +44,9 @@ class ForestSettings(AnyModelSettings):
 
     name: str = "forest"
     trees: int = Field(default=300, ge=1, le=10_000)
-    leaves: tuple[int, ...] = (1, 3, 10)
+    leaves: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 3, 10), min_length=1)
     cuts: Literal["random", "best"] = "random"
-    form: str = ""
+    form: Literal["", "classes", "labels", "values"] = ""
     nodes: tuple[int, ...] = ()
     depth: int = Field(default=0, ge=0, le=10_000)
 
@@ -99,6 +102,8 @@ class Forest(FittedModel):
         self.forests = nn.ModuleList(Trees(settings.trees, nodes, settings.depth, each) for nodes in settings.nodes)
 
     def check_weights(self) -> None:
+        if self.settings.depth > max(self.settings.nodes):
+            raise ValueError(f"depth is {self.settings.depth}, expected at most the {max(self.settings.nodes)} nodes")
         for trees in self.forests:
             trees.check_places(self.codes)  # type: ignore[operator]
 
@@ -120,6 +125,9 @@ class Forest(FittedModel):
             return ((mean + least) / (1 + least * self.outputs)).log()
         return (mean + least).log() - (1 - mean + least).log()
 
+    def of_descriptors(self, tokens: Tokens) -> Tensor:
+        return self(tokens)
+
     @classmethod
     def candidates(
         cls, settings: ForestSettings, inputs: Mapping[str, Any], chunks: Iterable[Tokens], columns: Columns, seed: int
@@ -128,9 +136,11 @@ class Forest(FittedModel):
         codes = len(inputs["descriptors"])
         features = np.concatenate([described_by(each, codes).float().numpy() for each in chunks])
         if not codes:
-            raise InputError("forest: no descriptor says anything of the training part, expected one at least")
+            return
         alone = [columns] if not np.isnan(columns.targets).any() or columns.form == CLASSES else _each(columns)
-        for leaf in settings.leaves:
+        most = MOST_BYTES // (_BYTES * len(alone) + 4 * columns.outputs)
+        fewest = -(-2 * len(features) * settings.trees // most)  # a tree has at most twice as many nodes as leaves
+        for leaf in sorted({max(leaf, fewest) for leaf in settings.leaves}, reverse=True):
             fitted = [_fitted(settings, part, features, leaf, seed) for part in alone]
             found = {
                 "form": columns.form,

@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import Self
 
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
-from sampleformer.models.fitted.base import EXTRA, FittedModel
+from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.models.fitted.lines import lines
 from sampleformer.models.mlp import ThermometerCode
@@ -31,7 +32,7 @@ class LinearSettings(AnyModelSettings):
     """
 
     name: str = "linear"
-    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
+    strengths: tuple[Strength, ...] = Field(default=(0.001, 0.01, 0.1, 1.0, 10.0), min_length=1)
     fitted: bool = False
 
 
@@ -84,6 +85,9 @@ class DescriptorLinear(FittedModel):
         """Outputs of samples."""
         described = described_by(as_tokens(tokens), self.expand.codes)
         return self.line(self.expand(described.to(self.line.weight.dtype)))
+
+    def of_descriptors(self, tokens: Tokens) -> Tensor:
+        return self(tokens)
 
     @classmethod
     def candidates(

@@ -12,12 +12,13 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import Self
 
+from sampleformer.distributed.token_shards import refuse_shards
 from sampleformer.embed.fields import codes
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.functional.lookup import sorted_places
 from sampleformer.models.base import AnyModelSettings
-from sampleformer.models.fitted.base import EXTRA, FittedModel
+from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
 from sampleformer.models.fitted.columns import CLASSES, VALUES, Columns
 from sampleformer.models.fitted.lines import both_ways, line
 from sampleformer.tokens import Tokens, as_tokens
@@ -41,7 +42,7 @@ class NGramsSettings(AnyModelSettings):
     name: str = "ngrams"
     longest: int = Field(default=2, ge=1, le=5)
     min_samples: int = Field(default=2, ge=1)
-    strengths: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
+    strengths: tuple[Strength, ...] = Field(default=(1.0, 10.0, 100.0, 1000.0), min_length=1)
     size: int = Field(default=0, ge=0)
 
 
@@ -91,6 +92,7 @@ class NGrams(FittedModel):
         super().__init__(settings, inputs, outputs, level=level, hides=hides)
         if not settings.size:
             raise InputError("ngrams: has not been fitted, expected a fitted one, see NGrams.candidates")
+        _check(int(self.inputs["vocabulary"]), settings.longest)
         self.register_buffer("keys", torch.empty(settings.size, dtype=torch.int64))
         self.register_buffer("weights", torch.empty(settings.size, outputs))
         self.register_buffer("bias", torch.empty(outputs))
@@ -108,6 +110,7 @@ class NGrams(FittedModel):
         asked: Int64[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b outputs"]:
         """Outputs of samples; of one without known n-grams the bias alone."""
+        refuse_shards("n-grams")
         found, real = _keys(as_tokens(tokens), int(self.inputs["vocabulary"]), self.settings.longest)
         places = sorted_places(self.keys, found)
         known = real & (self.keys[places] == found)
@@ -147,6 +150,8 @@ class NGrams(FittedModel):
         _check(vocabulary, settings.longest)
         rows = [row for tokens in chunks for row in _different(tokens, vocabulary, settings.longest)]
         keys = _frequent(rows, settings.min_samples, MOST_WEIGHTS // columns.outputs)
+        if not len(keys):
+            return
         present = _presence(rows, keys)
         for strength in settings.strengths:
             weights, bias = _solved(columns, present, strength)
@@ -193,8 +198,6 @@ def _frequent(rows: list[np.ndarray], min_samples: int, most: int) -> np.ndarray
     kept = np.flatnonzero(counts >= min_samples)
     if len(kept) > most:
         kept = np.sort(kept[np.argsort(-counts[kept], kind="stable")[:most]])
-    if not len(kept):
-        raise InputError(f"ngrams: no word is in {min_samples} samples of the training part")
     return keys[kept]
 
 
