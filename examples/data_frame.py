@@ -1,5 +1,6 @@
 """A text column of a DataFrame, learnt by a program for scikit-learn with three lines changed.
 
+    pip install pandas
     python examples/data_frame.py
 
 The task: a review of forty words is good or bad by three of them; all others are noise.

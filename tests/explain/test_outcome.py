@@ -35,8 +35,9 @@ def test_many_classes_are_cut_but_the_true_one_stays() -> None:
 
 def test_several_labels() -> None:
     outcome = LabelsOutcome([Answer("a", 0.9, 1.0), Answer("b", 0.2, 1.0), Answer("c", 0.6, None)])
-    assert (outcome.headline, outcome.truth, outcome.right) == ("a, c", "a, b", None)
+    assert (outcome.headline, outcome.truth, outcome.right) == ("a, c", "a, b (c unknown)", None)
     assert LabelsOutcome([Answer("a", 0.1, 0.0)]).truth == "no label"
+    assert LabelsOutcome([Answer("a", 0.1, 1.0), Answer("b", 0.9, None)]).truth == "a (b unknown)"
 
 
 def test_values() -> None:

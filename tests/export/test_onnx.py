@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sampleformer.errors import InputError
 from sampleformer.export import ExportedFile, export_onnx, onnx_translations
-from sampleformer.export.agreement import largest_difference
+from sampleformer.export.agreement import largest_difference, longest
 from sampleformer.models import Blend, Forest, Model, ModelSettings, NGrams, TokenModel
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
@@ -98,6 +98,13 @@ def test_a_blend_with_ngrams_and_trees(tmp_path: Path) -> None:
     made = Blend.of(parts, torch.tensor([0.5, 0.3, 0.2]), inputs).eval()
     written = export_onnx(made, tmp_path / "model.onnx")  # which compares the answers
     assert [each.partition(":")[0] for each in written.inputs] == ["tokens", "mask", "descriptors"]
+
+
+def test_a_blend_for_a_table_of_fewer_numbers_than_are_chosen(tmp_path: Path) -> None:
+    inputs = {"features": 1, "length": 5}
+    made = Blend.of([model("samsa-hard", inputs), model("full", inputs)], torch.tensor([0.5, 0.5]), inputs).eval()
+    assert longest(made) == 5
+    export_onnx(made, tmp_path / "model.onnx")
 
 
 def test_equal_scores_are_taken_in_the_order_of_the_tokens(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_what_a_run_blended_is_part_of_it(tmp_path: Path) -> None:
     for number, each in enumerate(answers):
         assert each["score"] == pytest.approx(expected[f"probability_{each['label']}"][number], abs=1e-6)
     card = (tmp_path / "saved" / "README.md").read_text()
-    assert "25% the transformer, 75% `ngrams`." in card
+    assert "0.25 × the transformer, 0.75 × `ngrams`." in card
     assert "others" not in card
     assert not any(each.requires_grad for name, each in made.named_parameters() if name.startswith("fitted"))
     base, inputs = AutoModel.from_pretrained(tmp_path / "saved"), codes()
@@ -274,10 +274,10 @@ def test_what_a_run_blended_is_part_of_it(tmp_path: Path) -> None:
         tmp_path / "saved", num_labels=3, ignore_mismatched_sizes=True
     )
     assert three(**codes()).logits.shape == (2, 3)
-    assert three.shares is None
+    assert three.factors is None
     state = state_of(tmp_path / "saved")
-    write_state(tmp_path / "saved", {name: each for name, each in state.items() if name != "shares"})
-    with pytest.raises(InputError, match="weights are missing: shares"):
+    write_state(tmp_path / "saved", {name: each for name, each in state.items() if name != "factors"})
+    with pytest.raises(InputError, match="weights are missing: factors"):
         AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
 
 

@@ -13,16 +13,16 @@ from sampleformer.models import Blend, NGrams, TokenModel
 from sampleformer.tasks import LOSSES, Classification, Regression
 from sampleformer.training import Recipe, evaluate, predict, train
 from sampleformer.training import blending as blending_module
-from sampleformer.training.blending import check_blend, shares_of
+from sampleformer.training.blending import check_blend, factors_of
 from sampleformer.training.loss import make_loss
 from sampleformer.training.recipe import change
 from tests.training.small import text_recipe, write_csv, write_described, write_texts
 
 
-def cost(shares: np.ndarray, outputs: list[np.ndarray], targets: np.ndarray) -> float:
-    """What the shares minimise, for the squared error of one value."""
-    errors = sum(share * each for share, each in zip(shares, outputs, strict=True)) - targets
-    return float(len(targets) / 2 * np.log((errors**2).mean()) + 0.5 * (np.log(shares * len(shares)) ** 2).sum())
+def cost(factors: np.ndarray, outputs: list[np.ndarray], targets: np.ndarray) -> float:
+    """What the factors minimise, for the squared error of one value."""
+    errors = sum(factor * each for factor, each in zip(factors, outputs, strict=True)) - targets
+    return float(len(targets) / 2 * np.log((errors**2).mean()) + 0.5 * (np.log(factors * len(factors)) ** 2).sum())
 
 
 def values(noises: tuple[float, ...], rows: int = 40) -> tuple[list[np.ndarray], np.ndarray]:
@@ -35,7 +35,7 @@ def values(noises: tuple[float, ...], rows: int = 40) -> tuple[list[np.ndarray],
 def test_shares_minimise_the_loss_and_what_says_that_all_weigh_the_same() -> None:
     outputs, targets = values((0.3, 0.6))
     loss = make_loss(Regression(["y"], [0.0], [1.0]), None, targets)
-    found = shares_of(outputs, targets, loss).numpy().astype(np.float64)
+    found = factors_of(outputs, targets, loss).numpy().astype(np.float64)
     least = cost(found, outputs, targets)
     assert found[0] > found[1] > 0
     for change_of in ([1.02, 1], [0.98, 1], [1, 1.02], [1, 0.98], [1.02, 0.98], [0.98, 1.02]):
@@ -46,10 +46,10 @@ def test_shares_minimise_the_loss_and_what_says_that_all_weigh_the_same() -> Non
 def test_the_unit_of_an_error_does_not_matter(unit: float) -> None:
     outputs, targets = values((0.001, 1.0))
     loss = make_loss(Regression(["y"], [0.0], [1.0]), None, targets)
-    shares = shares_of(outputs, targets, loss)
+    factors = factors_of(outputs, targets, loss)
     scaled = [each * np.float32(unit) for each in outputs]
-    torch.testing.assert_close(shares_of(scaled, targets * np.float32(unit), loss), shares, rtol=1e-2, atol=1e-3)
-    assert shares[1] < 0.01 * shares[0]
+    torch.testing.assert_close(factors_of(scaled, targets * np.float32(unit), loss), factors, rtol=1e-2, atol=1e-3)
+    assert factors[1] < 0.01 * factors[0]
 
 
 def test_few_samples_change_little_and_a_useless_model_counts_for_little() -> None:
@@ -59,13 +59,13 @@ def test_few_samples_change_little_and_a_useless_model_counts_for_little() -> No
     sure = np.eye(2, dtype=np.float32)[right] * 2
     noise = random.normal(size=(500, 2)).astype(np.float32)
     loss = make_loss(Classification("y", ["a", "b"]), None, targets)
-    few = shares_of([sure[:1], noise[:1]], targets[:1], loss)
-    many = shares_of([sure, noise], targets, loss)
+    few = factors_of([sure[:1], noise[:1]], targets[:1], loss)
+    many = factors_of([sure, noise], targets, loss)
     assert (few - 0.5).abs().max() < 0.5
     assert many[1] < 0.2 * many[0]
     hidden = np.where(np.arange(500) < 5, targets, -1)
     torch.testing.assert_close(
-        shares_of([sure, noise], hidden, loss), shares_of([sure[:5], noise[:5]], targets[:5], loss)
+        factors_of([sure, noise], hidden, loss), factors_of([sure[:5], noise[:5]], targets[:5], loss)
     )
 
 
@@ -75,7 +75,7 @@ def test_every_loss_has_shares(name: str) -> None:
     of_classes = name == "cross_entropy"
     targets = random.integers(2, size=30) if of_classes else random.integers(2, size=(30, 2)).astype(np.float32)
     outputs = [random.normal(size=(30, 2)).astype(np.float32) for _ in range(2)]
-    assert shares_of(outputs, targets, LOSSES[name](targets, 2)).isfinite().all()
+    assert factors_of(outputs, targets, LOSSES[name](targets, 2)).isfinite().all()
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_run_whose_outputs_are_those_of_both(texts: Path, tmp_path: Path) -> N
     assert results is not None
     names = [part["name"] for part in results["parts"]]
     assert names == ["transformer", "ngrams"]
-    assert [part["share"] for part in results["parts"]] == pytest.approx(model.shares.tolist())
+    assert [part["factor"] for part in results["parts"]] == pytest.approx(model.factors.tolist())
     assert evaluate(run.path)["scores"] == pytest.approx(results["best"]["test"])
     assert predict(run.path, texts, tmp_path / "p.csv") == 60
     assert "fitted to the training part at once" in write_report(run.path).read_text()
@@ -186,6 +186,6 @@ def test_what_cannot_be(texts: Path, tmp_path: Path) -> None:
 
 def test_what_a_blend_says_moves_with_its_device_and_type() -> None:
     loss = make_loss(Classification("y", ["a", "b"]), None, np.array([0, 1]))
-    shares = shares_of([np.eye(2, dtype=np.float32)] * 2, np.array([0, 1]), loss)
-    assert shares.dtype == torch.float32
-    torch.testing.assert_close(shares[0], shares[1])
+    factors = factors_of([np.eye(2, dtype=np.float32)] * 2, np.array([0, 1]), loss)
+    assert factors.dtype == torch.float32
+    torch.testing.assert_close(factors[0], factors[1])

@@ -82,8 +82,8 @@ def run_influences(model: Model, tokens: Tokens, pieces: Sequence[str]) -> list[
     if not isinstance(model, Blend):
         return []
     found = [
-        Influence(" ".join(pieces[at : at + length]), tuple((share * added).tolist()))
-        for share, part in zip(model.shares, model.parts, strict=True)
+        Influence(" ".join(pieces[at : at + length]), tuple((factor * added).tolist()))
+        for factor, part in zip(model.factors, model.parts, strict=True)
         if isinstance(part, NGrams)
         for at, length, added in part.runs(tokens)
     ]

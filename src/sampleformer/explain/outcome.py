@@ -87,7 +87,9 @@ class LabelsOutcome(Outcome):
     def truth(self) -> str | None:
         if all(answer.truth is None for answer in self.answers):
             return None
-        return ", ".join(answer.name for answer in self.answers if answer.truth) or "no label"
+        true = ", ".join(answer.name for answer in self.answers if answer.truth) or "no label"
+        unknown = ", ".join(answer.name for answer in self.answers if answer.truth is None)
+        return f"{true} ({unknown} unknown)" if unknown else true
 
     def probabilities(self) -> str:
         shown = sorted(self.answers, key=lambda answer: -answer.predicted)

@@ -119,14 +119,15 @@ def _parts(results: dict[str, Any]) -> str:
         return ""
     score = main_score(results)
     rows = [
-        [escape(part["name"]), f"{part['share']:.2f}", number(part["valid"][score]), number(part["test"][score])]
+        [escape(part["name"]), f"{part['factor']:.2f}", number(part["valid"][score]), number(part["test"][score])]
         for part in results["parts"]
     ]
     words = (
         "The outputs are a weighted sum of those of several models. The first is trained, the others are fitted to the "
-        f"training part at once; the validation part decided what each weighs. {score_name(score)} of each alone:"
+        "training part at once; the validation part decided what each is multiplied by. Learning curves are of the "
+        f"first alone. What each gives alone ({escape(score_name(score))}):"
     )
-    return f"<p class='note'>{words}</p>\n" + table(["model", "share", "validation", "test"], rows)
+    return f"<p class='note'>{words}</p>\n" + table(["model", "factor", "validation", "test"], rows)
 
 
 def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTable, test: Samples | None) -> str:

@@ -17,7 +17,7 @@ LONGEST_CHOICE = 512
 
 def longest(model: Model) -> int | None:
     """How many tokens a model can take; None: any number."""
-    embed = getattr(model, "embed", None)
+    embed = getattr(model.main, "embed", None)
     return int(embed.length) if getattr(embed, "places", None) is not None else None  # type: ignore[union-attr]
 
 

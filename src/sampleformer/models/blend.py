@@ -52,7 +52,7 @@ class Blend(Model):
 
     Attributes:
         parts: The models.
-        shares: ``(parts,)``, what each weighs.
+        factors: ``(parts,)``, what each weighs.
 
     Example:
         >>> from sampleformer.models import BagOfEmbeddings
@@ -67,7 +67,7 @@ class Blend(Model):
     Settings = BlendSettings
     takes_descriptors = True
     trained = False
-    shares: Tensor
+    factors: Tensor
     levels: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __init__(
@@ -89,23 +89,23 @@ class Blend(Model):
                 raise InputError("model.parts.name: a blend of blends, expected other models")
             made.append(kind(each, kind.inputs_of(self.inputs), outputs, level=level))
         self.parts = nn.ModuleList(made)
-        self.register_buffer("shares", torch.empty(len(made)))
+        self.register_buffer("factors", torch.empty(len(made)))
         self._reset_own_parameters()
 
     @classmethod
-    def of(cls, parts: Sequence[Model], shares: Float[Tensor, " parts"], inputs: Mapping[str, Any]) -> Self:
+    def of(cls, parts: Sequence[Model], factors: Float[Tensor, " parts"], inputs: Mapping[str, Any]) -> Self:
         """Ready models as one.
 
         Args:
             parts: The models, the main one first.
-            shares: What each weighs.
+            factors: What each weighs.
             inputs: What the data says of its tokens, and of descriptors of whole samples.
         """
         settings = BlendSettings(parts=tuple(each.settings for each in parts))
         with torch.device("meta"):
             made = cls(settings, inputs, parts[0].outputs)
         made.parts = nn.ModuleList(parts)
-        made.shares = shares.to(torch.float32)
+        made.factors = factors.to(torch.float32)
         return made
 
     @classmethod
@@ -121,7 +121,7 @@ class Blend(Model):
             part.check_weights()
 
     def _reset_own_parameters(self) -> None:
-        nn.init.constant_(self.shares, 1 / len(self.shares))
+        nn.init.constant_(self.factors, 1 / len(self.factors))
 
     def forward(
         self,
@@ -140,8 +140,8 @@ class Blend(Model):
 
     def of_descriptors(self, tokens: Tokens) -> Tensor | None:
         found = [
-            share * outputs
-            for share, part in zip(self.shares, self._models(), strict=True)
+            factor * outputs
+            for factor, part in zip(self.factors, self._models(), strict=True)
             if (outputs := part.of_descriptors(tokens)) is not None
         ]
         return torch.stack(found).sum(0) if found else None
@@ -151,7 +151,7 @@ class Blend(Model):
 
     def _weighed(self, outputs: Sequence[Tensor]) -> Tensor:
         stacked = torch.stack(list(outputs), dim=-1)
-        return (stacked * self.shares.to(stacked.dtype)).sum(-1)
+        return (stacked * self.factors.to(stacked.dtype)).sum(-1)
 
 
 def _settings(given: Any) -> Any:

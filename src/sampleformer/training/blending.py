@@ -166,7 +166,7 @@ def scored(splits: Splits, outputs: np.ndarray, loss: Loss) -> dict[str, float]:
     return {**task.score(predictions_of(splits.valid, outputs, task)), "loss": float(value)}
 
 
-def shares_of(outputs: Sequence[np.ndarray], targets: np.ndarray, loss: Loss) -> Float[Tensor, " parts"]:
+def factors_of(outputs: Sequence[np.ndarray], targets: np.ndarray, loss: Loss) -> Float[Tensor, " parts"]:
     """What each of several models weighs in their sum: ``min_u N · L(Σ_i e^{u_i} y_i) + ½ Σ_i (u_i − log 1/m)²``.
 
     L is the loss where that is a negative log-likelihood, else ``½ log`` of it, which no unit changes. The second term
@@ -210,7 +210,7 @@ class Blending:
         model: The trained model, or a blend with those that were fitted.
         test: Its raw outputs for the test part.
         scores: Its scores on the validation part.
-        parts: For each model of a blend, its share, and its scores alone on both parts; empty where there is no blend.
+        parts: For each model of a blend, its factor, and its scores alone on both parts; empty where there is no blend.
     """
 
     model: Model
@@ -246,17 +246,17 @@ class Blending:
         loss = make_loss(task, recipe.training.loss, known_targets(splits.train))
         own = model_outputs(model, splits.valid, task, recipe.training.max_tokens, _say_nothing, processes)
         valid, tests = [own, *[each.valid for each in fitted]], [test, *[each.test for each in fitted]]
-        shares = shares_of(valid, known_targets(splits.valid), loss)
+        factors = factors_of(valid, known_targets(splits.valid), loss)
         names = [model.name, *[each.model.name for each in fitted]]
         parts = [
             {
                 "name": name,
-                "share": share,
+                "factor": factor,
                 "valid": scored(splits, before, loss),
                 "test": task.score(predictions_of(splits.test, after, task)),
             }
-            for name, share, before, after in zip(names, shares.tolist(), valid, tests, strict=True)
+            for name, factor, before, after in zip(names, factors.tolist(), valid, tests, strict=True)
         ]
-        both = [sum(s * each for s, each in zip(shares.numpy(), group, strict=True)) for group in (valid, tests)]
-        made = Blend.of([model, *[each.model for each in fitted]], shares, splits.encoding.inputs).eval()
+        both = [sum(s * each for s, each in zip(factors.numpy(), group, strict=True)) for group in (valid, tests)]
+        made = Blend.of([model, *[each.model for each in fitted]], factors, splits.encoding.inputs).eval()
         return cls(made, both[1], scored(splits, both[0], loss), parts)

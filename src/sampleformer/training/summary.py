@@ -53,7 +53,7 @@ def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
 
 def part_lines(results: dict[str, Any], score: str) -> list[str]:
     """What each model of a blend gives alone, in one line; none where there is no blend."""
-    each = [f"{part['name']} {_number(part['test'][score])} (share {part['share']:.2f})" for part in results["parts"]]
+    each = [f"{part['name']} {_number(part['test'][score])} (factor {part['factor']:.2f})" for part in results["parts"]]
     return [f"alone:  {', '.join(each)}"] if each else []
 
 
@@ -65,7 +65,7 @@ def evaluation_table(evaluation: dict[str, Any]) -> Table:
     for name, value in evaluation["scores"].items():
         table.add_row(_words(name), _number(value))
     if evaluation["majority_share"] is not None:
-        table.add_row("share of the most frequent class", _number(evaluation["majority_share"]))
+        table.add_row("factor of the most frequent class", _number(evaluation["majority_share"]))
     return table
 
 

@@ -77,9 +77,10 @@ class TrainingProgress(Callback):
         assert isinstance(pl_module, TrainingModule)
         self._pace.step(trainer.global_step)
         scores, row, name = pl_module.valid_scores, self._metrics.last_row, pl_module.selected_by
+        checked = [f"valid {each.replace('_', ' ')} {scores[each]:.4f}" for each in dict.fromkeys(("loss", name))]
         log.info(
-            f"step {row['step']}/{self._total_steps}, train loss {row['train_loss']:.4f}, "
-            f"valid loss {scores['loss']:.4f}, valid {name.replace('_', ' ')} {scores[name]:.4f}, {self._pace.left}"
+            f"step {row['step']}/{self._total_steps}, train loss {row['train_loss']:.4f}, {', '.join(checked)}, "
+            f"{self._pace.left}"
         )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -116,11 +116,11 @@ def _title(model: SampleformerPreTrainedModel, about: About | None) -> str:
 
 def _blended(model: SampleformerPreTrainedModel) -> str:
     """What each model of a blend weighs."""
-    shares = getattr(model, "shares", None)
-    if shares is None:
+    factors = getattr(model, "factors", None)
+    if factors is None:
         return ""
     names = ["the transformer", *[f"`{each['name']}`" for each in model.config.fitted or []]]
-    each = ", ".join(f"{share:.0%} {name}" for name, share in zip(names, shares.float().tolist(), strict=True))
+    each = ", ".join(f"{factor:.2f} × {name}" for name, factor in zip(names, factors.float().tolist(), strict=True))
     return f"Its answers are blended with those of models that were fitted to the same data: {each}."
 
 

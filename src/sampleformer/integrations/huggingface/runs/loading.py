@@ -5,7 +5,7 @@ from typing import Any
 from sampleformer.errors import InputError
 from sampleformer.weights import listed
 
-FITTED = ("fitted.", "shares")
+FITTED = ("fitted.", "factors")
 """Beginnings of the names of weights of what was fitted and blended."""
 HEAD = ("head.", "beside.", *FITTED)
 """Beginnings of the names of weights that may be others, for other labels."""

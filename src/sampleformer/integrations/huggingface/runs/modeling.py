@@ -58,7 +58,7 @@ class SampleformerModel(SampleformerPreTrainedModel):
         torch.Size([1, 7, 16])
     """
 
-    _keys_to_ignore_on_load_unexpected = [r"^head\.", r"^beside\.", r"^fitted\.", r"^shares$"]  # noqa: RUF012 - transformers' attribute
+    _keys_to_ignore_on_load_unexpected = [r"^head\.", r"^beside\.", r"^fitted\.", r"^factors$"]  # noqa: RUF012 - transformers' attribute
 
     def __init__(self, config: SampleformerConfig, network: Model | None = None) -> None:
         super().__init__(config)
@@ -121,7 +121,7 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
 
     Attributes:
         fitted: Models that are blended with the transformer.
-        shares: ``(1 + fitted,)``, what each weighs, the transformer first. None: it stands alone.
+        factors: ``(1 + fitted,)``, what each weighs, the transformer first. None: it stands alone.
 
     Example:
         >>> config = SampleformerConfig(settings={"width": 16, "layers": 1, "heads": 2}, num_labels=3)
@@ -129,7 +129,7 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
         torch.Size([1, 3])
     """
 
-    shares: Tensor | None
+    factors: Tensor | None
 
     def __init__(self, config: SampleformerConfig) -> None:
         super().__init__(config)
@@ -138,7 +138,7 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
         main = cast(TokenModel, network.main)
         self.head, self.beside = main.head, main.beside
         self.fitted = nn.ModuleList(network.parts[1:] if isinstance(network, Blend) else [])
-        self.register_buffer("shares", network.shares if isinstance(network, Blend) else None)
+        self.register_buffer("factors", network.factors if isinstance(network, Blend) else None)
         self.fitted.requires_grad_(False)
         self.post_init()
 
@@ -152,7 +152,7 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
         self.beside.load_state_dict(main.beside.state_dict())
         if isinstance(network, Blend):
             self.fitted.load_state_dict(network.parts[1:].state_dict())
-            self.shares = network.shares.clone()
+            self.factors = network.factors.clone()
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of the codes' vectors."""
@@ -189,9 +189,9 @@ class SampleformerForSequenceClassification(SampleformerPreTrainedModel):
         logits: Tensor = self.head(Tokens(found.last_hidden_state, tokens.mask))
         for each in self.beside:
             logits = logits + each(tokens)
-        if self.shares is not None:
+        if self.factors is not None:
             each_alone = torch.stack([logits, *[fitted(tokens) for fitted in self.fitted]], dim=-1)
-            logits = (each_alone * self.shares.to(each_alone.dtype)).sum(-1)
+            logits = (each_alone * self.factors.to(each_alone.dtype)).sum(-1)
         loss = None
         if labels is not None:
             wanted = labels if self.config.columns is None else self._standardised(labels)
