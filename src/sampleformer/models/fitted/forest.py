@@ -68,7 +68,7 @@ class Forest(FittedModel):
     Example:
         >>> sample = Tokens(torch.zeros(4, 1, 0), descriptors=torch.tensor([[0.0], [1], [2], [3]]))
         >>> targets = Columns("classes", np.array([[0.0], [0], [1], [1]]), 2)
-        >>> settings = ForestSettings(trees=20)
+        >>> settings = ForestSettings(trees=20, leaves=(1,))
         >>> model = next(Forest.candidates(settings, {"descriptors": [3]}, [sample], targets, seed=0))
         >>> model(sample).argmax(1).tolist()
         [0, 0, 1, 1]
