@@ -45,7 +45,7 @@ _FAULTS = (
 )
 # By name, since a package that is not installed cannot be imported. A panic of pyo3_runtime (of a package written in
 # Rust, as laspy's decoder is) does not even derive from Exception.
-_FAULTS_OF_PACKAGES = ("laspy", "lazrs", "pyarrow", "pyo3_runtime", "safetensors", "yaml")
+_FAULTS_OF_PACKAGES = ("laspy", "lazrs", "pyarrow", "pyo3_runtime", "safetensors", "safetensors_rust", "yaml")
 
 
 def is_fault(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ def refuse_shards(what: str) -> None:
         raise InputError(f"token_parallel cannot share the tokens of {what}")
 
 
-def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> ExitStack:
+def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> AbstractContextManager[Any]:
     """Context in which each rank holds some tokens of every sample and layers give what they give for all tokens.
 
     Attentions that sample exchange scores of the best tokens of each rank, then keys and values of those chosen, and
@@ -145,19 +145,20 @@ def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> 
     return within(Shard(group, rank, tuple(lengths)))
 
 
-def within(shard: Shard | None) -> ExitStack:
+def within(shard: Shard | None) -> AbstractContextManager[Any]:
     """Context of a shard that is known, which begins at once. None: nothing changes.
 
     Args:
         shard: Shard from `current_shard`; a backward pass, which may run after the context ended, enters it again.
     """
+    if shard is None:
+        return nullcontext()  # what compilers look through
     held = ExitStack()
-    if shard is not None:
-        held.callback(_CURRENT.reset, _CURRENT.set(shard))
-        if not is_shared():
-            held.enter_context(sharing(shard.group))
-        if "torch._dynamo" in sys.modules:  # without it nothing was compiled
-            held.enter_context(torch.compiler.set_stance("force_eager"))
+    held.callback(_CURRENT.reset, _CURRENT.set(shard))
+    if not is_shared():
+        held.enter_context(sharing(shard.group))
+    if "torch._dynamo" in sys.modules:  # without it nothing was compiled
+        held.enter_context(torch.compiler.set_stance("force_eager"))
     return held
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 
-def sorted_places(numbers: Int64[Tensor, " f"], asked: Int64[Tensor, ...]) -> Int64[Tensor, ...]:
+def sorted_places(numbers: Int64[Tensor, " f"], asked: Int64[Tensor, "*asked"]) -> Int64[Tensor, "*asked"]:
     """The place of the largest of some sorted numbers that is not above each one asked for; 0 if all are above.
 
     A binary search of ``⌈log₂ f⌉`` steps by comparisons and gathers: ONNX knows no `torch.searchsorted`.

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sampleformer.functional.pulls import pulls
-from sampleformer.tracing import has_values, is_exporting
+from sampleformer.tracing import has_values
 
 
 def gumbel_noise(
@@ -88,8 +88,9 @@ def gumbel_topk(
         scores = scores + noise
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
-    # Dynamo of torch 2.6 cannot trace sym_min, and a plain minimum would tie an exported program to one length.
-    smaller = min if torch.compiler.is_dynamo_compiling() and not is_exporting() else torch.sym_min
+    # Dynamo turns a plain minimum into sym_min itself, which that of torch 2.8 cannot trace by name. Elsewhere a plain
+    # minimum would tie an exported program to one length.
+    smaller = min if torch.compiler.is_dynamo_compiling() else torch.sym_min
     indices = ordered_topk(scores.detach(), smaller(k, scores.shape[-1]))
     return indices, None if mask is None else mask.gather(-1, indices)
 
