@@ -80,16 +80,30 @@ class DescriptorMLP(Model):
         asked: Int64[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b outputs"]:
         """Outputs of samples."""
-        described = as_tokens(tokens).descriptors
-        if described is None or described.shape[1] != self.expand.codes:
-            found = "no descriptors" if described is None else f"{described.shape[1]} descriptors"
-            raise InputError(f"the tokens have {found}, expected {self.expand.codes}")
+        described = described_by(as_tokens(tokens), self.expand.codes)
         numbers = self.expand(described.to(self.input.weight.dtype))
         hidden = self.dropout(nn.functional.gelu(self.input(numbers)))
         return self.output(hidden) + self.linear(numbers)
 
     def of_descriptors(self, tokens: Tokens) -> Tensor:
         return self(tokens)
+
+
+def described_by(tokens: Tokens, codes: int) -> Float[Tensor, "b codes"]:
+    """The descriptors of samples.
+
+    Args:
+        tokens: Samples.
+        codes: Number of descriptors that each must have.
+
+    Raises:
+        InputError: if they have others.
+    """
+    described = tokens.descriptors
+    if described is None or described.shape[1] != codes:
+        found = "no descriptors" if described is None else f"{described.shape[1]} descriptors"
+        raise InputError(f"the tokens have {found}, expected {codes}")
+    return described
 
 
 class ThermometerCode(Module):

@@ -17,8 +17,8 @@ from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.fitted.base import EXTRA, FittedModel
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns
-from sampleformer.models.fitted.linear import described_by
 from sampleformer.models.fitted.trees import Trees
+from sampleformer.models.mlp import described_by
 from sampleformer.tokens import Tokens, as_tokens
 
 MOST_BYTES = 256_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,8 +18,8 @@ from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
 from sampleformer.models.fitted.columns import Columns
-from sampleformer.models.fitted.lines import lines
-from sampleformer.models.mlp import ThermometerCode
+from sampleformer.models.fitted.lines import line, lines
+from sampleformer.models.mlp import ThermometerCode, described_by
 from sampleformer.tokens import Tokens, as_tokens
 
 
@@ -99,26 +100,9 @@ class DescriptorLinear(FittedModel):
         parts = [sparse.csr_matrix(expand(described_by(each, expand.codes).float()).numpy()) for each in chunks]
         features = sparse.vstack(parts, format="csr")
         for strength in settings.strengths:
-            weights, bias = lines(columns, features, strength)
+            weights, bias = lines(columns, partial(line, columns, features=features, strength=strength))
             made = cls(settings.model_copy(update={"fitted": True}), inputs, columns.outputs)
             with torch.no_grad():
                 made.line.weight.copy_(torch.from_numpy(np.ascontiguousarray(weights.T)))
                 made.line.bias.copy_(torch.from_numpy(bias))
             yield made.eval()
-
-
-def described_by(tokens: Tokens, codes: int) -> Float[Tensor, "b codes"]:
-    """The descriptors of samples.
-
-    Args:
-        tokens: Samples.
-        codes: Number of descriptors that each must have.
-
-    Raises:
-        InputError: if they have others.
-    """
-    described = tokens.descriptors
-    if described is None or described.shape[1] != codes:
-        found = "no descriptors" if described is None else f"{described.shape[1]} descriptors"
-        raise InputError(f"the tokens have {found}, expected {codes}")
-    return described

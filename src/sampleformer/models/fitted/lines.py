@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,17 +51,18 @@ def line(columns: Columns, output: int, features: Any, strength: float) -> tuple
     return made.coef_[0], float(made.intercept_[0])
 
 
-def lines(columns: Columns, features: Any, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights ``(f, outputs)`` and biases ``(outputs,)`` of all outputs, see `line`; of two classes one is solved."""
+def lines(columns: Columns, one: Callable[[int], tuple[np.ndarray, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights ``(f, outputs)`` and biases ``(outputs,)`` of all outputs; of two classes one is solved.
+
+    Args:
+        columns: Targets of all rows.
+        one: Weights and bias of an output, by its number, as `line` gives them.
+    """
     if columns.form == CLASSES and columns.outputs == 2:
-        return both_ways(*line(columns, 1, features, strength))
-    solved = [line(columns, output, features, strength) for output in range(columns.outputs)]
+        weights, bias = one(1)  # the log-odds of the second class
+        return np.stack([-weights, weights], axis=1) / 2, np.array([-bias, bias]) / 2
+    solved = [one(output) for output in range(columns.outputs)]
     return np.stack([weights for weights, _ in solved], axis=1), np.array([bias for _, bias in solved])
-
-
-def both_ways(weights: np.ndarray, bias: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and biases of two classes, of which the second one's log-odds are given."""
-    return np.stack([-weights, weights], axis=1) / 2, np.array([-bias, bias]) / 2
 
 
 def _constant(columns: Columns, target: np.ndarray) -> float:

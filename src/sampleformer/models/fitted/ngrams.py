@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,8 +20,8 @@ from sampleformer.extras import require
 from sampleformer.functional.lookup import sorted_places
 from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
-from sampleformer.models.fitted.columns import CLASSES, VALUES, Columns
-from sampleformer.models.fitted.lines import both_ways, line
+from sampleformer.models.fitted.columns import VALUES, Columns
+from sampleformer.models.fitted.lines import line, lines
 from sampleformer.tokens import Tokens, as_tokens
 
 MOST_WEIGHTS = 20_000_000
@@ -154,7 +155,7 @@ class NGrams(FittedModel):
             return
         present = _presence(rows, keys)
         for strength in settings.strengths:
-            weights, bias = _solved(columns, present, strength)
+            weights, bias = lines(columns, partial(_one, columns, present=present, strength=strength))
             made = cls(settings.model_copy(update={"size": len(keys)}), inputs, columns.outputs)
             made.keys.copy_(torch.from_numpy(keys))
             made.weights.copy_(torch.from_numpy(weights))
@@ -216,15 +217,8 @@ def _presence(rows: list[np.ndarray], keys: np.ndarray) -> Any:
     return made((values, np.concatenate([np.empty(0, np.int32), *known]), ends), shape=(len(sizes), len(keys)))
 
 
-def _solved(columns: Columns, present: Any, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Weights ``(n-grams, outputs)`` and biases of all outputs; of two classes one is solved."""
-    if columns.form == CLASSES and columns.outputs == 2:
-        return both_ways(*_one(columns, 1, present, strength))
-    solved = [_one(columns, output, present, strength) for output in range(columns.outputs)]
-    return np.stack([weights for weights, _ in solved], axis=1), np.array([bias for _, bias in solved])
-
-
 def _one(columns: Columns, output: int, present: Any, strength: float) -> tuple[np.ndarray, float]:
+    """Weights ``(n-grams,)`` and bias of one output."""
     scale = _scale(columns, output, present)
     scaled = (present.data * scale[present.indices], present.indices, present.indptr)
     weights, bias = line(columns, output, type(present)(scaled, shape=present.shape), strength)
