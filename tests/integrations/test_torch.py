@@ -1,6 +1,7 @@
 """`SampledMultiheadAttention` takes the place of `nn.MultiheadAttention`."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -205,7 +206,11 @@ def test_half_precision_autocast_and_a_device_without_memory() -> None:
     empty = SampledMultiheadAttention(WIDTH, HEADS, batch_first=True, sampled=3, device="meta")
     assert {parameter.device.type for parameter in empty.parameters()} == {"meta"}
     made = empty.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.fill_(math.nan)  # what memory that is not cleared may hold
     made.reset_parameters()
+    assert all(parameter.isfinite().all() for parameter in made.parameters())
     assert made(*[x.float()] * 3)[0].isfinite().all()
 
 

@@ -149,6 +149,7 @@ class SampledMultiheadAttention(nn.MultiheadAttention):
 
     def reset_parameters(self) -> None:
         """Starts all parameters anew, those of the method, too."""
+        self.out_proj.reset_parameters()  # torch's own reset leaves its weight as the layer's constructor made it
         self._reset_parameters()
 
     @torch.no_grad()
