@@ -95,7 +95,7 @@ def test_the_pairing_has_one() -> None:
     assert found["noisy_loss"] == pytest.approx(found["set_loss"], abs=5 * found["loss_spread"] / 4000**0.5)
 
 
-@pytest.mark.parametrize("choice", ESTIMATORS)
+@pytest.mark.parametrize("choice", [name for name, each in ESTIMATORS.items() if each.learns])
 def test_every_estimator_draws_as_often_as_it_is_compared(choice: str) -> None:
     found = measure_bias(choice, 6, 2, seed=3, draws=4000)
     assert found["set_z"] < 4.5  # of 15 subsets

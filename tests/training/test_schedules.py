@@ -166,6 +166,7 @@ def test_a_scheduled_training_goes_on_bit_for_bit(
         ("full", {"schedules": {"noise": {}}}, r"training.schedules.noise: the attention 'full' chooses no tokens"),
         ("yoso", {"schedules": {"sampled": {}}}, r"training.schedules.sampled: the attention 'yoso' chooses no tokens"),
         ("full", {"score_load": 0.1}, r"training.score_load: the attention 'full' chooses no tokens"),
+        ("sft", {"score_mass": 0.1}, r"training.score_mass: the attention 'sft' is not softmax attention over tokens"),
         (
             "sft",
             {"schedules": {"temperature": {"to": 0.1}}},

@@ -59,6 +59,39 @@ def test_terms_are_weighed_and_recorded(tmp_path: Path) -> None:
     assert not any(found[name].requires_grad for name in ("task_loss", "score_entropy", "score_load"))
 
 
+SAMSA = {"attention": {"name": "samsa", "sampled": 3, "choice": "detached"}, "dropout": 0.0}
+
+
+def test_the_attention_mass_teaches_the_scorer_alone(tmp_path: Path) -> None:
+    module, batch = _module(write_texts(tmp_path / "texts.csv"), SAMSA, score_mass=2.0, mass_queries=5)
+    plain, _ = _module(tmp_path / "texts.csv", SAMSA)
+    plain.load_state_dict(module.state_dict())
+    for each in (module, plain):
+        torch.manual_seed(3)
+        _step(each, batch)["loss"].backward()
+    gradients, without = ({name: part.grad for name, part in each.named_parameters()} for each in (module, plain))
+    of_scorer = {name for name in gradients if ".scorer." in name}
+    assert of_scorer
+    assert all(bool(gradients[name].any()) and without[name] is None for name in of_scorer)
+    for name in gradients.keys() - of_scorer:
+        torch.testing.assert_close(gradients[name], without[name])
+
+
+def test_scores_come_nearer_to_the_attention_mass(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module, batch = _module(write_texts(tmp_path / "texts.csv"), SAMSA, score_mass=1.0)
+    scorers = [part for name, part in module.named_parameters() if ".scorer." in name]
+    optimizer = torch.optim.Adam(scorers, lr=0.01)  # of a fixed model, whose attention does not change
+    found = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        parts = _step(module, batch)
+        parts["loss"].backward()
+        optimizer.step()
+        found.append(float(parts["score_mass"]))
+    assert found[-1] < found[0] / 2
+
+
 def test_without_weights_the_loss_is_that_of_the_task(tmp_path: Path) -> None:
     module, batch = _module(write_texts(tmp_path / "texts.csv"))
     found = _step(module, batch)
@@ -168,6 +201,12 @@ def test_a_sampler_that_shows_no_scores_is_told_so(tmp_path: Path) -> None:
 
 
 def test_settings_are_checked() -> None:
-    for values in ({"score_entropy": -1}, {"score_load": float("inf")}, {"choice_samples": 1}):
+    for values in (
+        {"score_entropy": -1},
+        {"score_load": float("inf")},
+        {"score_mass": -1},
+        {"mass_queries": 0},
+        {"choice_samples": 1},
+    ):
         with pytest.raises(ValueError, match=next(iter(values))):
             TrainingSettings(steps=1, **values)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """The attention that all methods are combinations of, and the contract that it keeps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -14,6 +15,7 @@ from sampleformer.attention.projection import project_by_group
 from sampleformer.attention.relative import Relative
 from sampleformer.attention.samplers import Choice, Everything, NonFiniteScores, Sampler, Selection
 from sampleformer.attention.sharded import check_sharded, joined_keys, placed
+from sampleformer.attention.teaching import score_divergence
 from sampleformer.distributed.over_shards import from_owners, owned_places, total_length
 from sampleformer.errors import InputError
 from sampleformer.kernels import check_kernel
@@ -43,6 +45,10 @@ class Attention(Module):
         bias: whether the projections have one.
         kernel: that projects what was chosen: ``"auto"``, ``"plain"`` or ``"triton"``, see `kernels.use_triton`. It
             knows RMSNorm and no norm; after another one the plain function projects, whatever the kernel.
+
+    Attributes:
+        taught_by: Number of tokens that teach the scorer in training, see `attention.teaching`; 0: none does. A
+            training sets it, and asks for the selection, which carries what the scorer is to learn.
 
     Raises:
         ValueError: if the width or the heads are not positive, the heads do not divide the width, the groups do not
@@ -74,6 +80,7 @@ class Attention(Module):
         self.width = width
         self.heads = heads
         self.kernel = kernel
+        self.taught_by = 0
         self.norm = norm if norm is not None else nn.Identity()
         self.sampler = sampler if sampler is not None else Everything()
         self.mixing = mixing if mixing is not None else ScoredMixing()
@@ -185,11 +192,15 @@ class Attention(Module):
             raise
         terms = None if self.relative is None else self.relative.of_choice(tokens, *placed(context, choice))
         norm: Callable[[Tensor], Tensor] = self.norm
+        scored = context
         if not is_tokenwise(self.norm):  # it must see every token at once
             same = context is tokens
             tokens = normalised(self.norm, tokens)
             context = tokens if same else normalised(self.norm, context)
             norm = nn.Identity()
+        if self.training and self.taught_by and return_selection and choice.scores is not None:
+            divergence = score_divergence(self, norm, scored, tokens, context)
+            choice = replace(choice, scores=replace(choice.scores, divergence=divergence))
         keys = self._project(norm, context, choice)
         result = attend(
             self.mixing,

@@ -15,7 +15,7 @@ from sampleformer.bench.seeds import Mean
 from sampleformer.bench.style import GREY, MARKS, STYLES, as_png, grouped, new_figure, soften
 
 _STYLES = (*STYLES, ("#D55E00", "s"))
-_DASHES = tuple((0, each) for each in ((5, 2), (1, 1.5), (5, 1.5, 1, 1.5), (8, 2), (2, 1), (8, 2, 2, 2)))
+_DASHES = tuple((0, each) for each in ((5, 2), (1, 1.5), (5, 1.5, 1, 1.5), (8, 2), (2, 1), (8, 2, 2, 2), (1, 4)))
 _LINES: dict[str | None, Any] = {None: "-"} | dict(zip(ADDITIONS, _DASHES, strict=True))
 
 

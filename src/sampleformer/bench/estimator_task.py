@@ -15,8 +15,8 @@ from sampleformer.attention.samplers import Scores
 from sampleformer.bench.estimator_variants import WEIGHTS, Variant
 from sampleformer.bench.needle_model import NeedleModel
 from sampleformer.bench.needles import NeedleBatch, Needles, found_share
-from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
+from sampleformer.training.score_terms import SIGNS, score_term
 
 BATCH = 32
 LEARNING_RATE = 3e-3
@@ -111,13 +111,11 @@ def training_loss(model: NeedleModel, batch: NeedleBatch, variant: Variant) -> T
 
 
 def _term(variant: Variant, scores: Sequence[Scores]) -> Tensor | float:
-    """What the evenness of the scores adds to the loss."""
+    """What the scores add to the loss."""
     if variant.addition not in WEIGHTS:
         return 0.0
-    weight = WEIGHTS[variant.addition]
-    if variant.addition == "entropy":
-        return -weight * torch.stack([score_entropy(each.values, each.mask).mean() for each in scores]).mean()
-    return weight * torch.stack([score_load(each.values, each.mask).mean() for each in scores]).mean()
+    name = f"score_{variant.addition}"
+    return SIGNS[name] * WEIGHTS[variant.addition] * score_term(name, scores)
 
 
 def _samplers(model: NeedleModel) -> list[Sampler]:

@@ -17,14 +17,15 @@ ADDITIONS = {
     "cooled": "the temperature falls to a tenth over all steps",
     "entropy": "scores are rewarded for being even",
     "load": "heads are charged for scoring the same tokens high",
+    "mass": "scores are taught how much attention each token would get",
 }
 """What can follow an estimator's name after a plus, and what it means."""
 ANNEALED_UNTIL = 0.75
 WIDENED_UNTIL = 0.5
 WIDEST = 16
 COOLEST = 0.1
-WEIGHTS = {"entropy": 0.1, "load": 0.01}
-"""Of the terms of the loss: of the size that the loss itself changes by."""
+WEIGHTS = {"entropy": 0.1, "load": 0.01, "mass": 1.0}
+"""Of the terms of the loss: of the size that the loss itself changes by; the last reaches nothing but the scorer."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,12 @@ class Variant:
 
 
 def default_variants() -> tuple[Variant, ...]:
-    """Every registered estimator, the published one with each addition, and full attention."""
-    names = [*ESTIMATORS, *(f"{YARDSTICK}+{addition}" for addition in ADDITIONS), FULL]
+    """Every registered estimator, the published one with each addition, and full attention.
+
+    One from which the scores learn nothing is taught by the attention mass.
+    """
+    names = [name if each.learns else f"{name}+mass" for name, each in ESTIMATORS.items()]
+    names += [*(f"{YARDSTICK}+{addition}" for addition in ADDITIONS), FULL]
     return tuple(Variant.read(name) for name in names)
 
 
@@ -132,5 +137,6 @@ def read_variants(text: str | None) -> tuple[Variant, ...]:
 
 
 def estimators_of(variants: Sequence[Variant]) -> list[str]:
-    """The estimators among them, each once, without their additions."""
-    return list(dict.fromkeys(variant.choice for variant in variants if variant.choice is not None))
+    """The estimators among them from which scores learn, each once, without their additions."""
+    names = dict.fromkeys(variant.choice for variant in variants if variant.choice is not None)
+    return [name for name in names if ESTIMATORS[name].learns]

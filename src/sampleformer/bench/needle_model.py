@@ -36,6 +36,7 @@ class NeedleModel(nn.Module):
             self.attention = FullAttention(WIDTH, HEADS, bias=False)
         else:
             self.attention = SamsaAttention(WIDTH, HEADS, sampled=SAMPLED, choice=variant.choice, bias=False)
+            self.attention.taught_by = int(variant.addition == "mass")  # there is one question
 
     def forward(self, features: Tensor, noise: Noise | None = None) -> tuple[Tensor, Selection]:
         """Logits ``(b, classes)``, and what the heads attended to."""

@@ -2,8 +2,10 @@
 
 from torch import nn
 
-from sampleformer.attention import ImportanceSampler, Sampler
+from sampleformer.attention import Attention, ImportanceSampler, Sampler
+from sampleformer.attention.teaching import can_be_taught
 from sampleformer.errors import InputError
+from sampleformer.training.score_terms import SCORE_TERMS
 from sampleformer.training.settings import TrainingSettings
 
 
@@ -23,6 +25,18 @@ def learns_by_score_function(model: nn.Module) -> bool:
     return any(isinstance(each, ImportanceSampler) and each.estimator.repeats for each in samplers_of(model))
 
 
+def teach(model: nn.Module, queries: int) -> None:
+    """Has the attentions of a model say how far their scores are from the attention that tokens would get.
+
+    Args:
+        model: Model to be trained.
+        queries: Tokens of each sample that are asked, see `attention.teaching.score_divergence`.
+    """
+    for module in model.modules():
+        if isinstance(module, Attention) and module.selects:
+            module.taught_by = queries
+
+
 def check_choice(settings: TrainingSettings, model: nn.Module, attention: str) -> None:
     """Refuses settings of a choice that the model does not make.
 
@@ -36,11 +50,17 @@ def check_choice(settings: TrainingSettings, model: nn.Module, attention: str) -
     """
     schedules, samplers = settings.schedules, samplers_of(model)
     asked = [f"schedules.{name}" for name, value in schedules if value is not None]
-    asked += [name for name in ("score_entropy", "score_load") if getattr(settings, name)]
+    asked += [name for name in SCORE_TERMS if getattr(settings, name)]
     if asked and not samplers:
         raise InputError(
             f"training.{asked[0]}: the attention {attention!r} chooses no tokens, so there is nothing to change; "
             "expected one that does, such as samsa or sft, or no such setting"
+        )
+    attentions = [module for module in model.modules() if isinstance(module, Attention) and module.selects]
+    if settings.score_mass and not all(can_be_taught(each) for each in attentions):
+        raise InputError(
+            f"training.score_mass: the attention {attention!r} is not softmax attention over tokens with a score each, "
+            "without relative terms; expected such a one, such as samsa, or no such setting"
         )
     by_score_function = learns_by_score_function(model)
     heated = not by_score_function and any(hasattr(sampler, "temperature") for sampler in samplers)

@@ -67,6 +67,10 @@ class TrainingSettings(Settings):
         score_entropy: weight of a reward for even scores, see `functional.collapse.score_entropy`; 0: there is none.
         score_load: weight of a penalty for heads that score the same tokens high, see
             `functional.collapse.score_load`; 0: there is none.
+        score_mass: weight of the divergence of the scores from the attention that tokens would get, see
+            `attention.teaching.score_divergence`; 0: there is none. It teaches the scorer alone, beside the estimator
+            of the choice or, with ``choice: detached``, in its place.
+        mass_queries: Tokens of each sample whose attention to all others is computed for that.
         choice_samples: choices that are compared in each step where the choice learns by ``score_function``.
 
     Example:
@@ -110,6 +114,8 @@ class TrainingSettings(Settings):
     schedules: Schedules = Schedules()
     score_entropy: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     score_load: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    score_mass: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    mass_queries: int = Field(default=32, ge=1)
     choice_samples: int = Field(default=2, ge=2)
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """The loss of a step: that of the task, and what looks at which tokens were chosen and at their scores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,31 +11,27 @@ from sampleformer.data.batch import Batch
 from sampleformer.distributed.shared_batch import counting, sharing, summed_over_processes
 from sampleformer.distributed.streams import start_stream, streams
 from sampleformer.errors import InputError
-from sampleformer.functional.collapse import score_entropy, score_load
 from sampleformer.functional.score_function import leave_one_out
 from sampleformer.models import Model
 from sampleformer.tasks.losses import Loss, positive
-from sampleformer.training.choice import learns_by_score_function
+from sampleformer.training.choice import learns_by_score_function, teach
 from sampleformer.training.outputs import at_least_float32, questions_of
+from sampleformer.training.score_terms import SCORE_TERMS, SIGNS, score_term
 from sampleformer.training.settings import TrainingSettings
-
-TERMS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"score_entropy": score_entropy, "score_load": score_load}
-"""Terms of the loss by the setting that weighs them; entropy is wanted, load is not."""
-_SIGNS = {"score_entropy": -1, "score_load": 1}
 
 
 def looks_at_choices(settings: TrainingSettings, model: Model) -> bool:
     """Whether the loss has terms for which the model shows what it chose."""
-    return any(getattr(settings, name) for name in TERMS) or learns_by_score_function(model)
+    return any(getattr(settings, name) for name in SCORE_TERMS) or learns_by_score_function(model)
 
 
 class StepLoss:
     """The loss of a step, whose batch goes through the model in groups of chunks.
 
-    ``L = mean_r loss_r - w_entropy H + w_load CV² + leave_one_out``: H and CV² are means over layers, groups and
-    samples, see `functional.collapse`. The last term is there where the choice learns by the score function: then the
-    model answers each chunk r times, with choices of their own. Without weights and such a choice, L is the loss of the
-    task.
+    ``L = mean_r loss_r - w_entropy H + w_load CV² + w_mass KL + leave_one_out``: H, CV² and KL are means over layers,
+    groups and samples, see `functional.collapse` and `attention.teaching`. The last term is there where the choice
+    learns by the score function: then the model answers each chunk r times, with choices of their own. Without weights
+    and such a choice, L is the loss of the task.
 
     Each chunk draws its noise from its own seed, `Batch.noise_seed`. Where processes share the batch, each adds the
     share of its chunks to the loss of all.
@@ -48,11 +44,13 @@ class StepLoss:
     """
 
     def __init__(self, settings: TrainingSettings, model: Model, loss: Loss, *, together: bool = False) -> None:
-        self._weights = {name: weight for name in TERMS if (weight := getattr(settings, name))}
+        self._weights = {name: weight for name in SCORE_TERMS if (weight := getattr(settings, name))}
         self._by_score_function = learns_by_score_function(model)
         self.passes = settings.choice_samples if self._by_score_function else 1
         self._model, self._loss = model, loss
         self._together = together
+        if settings.score_mass:
+            teach(model, settings.mass_queries)
 
     @property
     def names(self) -> list[str]:
@@ -117,9 +115,9 @@ class StepLoss:
             log_probabilities = torch.stack([each.log_probability for each in passes])
             loss = task + share * leave_one_out(samples * losses, log_probabilities)
         scores = [scores for each in passes for scores in each.scores]
-        terms = {name: share * _mean(TERMS[name], scores) for name in self._weights}
+        terms = {name: share * score_term(name, scores) for name in self._weights}
         for name, value in terms.items():
-            loss = loss + _SIGNS[name] * self._weights[name] * value
+            loss = loss + SIGNS[name] * self._weights[name] * value
         return {"loss": loss} | {name: value.detach() for name, value in {"task_loss": task, **terms}.items()}
 
     def _answer(self, chunk: Batch) -> "_Pass":
@@ -156,7 +154,3 @@ class _Pass:
     def log_probability(self) -> Tensor:
         """Of all choices of the pass, ``(b,)``."""
         return torch.stack([each.log_probability for each in self.scores if each.log_probability is not None]).sum(0)
-
-
-def _mean(term: Callable[[Tensor, Tensor | None], Tensor], choices: Sequence[Scores]) -> Tensor:
-    return torch.stack([term(scores.values, scores.mask).mean() for scores in choices]).mean()

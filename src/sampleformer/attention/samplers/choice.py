@@ -21,11 +21,14 @@ class Scores:
         log_probability: Log-probability of having chosen this, in this order, summed over the groups, with a gradient
             for the scores, shape ``(b,)``; zero of a group that could choose nothing else. None but in the training of
             samplers that learn by it.
+        divergence: How far the scores are from the attention that each candidate would get, with a gradient for the
+            scorer alone, shape ``(b, g)``, see `attention.teaching`. None but where a training asks for it.
     """
 
     values: Float[Tensor, "b g n"]
     mask: Bool[Tensor, "b g n"] | None = None
     log_probability: Float[Tensor, " b"] | None = None
+    divergence: Float[Tensor, "b g"] | None = None
 
 
 @dataclass(frozen=True)

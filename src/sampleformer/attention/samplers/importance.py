@@ -107,7 +107,7 @@ class ImportanceSampler(Sampler):
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
         """The k best tokens of each group, as the estimator has it; with pairing, the next k as further candidates."""
-        scores, mask = self._candidates(context)
+        scores, mask = self.candidates(context)
         # A choice looks at the k best and the next k.
         sizes = {"count": 2 * self.count, "extra": self.extra}
         offers = Offers.of(scores, mask, mask, noise, self.noise_scale, **sizes, kernel=self.estimator.kernel)
@@ -121,7 +121,12 @@ class ImportanceSampler(Sampler):
         choice = offers.placed(choice)
         return replace(choice, scores=Scores(scores, mask, self._log_probability(scores, mask, choice)))
 
-    def _candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
+    def candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
+        """Scores of all candidates without noise, ``(b, g, n + extra)``, and where there is one; None: everywhere.
+
+        Args:
+            context: Tokens to choose from; the learned extra tokens come after them.
+        """
         scores = self.scorer(context.features)
         mask = None if context.mask is None else context.mask[:, None, :].expand_as(scores)
         if self.extra:

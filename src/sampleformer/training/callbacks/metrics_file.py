@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from sampleformer.errors import InputError
 from sampleformer.files import write_csv
 from sampleformer.training.module import TrainingModule
-from sampleformer.training.step_loss import TERMS
+from sampleformer.training.score_terms import SCORE_TERMS
 
 LOG_EVERY = 50
 
@@ -64,7 +64,7 @@ class MetricsFile(Callback):
     ) -> None:
         """Adds the loss up without waiting for the device; every 50 steps, reads the sum."""
         values = {"loss": outputs["task_loss"]}
-        values |= {name: outputs[name] for name in TERMS if name in outputs}
+        values |= {name: outputs[name] for name in SCORE_TERMS if name in outputs}
         for name, value in values.items():
             zero = torch.zeros((), dtype=torch.float32, device=value.device)
             self._sums[name] = self._sums.get(name, zero).to(value.device) + value

@@ -1,6 +1,7 @@
 """How the scores of a choice get a gradient: `ESTIMATORS`."""
 
 from sampleformer.attention.samplers.estimators.base import Estimator
+from sampleformer.attention.samplers.estimators.detached import Detached
 from sampleformer.attention.samplers.estimators.gated import Gated
 from sampleformer.attention.samplers.estimators.pairing import Pairing
 from sampleformer.attention.samplers.estimators.relaxed_subset import RelaxedSubset
@@ -17,10 +18,12 @@ ESTIMATORS: dict[str, Estimator] = {
     "simple": Simple(),
     "score_function": ScoreFunction(),
     "gated": Gated(),
+    "detached": Detached(),
 }
 
 __all__ = [
     "ESTIMATORS",
+    "Detached",
     "Estimator",
     "Gated",
     "Pairing",

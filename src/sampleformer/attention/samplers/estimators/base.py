@@ -22,6 +22,9 @@ class Estimator:
     repeats: bool = False
     """Whether the loss itself enters the gradient, so that training draws several choices for each sample."""
 
+    learns: bool = True
+    """Whether the loss of the task teaches the scores."""
+
     kernel: str = "auto"
     """That chooses, see `kernels.use_triton`."""
 
