@@ -70,6 +70,16 @@ def test_into_a_file_go_lines_now_and_then(monkeypatch: pytest.MonkeyPatch, capl
     assert caplog.messages == []  # the level is WARNING again
 
 
+def test_nothing_done_says_nothing_of_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(monkeypatch)
+    with caplog.at_level("INFO", logger="sampleformer"), progress_bar("counting", total=40) as show_done:
+        clock.now += 60
+        show_done(0)
+    assert caplog.messages == ["counting: 0/40"]
+
+
 def test_the_first_step_counts_only_as_long_as_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     pace = Pace(total=110, done=10)

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--estimators",
         default=None,
         metavar="NAMES",
-        help="with +annealed, +off, +widened or +cooled behind a name for a schedule, +entropy or +load for a term of "
+        help="with +annealed, +off, +widened or +cooled behind a name for a schedule, +entropy, +load or +mass for a term of "
         "the loss, and full for full attention (default: all estimators, hard with each of these, and full)",
     )
     add("--lengths", default=None, metavar="N,N", help="tokens of the controlled task (default: 128,512,2048)")

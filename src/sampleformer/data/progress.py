@@ -63,8 +63,10 @@ class Pace:
 
     @property
     def left(self) -> str:
-        """The time left, in words."""
-        return "" if self._total is None else f"{rough_time(self.seconds * (self._total - self._last[0]))} left"
+        """The time left, in words; empty where nothing says it."""
+        if self._total is None or self._last[0] == self._start[0]:
+            return ""
+        return f"{rough_time(self.seconds * (self._total - self._last[0]))} left"
 
 
 def rough_time(seconds: float) -> str:
@@ -114,7 +116,9 @@ def progress_bar(description: str, total: int | None) -> Iterator[Callable[[int]
     def say(done: int) -> None:
         pace.step(done)
         if pace.is_due():
-            logger.info("%s: %s", description, f"{done}/{total}, {pace.left}" if total else done)
+            logger.info(
+                "%s: %s", description, ", ".join(filter(None, [f"{done}/{total}", pace.left])) if total else done
+            )
 
     if importlib.util.find_spec("rich") is None:
         yield say

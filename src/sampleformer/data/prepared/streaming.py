@@ -159,12 +159,12 @@ class StreamedLoading(TableLoading):
         pieces = self._pieces[id(table)]
         measured: list[list[np.ndarray]] = [[] for _ in self.descriptors]
         with progress_bar("looking at the rows", len(table)) as show:
-            for start, wrong, numbers in in_order(_looked_at, self.parsing, iter(pieces), self.workers):
+            for start, count, wrong, numbers in in_order(_looked_at, self.parsing, iter(pieces), self.workers):
                 for row, message in wrong.items():
                     report.add(start + row, message)
                 for each, found in zip(measured, numbers, strict=True):
                     each.append(found)
-                show(start)
+                show(start + count)
         values = StreamedValues(self.parsing, pieces, np.arange(len(table)), self.workers)
         return values, tuple(np.concatenate(each) for each in measured)
 
@@ -182,11 +182,11 @@ class StreamedLoading(TableLoading):
                     yield job
 
 
-def _looked_at(parsing: Parsing, start: int, table: Table) -> tuple[int, dict[int, str], tuple[np.ndarray, ...]]:
-    """Wrong rows of a piece, and what the descriptors measure of it."""
+def _looked_at(parsing: Parsing, start: int, table: Table) -> tuple[int, int, dict[int, str], tuple[np.ndarray, ...]]:
+    """Where a piece begins, how many rows it has, those that are wrong, and what the descriptors measure of it."""
     report = parsing.report(table)
     values = parsing.parse(table, report)
-    return start, report.wrong, measure(parsing.descriptors, values, table, report)
+    return start, len(table), report.wrong, measure(parsing.descriptors, values, table, report)
 
 
 def _streamed(source: TableSource, path: str | os.PathLike[str]) -> tuple[Table, Pieces]:
