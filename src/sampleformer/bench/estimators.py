@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--estimators",
         default=None,
         metavar="NAMES",
-        help="with +annealed, +off, +widened or +cooled behind a name for a schedule, +entropy, +load or +mass for a term of "
-        "the loss, and full for full attention (default: all estimators, hard with each of these, and full)",
+        help="with +annealed, +off, +widened or +cooled behind a name for a schedule, +entropy, +load or +mass for a "
+        "term of the loss, and full for full attention (default: all estimators, hard with each of these, and full)",
     )
     add("--lengths", default=None, metavar="N,N", help="tokens of the controlled task (default: 128,512,2048)")
     add("--seeds", type=int, default=None, metavar="S", help="of each cell, from 0 on (default: 5)")
