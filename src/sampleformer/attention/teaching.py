@@ -53,7 +53,7 @@ def score_divergence(
     Raises:
         InputError: if ranks share the tokens.
 
-    Source: DeepSeek-AI 2025, DeepSeek-V3.2-Exp, section 2.1, which asks all tokens.
+    Source: DeepSeek-AI 2025, DeepSeek-V3.2 (arXiv 2512.02556), section 2.1, which asks all tokens.
     """
     sampler = attention.sampler
     assert isinstance(sampler, ImportanceSampler)

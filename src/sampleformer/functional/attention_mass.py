@@ -82,7 +82,7 @@ def mass_divergence(
     Returns:
         At least 0, and 0 where the softmax of the scores is the mass, or where there is none.
 
-    Source: DeepSeek-AI 2025, DeepSeek-V3.2-Exp, section 2.1: the training of its indexer.
+    Source: DeepSeek-AI 2025, DeepSeek-V3.2 (arXiv 2512.02556), section 2.1: the training of its indexer.
 
     Example:
         >>> mass_divergence(torch.zeros(1, 1, 2), torch.tensor([[[1.0, 0.0]]]))
