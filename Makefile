@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c c
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-quickstart: $(VENV)/.train  ## Install, train on the packaged digits (a minute or two), print the accuracy and the report's path
+quickstart: $(VENV)/.train  ## Install, train on the packaged digits (a minute), print the accuracy and the report's path
 	$(BIN)/sampleformer train digits
 
 test: $(VENV)/.dev  ## Run the whole test suite, doctests included

@@ -157,7 +157,7 @@ def test_variants_in_a_recipe() -> None:
         return variant_recipe(Variant.read(name), "digits", 5, 3, 20)
 
     soft = settings("soft")
-    assert soft.model.attention.arguments == {"sampled": 5, "choice": "soft"}
+    assert soft.model.attention.arguments == {"sampled": 5, "choice": "soft", "noise": 1}
     assert (soft.seed, soft.training.steps, soft.training.epochs, soft.training.warmup_steps) == (3, 20, None, 2)
     assert (soft.model.local, settings("full").model.attention.name) == (None, "full")
     annealed, off, widened = (settings(f"hard+{name}").training.schedules for name in ("annealed", "off", "widened"))

@@ -98,7 +98,7 @@ class Variant:
         """What makes a recipe that names SAMSA train this variant, ``name=value`` each."""
         if self.choice is None:
             return ["model.attention.name=full"]
-        changes = [f"model.attention.choice={self.choice}"]
+        changes = [f"model.attention.choice={self.choice}", "model.attention.noise=1"]
         if self.addition == "annealed":
             changes.append(f"training.schedules.noise={{from: 1, to: 0, until: {ANNEALED_UNTIL}}}")
         if self.addition == "off":
