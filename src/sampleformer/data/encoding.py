@@ -242,18 +242,21 @@ class Encoding:
         """
         content = read_json(Path(path), "a saved encoding")
         with reading(path, "a saved encoding"):
-            inputs = dict(content["inputs"])
-            kind = Inputs.kinds[inputs.pop("kind")]
-            task = task_from_json(content["task"])
-            format = construct(TableFormat, content["format"], "format")
-            made = kind.from_json(inputs)
-            described = content["descriptors"]
-            return construct(
-                cls,
-                {"id_column": content["id"]},
-                str(path),
-                inputs=made,
-                task=task,
-                format=format,
-                descriptors=None if described is None else Descriptors.from_json(described),
-            )
+            try:
+                return cls._of_json(content)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def _of_json(cls, content: dict[str, Any]) -> "Encoding":
+        inputs = dict(content["inputs"])
+        described = content["descriptors"]
+        return construct(
+            cls,
+            {"id_column": content["id"]},
+            "encoding",
+            task=task_from_json(content["task"]),
+            format=construct(TableFormat, content["format"], "format"),
+            inputs=Inputs.kinds[inputs.pop("kind")].from_json(inputs),
+            descriptors=None if described is None else Descriptors.from_json(described),
+        )

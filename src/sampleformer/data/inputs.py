@@ -33,6 +33,8 @@ class Inputs(ABC):
     layout: tuple[int, int] | None = None
     prepares: ClassVar[bool] = False
     """Whether `prepare` does anything."""
+    has_source: ClassVar[bool] = False
+    """Whether each sample keeps the text that it was made of."""
     unit: ClassVar[str] = "token"
     """What one token is called."""
     view_settings: ClassVar[frozenset[str]] = frozenset()

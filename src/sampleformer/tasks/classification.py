@@ -40,6 +40,7 @@ class Classification(Task):
 
     name = "classification"
     losses = ("cross_entropy",)
+    target_kinds = "i"
     output_noun = "class"
 
     def __init__(self, column: str, labels: list[str], level: str | None = None) -> None:

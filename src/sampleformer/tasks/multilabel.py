@@ -30,6 +30,7 @@ class MultiLabel(Task):
 
     name = "multilabel"
     losses = ("binary_cross_entropy",)
+    target_kinds = "f"
 
     @classmethod
     def parse_columns(cls, table: Table, columns: list[str], report: RowReport, *, gaps: bool = False) -> np.ndarray:
@@ -45,6 +46,12 @@ class MultiLabel(Task):
 
     def encode(self, values: np.ndarray, report: RowReport) -> np.ndarray:
         return values.astype(np.float32)
+
+    def check_targets(self, targets: np.ndarray) -> None:
+        super().check_targets(targets)
+        wrong = ~np.isnan(targets) & (targets != 0) & (targets != 1)
+        if wrong.any():
+            raise ValueError(f"found {targets[wrong][0]}, expected 0 or 1, or NaN where unknown")
 
     def decode(self, outputs: np.ndarray) -> dict[str, list[Any]]:
         probabilities = self.activation(outputs)

@@ -30,6 +30,7 @@ class Regression(Task):
 
     name = "regression"
     losses = ("squared", "huber", "absolute")
+    target_kinds = "f"
     output_noun = "value"
 
     def __init__(self, columns: list[str], mean: list[float], deviation: list[float], level: str | None = None) -> None:

@@ -53,6 +53,7 @@ class Task(ABC):
         levels: Levels that the task is defined for; the first is the default.
         losses: Names of the losses in `LOSSES` that fit; the first is the default.
         output_noun: Word for one output.
+        target_kinds: Kinds of numpy's dtypes that encoded targets may have: "i" for classes, "f" for numbers.
         from_inputs: Whether `draw` makes the targets from what a sample holds. False: they are read from columns.
     """
 
@@ -60,6 +61,7 @@ class Task(ABC):
     levels: ClassVar[tuple[str, ...]] = ("sample", "token")
     losses: ClassVar[tuple[str, ...]]
     output_noun: ClassVar[str] = "label"
+    target_kinds: ClassVar[str] = "if"
     from_inputs: ClassVar[bool] = False
 
     def __init__(self, columns: Sequence[str], level: str | None = None) -> None:
@@ -143,6 +145,25 @@ class Task(ABC):
         Returns:
             ``(rows,)`` int64, −1 where unknown; or ``(rows, outputs)`` float32, NaN where unknown.
         """
+
+    def check_targets(self, targets: np.ndarray) -> None:
+        """Refuses targets from a file that `encode` cannot have given.
+
+        Raises:
+            ValueError: if they are of another type or shape, or hold what no target can be.
+        """
+        kind, shape = targets.dtype.kind, targets.shape
+        rows = (shape[0] if shape else 0,)
+        expected = rows if kind == "i" else (*rows, self.outputs)
+        if kind not in self.target_kinds or shape != expected:
+            words = " or ".join({"i": "integers", "f": "floats"}[each] for each in self.target_kinds)
+            raise ValueError(f"found {targets.dtype} of shape {shape}, expected {words} for {self.outputs} outputs")
+        if kind == "i":
+            wrong, words = (targets < -1) | (targets >= self.outputs), f"0 to {self.outputs - 1}, or −1 where unknown"
+        else:
+            wrong, words = np.isinf(targets), "a finite number, or NaN where unknown"
+        if wrong.any():
+            raise ValueError(f"found {targets[wrong][0]}, expected {words}")
 
     def draw(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
         """The sample with targets made from what it holds; here unchanged, since they come from columns."""

@@ -262,7 +262,7 @@ def test_all_descriptors_of_a_run_are_learnt_saved_and_read() -> None:
     ("component", "words"),
     [
         ({"name": "morgn"}, "did you mean 'morgan'"),
-        ({"name": "morgan", "size": 0}, "size is 0, expected at least 1"),
+        ({"name": "morgan", "size": 0}, "size is 0, expected 1 to 131,072"),
         ({"name": "morgan", "bits": 8}, "descriptors.bits: unknown setting"),
         ({"name": "columns", "columns": []}, "columns is \\[\\], expected names of different columns"),
         ({"name": "columns", "columns": ["a", "a"]}, "expected names of different columns"),

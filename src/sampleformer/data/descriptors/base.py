@@ -77,12 +77,21 @@ DESCRIPTORS: Registry[Descriptor] = Registry(Descriptor, {})  # type: ignore[typ
 """Descriptors by name; `sampleformer.data.descriptors` fills it."""
 
 
-def at_least(name: str, value: int, least: int) -> int:
+MOST = 1 << 17
+"""Largest value of an argument that says how many numbers there are: files of strangers fill no memory."""
+
+
+def within(name: str, value: int, least: int, most: int = MOST) -> int:
     """The value of an argument.
 
+    Args:
+        name: Name of the argument, for the message.
+        value: The value.
+        least, most: Bounds of it.
+
     Raises:
-        ValueError: if it is less than the least.
+        ValueError: if it is less or more.
     """
-    if value < least:
-        raise ValueError(f"{name} is {value}, expected at least {least}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} is {value:,}, expected {least:,} to {most:,}")
     return value

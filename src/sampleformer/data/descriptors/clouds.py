@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.descriptors.base import Descriptor, at_least
+from sampleformer.data.descriptors.base import Descriptor, within
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.progress import progress_bar
 from sampleformer.tables.report import RowReport
@@ -39,8 +39,8 @@ class ShapeStatistics(Descriptor):
     of = "point clouds"
 
     def __init__(self, bins: int = 32, points: int = 512) -> None:
-        self.bins = at_least("bins", bins, 2)
-        self.points = at_least("points", points, 2)
+        self.bins = within("bins", bins, 2)
+        self.points = within("points", points, 2)
 
     @property
     def names(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.descriptors.base import Descriptor, at_least
+from sampleformer.data.descriptors.base import Descriptor, within
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.extras import require
 from sampleformer.tables.report import RowReport
@@ -29,7 +29,7 @@ class GraphStatistics(Descriptor):
     of = "graphs"
 
     def __init__(self, carried: int = 0) -> None:
-        self.carried = at_least("carried", carried, 0)
+        self.carried = within("carried", carried, 0)
 
     def learn(self, table: Table, inputs: Sequence[str]) -> GraphStatistics:
         graphs = getattr(table, "graphs", [])
@@ -71,8 +71,8 @@ class NeighbourhoodCounts(Descriptor):
     of = "graphs"
 
     def __init__(self, iterations: int = 2, size: int = 512) -> None:
-        self.iterations = at_least("iterations", iterations, 0)
-        self.size = at_least("size", size, 1)
+        self.iterations = within("iterations", iterations, 0)
+        self.size = within("size", size, 1)
 
     @property
     def names(self) -> list[str]:

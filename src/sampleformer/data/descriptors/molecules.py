@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.descriptors.base import Descriptor, at_least
+from sampleformer.data.descriptors.base import Descriptor, within
 from sampleformer.data.graph.molecule_column import Molecule
 from sampleformer.data.graph.molecules import parse_molecule
 from sampleformer.data.progress import progress_bar
@@ -46,8 +46,8 @@ class MorganCounts(Descriptor):
     of = "molecules"
 
     def __init__(self, radius: int = 2, size: int = 2048) -> None:
-        self.radius = at_least("radius", radius, 0)
-        self.size = at_least("size", size, 1)
+        self.radius = within("radius", radius, 0)
+        self.size = within("size", size, 1)
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +91,7 @@ class TorsionCounts(Descriptor):
     of = "molecules"
 
     def __init__(self, size: int = 1024) -> None:
-        self.size = at_least("size", size, 1)
+        self.size = within("size", size, 1)
 
     @property
     def names(self) -> list[str]:

@@ -44,6 +44,7 @@ class MoleculeColumn(Inputs, kind="smiles"):
         places: what tells the atoms apart beside what they are.
     """
 
+    has_source = True
     unit = "atom"
     prepares = True
 

@@ -18,6 +18,8 @@ from sampleformer.errors import InputError
 from sampleformer.files import written_whole
 from sampleformer.sample import Sample
 
+MOST_NUMBERS = 4096
+"""Numbers that tell of the place of a node, of each kind: more than any model is wide."""
 _FORMAT = 1  # counts up when the numbers change, so that older files in the cache are not read
 
 
@@ -32,7 +34,7 @@ class Places:
         random_walk: steps of a random walk, see `random_walk_encodings`.
 
     Raises:
-        InputError: if a number is negative.
+        InputError: if a number is negative, or more than `MOST_NUMBERS`.
     """
 
     identifiers: int = 32
@@ -41,8 +43,8 @@ class Places:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value < 0:
-                raise InputError(f"{name}: found {value}, expected at least 0")
+            if not 0 <= value <= MOST_NUMBERS:
+                raise InputError(f"{name}: found {value:,}, expected 0 to {MOST_NUMBERS:,}")
 
     @property
     def model_inputs(self) -> dict[str, Any]:

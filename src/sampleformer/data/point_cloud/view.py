@@ -34,7 +34,7 @@ class CloudView(Settings):
     stored: int = Field(default=2048, ge=1)
     normals: bool | None = None
     normalise: Literal["sphere", "none"] = "sphere"
-    identifiers: int = Field(default=0, ge=0)
+    identifiers: int = Field(default=0, ge=0, le=4096)
     train_rotation: Literal["none", "z", "so3"] = "none"
     evaluation_rotation: Literal["none", "z", "so3"] = "none"
     up: Literal["x", "y", "z"] = "z"

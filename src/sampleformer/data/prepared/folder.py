@@ -10,12 +10,14 @@ import numpy as np
 
 from sampleformer.data.cache import sha256
 from sampleformer.data.encoding import Encoding
+from sampleformer.data.prepared.checking import Checks
 from sampleformer.data.prepared.manifest import ENCODING, MANIFEST, SHARDS, Manifest
 from sampleformer.data.prepared.mapped import MappedSets
 from sampleformer.data.prepared.packing import PARTS
 from sampleformer.data.progress import progress_bar
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError, listed
+from sampleformer.reading import reading
 from sampleformer.settings import Component
 
 
@@ -60,15 +62,20 @@ class PreparedFolder(Source):
         encoding = Encoding.load(self.path / ENCODING)
         if self.learnt is not None:
             self._check_learnt(encoding)
-        sets = MappedSets(self.path, self.manifest)
+        with reading(self.path / ENCODING, "a saved encoding"):
+            checks = Checks(encoding)
+        sets = MappedSets(self.path, self.manifest, checks)
         samples = encoding.pack(sets, sets.targets(of_tokens=encoding.task.of_tokens), sets.ids)
         parts = {}
         for number, name in enumerate(PARTS):
             rows = np.flatnonzero(sets.parts == number)
-            parts[name] = samples.subset(rows[np.argsort(sets.places[rows], kind="stable")])
             if len(rows) != self.manifest.samples[name]:
                 expected = self.manifest.samples[name]
                 raise InputError(f"{self.path}: found {len(rows)} samples for {name}, expected {expected}")
+            rows = rows[np.argsort(sets.places[rows], kind="stable")]
+            if (np.diff(sets.places[rows]) == 0).any():
+                raise InputError(f"{self.path / SHARDS}: found two samples for {name} in the same place")
+            parts[name] = samples.subset(rows)
         manifest = self.manifest
         return Splits(
             parts["train"],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from sampleformer.data.cache import sha256
 from sampleformer.data.prepared.packing import PARTS
@@ -59,10 +61,10 @@ class Manifest(Settings):
     plan: Plan
     inputs: str
     encoding: str
-    shards: list[ShardEntry]
-    samples: dict[str, int]
-    skipped: int = 0
-    truncated: int = 0
+    shards: list[ShardEntry] = Field(min_length=1)
+    samples: dict[str, Annotated[int, Field(ge=1)]]
+    skipped: int = Field(default=0, ge=0)
+    truncated: int = Field(default=0, ge=0)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Manifest:
@@ -75,7 +77,9 @@ class Manifest(Settings):
         values = _read(folder)
         manifest = validate(cls, values, str(folder / MANIFEST))
         if set(manifest.samples) != set(PARTS):
-            raise InputError(f"{folder / MANIFEST}: samples: found {listed(list(manifest.samples))}, expected {PARTS}")
+            raise InputError(
+                f"{folder / MANIFEST}: samples: found {listed(list(manifest.samples))}, expected {listed(PARTS)}"
+            )
         manifest._check_files(folder)
         return manifest
 

@@ -9,6 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from sampleformer.data.prepared.checking import Checks
 from sampleformer.data.prepared.manifest import SHARDS, Manifest
 from sampleformer.data.prepared.packing import INDEX, arguments, checksum, text_of
 from sampleformer.data.prepared.shard import Layout, MappedShard, ShardEntry, index_digest, read_layout
@@ -31,12 +32,14 @@ class MappedSets:
     Args:
         folder: Folder of prepared data.
         manifest: Its manifest.
+        checks: What its arrays must be.
 
     Raises:
-        InputError: if a shard is another than the manifest says.
+        InputError: if a shard is another than the manifest says, or is no shard of such data.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, checks: Checks) -> None:
+        self._checks = checks
         self._paths = [folder / SHARDS / entry.name for entry in manifest.shards]
         self._layouts: list[Layout] = []
         self._open: OrderedDict[int, MappedShard] = OrderedDict()
@@ -56,8 +59,11 @@ class MappedSets:
         self._layouts.append(layout)
         shard = MappedShard(path, layout)
         with reading(path, "a whole shard of prepared data"):
-            if index_digest(shard.arrays) != entry.index or len(shard.arrays["parts"]) != entry.samples:
+            if index_digest(shard.arrays) != entry.index:
                 raise InputError(f"{path}: changed since the data was prepared; prepare it again")
+            self._checks.check_shard(path, shard.arrays)
+            if (samples := len(shard.arrays["parts"])) != entry.samples:
+                raise InputError(f"{path}: found {samples:,} samples, expected {entry.samples:,} as in the manifest")
             kept = [name for name in INDEX if name in shard.arrays and name not in _ON_DEMAND]
             return {name: shard.arrays[name].copy() for name in kept}
 
@@ -114,6 +120,7 @@ class MappedSets:
                     f"{self._paths[number]}: sample {place + 1} of the shard changed since the data was prepared; "
                     "prepare it again"
                 )
+            self._checks.check_sample(f"{self._paths[number]}: sample {place + 1} of the shard", arrays, place)
             return arguments(arrays, place)
 
     def id(self, row: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sampleformer.data.samples import TargetRows
 from sampleformer.data.token_sets import OF_EDGES, OF_TOKENS, TokenSets
+from sampleformer.errors import shown
 
 PARTS = ("train", "valid", "test")
 NO_PART = 255
@@ -83,21 +84,23 @@ def pack(
 def checksum(arrays: Mapping[str, np.ndarray], row: int) -> int:
     """The CRC-32 of what a sample holds: of its arrays in the order of their names."""
     found = 0
-    for _, value in sorted(_held(arrays, row).items()):
+    for _, value in sorted(held(arrays, row).items()):
         found = zlib.crc32(np.ascontiguousarray(value).view(np.uint8).data if value.size else b"", found)
     return found
 
 
 def arguments(arrays: Mapping[str, np.ndarray], row: int) -> dict[str, Any]:
     """What one sample holds, as arguments of `Sample`, but for its target and its name."""
-    held: dict[str, Any] = _held(arrays, row)
+    found: dict[str, Any] = held(arrays, row)
     for name in ("ids", "target_values", "pairs"):
-        held.pop(name, None)
-    if "sources" in held:
-        held["source"] = _text(held.pop("sources"))
-    if "names" in held and arrays["names"].dtype == np.uint8:
-        held["names"] = np.array(json.loads(_text(held["names"])), dtype=object)
-    return held | {"directed": "directed" in arrays}
+        found.pop(name, None)
+    if "sources" in found:
+        found["source"] = _text(found.pop("sources"))
+    if "names" in found and arrays["names"].dtype == np.uint8:
+        found["names"] = np.array(json.loads(_text(found["names"])), dtype=object)
+    if "names" in found and found["names"].shape != found["features"].shape[:1]:
+        raise ValueError(f"names: found {shown(found['names'].tolist())}, expected one for each token")
+    return found | {"directed": "directed" in arrays}
 
 
 def text_of(arrays: Mapping[str, np.ndarray], name: str, row: int) -> str:
@@ -106,7 +109,8 @@ def text_of(arrays: Mapping[str, np.ndarray], name: str, row: int) -> str:
     return _text(arrays[name][offsets[row] : offsets[row + 1]])
 
 
-def _held(arrays: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+def held(arrays: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+    """What the arrays of a shard hold of one sample."""
     found = {}
     for name, of in _OFFSETS.items():
         if name in arrays:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 from safetensors.numpy import save
 
 from sampleformer.data.cache import sha256
@@ -51,10 +52,10 @@ class ShardNote(Settings):
         empty: Texts without a token.
     """
 
-    wrong: int = 0
+    wrong: int = Field(default=0, ge=0)
     first: str = ""
-    truncated: int = 0
-    empty: int = 0
+    truncated: int = Field(default=0, ge=0)
+    empty: int = Field(default=0, ge=0)
 
 
 class ShardEntry(Settings):
@@ -69,8 +70,8 @@ class ShardEntry(Settings):
     """
 
     name: str
-    samples: int
-    bytes: int
+    samples: int = Field(ge=0)
+    bytes: int = Field(ge=0)
     sha256: str
     index: str
 

@@ -32,6 +32,7 @@ class TextColumn(Inputs, kind="text"):
         max_length: longer texts are cut to so many tokens and counted. None: a text over 65 536 tokens is wrong.
     """
 
+    has_source = True
     view_settings = frozenset({"max_length"})
 
     def __init__(self, column: str, tokenizer: Tokenizer, max_length: int | None = None) -> None:
