@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sampleformer.compare.verdict import Contender, judge, score_words
+from sampleformer.compare.verdict import Contender, judge
 
 FLOOR = 0.5
 
@@ -130,13 +130,3 @@ def test_one_model_above_the_floor_is_enough() -> None:
     assert judge(simple, ours, floor, "auroc", error=0.1, floor_error=0.1).sentence.startswith(
         "Boosting is better by 0.4"
     )
-
-
-def test_scores_keep_the_digits_that_tell_them_apart() -> None:
-    assert [score_words(value) for value in (0.0, -0.5, 0.00012, 99.94, float("nan"))] == [
-        "0.000",
-        "-0.500",
-        "0.00012",
-        "99.9",
-        "not defined",
-    ]

@@ -9,6 +9,7 @@ from sampleformer.data.collate import collate
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page
 from sampleformer.training.run_folder import RunFolder
+from sampleformer.wording import amount
 from tests.explain.pages import Page, chosen_cells
 from tests.explain.runs import make_run, numbers_run, texts_run, write_table
 
@@ -97,7 +98,7 @@ def test_numbers_with_their_names_and_values(tmp_path: Path) -> None:
     for piece in splits.encoding.pieces(sample):
         assert piece.replace(" = ", "") in page.text
     truth = float((tmp_path / "numbers.csv").read_text().splitlines()[1].split(",")[10])
-    assert f"true: price = {truth:.4g}" in page.text
+    assert f"true: price = {amount(truth)}" in page.text
 
 
 def test_images_have_a_picture_for_each_head(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sampleformer.errors import InputError
 from sampleformer.explain import write_report
 from sampleformer.explain.residuals import residuals
 from sampleformer.training.run_folder import RunFolder
+from sampleformer.wording import number
 from tests.explain.pages import Page
 from tests.explain.runs import make_run, numbers_run, texts_run
 
@@ -38,8 +39,8 @@ def test_classification(tmp_path: Path) -> None:
         "A <fast> one",
     ):
         assert words in text
-    assert f"validation F1 (macro){results['best']['test']['f1']:.4g}" in text
-    assert f"{results['majority_share']:.4g}always the most frequent class" in text
+    assert f"validation F1 (macro){number(results['best']['test']['f1'])}" in text
+    assert f"{number(results['majority_share'])}always the most frequent class" in text
     assert "step2040" in text
     assert "sampleformer train --label 'two words'" in text
     assert "name: digits" in text

@@ -19,6 +19,7 @@ from sampleformer.recipes import names, request
 from sampleformer.settings import Component, override
 from sampleformer.training.recipe import described
 from sampleformer.training.starting import Start
+from sampleformer.wording import number
 
 EXAMPLE = """
 sampleformer data ls
@@ -152,7 +153,7 @@ def _summary_table(summary: Summary) -> Table:
     if summary.parts["train"].majority_share is not None:
         table.add_row("most frequent class", *(f"{part.majority_share or 0:.1%}" for part in parts))
     for name in summary.parts["train"].means:
-        table.add_row(f"mean of {one_line(name, LONGEST_NAME)}", *(f"{part.means[name]:.4g}" for part in parts))
+        table.add_row(f"mean of {one_line(name, LONGEST_NAME)}", *(number(part.means[name]) for part in parts))
     return table
 
 

@@ -18,12 +18,11 @@ from sampleformer.compare.networks import Ours
 from sampleformer.compare.page import write_comparison_page
 from sampleformer.compare.simple_model import Conditions, SimpleModel
 from sampleformer.compare.simple_models import SIMPLE_MODELS, named_models, suited_models
-from sampleformer.compare.verdict import Contender, Verdict, judge, score_words
+from sampleformer.compare.verdict import DIGITS, Contender, Verdict, judge
 from sampleformer.data.progress import announced
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
-from sampleformer.explain.html import count
 from sampleformer.extras import require
 from sampleformer.files import check_new_folder, write_json
 from sampleformer.tasks import Task, is_known
@@ -35,6 +34,7 @@ from sampleformer.training.outputs import known_targets
 from sampleformer.training.provenance import describe_run, now
 from sampleformer.training.recipe import Recipe, make_source
 from sampleformer.training.selection import selecting_metric
+from sampleformer.wording import count, number
 
 FILE, PAGE = "compare.json", "compare.html"
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
@@ -191,10 +191,10 @@ def _versions(models: Sequence[type[SimpleModel]]) -> dict[str, str]:
 
 def _train(entry: Entry, conditions: Conditions, seeds: int) -> None:
     """One model with all seeds; with one, if others give the same."""
-    for number in range(seeds if entry.model.seeded else 1):
-        log.info("%s, seed %d", entry.model.title, conditions.recipe.seed + number)
+    for seed in range(conditions.recipe.seed, conditions.recipe.seed + (seeds if entry.model.seeded else 1)):
+        log.info("%s, seed %d", entry.model.title, seed)
         try:
-            entry.trials.append(entry.model.train(conditions, conditions.recipe.seed + number))
+            entry.trials.append(entry.model.train(conditions, seed))
         except InputError as error:
             if entry.role == "ours":
                 raise
@@ -258,8 +258,9 @@ def _notes(entries: Sequence[Entry], ours: Entry, simple: Entry | None, found: V
         others = [each for each in entries if each.role == "simple" and each.trials and each is not simple]
         for each in others:
             if better(metric, _test(each), _test(simple)) and better(metric, _test(each), _test(ours)):
+                score = number(each.mean("test", metric), DIGITS)
                 notes.append(
-                    f"On the test part {each.model.title} is better still ({score_words(each.mean('test', metric))}), "
+                    f"On the test part {each.model.title} is better still ({score}), "
                     f"but the validation part chose {simple.model.title}."
                 )
     return notes

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.compare.verdict import error_words, score_words
+from sampleformer.compare.verdict import DIGITS, error_words
 from sampleformer.explain.figures import BLUE, GREY, ORANGE, inline_svg, panels, style
-from sampleformer.explain.html import count, details, escape, number, page, table
+from sampleformer.explain.html import details, escape, page, table
 from sampleformer.explain.report import duration, score_name
 from sampleformer.files import write_text
 from sampleformer.tasks.metrics import LOWER_IS_BETTER
+from sampleformer.wording import count, number
 
 _SHORTEST = 0.01  # seconds, in the figure of times, whose axis has no zero
 
@@ -73,8 +74,8 @@ def with_error(each: dict[str, Any], results: dict[str, Any]) -> str:
     """The score on the test part with its standard error."""
     score = each["test"][results["metric"]]
     if results["standard_error"] == "seeds" and not each["seeded"]:
-        return score_words(score)
-    return f"{score_words(score)} ± {error_words(score, each['standard_error'])}"
+        return number(score, DIGITS)
+    return f"{number(score, DIGITS)} ± {error_words(score, each['standard_error'])}"
 
 
 def _models(results: dict[str, Any]) -> str:
@@ -87,7 +88,7 @@ def _models(results: dict[str, Any]) -> str:
             [
                 f"<b>{title}</b>" if each["role"] == "ours" else title,
                 with_error(each, results),
-                score_words(each["valid"][metric]),
+                number(each["valid"][metric], DIGITS),
                 duration(each["seconds"]),
                 duration(each["cpu_seconds"]),
                 size_words(each),

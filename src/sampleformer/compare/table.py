@@ -8,9 +8,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from sampleformer.compare.page import errors_words, size_words, trained, with_error
-from sampleformer.compare.verdict import score_words
-from sampleformer.explain.html import count
+from sampleformer.compare.verdict import DIGITS
 from sampleformer.explain.report import duration, score_name
+from sampleformer.wording import count, number
 
 
 def comparison_table(results: dict[str, Any]) -> Table:
@@ -30,7 +30,7 @@ def comparison_table(results: dict[str, Any]) -> Table:
         table.add_row(
             each["title"],
             with_error(each, results),
-            score_words(each["valid"][metric]),
+            number(each["valid"][metric], DIGITS),
             duration(each["seconds"]),
             duration(each["cpu_seconds"]),
             size_words(each),

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 
 from sampleformer.tasks.metrics import LOWER_IS_BETTER
+from sampleformer.wording import decimals, number
 
 OURS, SIMPLE, EITHER, NONE, UNKNOWN = "ours", "simple", "either", "none", "unknown"
 
+DIGITS = 3
+"""Of a score that stands beside its error."""
 _AS_FAST = 1.25  # ratio of times below which nobody waits longer
-_SMALL = 0.01  # scores below are written with two digits, wherever these begin
 _WEAK = 2.0  # standard errors of a difference below which it is weak evidence
 
 
@@ -74,14 +76,14 @@ def judge(
     if any(math.isnan(each.score) for each in (*rivals, floor)):
         return Verdict(UNKNOWN, f"The test part cannot tell: {metric.replace('_', ' ')} is not defined on it.")
     if all(_gain(each, floor, metric) <= floor_error for each in rivals):
-        found = " and ".join(f"{each.title} {score_words(each.score)}" for each in rivals)
+        found = " and ".join(f"{each.title} {number(each.score, DIGITS)}" for each in rivals)
         return Verdict(
             NONE,
-            f"Nothing here is better than {floor.title} ({score_words(floor.score)}; {found}), within one standard "
+            f"Nothing here is better than {floor.title} ({number(floor.score, DIGITS)}; {found}), within one standard "
             "error: do not use any of it.",
         )
     if simple is None:
-        by = score_words(abs(_gain(ours, floor, metric)))
+        by = number(abs(_gain(ours, floor, metric)), DIGITS)
         return Verdict(
             OURS, f"{_start(ours.title)} is better by {by} than {floor.title}; no simple model could be trained."
         )
@@ -91,14 +93,14 @@ def judge(
     if gain > 0:
         return Verdict(
             OURS,
-            f"{_start(ours.title)} is better by {score_words(gain)} than the best simple model, {simple.title} "
+            f"{_start(ours.title)} is better by {number(gain, DIGITS)} than the best simple model, {simple.title} "
             f"({_both(ours, simple)}, {_errors(gain, error)}).{_evidence(gain, error)}",
         )
     pace = _pace(simple, ours)
     end = f" {'and' if simple.seconds <= ours.seconds else 'though it takes'} {pace}" if pace else ""
     return Verdict(
         SIMPLE,
-        f"{_start(simple.title)} is better by {score_words(-gain)} ({_both(simple, ours)}, {_errors(-gain, error)})"
+        f"{_start(simple.title)} is better by {number(-gain, DIGITS)} ({_both(simple, ours)}, {_errors(-gain, error)})"
         f"{end}: use it.{_evidence(-gain, error)}",
     )
 
@@ -135,7 +137,7 @@ def _gain(one: Contender, other: Contender, metric: str) -> float:
 
 
 def _both(one: Contender, other: Contender) -> str:
-    return f"{score_words(one.score)} against {score_words(other.score)}"
+    return f"{number(one.score, DIGITS)} against {number(other.score, DIGITS)}"
 
 
 def _errors(gain: float, error: float) -> str:
@@ -155,18 +157,6 @@ def _start(title: str) -> str:
     return title if title == "sampleformer" else title[:1].upper() + title[1:]
 
 
-def score_words(value: float) -> str:
-    """A score in at least three digits.
-
-    Example:
-        >>> score_words(0.98123), score_words(1234.5), score_words(12.345), score_words(0.00123)
-        ('0.981', '1,234', '12.3', '0.0012')
-    """
-    if math.isnan(value):
-        return "not defined"
-    return f"{value:.2g}" if 0 < abs(value) < _SMALL else f"{value:,.{_decimals(value)}f}"
-
-
 def error_words(score: float, error: float) -> str:
     """A standard error in the digits of its score.
 
@@ -174,9 +164,5 @@ def error_words(score: float, error: float) -> str:
         >>> error_words(0.98, 0.00412), error_words(562.0, 21.3), error_words(562.0, 0.04)
         ('0.004', '21', '0.04')
     """
-    words = f"{error:,.{_decimals(score)}f}"
+    words = f"{error:,.{decimals(score, DIGITS)}f}"
     return f"{error:.1g}" if error > 0 and not words.strip("0.") else words
-
-
-def _decimals(value: float) -> int:
-    return 3 if abs(value) < 10 else 1 if abs(value) < 100 else 0

@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from sampleformer.explain import cloud_picture as picture
 from sampleformer.explain.choices import Choices
 from sampleformer.explain.drawing import marks_data
-from sampleformer.explain.html import count, inline_json, percent
+from sampleformer.explain.html import inline_json
 from sampleformer.explain.png import png_address
 from sampleformer.explain.strips import pooling_strip, strips
+from sampleformer.wording import count, percent
 
 SHOWN = 4096
 """Points of one cloud that a page shows."""

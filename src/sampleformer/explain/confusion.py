@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from sampleformer.explain.html import details, escape, percent, table
+from sampleformer.explain.html import details, escape, table
 from sampleformer.explain.png import blend
+from sampleformer.wording import percent
 
 LARGEST = 50
 """Classes of a matrix; with more of them only the most frequent confusions are listed."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sampleformer.errors import InputError
 from sampleformer.explain.figures import BLUE, GREY, ORANGE, inline_svg, panels, style, write_png
 from sampleformer.explain.html import escape
+from sampleformer.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,8 +83,8 @@ def curves(metrics: Metrics, score: Score, picture: Path) -> str:
         ("Learning rate", lambda axes: _line(axes, metrics, "learning_rate", GREY)),
     ]
     drawings = []
-    for number, (title, fill) in enumerate(draw):
-        with style(f"curves {number}"):
+    for place, (title, fill) in enumerate(draw):
+        with style(f"curves {place}"):
             figure, (axes,) = panels()
             _fill(axes, title, fill)
             drawings.append(f"<figure>{inline_svg(figure, escape(f'{title} over steps'))}</figure>\n")
@@ -119,7 +120,7 @@ def _score(axes: Axes, metrics: Metrics, score: Score) -> None:
     values = dict(zip(*metrics.series(score.column), strict=True))
     if score.best_step in values:
         best = values[score.best_step]
-        label = f"best: {best:.4g} at step {score.best_step:,}"
+        label = f"best: {number(best)} at step {score.best_step:,}"
         axes.plot([score.best_step], [best], color=ORANGE, marker="D", linestyle="", markersize=7, label=label)
     if score.majority is not None:
         axes.axhline(score.majority, color=GREY, linestyle=":", label="always the most frequent class")

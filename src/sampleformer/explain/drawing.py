@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 
 from sampleformer.explain.choices import Choices
 from sampleformer.explain.edge_paths import edge_paths
-from sampleformer.explain.html import count, escape, percent
+from sampleformer.explain.html import escape
 from sampleformer.explain.strips import strips
 from sampleformer.explain.text_map import choices_data
+from sampleformer.wording import count, percent
 
 _EDGE = 0.75  # width of the mark of an edge, in radii of a node …
 _THINNEST = 5.0  # … but no less than these pixels

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from sampleformer.explain.explanation import Explanation
-from sampleformer.explain.html import count
 from sampleformer.explain.sample_section import sample_section
 from sampleformer.explain.text_map import most_chosen, text_legend
 from sampleformer.explain.views import view_of
 from sampleformer.models import AnyModelSettings, ModelSettings
+from sampleformer.wording import count
 
 
 def model_words(settings: AnyModelSettings) -> str:

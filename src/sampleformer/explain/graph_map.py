@@ -9,8 +9,8 @@ from sampleformer.explain.choices import Choices
 from sampleformer.explain.drawing import Drawing, graph_strips
 from sampleformer.explain.edge_paths import edge_paths
 from sampleformer.explain.graph_layout import graph_layout
-from sampleformer.explain.html import count
 from sampleformer.explain.strips import pooling_strip
+from sampleformer.wording import count
 
 NODES = 400
 """Nodes of the largest graph that is drawn."""

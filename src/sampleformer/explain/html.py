@@ -1,4 +1,4 @@
-"""Self-contained HTML: escaping, numbers in words, and the frame of a page."""
+"""Self-contained HTML: escaping, and the frame of a page."""
 
 import html
 import json
@@ -27,38 +27,6 @@ def escape(value: object) -> str:
 def visible(text: str) -> str:
     """Text in which line ends, tabs and control characters can be seen."""
     return _UNPRINTABLE.sub("\ufffd", text.translate(_PICTURES))
-
-
-def percent(share: float) -> str:
-    """A share between 0 and 1 as a percentage, its sign joined by a space that does not break.
-
-    Example:
-        >>> percent(0.0625) == "6.2\N{NO-BREAK SPACE}%"
-        True
-    """
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """A number with its noun.
-
-    Example:
-        >>> count(1, "token"), count(1024, "token")
-        ('1 token', '1,024 tokens')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def number(value: object) -> str:
-    """A number for a table: four significant digits; other values as they are.
-
-    Example:
-        >>> number(0.123456), number(12), number("12"), number(None)
-        ('0.1235', '12', '12', '–')
-    """
-    if value is None or value == "":
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def inline_json(value: Any) -> str:

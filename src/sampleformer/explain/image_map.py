@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from sampleformer.explain.choices import Choices
-from sampleformer.explain.html import count, percent
 from sampleformer.explain.png import blend, heat, png_address
+from sampleformer.wording import count, percent
 
 # Chosen pixels are blue, the others near white, each with the image's own light and dark. The lightest blue is darker
 # than the darkest of the others, so that the map also reads in grey.

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from sampleformer.data.descriptors import Descriptors
-from sampleformer.explain.html import escape, number, table
+from sampleformer.explain.html import escape, table
 from sampleformer.models import Blend, Model, NGrams
 from sampleformer.tokens import Tokens
+from sampleformer.wording import number
 
 _SHOWN = 10
 _TITLES = {

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from sampleformer.explain.html import escape, number, percent, table
+from sampleformer.explain.html import escape, table
 from sampleformer.extras import require
+from sampleformer.wording import number, percent
 
 
 def label_scores(columns: dict[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]) -> str:

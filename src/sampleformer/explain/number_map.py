@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from sampleformer.explain.choices import Choices
-from sampleformer.explain.html import count, details, escape, number, percent, table
+from sampleformer.explain.html import details, escape, table
 from sampleformer.explain.outcome import bar
 from sampleformer.explain.strips import pooling_strip, strips
 from sampleformer.explain.text_map import choices_data
+from sampleformer.wording import amount, count, percent
 
 ROWS = 40
 """Columns of one sample that a page lists."""
@@ -124,7 +125,7 @@ def _line(values: Float[np.ndarray, "n channels"]) -> str:
     return (
         "<figure class='strips line'><div><span>values</span>"
         f'<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label="values from '
-        f'{number(low)} to {number(high)}"><polyline points="{points}"/></svg></div>'
-        f"<figcaption>values as the model reads them, from {number(low)} (bottom) to {number(high)} (top)</figcaption>"
+        f'{amount(low)} to {amount(high)}"><polyline points="{points}"/></svg></div>'
+        f"<figcaption>values as the model reads them, from {amount(low)} (bottom) to {amount(high)} (top)</figcaption>"
         "</figure>\n"
     )

@@ -9,8 +9,9 @@ from functools import singledispatch
 import numpy as np
 import torch
 
-from sampleformer.explain.html import escape, number, percent, table
+from sampleformer.explain.html import escape, table
 from sampleformer.tasks import Classification, MaskedCodes, MultiLabel, Task
+from sampleformer.wording import amount, percent
 
 _LABELS_SHOWN = 5
 
@@ -43,7 +44,7 @@ class Outcome:
     @property
     def headline(self) -> str:
         """The prediction in a few words."""
-        return ", ".join(f"{answer.name} = {number(answer.predicted)}" for answer in self.answers)
+        return ", ".join(f"{answer.name} = {amount(answer.predicted)}" for answer in self.answers)
 
     @property
     def scores(self) -> str:
@@ -53,7 +54,7 @@ class Outcome:
     @property
     def truth(self) -> str | None:
         """The truth in a few words; None: not known."""
-        known = [f"{answer.name} = {number(answer.truth)}" for answer in self.answers if answer.truth is not None]
+        known = [f"{answer.name} = {amount(answer.truth)}" for answer in self.answers if answer.truth is not None]
         return ", ".join(known) or None
 
     @property

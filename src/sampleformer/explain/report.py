@@ -9,7 +9,7 @@ from sampleformer.errors import InputError
 from sampleformer.explain.curves import Metrics, Score, curves
 from sampleformer.explain.explanation import explain
 from sampleformer.explain.gallery import gallery, model_words
-from sampleformer.explain.html import count, escape, number, page, percent, table
+from sampleformer.explain.html import escape, page, table
 from sampleformer.explain.predictions_table import PredictionsTable, read_predictions
 from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
@@ -19,6 +19,7 @@ from sampleformer.training.data_record import load_again
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.summary import main_score
+from sampleformer.wording import count, number, percent
 
 _SAMPLES = 4
 _SCORE_NAMES = {

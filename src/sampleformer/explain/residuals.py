@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from sampleformer.explain.figures import BLUE, GREY, inline_svg, panels, style
-from sampleformer.explain.html import escape, number, table
+from sampleformer.explain.html import escape, table
+from sampleformer.wording import number
 
 SHOWN = 6
 """Targets that get figures."""

@@ -3,10 +3,11 @@
 import numpy as np
 
 from sampleformer.explain.explanation import Explanation
-from sampleformer.explain.html import count, details, escape, percent, table
+from sampleformer.explain.html import details, escape, table
 from sampleformer.explain.influences import influence_table
 from sampleformer.explain.strips import layer_table
 from sampleformer.explain.views import View, view_of
+from sampleformer.wording import count, percent
 
 _LAYER_COLUMNS = ["layer", "chosen by one head", "by any head", "by every head", "overlap", "nothing"]
 _LAYER_NOTE = (

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from sampleformer.explain.choices import Choices
-from sampleformer.explain.html import count, percent
 from sampleformer.explain.png import heat, png_address
+from sampleformer.wording import count, percent
 
 _COLUMNS = 640
 _HEAD_PIXELS = 5  # the last of them is the line between two heads

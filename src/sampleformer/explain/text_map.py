@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from sampleformer.explain.choices import Choices
-from sampleformer.explain.html import count, escape, inline_json, visible
+from sampleformer.explain.html import escape, inline_json, visible
+from sampleformer.wording import count
 
 SHOWN = 4096
 """Tokens of one text that a page shows."""

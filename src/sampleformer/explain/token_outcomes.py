@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sampleformer.explain.html import count, details, escape, table
+from sampleformer.explain.html import details, escape, table
 from sampleformer.explain.outcome import Outcome
+from sampleformer.wording import count
 
 _SHOWN = 50
 

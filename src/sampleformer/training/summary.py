@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from sampleformer.training.run_folder import RunFolder
+from sampleformer.wording import number
 
 _LABELS_SHOWN = 20
 
@@ -30,17 +31,17 @@ def run_table(results: dict[str, Any]) -> Table:
     for title in (f"test, best weights (step {best['step']})", f"test, last (step {last['step']})", "validation, best"):
         table.add_column(title, justify="right")
     for name, value in best["test"].items():
-        table.add_row(_words(name), _number(value), _number(last["test"][name]), _number(best["valid"][name]))
+        table.add_row(_words(name), number(value), number(last["test"][name]), number(best["valid"][name]))
     return table
 
 
 def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
     """What else there is to say of a finished run."""
     name = main_score(results)
-    line = f"test {_words(name)} {_number(results['best']['test'][name])}"
+    line = f"test {_words(name)} {number(results['best']['test'][name])}"
     if results["majority_share"] is not None:
         of_what = "" if name == "accuracy" else "accuracy of "
-        line += f" ({of_what}always naming the most frequent class: {_number(results['majority_share'])})"
+        line += f" ({of_what}always naming the most frequent class: {number(results['majority_share'])})"
     minutes, seconds = divmod(round(results["train_seconds"]), 60)
     lines = [
         line,
@@ -53,7 +54,7 @@ def run_lines(folder: RunFolder, results: dict[str, Any]) -> list[str]:
 
 def part_lines(results: dict[str, Any], score: str) -> list[str]:
     """What each model of a blend gives alone, in one line; none where there is no blend."""
-    each = [f"{part['name']} {_number(part['test'][score])} (factor {part['factor']:.2f})" for part in results["parts"]]
+    each = [f"{part['name']} {number(part['test'][score])} (factor {part['factor']:.2f})" for part in results["parts"]]
     return [f"alone:  {', '.join(each)}"] if each else []
 
 
@@ -63,15 +64,11 @@ def evaluation_table(evaluation: dict[str, Any]) -> Table:
     table.add_column("score")
     table.add_column("value", justify="right")
     for name, value in evaluation["scores"].items():
-        table.add_row(_words(name), _number(value))
+        table.add_row(_words(name), number(value))
     if evaluation["majority_share"] is not None:
-        table.add_row("factor of the most frequent class", _number(evaluation["majority_share"]))
+        table.add_row("factor of the most frequent class", number(evaluation["majority_share"]))
     return table
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"

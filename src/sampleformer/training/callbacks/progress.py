@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sampleformer.data.progress import Pace
 from sampleformer.training.callbacks.metrics_file import MetricsFile
 from sampleformer.training.module import TrainingModule
+from sampleformer.wording import number
 
 REFRESH_SECONDS = 0.5
 log = logging.getLogger("sampleformer")
@@ -61,10 +62,10 @@ class TrainingProgress(Callback):
         if not self._progress.console.is_terminal:
             if pace.is_due():
                 loss = float(outputs["task_loss"])
-                log.info(f"step {step}/{self._total_steps}, loss {loss:.3g}, {_each(pace.seconds)}, {pace.left}")
+                log.info(f"step {step}/{self._total_steps}, loss {number(loss, 3)}, {_each(pace.seconds)}, {pace.left}")
         elif time.perf_counter() - self._shown > REFRESH_SECONDS:
             self._shown = time.perf_counter()
-            shown = f"loss {float(outputs['task_loss']):.3g}"
+            shown = f"loss {number(float(outputs['task_loss']), 3)}"
             self._progress.update(self._task, completed=step, refresh=True, loss=shown, left=pace.left)
 
     def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
@@ -77,9 +78,9 @@ class TrainingProgress(Callback):
         assert isinstance(pl_module, TrainingModule)
         self._pace.step(trainer.global_step)
         scores, row, name = pl_module.valid_scores, self._metrics.last_row, pl_module.selected_by
-        checked = [f"valid {each.replace('_', ' ')} {scores[each]:.4f}" for each in dict.fromkeys(("loss", name))]
+        checked = [f"valid {each.replace('_', ' ')} {number(scores[each])}" for each in dict.fromkeys(("loss", name))]
         log.info(
-            f"step {row['step']}/{self._total_steps}, train loss {row['train_loss']:.4f}, {', '.join(checked)}, "
+            f"step {row['step']}/{self._total_steps}, train loss {number(row['train_loss'])}, {', '.join(checked)}, "
             f"{self._pace.left}"
         )
 

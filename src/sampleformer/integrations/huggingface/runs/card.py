@@ -12,6 +12,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from sampleformer.files import write_text
 from sampleformer.integrations.huggingface.runs.about import About, digest
 from sampleformer.reading import reading
+from sampleformer.wording import number
 
 if TYPE_CHECKING:
     from sampleformer.integrations.huggingface.runs.pretrained import SampleformerPreTrainedModel
@@ -141,11 +142,11 @@ def _scores(about: About, as_scored: bool) -> str:
     names = sorted({name for part in parts for name in about.scores[part]})
     rows = [f"| score | {' | '.join(parts)} |", f"| --- |{' ---: |' * len(parts)}"]
     for name in names:
-        values = [_number(about.scores[part][name]) if name in about.scores[part] else "" for part in parts]
+        values = [number(about.scores[part][name]) if name in about.scores[part] else "" for part in parts]
         rows.append(f"| {_words(name)} | {' | '.join(values)} |")
     words = f"Of the weights with the best {_words(about.selected_by)} on the validation part."
     if about.majority_share is not None:
-        words += f" The most frequent class alone has accuracy {_number(about.majority_share)} on the test part."
+        words += f" The most frequent class alone has accuracy {number(about.majority_share)} on the test part."
     if not as_scored:
         words += " **The weights here are others: trained further, converted, or without their head.**"
     return "## Scores\n\n" + "\n".join(rows) + f"\n\n{words}\n"
@@ -164,10 +165,6 @@ def _recipe(model: SampleformerPreTrainedModel, about: About | None) -> str:
 
 def _words(name: str) -> str:
     return _TITLES.get(name, name.replace("_", " "))
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4g}"
 
 
 def _yaml(values: Any) -> str:
