@@ -112,8 +112,8 @@ def test_strange_graphs_train(tmp_path: Path) -> None:
     done = run_program(tmp_path, [*MANY, "--on-error", "skip", "--output", "run", "--steps", "4", *MODEL])
     assert done.returncode == 0, done.stderr
     words = " ".join(done.stderr.split())
-    assert "mine/edges.csv: skipped 1 wrong rows, the first: row 131 (line 132)" in words
-    assert "mine/nodes.csv: left out 1 graphs for their wrong rows" in words
+    assert "mine/edges.csv: skipped 1 wrong row, the first: row 131 (line 132)" in words
+    assert "mine/nodes.csv: left out 1 graph for wrong rows" in words
     assert refused(tmp_path, ["predict", "run", "mine", "-o", "p.csv"]).startswith("mine/edges.csv: row 131")
 
 

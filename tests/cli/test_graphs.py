@@ -18,15 +18,28 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _all_verbs(folder: Path, label: str, *options: str) -> list[dict[str, str]]:
-    """Trains and predicts with the program, evaluates and explains as its verbs do; the predictions."""
+def _all_verbs(folder: Path, label: str, *options: str, unit: str) -> list[dict[str, str]]:
+    """Trains and predicts with the program, evaluates and explains as its verbs do; the predictions.
+
+    Args:
+        folder: Folder with the graphs.
+        label: What is learnt.
+        options: Further options of the training.
+        unit: What one target is for.
+    """
     for command in (
         ["train", "--data", "mine", "--label", label, *options, *RUN],
         ["predict", "run", "mine", "-o", "predictions.csv"],
     ):
         done = run_program(folder, command)
         assert done.returncode == 0, done.stderr
-    assert evaluate(folder / "run", folder / "mine")["samples"] >= 1
+        if command[0] == "train":
+            judged = len(_rows(folder / "run" / "test_predictions.csv"))
+            assert f", {judged} test {unit}{'s' if judged > 1 else ''} " in done.stdout
+            assert f"Those for the test, {judged}, were" in (folder / "run" / "report.html").read_text("utf-8")
+    found = evaluate(folder / "run", folder / "mine")
+    assert found["judged"] >= found["samples"] >= 1
+    assert found["unit"] == unit
     write_page(folder / "run", folder / "mine", folder / "page.html")
     assert (folder / "run" / "report.html").stat().st_size > 10_000
     assert (folder / "page.html").stat().st_size > 10_000
@@ -35,7 +48,7 @@ def _all_verbs(folder: Path, label: str, *options: str) -> list[dict[str, str]]:
 
 def test_each_graph(tmp_path: Path) -> None:
     write_many(tmp_path / "mine")
-    rows = _all_verbs(tmp_path, "active")
+    rows = _all_verbs(tmp_path, "active", unit="sample")
     assert [row["id"] for row in rows] == [f"g{number}" for number in range(30)]
     assert {row["prediction"] for row in rows} <= {"yes", "no"}
     assert list(rows[0]) == ["id", "prediction", "probability_no", "probability_yes"]
@@ -43,7 +56,7 @@ def test_each_graph(tmp_path: Path) -> None:
 
 def test_each_node(tmp_path: Path) -> None:
     write_one(tmp_path / "mine")
-    rows = _all_verbs(tmp_path, "group")
+    rows = _all_verbs(tmp_path, "group", unit="node")
     assert [row["node"] for row in rows] == [f"n{number}" for number in range(60)]
     assert list(rows[0]) == ["id", "node", "prediction", "probability_a", "probability_b"]
     tested = _rows(tmp_path / "run" / "test_predictions.csv")
@@ -55,7 +68,7 @@ def test_each_node(tmp_path: Path) -> None:
 
 def test_numbers_of_nodes_of_many_graphs(tmp_path: Path) -> None:
     write_many(tmp_path / "mine")
-    rows = _all_verbs(tmp_path, "mass")
+    rows = _all_verbs(tmp_path, "mass", unit="node")
     assert list(rows[0]) == ["id", "node", "mass"]
     assert (rows[0]["id"], rows[0]["node"]) == ("g0", "0")
 
@@ -63,7 +76,7 @@ def test_numbers_of_nodes_of_many_graphs(tmp_path: Path) -> None:
 def test_links(tmp_path: Path) -> None:
     write_one(tmp_path / "mine")
     write_csv(tmp_path / "mine" / "pairs.csv", ["source", "target", "link"], [["n1", "n9", 1], ["n4", "n2", 0]])
-    rows = _all_verbs(tmp_path, "link")
+    rows = _all_verbs(tmp_path, "link", unit="pair")
     assert list(rows[0]) == ["id", "node_1", "node_2", "probability_link"]
     assert [(row["node_1"], row["node_2"]) for row in rows] == [("n1", "n9"), ("n4", "n2")]
     tested = _rows(tmp_path / "run" / "test_predictions.csv")
@@ -84,5 +97,6 @@ def test_check_says_what_is_in_graphs(tmp_path: Path) -> None:
     write_one(tmp_path / "mine")
     done = run_program(tmp_path, ["data", "check", "--data", "mine", "--label", "group"])
     assert done.returncode == 0, done.stderr
-    assert "nodes: 44 train in 1 graphs, 6 valid in 1 graphs, 5 test in 1 graphs" in " ".join(done.stderr.split())
+    assert "nodes: 44 train in 1 graph, 6 valid in 1 graph, 5 test in 1 graph" in " ".join(done.stderr.split())
     assert "classification, features 1, edge_features 0" in " ".join(done.stdout.split())
+    assert "nodes with a target 44 6 5" in " ".join(done.stdout.replace("│", "").split())

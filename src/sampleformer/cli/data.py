@@ -19,7 +19,7 @@ from sampleformer.recipes import names, request
 from sampleformer.settings import Component, override
 from sampleformer.training.recipe import described
 from sampleformer.training.starting import Start
-from sampleformer.wording import number
+from sampleformer.wording import count, number
 
 EXAMPLE = """
 sampleformer data ls
@@ -97,8 +97,8 @@ def _write_shards(options: argparse.Namespace) -> None:
     table = Table(title=f"{options.output}: {sum(each.bytes for each in manifest.shards):,} bytes")
     table.add_column("")
     table.add_column("samples", justify="right")
-    for name, count in manifest.samples.items():
-        table.add_row(name, f"{count:,}")
+    for name, samples in manifest.samples.items():
+        table.add_row(name, f"{samples:,}")
     show(table)
     print(f"train from it with: sampleformer train --data {shlex.quote(options.output)}")
 
@@ -140,6 +140,8 @@ def _summary_table(summary: Summary) -> Table:
         table.add_column(name, justify="right")
     parts = summary.parts.values()
     table.add_row("samples", *(f"{part.samples:,}" for part in parts))
+    if summary.target_unit != "sample":
+        table.add_row(f"{summary.target_unit}s with a target", *(f"{part.judged or 0:,}" for part in parts))
     table.add_row("tokens, fewest", *(f"{part.shortest:,}" for part in parts))
     table.add_row("tokens, median", *(f"{part.median:,.0f}" for part in parts))
     table.add_row("tokens, most", *(f"{part.longest:,}" for part in parts))
@@ -158,5 +160,8 @@ def _summary_table(summary: Summary) -> Table:
 
 
 def _left_out(summary: Summary) -> str | None:
-    counts = {"wrong rows skipped": summary.skipped, "texts cut": summary.truncated}
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or None
+    counts = {
+        ("wrong row skipped", "wrong rows skipped"): summary.skipped,
+        ("text cut", "texts cut"): summary.truncated,
+    }
+    return ", ".join(count(found, *words) for words, found in counts.items() if found) or None

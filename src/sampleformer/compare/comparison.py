@@ -20,12 +20,11 @@ from sampleformer.compare.simple_model import Conditions, SimpleModel
 from sampleformer.compare.simple_models import SIMPLE_MODELS, named_models, suited_models
 from sampleformer.compare.verdict import DIGITS, Contender, Verdict, judge
 from sampleformer.data.progress import announced
-from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.files import check_new_folder, write_json
-from sampleformer.tasks import Task, is_known
+from sampleformer.tasks import Task, count_known
 from sampleformer.tasks.columns import columns_of
 from sampleformer.tasks.metrics import better
 from sampleformer.training.data_record import PARTS
@@ -98,8 +97,8 @@ def compare(
         "task": task.name,
         "metric": metric[1],
         "selected_by": metric[0],
-        "unit": _unit(splits),
-        "rows": {part: _known(getattr(splits, part)) for part in PARTS},
+        "unit": splits.encoding.target_unit,
+        "rows": {part: count_known(known_targets(getattr(splits, part))) for part in PARTS},
         "seeds": [recipe.seed + number for number in range(seeds)],
         "minutes": conditions.minutes,
         "standard_error": "seeds" if seeds > 1 else "test rows",
@@ -145,18 +144,6 @@ def _check_targets(splits: Splits) -> None:
         except InputError as error:
             raise InputError(f"data, {name} part: {error}") from error
         columns_of(task, targets)
-
-
-def _unit(splits: Splits) -> str:
-    """What one label is for, as a noun."""
-    task = splits.encoding.task
-    return "pair" if task.of_pairs else splits.encoding.unit if task.of_tokens else "sample"
-
-
-def _known(samples: Samples) -> int:
-    """Number of samples, tokens or pairs of which a label is known."""
-    known = is_known(known_targets(samples))
-    return int((known if known.ndim == 1 else known.any(axis=1)).sum())
 
 
 def _main_metric(task: Task, recipe: Recipe) -> tuple[str, str]:

@@ -68,6 +68,11 @@ class Encoding:
         return self._inputs.unit
 
     @property
+    def target_unit(self) -> str:
+        """What one target is for: "sample", what a token is called, or "pair"."""
+        return "pair" if self.task.of_pairs else self.unit if self.task.of_tokens else "sample"
+
+    @property
     def layout(self) -> tuple[int, int] | None:
         """Rows and columns, if the tokens are the pixels of an image."""
         return self._inputs.layout

@@ -7,7 +7,7 @@ import numpy as np
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Source
-from sampleformer.tasks import TargetSummary, Task
+from sampleformer.tasks import TargetSummary, Task, count_known
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class PartSummary:
 
     Args:
         samples: number of samples.
+        judged: samples, tokens or pairs whose target is known; None if there are no targets.
         shortest, median, longest: number of tokens of a sample.
         empty: samples without tokens.
         counts: samples, tokens or pairs of each class, or that have each label; for regression nothing.
@@ -24,6 +25,7 @@ class PartSummary:
     """
 
     samples: int
+    judged: int | None
     shortest: int
     median: float
     longest: int
@@ -39,6 +41,7 @@ class Summary:
 
     Args:
         task: what would be learnt.
+        target_unit: What one target is for.
         inputs: size of the vocabulary, or number of features of a token.
         parts: "train", "valid" and "test".
         skipped: wrong rows left out.
@@ -46,6 +49,7 @@ class Summary:
     """
 
     task: Task
+    target_unit: str
     inputs: dict[str, int]
     parts: dict[str, PartSummary]
     skipped: int
@@ -62,7 +66,9 @@ def check(source: Source) -> Summary:
     splits = source.load()
     parts = {"train": splits.train, "valid": splits.valid, "test": splits.test}
     described = {name: _describe(samples, splits.encoding) for name, samples in parts.items()}
-    return Summary(splits.encoding.task, splits.encoding.inputs, described, splits.skipped, splits.truncated)
+    encoding = splits.encoding
+    unit = encoding.target_unit
+    return Summary(encoding.task, unit, encoding.inputs, described, splits.skipped, splits.truncated)
 
 
 def _describe(samples: Samples, encoding: Encoding) -> PartSummary:
@@ -71,6 +77,7 @@ def _describe(samples: Samples, encoding: Encoding) -> PartSummary:
     found = TargetSummary() if targets is None else encoding.task.summarize(targets)
     return PartSummary(
         samples=len(samples),
+        judged=None if targets is None else count_known(targets),
         shortest=int(lengths.min()),
         median=float(np.median(lengths)),
         longest=int(lengths.max()),

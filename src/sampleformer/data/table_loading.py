@@ -25,6 +25,7 @@ from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import SUFFIXES, Table
 from sampleformer.tasks import infer_task
 from sampleformer.tasks.task import check_level
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.data.table_source import TableSource
@@ -181,11 +182,11 @@ class TableLoading:
         Raises:
             InputError: if a part has none.
         """
-        for name, count in samples.items():
-            if count == 0:
+        for name, number in samples.items():
+            if not number:
                 raise InputError(f"{parts[name].table.path}: found no usable rows for {name}, expected at least one")
         how = "as asked" if self.source.task else f"inferred from {self.reason}"
-        sizes = ", ".join(f"{count} {name}" for name, count in samples.items())
+        sizes = ", ".join(f"{number} {name}" for name, number in samples.items())
         if self.columns and set(self.columns) <= self.table.columns.keys():  # graphs say it themselves
             logger.info("%s: %s", self.table.path, self._column_words())
         logger.info("%s: task %s (%s): %s; rows: %s", self.table.path, self.task.name, how, encoding.words, sizes)
@@ -226,8 +227,8 @@ class TableLoading:
             rest = self._without_single_rows(rest)
             if len(rest) < PERIOD:
                 raise InputError(
-                    f"{self.table.path}: found {len(rest)} rows, expected at least {PERIOD} to split off a tenth for "
-                    f"{' and '.join(missing)} (or give them as files or columns)"
+                    f"{self.table.path}: found {count(len(rest), 'row')}, expected at least {PERIOD} to split off a "
+                    f"tenth for {' and '.join(missing)} (or give them as files or columns)"
                 )
             *given, left = self.source.split_off(rest.inputs, rest.targets, len(missing))
             parts |= {split: rest.take(places) for split, places in zip(missing, given, strict=True)}

@@ -32,19 +32,20 @@ def count_pairs(
     return matrix
 
 
-def confusion(labels: Sequence[str], matrix: Int[np.ndarray, "true predicted"]) -> str:
+def confusion(labels: Sequence[str], matrix: Int[np.ndarray, "true predicted"], units: str = "samples") -> str:
     """Confusion matrix, most frequent confusions and the figures of each class as HTML.
 
     Args:
         labels: class names.
-        matrix: samples by true and by predicted class.
+        matrix: number of rows by true and by predicted class.
+        units: What the rows are for.
     """
     body = _matrix(labels, matrix) if len(labels) <= LARGEST else ""
-    confusions = _confusions(labels, matrix) if len(labels) > 2 else ""
+    confusions = _confusions(labels, matrix, units) if len(labels) > 2 else ""
     if not body:
         body = f"<p>The matrix of {len(labels):,} classes is left out; these are the most frequent confusions.</p>\n"
-        return body + confusions + details("Each class", _classes(labels, matrix))
-    classes = _classes(labels, matrix)
+        return body + confusions + details("Each class", _classes(labels, matrix, units))
+    classes = _classes(labels, matrix, units)
     if len(labels) <= _SMALL:
         body = f"{_NOTE}<div class='facts'>\n{body}{classes}</div>\n"
     else:
@@ -83,7 +84,7 @@ def _cell(matrix: np.ndarray, shares: np.ndarray, names: list[str], row: int, co
     return f'<td title="{words}" style="background:#{bytes(colour).hex()};color:{ink}">{number}</td>'
 
 
-def _confusions(labels: Sequence[str], matrix: np.ndarray) -> str:
+def _confusions(labels: Sequence[str], matrix: np.ndarray, units: str) -> str:
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
@@ -99,10 +100,10 @@ def _confusions(labels: Sequence[str], matrix: np.ndarray) -> str:
         ]
         for row, column in pairs
     ]
-    return table(["true", "predicted", "samples", "of the true class"], rows)
+    return table(["true", "predicted", units, "of the true class"], rows)
 
 
-def _classes(labels: Sequence[str], matrix: np.ndarray) -> str:
+def _classes(labels: Sequence[str], matrix: np.ndarray, units: str) -> str:
     rows = []
     for place, label in enumerate(labels):
         right, true, predicted = int(matrix[place, place]), int(matrix[place].sum()), int(matrix[:, place].sum())
@@ -110,4 +111,4 @@ def _classes(labels: Sequence[str], matrix: np.ndarray) -> str:
         precision = percent(right / predicted) if predicted else "–"
         f1 = percent(2 * right / (true + predicted)) if true + predicted else "–"
         rows.append([escape(label), f"{true:,}", recall, precision, f1])
-    return table(["class", "samples", "recall", "precision", "F1"], rows)
+    return table(["class", units, "recall", "precision", "F1"], rows)

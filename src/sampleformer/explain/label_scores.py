@@ -9,13 +9,16 @@ from sampleformer.extras import require
 from sampleformer.wording import number, percent
 
 
-def label_scores(columns: dict[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]) -> str:
+def label_scores(
+    columns: dict[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]], units: str = "samples"
+) -> str:
     """A table of the scores of each label as HTML.
 
     Args:
         columns: truth (1, 0, or NaN where not known) and predicted probability by label.
+        units: What the rows are for.
     """
-    head = ["label", "samples", "true", "average precision", "AUROC", "precision", "recall"]
+    head = ["label", units, "true", "average precision", "AUROC", "precision", "recall"]
     note = "<p class='note'>Precision and recall where the probability is at least 50 %.</p>\n"
     return table(head, [_row(name, *pair) for name, pair in columns.items()]) + note
 

@@ -46,8 +46,12 @@ class PredictionsTable:
     def check(self, path: Path) -> None:
         """Refuses cells that no run of the task wrote."""
 
-    def html(self) -> str:
-        """A summary of all rows."""
+    def html(self, unit: str) -> str:
+        """A summary of all rows.
+
+        Args:
+            unit: What one row is for.
+        """
         return ""
 
     def to_show(self, number: int) -> list[int]:
@@ -84,8 +88,10 @@ class ClassTable(PredictionsTable):
         for name in sorted({*self.columns["target"], *self.columns["prediction"]} - set(self.labels)):
             raise InputError(f"{path}: class {name!r} is none of the model's classes")
 
-    def html(self) -> str:
-        return confusion(self.labels, count_pairs(self.labels, self.columns["target"], self.columns["prediction"]))
+    def html(self, unit: str) -> str:
+        return confusion(
+            self.labels, count_pairs(self.labels, self.columns["target"], self.columns["prediction"]), f"{unit}s"
+        )
 
     def _worst_and_others(self) -> tuple[list[int], list[int]]:
         true, predicted = self.columns["target"], self.columns["prediction"]
@@ -103,8 +109,8 @@ class LabelsTable(PredictionsTable):
     def needed(cls, labels: Sequence[str]) -> list[str]:
         return [f"target_{label}" for label in labels] + [f"probability_{label}" for label in labels]
 
-    def html(self) -> str:
-        return label_scores(self._pairs("probability_{}"))
+    def html(self, unit: str) -> str:
+        return label_scores(self._pairs("probability_{}"), f"{unit}s")
 
 
 class NumbersTable(PredictionsTable):
@@ -117,8 +123,8 @@ class NumbersTable(PredictionsTable):
     def needed(cls, labels: Sequence[str]) -> list[str]:
         return [f"target_{label}" for label in labels] + list(labels)
 
-    def html(self) -> str:
-        return residuals(self._pairs("{}"))
+    def html(self, unit: str) -> str:
+        return residuals(self._pairs("{}"), f"{unit}s")
 
     def _worst_and_others(self) -> tuple[list[int], list[int]]:
         return np.argsort(-self._errors(), kind="stable").tolist(), list(range(len(self.ids)))

@@ -57,6 +57,7 @@ def write_report(
         raise InputError(f"{folder.results}: no such file; the training is not finished, go on with --resume")
     encoding = folder.read_encoding(trust_code=trust_code)
     predictions = read_predictions(folder.test_predictions, encoding.task)
+    summary = predictions.html(encoding.target_unit)
     shown = main_score(results)
     score = Score(f"valid_{shown}", score_name(shown), results["best"]["step"], _majority(results))
     with trusted_code(trust_code):
@@ -67,7 +68,7 @@ def write_report(
         _headline(results),
         f"<h2>Results</h2>\n{_results(results)}",
         f"<h2>Learning curves</h2>\n{curves(Metrics.read(folder.metrics), score, folder.path / 'curves.png')}",
-        f"<h2>{escape(predictions.title)} (test, best weights)</h2>\n{predictions.html()}" if predictions.title else "",
+        f"<h2>{escape(predictions.title)} (test, best weights)</h2>\n{summary}" if predictions.title else "",
         f"<h2>What the heads chose</h2>\n{choices}",
         f"<h2>How to get this again</h2>\n{provenance(folder, recipe, run)}",
     ]
@@ -102,11 +103,12 @@ def _results(results: dict[str, Any]) -> str:
     for split, words in _SPLITS.items():
         for name in results["best"][split]:
             rows.append([f"{words} {score_name(name)}", *(number(weights[split][name]) for weights in pair)])
-    samples = results["samples"]
+    judged, unit = results["judged"], results["judged"]["unit"]
+    trained = count(results["samples"]["train"], "sample") if judged["train"] is None else f"{judged['train']:,}"
     words = (
         f"The weights were picked by the {escape(score_name(results['selected_by']))} on "
-        f"{count(samples['valid'], 'sample')} for validation, after training on {samples['train']:,}. "
-        f"The {samples['test']:,} for the test were looked at once, at the end."
+        f"{count(judged['valid'], unit)} for validation, after training on {trained}. "
+        f"Those for the test, {judged['test']:,}, were looked at once, at the end."
     )
     if results["majority_share"] is not None:
         share = percent(results["majority_share"])

@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from sampleformer.explain.figures import BLUE, GREY, inline_svg, panels, style
 from sampleformer.explain.html import escape, table
-from sampleformer.wording import number
+from sampleformer.wording import count, number
 
 SHOWN = 6
 """Targets that get figures."""
@@ -13,17 +13,26 @@ SHOWN = 6
 _POINTS_DRAWN = 800
 
 
-def residuals(columns: dict[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]]) -> str:
+def residuals(
+    columns: dict[str, tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]], units: str = "samples"
+) -> str:
     """Figures and a table of the errors as HTML.
 
     Args:
         columns: true and predicted values by target, in its unit; NaN where the truth is not known.
+        units: What the rows are for.
     """
     known = {name: _known(*pair) for name, pair in columns.items()}
     known = {name: pair for name, pair in known.items() if len(pair[0])}
-    figures = "".join(_figures(name, *pair, place) for place, (name, pair) in enumerate(list(known.items())[:SHOWN]))
-    note = f"<p class='note'>Figures of the first {SHOWN} of {len(known)} targets.</p>\n" if len(known) > SHOWN else ""
-    head = ["target", "samples", "mean error", "median |error|", "90 % of |errors| below", "largest |error|"]
+    figures = "".join(
+        _figures(name, *pair, place, units) for place, (name, pair) in enumerate(list(known.items())[:SHOWN])
+    )
+    note = (
+        f"<p class='note'>Figures of the first {SHOWN} of {count(len(known), 'target')}.</p>\n"
+        if len(known) > SHOWN
+        else ""
+    )
+    head = ["target", units, "mean error", "median |error|", "90 % of |errors| below", "largest |error|"]
     return figures + note + table(head, [_row(name, *pair) for name, pair in known.items()])
 
 
@@ -39,7 +48,7 @@ def _row(name: str, true: np.ndarray, predicted: np.ndarray) -> list[str]:
     return [escape(name), f"{len(true):,}", *(number(float(value)) for value in values)]
 
 
-def _figures(name: str, true: np.ndarray, predicted: np.ndarray, place: int) -> str:
+def _figures(name: str, true: np.ndarray, predicted: np.ndarray, place: int, units: str) -> str:
     many = len(true) > _POINTS_DRAWN  # as a picture inside the drawing: thousands of points would be a large page
     with style(f"residuals {place} a"):
         figure, (axes,) = panels()
@@ -53,7 +62,7 @@ def _figures(name: str, true: np.ndarray, predicted: np.ndarray, place: int) -> 
         figure, (axes,) = panels()
         axes.hist(predicted - true, bins=min(40, max(5, len(true) // 8)), color=BLUE)
         axes.axvline(0, color=GREY, linestyle="--", linewidth=1)
-        axes.set(title="Residuals", xlabel=f"predicted − true {_plain(name)}", ylabel="samples")
+        axes.set(title="Residuals", xlabel=f"predicted − true {_plain(name)}", ylabel=units)
         second = inline_svg(figure, f"Histogram of the residuals of {escape(name)}")
     return f"<div class='figures'><figure>{first}</figure><figure>{second}</figure></div>\n"
 

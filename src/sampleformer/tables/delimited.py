@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sampleformer.errors import InputError
 from sampleformer.tables.fields import Fields, RecordColumn, UnreadableRows, column_names, up_to
 from sampleformer.tables.text import TextFile
+from sampleformer.wording import count
 
 logger = logging.getLogger("sampleformer")
 
@@ -110,7 +111,7 @@ class _Records:
             # Excel leaves the last fields of a row out where the column has no name and no value.
             elif not self._fewest <= len(fields) <= len(self.names):
                 expected = f"expected {len(self.names)} as in the header"
-                self.wrong.add(place, f"found {len(fields)} fields, {expected}")
+                self.wrong.add(place, f"found {count(len(fields), 'field')}, {expected}")
             elif self._broken and (problem := self._broken_field(fields)):
                 self.wrong.add(place, problem)
             else:

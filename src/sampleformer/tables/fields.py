@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, overload
 
 from sampleformer.errors import InputError, shown
+from sampleformer.wording import count
 
 PIECE_CHARACTERS = 1 << 23
 """Characters after which a piece of a file ends, however few its rows are."""
@@ -103,7 +104,8 @@ class UnreadableRows:
     def log(self) -> None:
         """Logs one line that counts the rows left out."""
         if self.count:
-            logger.warning("%s: skipped %d rows that cannot be read, the first: %s", self.path, self.count, self._first)
+            skipped = count(self.count, "row")
+            logger.warning("%s: skipped %s that cannot be read, the first: %s", self.path, skipped, self._first)
 
 
 def column_names(path: Path, header: Sequence[str]) -> list[str]:

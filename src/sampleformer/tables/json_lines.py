@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sampleformer.errors import InputError, one_line, shown
 from sampleformer.tables.fields import Fields, UnreadableRows, clean_name, up_to
 from sampleformer.tables.text import TextFile
+from sampleformer.wording import count
 
 logger = logging.getLogger("sampleformer")
 
@@ -122,9 +123,9 @@ class _Objects:
         """Logs one line about characters that are none."""
         if self._halves:
             logger.warning(
-                "%s: %d values hold half a surrogate pair (an emoji cut in two), read as U+FFFD; the first: %s",
+                "%s: found half a surrogate pair (an emoji cut in two) in %s, read as U+FFFD; the first: %s",
                 self._text.path,
-                self._halves,
+                count(self._halves, "value"),
                 self._first_half,
             )
 

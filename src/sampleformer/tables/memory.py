@@ -9,6 +9,7 @@ import numpy as np
 
 from sampleformer.errors import InputError, shown
 from sampleformer.tables.table import Table
+from sampleformer.wording import count
 
 PATH = "samples"
 """What messages call samples in memory, in the place of a file."""
@@ -75,7 +76,7 @@ def sample_tables(samples: Any, columns: str | list[str], rows: int | None = Non
         >>> [len(table) for table in sample_tables(["a", "b", "c"], "text", rows=2)]
         [2, 1]
     """
-    words = "a text or a mapping of columns" if isinstance(columns, str) else f"{len(columns)} values"
+    words = "a text or a mapping of columns" if isinstance(columns, str) else f"{count(len(columns), 'value')}"
     samples = listed_samples(samples, words)
     table = frame_table(samples) if is_frame(samples) else _table(samples, columns)
     for start in range(0, len(table), rows or len(table)):
@@ -124,7 +125,7 @@ def _record(position: int, sample: Any, columns: str | list[str]) -> Mapping[str
     if len(columns) == 1 and not isinstance(sample, list | tuple | np.ndarray):
         return {columns[0]: sample}
     if not isinstance(sample, list | tuple | np.ndarray) or np.ndim(sample) == 0 or len(sample) != len(columns):
-        found = f"{len(sample)} values" if isinstance(sample, list | tuple | np.ndarray) else shown(sample)
+        found = f"{count(len(sample), 'value')}" if isinstance(sample, list | tuple | np.ndarray) else shown(sample)
         raise InputError(f"{PATH}: sample {position}: found {found}, expected {_expected(columns)}")
     return dict(zip(columns, sample, strict=True))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from sampleformer.errors import InputError
 from sampleformer.reading import reading_row
+from sampleformer.wording import count
 
 logger = logging.getLogger("sampleformer")
 
@@ -105,13 +106,14 @@ class RowReport:
     def log(self) -> None:
         """Logs one line for each of the things found."""
         if first := self._first_words():
-            logger.warning(
-                "%s: skipped %d wrong rows, the first: %s", self.path, self._earlier + len(self.wrong), first
-            )
+            skipped = count(self._earlier + len(self.wrong), "wrong row")
+            logger.warning("%s: skipped %s, the first: %s", self.path, skipped, first)
         if self.empty:
-            logger.warning("%s: %d texts are empty; they are kept, as samples without tokens", self.path, self.empty)
+            empty = count(self.empty, "text is empty and kept, as a sample", "texts are empty and kept, as samples")
+            logger.warning("%s: %s without tokens", self.path, empty)
         if self.truncated:
-            logger.warning("%s: %d texts were cut at the maximum length", self.path, self.truncated)
+            cut = count(self.truncated, "text was", "texts were")
+            logger.warning("%s: %s cut at the maximum length", self.path, cut)
 
     def _first_words(self) -> str:
         """Place and fault of the first wrong row; empty if there is none."""

@@ -14,6 +14,7 @@ import numpy as np
 from sampleformer.errors import shown
 from sampleformer.tables.fields import RecordColumn
 from sampleformer.tables.report import RowReport
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.tables.table import Table
@@ -86,11 +87,11 @@ def value_words(value: Any) -> str:
     if value is None or (isinstance(value, str) and not value):
         return "an empty field"
     if isinstance(value, dict):
-        return f"an object of {len(value)} names"
+        return f"an object of {count(len(value), 'name')}"
     if isinstance(value, _NESTED):
-        return f"a list of {len(value)} values"
+        return f"a list of {count(len(value), 'value')}"
     if isinstance(value, bytes):
-        return f"{len(value)} bytes that are no text"
+        return f"{count(len(value), 'byte')} that are no text"
     return f"the date {shown(value)}" if is_date(value) else shown(value)
 
 

@@ -10,7 +10,7 @@ from sampleformer.tasks.inference import InferredTask, infer_task
 from sampleformer.tasks.losses import LOSSES, Loss
 from sampleformer.tasks.masked import Contents, Masked, MaskedCodes, MaskedNumbers
 from sampleformer.tasks.multilabel import Link, MultiLabel
-from sampleformer.tasks.predictions import Predictions, is_known
+from sampleformer.tasks.predictions import Predictions, count_known, is_known
 from sampleformer.tasks.regression import Regression
 from sampleformer.tasks.task import TargetSummary, Task
 
@@ -66,6 +66,7 @@ __all__ = [
     "Segmentation",
     "TargetSummary",
     "Task",
+    "count_known",
     "infer_task",
     "is_known",
     "task_from_json",

@@ -14,6 +14,7 @@ from sampleformer.tables.values import as_float, parse_labels
 from sampleformer.tasks.metrics import class_metrics, mean_iou, overlaps
 from sampleformer.tasks.predictions import Predictions
 from sampleformer.tasks.task import TargetSummary, Task
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,7 +52,7 @@ class Classification(Task):
     @classmethod
     def parse_columns(cls, table: Table, columns: list[str], report: RowReport, *, gaps: bool = False) -> np.ndarray:
         if len(columns) > 1:
-            raise InputError(f"label: found {len(columns)} columns, expected one for the task {cls.name!r}")
+            raise InputError(f"label: found {count(len(columns), 'column')}, expected one for the task {cls.name!r}")
         return parse_labels(table, columns[0], report)
 
     @classmethod

@@ -76,3 +76,9 @@ def is_known(targets: np.ndarray) -> np.ndarray:
         ([True, False], [[False, True]])
     """
     return ~np.isnan(targets) if np.issubdtype(targets.dtype, np.floating) else targets >= 0
+
+
+def count_known(targets: np.ndarray) -> int:
+    """Number of samples, tokens or pairs whose target is known, at least in part."""
+    known = is_known(targets)
+    return int((known if known.ndim == 1 else known.any(axis=1)).sum())

@@ -16,6 +16,7 @@ from sampleformer.sample import LEVELS
 from sampleformer.settings import Settings, validate
 from sampleformer.training.recipe import Recipe, make_source
 from sampleformer.training.run_folder import RunFolder
+from sampleformer.wording import count
 
 PARTS = ("train", "valid", "test")
 
@@ -218,10 +219,10 @@ def _other(found: list[str], expected: list[str]) -> str:
     for place, (new, old) in enumerate(zip(found, expected, strict=False), start=1):
         if new != old:
             return f"{shown(new)} as sample {place}, expected {shown(old)}"
-    return f"{len(found):,} samples, expected {len(expected):,}"
+    return f"{count(len(found), 'sample')}, expected {len(expected):,}"
 
 
 def _words(state: FilesState) -> str:
     files = "" if state.count == 1 else f"{state.count:,} files of "
-    rows = f"{state.rows:,} rows in " if isinstance(state, FilesRecord) and state.rows is not None else ""
-    return f"{files}{rows}{state.bytes:,} bytes (SHA-256 {state.sha256[:8]}…)"
+    rows = f"{count(state.rows, 'row')} in " if isinstance(state, FilesRecord) and state.rows is not None else ""
+    return f"{files}{rows}{count(state.bytes, 'byte')} (SHA-256 {state.sha256[:8]}…)"

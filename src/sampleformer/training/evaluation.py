@@ -20,7 +20,7 @@ from sampleformer.errors import InputError
 from sampleformer.files import check_output, write_csv
 from sampleformer.registry import trusted_code
 from sampleformer.tables.format import TableFormat
-from sampleformer.tasks import Predictions
+from sampleformer.tasks import Predictions, count_known
 from sampleformer.training.data_record import load_again
 from sampleformer.training.devices import pick_device
 from sampleformer.training.memory import resident_bytes
@@ -58,7 +58,8 @@ def evaluate(
         trust_code: Whether the run folder may name classes outside this package, see `TokenModel.from_pretrained`.
 
     Returns:
-        task, samples (their number), scores, and for classification majority_share.
+        task, samples (their number), unit and judged (what has a target, and how many of them), scores, and for
+        classification majority_share.
 
     Raises:
         InputError: if the folder or the file cannot be used, or a setting cannot be changed any more.
@@ -84,6 +85,8 @@ def evaluate(
     return {
         "task": encoding.task.name,
         "samples": count,
+        "unit": encoding.target_unit,
+        "judged": count_known(known),
         "scores": encoding.task.score(Predictions.joined(found)),
         "majority_share": encoding.task.majority_share(known),
     }

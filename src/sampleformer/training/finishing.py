@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.models import Model
-from sampleformer.tasks import Predictions
+from sampleformer.tasks import Predictions, count_known
 from sampleformer.training.blending import Blending, FittedPart
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
@@ -51,6 +51,7 @@ def finish(
         "task": task.name,
         "selected_by": selecting_metric(task, recipe.training.selected_by),
         "majority_share": task.majority_share(known_targets(test)),
+        "judged": {"unit": splits.encoding.target_unit} | _judged(splits),
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "train_seconds": round(trained.seconds, 3),
@@ -72,6 +73,13 @@ def finish(
     shown = predictions if predictions.tokens is None else predictions.with_targets()
     write_predictions(folder.test_predictions, splits.encoding, [shown])
     return results, predictions
+
+
+def _judged(splits: Splits) -> dict[str, int | None]:
+    """Number of targets of each part; None where those of the training part are drawn anew at each pass."""
+    drawn = splits.train.draws_targets
+    known = {name: count_known(known_targets(getattr(splits, name))) for name in ("valid", "test")}
+    return {"train": None if drawn else count_known(known_targets(splits.train))} | known
 
 
 def _load_weights(model: Model, path: Path, step: int) -> None:

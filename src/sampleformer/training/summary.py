@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.wording import number
+from sampleformer.wording import count, number
 
 _LABELS_SHOWN = 20
 
@@ -26,7 +26,8 @@ def main_score(results: dict[str, Any]) -> str:
 def run_table(results: dict[str, Any]) -> Table:
     """Scores of the best and the last weights of a run, on the validation and the test part."""
     best, last = results["best"], results["last"]
-    table = Table(title=f"{results['task']}, {results['samples']['test']} test samples")
+    judged = results["judged"]
+    table = Table(title=f"{results['task']}, {count(judged['test'], 'test ' + judged['unit'])}")
     table.add_column("score")
     for title in (f"test, best weights (step {best['step']})", f"test, last (step {last['step']})", "validation, best"):
         table.add_column(title, justify="right")
@@ -60,13 +61,13 @@ def part_lines(results: dict[str, Any], score: str) -> list[str]:
 
 def evaluation_table(evaluation: dict[str, Any]) -> Table:
     """Scores of one evaluation."""
-    table = Table(title=f"{evaluation['task']}, {evaluation['samples']} samples")
+    table = Table(title=f"{evaluation['task']}, {count(evaluation['judged'], evaluation['unit'])}")
     table.add_column("score")
     table.add_column("value", justify="right")
     for name, value in evaluation["scores"].items():
         table.add_row(_words(name), number(value))
     if evaluation["majority_share"] is not None:
-        table.add_row("factor of the most frequent class", number(evaluation["majority_share"]))
+        table.add_row("always the most frequent class", number(evaluation["majority_share"]))
     return table
 
 

@@ -190,7 +190,7 @@ def test_a_wrong_row_that_is_skipped_leaves_out_its_whole_graph(
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="sampleformer"):
         assert [graph.name for graph in parse(nodes, edges, on_error="skip")] == kept
-    assert sum("skipped 1 wrong rows" in message for message in caplog.messages) == 1
+    assert sum("skipped 1 wrong row," in message for message in caplog.messages) == 1
 
 
 def test_known_columns_are_asked_of_another_table() -> None:

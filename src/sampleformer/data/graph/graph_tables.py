@@ -13,6 +13,7 @@ from sampleformer.data.graph.table_nodes import NodeList
 from sampleformer.data.graph.table_reading import TableReading, Values
 from sampleformer.tables.feature_columns import FeatureColumns
 from sampleformer.tables.table import Table
+from sampleformer.wording import count
 
 logger = logging.getLogger("sampleformer")
 
@@ -74,7 +75,7 @@ def parse_graph_tables(
     edge_list, edge_values = reading.edges(edge_columns or FeatureColumns(), node_list)
     found = listed if listed is not None else {graph: -1 for graph, _ in node_list.keys}
     if reading.wrong:
-        logger.warning("%s: left out %d graphs for their wrong rows", reading.path, len(reading.wrong))
+        logger.warning("%s: left out %s for wrong rows", reading.path, count(len(reading.wrong), "graph"))
     kept = {name: row for name, row in found.items() if name not in reading.wrong}
     return _put_together(kept, node_list, node_values, edge_list, edge_values)
 

@@ -19,6 +19,7 @@ from sampleformer.data.split import PERIOD, split_tenths
 from sampleformer.errors import InputError
 from sampleformer.tables.report import RowReport
 from sampleformer.tasks import Link
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.data.graph.graph_source import GraphSource
@@ -54,8 +55,8 @@ class LinkLoading:
         of_graph = np.repeat(np.arange(len(links)), [len(each) for each in links])
         if len(of_graph) < PERIOD:
             raise InputError(
-                f"{self.rows.path}: found {len(of_graph)} edges between different nodes, expected at least {PERIOD} to "
-                "hold out a tenth for validation and one for the test"
+                f"{self.rows.path}: found {count(len(of_graph), 'edge')} between different nodes, expected at least "
+                f"{PERIOD} to hold out a tenth for validation and one for the test"
             )
         chosen = dict(zip(_PARTS, split_tenths(of_graph, 2, self.source.seed), strict=True))
         everything = np.concatenate(links)

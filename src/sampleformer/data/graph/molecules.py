@@ -14,6 +14,7 @@ import numpy as np
 from sampleformer.data.graph.graph import Graph
 from sampleformer.errors import InputError, one_line
 from sampleformer.extras import require
+from sampleformer.wording import count
 
 ATOM_SIZES = (119, 5, 12, 12, 10, 6, 6, 2, 2)
 BOND_SIZES = (5, 6, 2)
@@ -135,7 +136,7 @@ def _check_size(text: str) -> None:
     limit = atom_limit()
     atoms = sum(1 for _ in islice(_ATOM.finditer(text), limit + 1))
     if atoms > limit or len(text) > _CHARACTERS * limit:
-        found = f"more than {limit:,} atoms" if atoms > limit else f"{len(text):,} characters"
+        found = f"more than {limit:,} atoms" if atoms > limit else f"{count(len(text), 'character')}"
         raise MoleculeError(f"{shortened(text)} has {found}; set {LIMIT_VARIABLE} to read larger molecules")
 
 
@@ -153,7 +154,7 @@ def atom_limit() -> int:
 
 def shortened(smiles: str) -> str:
     """A SMILES as messages show it."""
-    return repr(smiles) if len(smiles) <= _SHOWN else f"{smiles[:_SHOWN]!r} … ({len(smiles):,} characters)"
+    return repr(smiles) if len(smiles) <= _SHOWN else f"{smiles[:_SHOWN]!r} … ({count(len(smiles), 'character')})"
 
 
 def _reason(chem: Any, text: str) -> str:

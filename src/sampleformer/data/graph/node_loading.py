@@ -18,7 +18,8 @@ from sampleformer.data.split_columns import rows_of_splits
 from sampleformer.errors import InputError
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
-from sampleformer.tasks import infer_task, is_known
+from sampleformer.tasks import count_known, infer_task
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.data.graph.graph_source import GraphSource
@@ -107,8 +108,8 @@ class NodeLoading:
         many = len(graphs) >= PERIOD
         if not many and len(left) < PERIOD:
             raise InputError(
-                f"{self.nodes.path}: found {len(left)} nodes with a target, expected at least {PERIOD} to split off a "
-                f"tenth for {' and '.join(missing)} (or give a column that says which nodes they are)"
+                f"{self.nodes.path}: found {count(len(left), 'node')} with a target, expected at least {PERIOD} to "
+                f"split off a tenth for {' and '.join(missing)} (or give a column that says which nodes they are)"
             )
         strata = np.zeros(len(graphs)) if many else strata_of(values[left])
         *tenths, _ = split_tenths(strata, len(missing), self.source.seed)
@@ -136,8 +137,8 @@ class NodeLoading:
         sizes = []
         for name, part in samples.items():
             targets = part.targets
-            known = 0 if targets is None else int(is_known(targets).reshape(len(targets), -1).any(1).sum())
-            sizes.append(f"{known:,} {name} in {len(part):,} graphs")
+            known = 0 if targets is None else count_known(targets)
+            sizes.append(f"{known:,} {name} in {count(len(part), 'graph')}")
         logger.info(
             "%s: task %s of nodes: %s; nodes: %s", self.nodes.path, self.task.name, encoding.words, ", ".join(sizes)
         )

@@ -10,6 +10,7 @@ import numpy as np
 from sampleformer.data.graph.table_nodes import Ends, NodeList
 from sampleformer.errors import shown
 from sampleformer.tables.report import RowReport
+from sampleformer.wording import count
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class _Ends:
         if number == 1:
             return None
         return (
-            f"column {column!r}: {shown(node)} is a node of {number} graphs, expected a column 'graph' that says which"
+            f"column {column!r}: {shown(node)} is a node of {count(number, 'graph')}, expected a column 'graph' that "
+            "says which"
         )
 
     def _apart(self, graph: str, source: str, target: str) -> str | None:

@@ -15,6 +15,7 @@ from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.image_clouds import image_clouds
 from sampleformer.data.point_cloud.named_arrays import POINTS
 from sampleformer.errors import InputError
+from sampleformer.wording import count
 
 LABEL = "label"
 SPLIT = "split"
@@ -111,7 +112,7 @@ def _splits(path: Path, others: dict[str, np.ndarray], rows: int) -> list[str] |
         return None
     values = others[name].reshape(-1)
     if len(values) != rows:
-        raise InputError(f"{path}: {name}: found {len(values)} values, expected {rows}, one for each cloud")
+        raise InputError(f"{path}: {name}: found {count(len(values), 'value')}, expected {rows}, one for each cloud")
     if values.dtype.kind in "US":
         words = [str(value) for value in values.astype(str).tolist()]
         if wrong := [word for word in words if word not in _SPLITS]:

@@ -8,6 +8,7 @@ import numpy as np
 from sampleformer.data.point_cloud.mesh import polygons_to_triangles, rows_by_size
 from sampleformer.data.point_cloud.text_rows import TextRow, text_rows, to_integers, to_numbers
 from sampleformer.errors import InputError, shown
+from sampleformer.wording import count
 
 # Texture coordinates, colours and normals of a vertex come after its coordinates; 4OFF and nOFF have other dimensions.
 _HEADER = re.compile(r"(ST)?C?N?OFF(?=$|[\s\d])", re.IGNORECASE)
@@ -51,7 +52,7 @@ def read_off(path: Path) -> tuple[np.ndarray, np.ndarray, bool]:
         raise InputError(f"{path}: line {rows[0].line}: found {vertices} vertices and {faces} faces, expected no minus")
     if len(rows) - 1 != vertices + faces:
         announced = f"{vertices} vertices and {faces} faces (line {rows[0].line})"
-        raise InputError(f"{path}: found {len(rows) - 1} lines after the counts, expected {announced}")
+        raise InputError(f"{path}: found {count(len(rows) - 1, 'line')} after the counts, expected {announced}")
     corners, polygons = rows[1 : 1 + vertices], rows[1 + vertices :]
     triangles, sizes = _triangles(path, polygons)
     more = any(len(row.fields) > 3 for row in corners)

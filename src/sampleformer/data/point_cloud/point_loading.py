@@ -24,6 +24,7 @@ from sampleformer.errors import InputError
 from sampleformer.tables.report import RowReport
 from sampleformer.tasks import PartSegmentation, Segmentation
 from sampleformer.tasks.classification import categories_of, sort_labels
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.data.point_cloud.cloud_source import CloudSource
@@ -113,8 +114,8 @@ class PointLoading:
         if missing:
             if len(rest) < PERIOD:
                 raise InputError(
-                    f"{self.rows.path}: found {len(rest)} clouds, expected at least {PERIOD} to split off a tenth for "
-                    f"{' and '.join(missing)} (or give them as other paths)"
+                    f"{self.rows.path}: found {count(len(rest), 'cloud')}, expected at least {PERIOD} to split off a "
+                    f"tenth for {' and '.join(missing)} (or give them as other paths)"
                 )
             *tenths, left = split_tenths(_strata(rest.rows), len(missing), self.source.seed)
             parts |= {name: rest.take(places) for name, places in zip(missing, tenths, strict=True)}

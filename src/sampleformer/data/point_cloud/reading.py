@@ -15,6 +15,7 @@ from sampleformer.data.point_cloud.meshes import MESH_SUFFIXES, read_mesh
 from sampleformer.data.point_cloud.pcd import read_pcd
 from sampleformer.data.point_cloud.text_points import read_text_points
 from sampleformer.errors import InputError
+from sampleformer.wording import count
 
 TEXT_SUFFIXES = (".xyz", ".txt", ".csv")
 SET_SUFFIXES = (".npz", ".h5", ".hdf5")
@@ -56,7 +57,7 @@ def read_cloud(path: Path, points: int, random: np.random.Generator, columns: Se
     if kind in SET_SUFFIXES:
         clouds, classes = (several := read_cloud_set(path, columns)).clouds, several.classes
         if len(clouds) != 1:
-            raise InputError(f"{path}: found {len(clouds)} clouds, expected a file with one")
+            raise InputError(f"{path}: found {count(len(clouds), 'cloud')}, expected a file with one")
         remark = () if classes is None else ("the class in the file is not used",)
         return replace(clouds[0], remarks=(*clouds[0].remarks, *remark))
     if kind == ".pcd":

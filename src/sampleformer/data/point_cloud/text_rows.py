@@ -12,6 +12,7 @@ import numpy as np
 
 from sampleformer.errors import InputError, shown
 from sampleformer.unpacking import read_bytes
+from sampleformer.wording import count
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
@@ -161,7 +162,7 @@ def is_number(field: str) -> bool:
 
 def _numbers(path: Path, row: TextRow, first: int, last: int) -> list[float]:
     if len(row.fields) < last:
-        raise InputError(f"{path}: line {row.line}: found {len(row.fields)} columns, expected at least {last}")
+        raise InputError(f"{path}: line {row.line}: found {count(len(row.fields), 'column')}, expected at least {last}")
     numbers = []
     for column in range(first, last):
         field = row.fields[column]

@@ -19,6 +19,7 @@ from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError, listed
 from sampleformer.reading import reading
 from sampleformer.settings import Component
+from sampleformer.wording import count
 
 
 class PreparedFolder(Source):
@@ -71,7 +72,7 @@ class PreparedFolder(Source):
             rows = np.flatnonzero(sets.parts == number)
             if len(rows) != self.manifest.samples[name]:
                 expected = self.manifest.samples[name]
-                raise InputError(f"{self.path}: found {len(rows)} samples for {name}, expected {expected}")
+                raise InputError(f"{self.path}: found {count(len(rows), 'sample')} for {name}, expected {expected}")
             rows = rows[np.argsort(sets.places[rows], kind="stable")]
             if (np.diff(sets.places[rows]) == 0).any():
                 raise InputError(f"{self.path / SHARDS}: found two samples for {name} in the same place")

@@ -16,6 +16,7 @@ from sampleformer.tables.memory import sample_tables
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.values import value_words
 from sampleformer.tasks import Contents
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.tables.table import Table
@@ -77,7 +78,7 @@ class TextColumn(Inputs, kind="text"):
         if len(codes) > LONGEST:
             report.add(
                 row,
-                f"column {self.column!r}: found a text of {len(codes)} tokens, expected at most {LONGEST}; "
+                f"column {self.column!r}: found a text of {count(len(codes), 'token')}, expected at most {LONGEST}; "
                 "set max_length to cut longer texts",
             )
             return codes[:0]

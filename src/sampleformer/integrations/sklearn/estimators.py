@@ -21,6 +21,7 @@ from sampleformer.training.predictor import Predictor
 from sampleformer.training.random_state import get_random_state, set_random_state
 from sampleformer.training.recipe import Recipe, make_source
 from sampleformer.training.run import train
+from sampleformer.wording import count
 
 
 class _Estimator(BaseEstimator):
@@ -69,7 +70,7 @@ class _Estimator(BaseEstimator):
         if y is not None:
             y = column_or_1d(y, warn=True)
             if len(y) != len(X):
-                raise InputError(f"y: found {len(y)} targets, expected {len(X)}, one a sample")
+                raise InputError(f"y: found {count(len(y), 'target')}, expected {len(X)}, one a sample")
         return X, y
 
     def _train(self, X: Any, targets: Sequence[Any], strata: np.ndarray, kind: Kind, task: str) -> None:

@@ -6,6 +6,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.training.callbacks.checkpoints import Checkpoints
 from sampleformer.training.callbacks.metrics_file import MetricsFile
+from sampleformer.wording import count
 
 log = logging.getLogger("sampleformer")
 
@@ -28,5 +29,5 @@ class Patience(Callback):
         """Counts the checks since the best one."""
         since = sum(step > self._checkpoints.best_step for step in self._metrics.valid_scores())
         if since >= self._checks:
-            log.info("the last %d checks were none better: the training ends (training.patience)", since)
+            log.info("%s without a better score: the training ends (training.patience)", count(since, "check"))
             trainer.should_stop = True

@@ -18,6 +18,7 @@ from sampleformer.data.point_cloud.published.s3dis_rooms import CLASSES, room_fo
 from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
 from sampleformer.data.split import PERIOD, split_tenths
 from sampleformer.errors import InputError
+from sampleformer.wording import count
 
 ARCHIVE = Download(
     "indoor3d_sem_seg_hdf5_data.zip", ("https://shapenet.cs.stanford.edu/media/indoor3d_sem_seg_hdf5_data.zip",)
@@ -110,7 +111,7 @@ class S3dis(CloudSource):
         rows = read_array_rows([folder / Path(name).name for name in names], BLOCK_COLUMNS)
         if len(rooms) != len(rows):
             raise InputError(
-                f"{folder / 'room_filelist.txt'}: found {len(rooms)} rooms, expected {len(rows)}, one a block"
+                f"{folder / 'room_filelist.txt'}: found {count(len(rooms), 'room')}, expected {len(rows)}, one a block"
             )
         columns = {"id": [f"{room}/{place}" for place, room in enumerate(rooms)], SPLIT: self._splits(rooms)}
         return CloudRows(str(folder), columns, rows.rows, clouds=rows.clouds, files=rows.files)
@@ -122,7 +123,9 @@ class S3dis(CloudSource):
         if len(different) == len(set(rooms)):
             raise InputError(f"{self.path}: found no room of {area[:-1]}, expected some for the test")
         if len(different) < 2:
-            raise InputError(f"{self.path}: found {len(different)} rooms beside {area[:-1]}, expected at least 2")
+            raise InputError(
+                f"{self.path}: found {count(len(different), 'room')} beside {area[:-1]}, expected at least 2"
+            )
         few = len(different) < PERIOD
         places = [len(different) - 1] if few else split_tenths(np.zeros(len(different)), 1, self.seed)[0].tolist()
         valid = {different[place] for place in places}

@@ -11,6 +11,7 @@ from sampleformer.data.point_cloud.text_rows import text_rows, to_numbers
 from sampleformer.errors import InputError
 from sampleformer.reading import reading
 from sampleformer.unpacking import read_bytes
+from sampleformer.wording import count
 
 CLASSES = (
     *("ceiling", "floor", "wall", "beam", "column", "window", "door"),
@@ -68,7 +69,7 @@ def _read_object(path: Path) -> np.ndarray:
     rows = text_rows(path, content)  # slower, but it says which line is wrong
     for row in rows:
         if len(row.fields) != _COLUMNS:
-            raise InputError(f"{path}: line {row.line}: found {len(row.fields)} columns, expected {_COLUMNS}")
+            raise InputError(f"{path}: line {row.line}: found {count(len(row.fields), 'column')}, expected {_COLUMNS}")
     numbers = to_numbers(path, rows, 0, _COLUMNS)
     for place, column in np.argwhere(np.abs(numbers) > LARGEST).tolist():
         found = f"found {numbers[place, column]:g} in column {column + 1}"
