@@ -83,7 +83,7 @@ def test_many_points_are_thinned_out_with_a_word() -> None:
     assert len(sent(page)) == SHOWN
     shown = np.arange(SHOWN) * 10_000 // SHOWN
     assert (chosen_cells(page.choices[0]["chosen"][1][1], SHOWN) == choices.chosen[1, 1, shown]).all()
-    assert "10,000 (right)" in page.text
+    assert "10,000 on the right" in page.text
     assert len(html) < 250_000
 
 

@@ -26,10 +26,10 @@ def test_chosen_atoms_and_bonds_are_marked_by_how_many_heads_chose_them() -> Non
     page = Page(molecule_map(ASPIRIN, chose(26, [0, 2, 13], [2, 14], [2], [2, 14])))
     marked = {name: mark for name, mark in page.strengths.items() if mark[1] > 0}
     assert marked == {
-        "atom 1 (C)": ("chosen by 1 of 4", 0.25),
-        "atom 3 (O)": ("chosen by 4 of 4", 1.0),
-        "bond 1 (C1–C2)": ("chosen by 1 of 4", 0.25),
-        "bond 2 (C2=O3)": ("chosen by 2 of 4", 0.5),
+        "atom 0 (C)": ("chosen by 1 of 4", 0.25),
+        "atom 2 (O)": ("chosen by 4 of 4", 1.0),
+        "bond 0 (C0–C1)": ("chosen by 1 of 4", 0.25),
+        "bond 1 (C1=O2)": ("chosen by 2 of 4", 0.5),
     }
     assert len(page.strengths) == 26
     assert "chosen by none (no mark) to 4 (darkest) of 4 heads, all layers together" in page.text
@@ -83,8 +83,8 @@ def test_a_model_that_reads_atoms_alone_has_no_marks_on_bonds() -> None:
 def test_a_molecule_without_choices_shows_the_pooling_weights() -> None:
     assert Page(plain_molecule("CO")).strengths == {}
     page = Page(plain_molecule("CO", np.array([0.5, 0.25, 0.25])))
-    assert page.strengths["atom 1 (C)"] == ("weight 50.0\N{NO-BREAK SPACE}%", 1.0)
-    assert page.strengths["bond 1 (C1–O2)"] == ("weight 25.0\N{NO-BREAK SPACE}%", 0.5)
+    assert page.strengths["atom 0 (C)"] == ("weight 50.0\N{NO-BREAK SPACE}%", 1.0)
+    assert page.strengths["bond 0 (C0–O1)"] == ("weight 25.0\N{NO-BREAK SPACE}%", 0.5)
     assert page.choices == []
 
 

@@ -71,5 +71,5 @@ def test_picking_a_layer_and_a_head_shows_their_choice(tmp_path: Path, kind: str
     number = int(chosen[1, 0].sum())
     assert found["1-0"]["words"] == f"Layer 2, head 1: chose {number} of 5 {found['1-0']['words'].split(' of 5 ')[1]}"
     if kind == "molecule":
-        assert found["1-0"]["title"] == f"atom 1 (C): {'chosen' if chosen[1, 0, 0] else 'not chosen'}"
-        assert found["pooling-"]["title"] == "atom 1 (C): weight 50.0\N{NO-BREAK SPACE}%"
+        assert found["1-0"]["title"] == f"atom 0 (C): {'chosen' if chosen[1, 0, 0] else 'not chosen'}"
+        assert found["pooling-"]["title"] == "atom 0 (C): weight 50.0\N{NO-BREAK SPACE}%"

@@ -1,5 +1,6 @@
 """Sections and pages of every kind of sample, from explanations made by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tests.explain.pages import Page
 
 KINDS: dict[str, dict[str, Any]] = {
     "molecule": {"molecule": "CCO", "ends": np.array([[0, 1], [1, 2]])},
-    "graph": {"ends": np.array([[0, 1], [1, 2]]), "pieces": ["a", "b", "c"]},
+    "graph": {"ends": np.array([[0, 1], [1, 2]]), "pieces": ["a", "b", "c"], "names": ["a", "b", "c"]},
     "cloud": {"coordinates": np.arange(15.0).reshape(5, 3) ** 2, "values": np.zeros((5, 3))},
     "image": {"layout": (1, 5), "values": np.arange(5.0)[:, None], "pieces": list("01234")},
     "numbers": {"values": np.arange(5.0)[:, None], "pieces": [f"x = {place}" for place in range(5)]},
@@ -30,7 +31,7 @@ def explanation(kind: str, chosen: np.ndarray | None = None, pooling: bool = Tru
         chosen = np.zeros((2, 2, 5), bool)
         chosen[:, :, 0] = True
         chosen[1, 1, 1] = True
-    fields: dict[str, Any] = {"pieces": [], "values": None, "source": None, "layout": None} | KINDS[kind]
+    fields: dict[str, Any] = {"pieces": [], "names": [], "values": None, "source": None, "layout": None} | KINDS[kind]
     return Explanation(
         id=kind,
         choices=Choices(chosen, np.zeros((2, 2), int)),
@@ -118,3 +119,24 @@ def test_tokens_of_several_samples_are_averaged_only_where_they_are_the_same_thi
 def test_a_sample_without_tokens_is_not_drawn() -> None:
     text = page_of(explanation("graph", np.zeros((2, 2, 0), bool), pooling=False)).text
     assert "No tokens: the model answers from its bias alone." in text
+
+
+def test_a_model_that_reads_nodes_alone_has_no_edges_to_choose() -> None:
+    shown = explanation("graph", pooling=False)
+    nodes = replace(shown, choices=Choices(shown.choices.chosen[..., :3], shown.choices.extra))
+    assert (view_of(nodes).one, view_of(nodes).many) == ("node", "nodes")
+    assert "edge" not in page_of(nodes).text.replace("Graph of", "")
+    atoms = replace(nodes, molecule="CCO")
+    assert (view_of(atoms).one, view_of(atoms).many) == ("atom", "atoms")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_layer_without_a_choice_says_so(kind: str, extra: int) -> None:
+    chosen = np.zeros((2, 2, 5), bool)
+    chosen[0, :, 0] = True
+    shown = replace(explanation(kind), choices=Choices(chosen, np.full((2, 2), extra)))
+    text = page_of(shown).text
+    words = f"Layer 2: no head of this layer chose a {view_of(shown).one}"
+    assert (words if not extra else f"{words}: all chose “nothing”, the learned extra tokens") in text
+    assert "Layer 1: no head" not in text

@@ -31,6 +31,7 @@ class Explanation:
     Args:
         id: of the sample.
         pieces: what each token shows.
+        names: of each token, as the user's data calls or counts it.
         values: a number for each token, shape ``(n, channels)``; None: tokens are not numbers.
         source: the text the tokens were cut from; None: they were not cut from a text.
         layout: rows and columns of an image; None: not an image.
@@ -44,11 +45,13 @@ class Explanation:
         runs: Of words and runs of words, the strongest first.
         outputs: Names of the raw outputs that they moved.
 
-    In a graph, `choices` and `pooling` cover the ``n`` nodes and then the ``E`` edges, and `pieces` the nodes alone.
+    In a graph, `choices` and `pooling` cover the ``n`` nodes and then, if the model reads edges as tokens, the ``E``
+    edges; `pieces` and `names` the nodes alone.
     """
 
     id: str
     pieces: Sequence[str]
+    names: Sequence[str]
     values: Float[np.ndarray, "n channels"] | None
     source: str | None
     layout: tuple[int, int] | None
@@ -61,6 +64,11 @@ class Explanation:
     influences: Sequence[Influence] = ()
     runs: Sequence[Influence] = ()
     outputs: Sequence[str] = ()
+
+    @property
+    def has_edge_tokens(self) -> bool:
+        """Whether the model reads the edges of a graph as tokens behind those of its nodes."""
+        return self.ends is not None and self.choices.length > len(self.pieces)
 
 
 @torch.inference_mode()
@@ -91,6 +99,7 @@ def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation
     return Explanation(
         id=sample.id,
         pieces=encoding.pieces(sample),
+        names=_names(sample).tolist(),
         values=_values(sample),
         source=sample.source,
         layout=encoding.layout,
@@ -126,7 +135,7 @@ def _outcome(encoding: "Encoding", sample: Sample, answers: np.ndarray) -> Outco
     task = encoding.task
     if not task.of_tokens:
         return outcome_of(task, answers, sample.target)
-    names = (sample.places if sample.names is None else sample.names).astype(str)
+    names = _names(sample)
     names = names if sample.asked is None else names[sample.asked]
     shown = names.tolist() if sample.pairs is None else [f"{names[a]}–{names[b]}" for a, b in sample.pairs]
     targets = [None] * len(shown) if sample.target is None else list(sample.target)
@@ -140,6 +149,11 @@ def _outcome(encoding: "Encoding", sample: Sample, answers: np.ndarray) -> Outco
 def _as_predicted(task: Task, sample: Sample, outputs: np.ndarray) -> np.ndarray:
     """Outputs for tokens as predictions are written: a shape has parts of its own category alone."""
     return task.restrict(Predictions(outputs, sample.target, [sample.id], np.zeros(len(outputs), np.int64))).outputs
+
+
+def _names(sample: Sample) -> np.ndarray:
+    """Name of each token, or its place from 0 where the user's data has no names."""
+    return (sample.places if sample.names is None else sample.names).astype(str)
 
 
 def _values(sample: Sample) -> np.ndarray | None:

@@ -44,7 +44,8 @@ def gallery(shown: Sequence[Explanation], settings: ModelSettings, titles: Seque
     sections = [sample_section(one, title, most) for one, title in zip(shown, headings, strict=True)]
     if not choosing:
         return _NO_CHOICE + "".join(sections)
-    return _chooser(choosing[0]) + _how_to_read(choosing[0], settings, most) + _average(choosing) + "".join(sections)
+    largest = max(choosing, key=lambda one: one.choices.length)  # a graph without edges does not show what tokens are
+    return _chooser(choosing[0]) + _how_to_read(largest, settings, most) + _average(choosing) + "".join(sections)
 
 
 _NO_CHOICE = "<p>The heads of this model attend to every token of these samples, so no choice is marked.</p>\n"

@@ -1,5 +1,6 @@
 """The choice map of a graph: circles joined by lines, with chosen nodes and edges marked."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from sampleformer.explain.choices import Choices
 from sampleformer.explain.drawing import Drawing, graph_strips
 from sampleformer.explain.edge_paths import edge_paths
 from sampleformer.explain.graph_layout import graph_layout
+from sampleformer.explain.html import escape
 from sampleformer.explain.strips import pooling_strip
 from sampleformer.wording import count
 
@@ -19,13 +21,15 @@ EDGES = 1000
 """Edges of the largest graph that is drawn."""
 
 _KINDS = ("node", "edge")
-_NUMBERED = 100
+_NAMED = 100  # nodes of the largest graph whose nodes show their names
+_LONGEST = 6  # characters of the longest name that fits into a circle
 _WIDTH = 980.0
 _EDGE = (62.0, 130.0)  # pixels of an edge: the more, the closer the nodes lie
 _RADIUS = 12.0
 
 
 def graph_map(
+    names: Sequence[str],
     pieces: Sequence[str],
     ends: Int[np.ndarray, "edges 2"],
     choices: Choices,
@@ -34,7 +38,8 @@ def graph_map(
     """The graph with chosen nodes and edges marked; a large one as strips alone.
 
     Args:
-        pieces: what each node shows when it is pointed at; empty: nothing but its number.
+        names: of the nodes, as the user's data calls or counts them.
+        pieces: what each node shows when it is pointed at.
         ends: places of the two nodes of each edge.
         choices: of every layer and head, over the nodes or over nodes and then edges.
         pooling: weight of each token in the answer; None: not known.
@@ -42,15 +47,18 @@ def graph_map(
     note = _too_large(len(pieces), len(ends))
     if note:
         return note + graph_strips(choices, pooling, len(pieces), _KINDS)
-    return draw_graph(pieces, ends).marked(choices, pooling)
+    return draw_graph(names, pieces, ends).marked(choices, pooling)
 
 
 def plain_graph(
-    pieces: Sequence[str], ends: Int[np.ndarray, "edges 2"], pooling: Float[np.ndarray, " tokens"] | None = None
+    names: Sequence[str],
+    pieces: Sequence[str],
+    ends: Int[np.ndarray, "edges 2"],
+    pooling: Float[np.ndarray, " tokens"] | None = None,
 ) -> str:
     """The graph without choices."""
     note = _too_large(len(pieces), len(ends))
-    return note + pooling_strip(pooling, "token") if note else draw_graph(pieces, ends).plain(pooling)
+    return note + pooling_strip(pooling, "token") if note else draw_graph(names, pieces, ends).plain(pooling)
 
 
 def _too_large(nodes: int, edges: int) -> str:
@@ -63,20 +71,22 @@ def _too_large(nodes: int, edges: int) -> str:
     )
 
 
-def draw_graph(pieces: Sequence[str], ends: Int[np.ndarray, "edges 2"]) -> Drawing:
-    """Draws a graph; small ones with the number of each node.
+def draw_graph(names: Sequence[str], pieces: Sequence[str], ends: Int[np.ndarray, "edges 2"]) -> Drawing:
+    """Draws a graph; small ones with the name of each node, if all are short.
 
     Args:
-        pieces: what each node shows when it is pointed at; empty: nothing but its number.
+        names: of the nodes, as the user's data calls or counts them.
+        pieces: what each node shows when it is pointed at.
         ends: places of the two nodes of each edge.
     """
     positions, radius = _in_pixels(graph_layout(len(pieces), ends), ends)
-    nodes = [f"node {place}{f' ({piece})' if piece else ''}" for place, piece in enumerate(pieces, start=1)]
-    edges = [f"edge {place} ({a + 1}–{b + 1})" for place, (a, b) in enumerate(ends.tolist(), start=1)]
+    nodes = [f"node {piece or name}" for name, piece in zip(names, pieces, strict=True)]
+    edges = _edge_names(names, ends)
+    are_few = len(names) <= _NAMED and max(map(len, names), default=0) <= _LONGEST
     width, height = positions.max(axis=0) + positions.min(axis=0)
     return Drawing(
         lines=_lines(positions, ends, radius),
-        letters=_numbers(positions, radius) if len(pieces) <= _NUMBERED else "",
+        letters=_letters(names, positions, radius) if are_few else "",
         size=(float(width), float(height)),
         positions=positions,
         ends=ends,
@@ -85,6 +95,16 @@ def draw_graph(pieces: Sequence[str], ends: Int[np.ndarray, "edges 2"]) -> Drawi
         names=nodes + edges,
         title=f"Graph of {count(len(pieces), 'node')} and {count(len(ends), 'edge')}",
     )
+
+
+def _edge_names(names: Sequence[str], ends: Int[np.ndarray, "edges 2"]) -> list[str]:
+    """Name of each edge by its two nodes; several between the same two are counted."""
+    found: list[str] = []
+    before: Counter[tuple[int, int]] = Counter()
+    for a, b in ends.tolist():
+        before[a, b] += 1
+        found.append(f"edge {names[a]}–{names[b]}{f' ({before[a, b]})' if before[a, b] > 1 else ''}")
+    return found
 
 
 def _in_pixels(
@@ -110,10 +130,10 @@ def _lines(positions: Float[np.ndarray, "n 2"], ends: Int[np.ndarray, "edges 2"]
     return "".join(lines + nodes)
 
 
-def _numbers(positions: Float[np.ndarray, "n 2"], radius: float) -> str:
-    """The number of each node, as large as fits in its circle."""
-    sizes = [min(1.1, 2.6 / len(str(place))) * radius for place in range(1, len(positions) + 1)]
+def _letters(names: Sequence[str], positions: Float[np.ndarray, "n 2"], radius: float) -> str:
+    """The name of each node, as large as fits in its circle."""
+    sizes = [min(1.1, 2.6 / max(1, len(name))) * radius for name in names]
     return "".join(
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}">{place}</text>\n'
-        for place, ((x, y), size) in enumerate(zip(positions, sizes, strict=True), start=1)
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}">{escape(name)}</text>\n'
+        for name, size, (x, y) in zip(names, sizes, positions, strict=True)
     )

@@ -129,10 +129,10 @@ def _inner(text: str) -> str:
 
 def _names(molecule: "Mol") -> list[str]:
     symbols = [atom.GetSymbol() for atom in molecule.GetAtoms()]
-    atoms = [f"atom {place} ({symbol})" for place, symbol in enumerate(symbols, start=1)]
+    atoms = [f"atom {place} ({symbol})" for place, symbol in enumerate(symbols)]
     bonds = [
-        f"bond {place} ({symbols[bond.GetBeginAtomIdx()]}{bond.GetBeginAtomIdx() + 1}"
-        f"{_SIGNS.get(bond.GetBondTypeAsDouble(), '–')}{symbols[bond.GetEndAtomIdx()]}{bond.GetEndAtomIdx() + 1})"
-        for place, bond in enumerate(molecule.GetBonds(), start=1)
+        f"bond {place} ({symbols[bond.GetBeginAtomIdx()]}{bond.GetBeginAtomIdx()}"
+        f"{_SIGNS.get(bond.GetBondTypeAsDouble(), '–')}{symbols[bond.GetEndAtomIdx()]}{bond.GetEndAtomIdx()})"
+        for place, bond in enumerate(molecule.GetBonds())
     ]
     return atoms + bonds

@@ -5,7 +5,7 @@ import numpy as np
 from sampleformer.explain.explanation import Explanation
 from sampleformer.explain.html import details, escape, table
 from sampleformer.explain.influences import influence_table
-from sampleformer.explain.strips import layer_table
+from sampleformer.explain.strips import layer_table, nothing_chosen
 from sampleformer.explain.views import View, view_of
 from sampleformer.wording import count, percent
 
@@ -31,7 +31,7 @@ def sample_section(explanation: Explanation, title: str, most: int) -> str:
     if choices.length == 0:
         body += "<p class='note'>No tokens: the model answers from its bias alone.</p>\n"
     elif not choices.everything:
-        body += view.chosen(explanation, most)
+        body += _silent_layers(explanation, view) + view.chosen(explanation, most)
         body += details("Layer by layer", table(_LAYER_COLUMNS, layer_table(choices)) + _LAYER_NOTE)
     else:
         body += (
@@ -41,6 +41,16 @@ def sample_section(explanation: Explanation, title: str, most: int) -> str:
     body += influence_table(explanation.influences, explanation.outputs)
     body += influence_table(explanation.runs, explanation.outputs, "words")
     return f'<section class="sample">\n<h2>{escape(title)}</h2>\n{body}</section>\n'
+
+
+def _silent_layers(explanation: Explanation, view: View) -> str:
+    """A word about layers of which no mark can be seen."""
+    choices = explanation.choices
+    silent = [layer for layer in range(choices.layers) if not choices.chosen[layer].any()]
+    return "".join(
+        f"<p class='note'>Layer {layer + 1}: {escape(nothing_chosen(choices, layer, view.one))}.</p>\n"
+        for layer in silent
+    )
 
 
 def _figures(explanation: Explanation, view: View) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from sampleformer.explain.choices import Choices
+from sampleformer.explain.html import escape
 from sampleformer.explain.png import heat, png_address
 from sampleformer.wording import count, percent
 
@@ -43,7 +44,7 @@ def pooling_strip(pooling: Float[np.ndarray, " n"] | None, unit: str = "token") 
 
 
 def _order(length: int, unit: str) -> str:
-    return f"{unit} 1 (left) to {length:,} (right)"
+    return f"the first {unit} on the left, the last of {length:,} on the right"
 
 
 def _figure(rows: str, length: int, units: str, order: str, words: str) -> str:
@@ -54,6 +55,8 @@ def _figure(rows: str, length: int, units: str, order: str, words: str) -> str:
 
 def _layer(choices: Choices, layer: int, unit: str, units: str) -> str:
     summary = choices.summary(layer)
+    if not summary.any_head:
+        return f"<div><span>layer {layer + 1}</span><i>{escape(nothing_chosen(choices, layer, unit))}</i></div>\n"
     words = f"Layer {layer + 1}: its heads together chose {summary.any_head:,} of {count(choices.length, unit, units)}"
     return _row(f"layer {layer + 1}", words, _pixels(_binned(choices.chosen[layer])))
 
@@ -63,6 +66,18 @@ def _pooling(weights: Float[np.ndarray, " n"], unit: str) -> str:
     words = f"Pooling: the largest weight of one {unit} is {percent(float(weights.max()))}; dark = large"
     pixels = np.repeat(heat(means / max(float(means.max()), 1e-12)), 2 * _HEAD_PIXELS, axis=0)
     return _row("pooling", words, pixels)
+
+
+def nothing_chosen(choices: Choices, layer: int, unit: str) -> str:
+    """What the heads of a layer that chose no token did.
+
+    Args:
+        choices: of every layer and head.
+        layer: its number, from 0.
+        unit: what a token is called.
+    """
+    words = f"no head of this layer chose a {unit}"
+    return f"{words}: all chose “nothing”, the learned extra tokens" if choices.extra[layer].any() else words
 
 
 def _row(name: str, words: str, pixels: UInt8[np.ndarray, "rows columns 3"]) -> str:

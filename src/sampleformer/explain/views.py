@@ -54,24 +54,34 @@ def _plain_text(shown: Explanation) -> str:
     return plain_text(shown.pieces, shown.source) + pooling_strip(shown.pooling)
 
 
-# The first that suits is taken.
-_VIEWS = [
-    View(
-        "atom or bond",
-        "atoms and bonds",
-        suits=lambda shown: shown.molecule is not None,
+def _molecule(one: str, many: str, suits: Callable[[Explanation], bool]) -> View:
+    return View(
+        one,
+        many,
+        suits,
         chosen=lambda shown, _: molecule_map(shown.molecule, shown.choices, shown.pooling),
         plain=lambda shown: plain_molecule(shown.molecule, shown.pooling),
         picks_pooling=True,
-    ),
-    View(
-        "node or edge",
-        "nodes and edges",
-        suits=lambda shown: shown.ends is not None,
-        chosen=lambda shown, _: graph_map(shown.pieces, shown.ends, shown.choices, shown.pooling),
-        plain=lambda shown: plain_graph(shown.pieces, shown.ends, shown.pooling),
+    )
+
+
+def _graph(one: str, many: str, suits: Callable[[Explanation], bool]) -> View:
+    return View(
+        one,
+        many,
+        suits,
+        chosen=lambda shown, _: graph_map(shown.names, shown.pieces, shown.ends, shown.choices, shown.pooling),
+        plain=lambda shown: plain_graph(shown.names, shown.pieces, shown.ends, shown.pooling),
         picks_pooling=True,
-    ),
+    )
+
+
+# The first that suits is taken.
+_VIEWS = [
+    _molecule("atom or bond", "atoms and bonds", lambda shown: shown.molecule is not None and shown.has_edge_tokens),
+    _molecule("atom", "atoms", lambda shown: shown.molecule is not None),
+    _graph("node or edge", "nodes and edges", lambda shown: shown.ends is not None and shown.has_edge_tokens),
+    _graph("node", "nodes", lambda shown: shown.ends is not None),
     View(
         "point",
         "points",
