@@ -18,7 +18,7 @@ from sampleformer.compare.networks import Ours
 from sampleformer.compare.page import write_comparison_page
 from sampleformer.compare.simple_model import Conditions, SimpleModel
 from sampleformer.compare.simple_models import SIMPLE_MODELS, named_models, suited_models
-from sampleformer.compare.verdict import DIGITS, Contender, Verdict, judge
+from sampleformer.compare.verdict import DIGITS, SIMPLE, Contender, Verdict, judge, pace, start
 from sampleformer.data.progress import announced
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
@@ -214,16 +214,38 @@ def _verdict(entries: Sequence[Entry], selecting: str, metric: str) -> dict[str,
     }
 
 
+def _cheaper(entries: Sequence[Entry], simple: Entry, metric: str) -> list[str]:
+    """A sentence about the fastest simple model that cannot be told from the named one, if it is faster."""
+    tied = [
+        each
+        for each in entries
+        if each.role == "simple"
+        and each.trials
+        and abs(each.mean("test", metric) - simple.mean("test", metric)) <= each.error_beside(simple, metric)
+    ]
+    fastest = _contender(min([simple, *tied], key=Entry.seconds), metric)
+    faster = pace(fastest, named := _contender(simple, metric))
+    if fastest == named or not faster:
+        return []
+    score = number(fastest.score, DIGITS)
+    return [f"{start(fastest.title)} is as good ({score}, within one standard error) and {faster}: it is the cheapest."]
+
+
 def _best(entries: Sequence[Entry], selecting: str) -> Entry | None:
-    """The simple model that is best on the validation part."""
-    best: Entry | None = None
-    scores: dict[str, float] | None = None
-    for entry in entries:
-        if entry.role == "simple" and entry.trials:
-            found = {name: entry.mean("valid", name) for name in (selecting, "loss")}
-            if better(selecting, found, scores):
-                best, scores = entry, found
-    return best
+    """The simple model that is best on the validation part; of several with the best score, the fastest."""
+    simple = [entry for entry in entries if entry.role == "simple" and entry.trials]
+    if not simple:
+        return None
+    best = simple[0]
+    for entry in simple[1:]:
+        if better(selecting, _valid(entry, selecting), _valid(best, selecting)):
+            best = entry
+    tied = [entry for entry in simple if entry.mean("valid", selecting) == best.mean("valid", selecting)]
+    return min(tied, key=Entry.seconds)
+
+
+def _valid(entry: Entry, selecting: str) -> dict[str, float]:
+    return {name: entry.mean("valid", name) for name in (selecting, "loss")}
 
 
 def _test(entry: Entry) -> dict[str, float]:
@@ -241,6 +263,8 @@ def _notes(entries: Sequence[Entry], ours: Entry, simple: Entry | None, found: V
     tested = len(ours.trials[0].predictions.with_targets())
     if tested < _FEW_TESTED:
         notes.append(f"The test part has only {count(tested, 'label')}: with others all of this may be different.")
+    if simple is not None and found.use == SIMPLE:
+        notes += _cheaper(entries, simple, metric)
     if simple is not None:
         others = [each for each in entries if each.role == "simple" and each.trials and each is not simple]
         for each in others:

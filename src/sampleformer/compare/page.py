@@ -98,7 +98,7 @@ def _models(results: dict[str, Any]) -> str:
     seen = [[escape(each["title"]), escape(each["sees"])] for each in results["models"]]
     left_out = [[escape(each["title"]), escape(each["reason"])] for each in results["models"] if each.get("reason")]
     missing = f"<h3>Not trained</h3>\n{table(['model', 'why'], left_out)}" if left_out else ""
-    return table(head, rows) + missing + details("What each model sees", table(["model", "sees"], seen))
+    return table(head, rows, kind="scores") + missing + details("What each model sees", table(["model", "sees"], seen))
 
 
 def size_words(each: dict[str, Any]) -> str:
@@ -169,7 +169,9 @@ def _scores(results: dict[str, Any]) -> str:
     models = trained(results)
     names = list(models[0]["test"])
     rows = [[escape(each["title"]), *(number(each["test"][name]) for name in names), _runs(each)] for each in models]
-    return table(["model, test part", *(escape(score_name(name)) for name in names), "run folders"], rows)
+    return table(
+        ["model, test part", *(escape(score_name(name)) for name in names), "run folders"], rows, kind="scores"
+    )
 
 
 def _runs(each: dict[str, Any]) -> str:
@@ -188,4 +190,4 @@ def _provenance(results: dict[str, Any]) -> str:
         "git revision": results["git_revision"],
     }
     rows = [[escape(name), escape(value)] for name, value in facts.items() if value is not None]
-    return f"<pre>{escape(shlex.join(results['command']))}</pre>\n{table([], rows)}"
+    return f"<pre>{escape(shlex.join(results['command']))}</pre>\n{table([], rows, kind='about')}"

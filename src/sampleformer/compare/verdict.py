@@ -85,7 +85,7 @@ def judge(
     if simple is None:
         by = number(abs(_gain(ours, floor, metric)), DIGITS)
         return Verdict(
-            OURS, f"{_start(ours.title)} is better by {by} than {floor.title}; no simple model could be trained."
+            OURS, f"{start(ours.title)} is better by {by} than {floor.title}; no simple model could be trained."
         )
     gain = _gain(ours, simple, metric)
     if abs(gain) <= error:
@@ -93,35 +93,35 @@ def judge(
     if gain > 0:
         return Verdict(
             OURS,
-            f"{_start(ours.title)} is better by {number(gain, DIGITS)} than the best simple model, {simple.title} "
+            f"{start(ours.title)} is better by {number(gain, DIGITS)} than the best simple model, {simple.title} "
             f"({_both(ours, simple)}, {_errors(gain, error)}).{_evidence(gain, error)}",
         )
-    pace = _pace(simple, ours)
-    end = f" {'and' if simple.seconds <= ours.seconds else 'though it takes'} {pace}" if pace else ""
+    faster = pace(simple, ours)
+    end = f" {'and' if simple.seconds <= ours.seconds else 'though it takes'} {faster}" if faster else ""
     return Verdict(
         SIMPLE,
-        f"{_start(simple.title)} is better by {number(-gain, DIGITS)} ({_both(simple, ours)}, {_errors(-gain, error)})"
+        f"{start(simple.title)} is better by {number(-gain, DIGITS)} ({_both(simple, ours)}, {_errors(-gain, error)})"
         f"{end}: use it.{_evidence(-gain, error)}",
     )
 
 
 def _as_good(ours: Contender, simple: Contender) -> Verdict:
-    pace = _pace(simple, ours)
-    if not pace:
+    faster = pace(simple, ours)
+    if not faster:
         return Verdict(
             SIMPLE,
-            f"{_start(simple.title)} is as good here ({_both(simple, ours)}, within one standard error) and takes as "
+            f"{start(simple.title)} is as good here ({_both(simple, ours)}, within one standard error) and takes as "
             "long: use it, it is simpler.",
         )
     first, second = (simple, ours) if simple.seconds < ours.seconds else (ours, simple)
     return Verdict(
         SIMPLE if first is simple else OURS,
-        f"{_start(first.title)} is as good here{'' if first is simple else f' as {second.title}'} "
-        f"({_both(first, second)}, within one standard error) and {_pace(first, second)}: use it.",
+        f"{start(first.title)} is as good here{'' if first is simple else f' as {second.title}'} "
+        f"({_both(first, second)}, within one standard error) and {pace(first, second)}: use it.",
     )
 
 
-def _pace(one: Contender, other: Contender) -> str:
+def pace(one: Contender, other: Contender) -> str:
     """How much faster, or how much longer, one is than another; empty if they take as long."""
     fast, slow = sorted([max(one.seconds, 1e-3), max(other.seconds, 1e-3)])
     ratio = slow / fast
@@ -152,7 +152,7 @@ def _evidence(gain: float, error: float) -> str:
     return " Below two standard errors that is weak evidence: more test rows or more seeds would tell." if weak else ""
 
 
-def _start(title: str) -> str:
+def start(title: str) -> str:
     """A title at the start of a sentence; our own name keeps its small letter."""
     return title if title == "sampleformer" else title[:1].upper() + title[1:]
 

@@ -185,7 +185,7 @@ class TableLoading:
         for name, number in samples.items():
             if not number:
                 raise InputError(f"{parts[name].table.path}: found no usable rows for {name}, expected at least one")
-        how = "as asked" if self.source.task else f"inferred from {self.reason}"
+        how = f"inferred from {self.reason}" if self.reason else self.source.task_reason
         sizes = ", ".join(f"{number} {name}" for name, number in samples.items())
         if self.columns and set(self.columns) <= self.table.columns.keys():  # graphs say it themselves
             logger.info("%s: %s", self.table.path, self._column_words())

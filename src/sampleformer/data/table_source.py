@@ -62,6 +62,7 @@ class TableSource(Source):
         self.labels = [label] if isinstance(label, str) else list(label or [])
         self.valid = valid
         self.test = test
+        self.task_reason = "as asked"  # a source that knows what its labels are says why
         self.task = None if task is None else TASKS.resolve(task, "task")
         self.id = id
         self.limit = limit

@@ -62,6 +62,7 @@ class CloudArrays(CloudSource):
             seed=seed,
             on_error=on_error,
         )
+        self.task_reason = "labels are classes"
 
     def main_files(self) -> dict[str, list[Path]]:
         return {"path": [file for path in self.paths for file in array_files(Path(path))]}

@@ -64,6 +64,8 @@ class CloudFolder(CloudSource):
             seed=seed,
             on_error=on_error,
         )
+        if task is None:
+            self.task_reason = "each folder is a class" if self.labels == [FOLDER] else "labels are classes"
 
     def read(self) -> CloudRows:
         return read_folder(Path(self.path), classes=self.labels == [FOLDER])

@@ -50,6 +50,7 @@ class ModelNet(CloudSource):
         super().__init__(
             path or self.archive.name, FOLDER, view, task="classification", limit=limit, seed=seed, on_error=on_error
         )
+        self.task_reason = "as published"
         self.given = path
         self.cache = cache
         self.up_given = "up" in view

@@ -67,6 +67,7 @@ class ScanObjectNN(CloudSource):
             seed=seed,
             on_error=on_error,
         )
+        self.task_reason = "as published"
         self.given = path
         self.variant = variant
         self.cache = cache
