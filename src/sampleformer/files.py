@@ -28,7 +28,7 @@ _numbers = itertools.count()
 def check_output(
     path: str | os.PathLike[str],
     *,
-    force: bool = False,
+    force: bool | None = None,
     option: str = "",
     inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> Path:
@@ -38,7 +38,7 @@ def check_output(
 
     Args:
         path: of the file to be made.
-        force: whether it may exist already.
+        force: whether it may exist already. None: it may not, and the user has no option for it.
         option: that names it, for the messages.
         inputs: files and folders that are read for it, which it may not be.
 
@@ -54,7 +54,8 @@ def check_output(
         if path.is_dir():
             raise InputError(f"{where}: is a folder, expected the name of a file")
         if path.exists() and not force and not _is_stream(path):
-            raise InputError(f"{where}: exists already and is not overwritten; give another name")
+            remedy = "" if force is None else ", or overwrite it with --force"
+            raise InputError(f"{where}: exists already and is not overwritten; give another name{remedy}")
         _check_writable(path, where)
     return path
 

@@ -187,7 +187,7 @@ def test_encoding_cut_short(trained: Path) -> None:
 def test_predictions_are_not_overwritten(trained: Path) -> None:
     (trained / "out.csv").write_text("precious")
     message = refused(trained, ["predict", "run", "texts.csv", "-o", "out.csv"])
-    assert message.startswith("out.csv: exists already and is not overwritten")
+    assert message == "out.csv: exists already and is not overwritten; give another name, or overwrite it with --force"
 
 
 def test_wrong_row_in_new_data(trained: Path) -> None:

@@ -105,7 +105,9 @@ def test_wrong_numbers_are_skipped_and_counted() -> None:
 
 def test_missing_label() -> None:
     of = table(y=["a", "", "b"])
-    with pytest.raises(InputError, match="^a.csv: row 2: column 'y': the label is missing$"):
+    with pytest.raises(
+        InputError, match="^a.csv: row 2: column 'y': the label is missing; --on-error skip leaves such rows out$"
+    ):
         parse_labels(of, "y", report(of))
 
 

@@ -48,14 +48,19 @@ class RowReport:
         self.wrong = {}
         self.place = place
 
-    def add(self, row: int, message: str) -> None:
+    def add(self, row: int, message: str, remedy: str = "") -> None:
         """Reports a wrong row.
+
+        Args:
+            row: its index.
+            message: what is wrong with it.
+            remedy: what the user can do about it, said where it stops the reading.
 
         Raises:
             InputError: if the first wrong row is to stop the reading.
         """
         if self.on_error == "stop":
-            raise InputError(f"{self.path}: {self.place(row)}: {message}")
+            raise InputError(f"{self.path}: {self.place(row)}: {message}{f'; {remedy}' if remedy else ''}")
         self.wrong.setdefault(row, message)
 
     def take_over(self, wrong: int, first: str, truncated: int, empty: int) -> None:

@@ -35,6 +35,7 @@ _FLAGS = {"1": True, "true": True, "yes": True, "t": True, "y": True} | {
 _WORDS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?|[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}")
+LEAVE_OUT = "--on-error skip leaves such rows out"
 _NESTED = (list, tuple, dict, np.ndarray)
 
 
@@ -113,7 +114,7 @@ def parse_labels(table: Table, column: str, report: RowReport) -> np.ndarray:
                 "are columns of 0 and 1",
             )
         elif labels[row] is None:
-            report.add(row, f"column {column!r}: the label is missing")
+            report.add(row, f"column {column!r}: the label is missing", LEAVE_OUT)
         elif numeric and found is not None and not math.isfinite(found):
             report.add(row, f"column {column!r}: found {labels[row]!r} among numbers, expected a class")
     return labels
@@ -165,7 +166,9 @@ def _each_number(table: Table, name: str, report: RowReport, missing_allowed: bo
         if found is None or not abs(found) <= LARGEST:
             if not (missing_allowed and label_text(value) is None):
                 report.add(
-                    row, f"column {name!r}: found {value_words(value)}, expected {_expected(value, found, table)}"
+                    row,
+                    f"column {name!r}: found {value_words(value)}, expected {_expected(value, found, table)}",
+                    LEAVE_OUT if label_text(value) is None else "",
                 )
             found = math.nan
         values.append(found)
