@@ -209,3 +209,23 @@ def test_a_model_whose_answers_turn_on_rounding_is_refused(monkeypatch: pytest.M
     made = model("full")
     with pytest.raises(InputError, match="change with rounding"):
         largest_difference(made, made)
+
+
+@pytest.mark.parametrize(
+    ("embed", "inputs", "kind"),
+    [
+        ("graph", {"features": 3, "edge_features": 2}, "graphs"),
+        ("graph", {"vocabularies": [3, 4], "edge_features": 0}, "graphs"),
+        ("point_cloud", {"features": 0, "normals": False}, "point clouds"),
+    ],
+)
+def test_what_else_can_be_done_with_graphs_and_clouds_is_said(
+    embed: str, inputs: dict[str, object], kind: str, tmp_path: Path
+) -> None:
+    settings = ModelSettings.model_validate({"width": 8, "layers": 1, "heads": 2, "embed": embed})
+    with pytest.raises(
+        InputError, match=f"a model of {kind} cannot be exported: .*runs of texts, images and rows"
+    ) as it:
+        export_onnx(TokenModel(settings, inputs, 2), tmp_path / "model.onnx")
+    assert "\n" not in str(it.value)
+    assert "`sampleformer serve`, `predict` or `Predictor`" in str(it.value)

@@ -14,6 +14,9 @@ from sampleformer.tokens import Tokens
 TOLERANCE = 1e-3
 LONGEST_CHOICE = 512
 
+_OTHERS = {"edge_features": "graphs", "normals": "point clouds"}
+"""Kinds of data of which a token is more, by an input of their models."""
+
 
 def longest(model: Model) -> int | None:
     """How many tokens a model can take; None: any number."""
@@ -25,8 +28,15 @@ def random_tokens(model: Model, lengths: list[int], generator: torch.Generator) 
     """Tokens of the kind that the model takes, padded to the longest set, of one token at least.
 
     Raises:
-        InputError: if the model takes neither codes nor numbers.
+        InputError: if the model takes anything else than codes or numbers.
     """
+    for sign, kind in _OTHERS.items():
+        if sign in model.inputs:
+            raise InputError(
+                f"a model of {kind} cannot be exported: an ONNX file takes codes or numbers and a mask, so runs of "
+                "texts, images and rows of numbers can be; ask this one by `sampleformer serve`, `predict` or "
+                "`Predictor`"
+            )
     mask = torch.arange(max(1, *lengths)) < torch.tensor(lengths)[:, None]
     if (vocabulary := model.inputs.get("vocabulary")) is not None:
         codes = torch.randint(vocabulary, mask.shape, generator=generator)
