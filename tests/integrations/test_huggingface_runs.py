@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from tests.training.small import (
 )
 
 transformers = pytest.importorskip("transformers")
+# The older name warns where there is a newer one.
+NAMES = ("activation_checkpointing", "gradient_checkpointing")
+CHECKPOINTING = next(name for name in NAMES if name in transformers.TrainingArguments.__dataclass_fields__)
 
 from huggingface_hub import ModelCard  # noqa: E402
 from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: E402
@@ -192,7 +196,9 @@ def test_checkpointed_layers_give_the_same_gradients(reentrant: bool) -> None:
 
     expected = gradients()
     assert all(float(each.abs().sum()) > 0 for name, each in expected.items() if "score" in name)
-    made.gradient_checkpointing_enable({"use_reentrant": reentrant})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        made.activation_checkpointing_enable({"use_reentrant": reentrant})
     calls = 0
 
     def count(*_: object) -> None:
@@ -206,8 +212,10 @@ def test_checkpointed_layers_give_the_same_gradients(reentrant: bool) -> None:
     assert found.keys() == expected.keys()
     for name, each in found.items():
         torch.testing.assert_close(each, expected[name], msg=name)
-    made.gradient_checkpointing_disable()
-    assert not made.is_gradient_checkpointing
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        made.activation_checkpointing_disable()
+        assert not made.is_activation_checkpointing
 
 
 def test_bfloat16(saved: Path) -> None:
@@ -361,7 +369,7 @@ def test_trainer_takes_two_steps(saved: Path, tmp_path: Path) -> None:
         per_device_train_batch_size=4,
         report_to=[],
         use_cpu=True,
-        gradient_checkpointing=True,
+        **{CHECKPOINTING: True},
     )
     transformers.Trainer(model=made, args=arguments, train_dataset=rows, processing_class=tokenizer).train()
     assert not torch.equal(made.head.output.weight, before)

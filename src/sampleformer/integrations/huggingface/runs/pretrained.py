@@ -17,7 +17,24 @@ from sampleformer.integrations.huggingface.runs.loading import check_loaded
 from sampleformer.models import Model
 
 
-class SampleformerPreTrainedModel(PreTrainedModel):
+class _Checkpointing:
+    """Names of transformers 5.23, whose older ones warn since then, for the versions before it."""
+
+    def activation_checkpointing_enable(self, activation_checkpointing_kwargs: Any = None, **options: Any) -> None:
+        """Computes layers again for their gradients, in place of keeping what they computed."""
+        cast(Any, self).gradient_checkpointing_enable(activation_checkpointing_kwargs, **options)
+
+    def activation_checkpointing_disable(self) -> None:
+        """Keeps what layers compute for their gradients."""
+        cast(Any, self).gradient_checkpointing_disable()
+
+    @property
+    def is_activation_checkpointing(self) -> bool:
+        """Whether a layer computes again."""
+        return bool(cast(Any, self).is_gradient_checkpointing)
+
+
+class SampleformerPreTrainedModel(PreTrainedModel, _Checkpointing):  # type: ignore[misc] # the first one goes first
     """What the models have in common: how they are read, written and started."""
 
     config_class = SampleformerConfig
