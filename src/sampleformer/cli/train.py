@@ -107,9 +107,17 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
             finished=lambda folder, splits, predictions: _write_report(folder, splits.test),
         )
     except KeyboardInterrupt as stop:
-        go_on = f"go on with: sampleformer train --resume --output {folder.path}"
-        go_on += f" --devices {options.devices}" if options.devices else ""
-        raise type(stop)(go_on if folder.config.exists() else "nothing was written") from stop
+        raise type(stop)(_what_is_left(folder, options.devices)) from stop
+
+
+def _what_is_left(folder: RunFolder, devices: int | None) -> str:
+    """What a training that was stopped has saved, and how it goes on."""
+    if not folder.config.exists():
+        return "nothing was written"
+    command = f"sampleformer train --resume --output {folder.path}{f' --devices {devices}' if devices else ''}"
+    if not any(path.exists() for path in (folder.last_checkpoint, folder.previous_checkpoint)):
+        return f"no check was reached and nothing of the training is saved; from step 0 again with: {command}"
+    return f"go on with: {command}"
 
 
 def _write_report(folder: RunFolder, test: Samples | None) -> None:
