@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sampleformer.cli.parser import VERBS
 from sampleformer.extras import TRAINING, check_installed
 from tests.serve.untrained import text_run
 
@@ -121,3 +122,19 @@ def test_operators_of_kernels_wait_until_a_kernel_runs() -> None:
 def test_packages_that_are_there_are_not_imported_to_know() -> None:
     check_installed(["antigravity"], "train", "this")  # a module that opens a browser where it is imported
     assert "antigravity" not in sys.modules
+
+
+def test_the_help_of_every_verb_can_be_read(tmp_path: Path) -> None:
+    code = """
+from sampleformer.cli import main
+from sampleformer.cli.parser import VERBS
+for verb in VERBS:
+    try:
+        main([verb, "--help"])
+    except SystemExit as end:
+        print(verb, "ended with", end.code)
+"""
+    done = run_without_train(code, tmp_path)
+    assert done.stderr == ""
+    assert re.findall(r"^(\w+) ended with 0$", done.stdout, re.M) == list(VERBS)
+    assert "sampleformer train --data reviews.csv" in done.stdout

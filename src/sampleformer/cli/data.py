@@ -1,11 +1,12 @@
 """The verb ``data``."""
 
+from __future__ import annotations
+
 import argparse
 import inspect
 import os
 import shlex
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from sampleformer.cli.data_options import add_data_options, data_section
 from sampleformer.cli.output import show
@@ -20,6 +21,9 @@ from sampleformer.settings import Component, override
 from sampleformer.training.recipe import described
 from sampleformer.training.starting import Start
 from sampleformer.wording import count, number
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EXAMPLE = """
 sampleformer data ls
@@ -60,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Lists, prepares or checks."""
     if options.action == "ls":
+        from rich.table import Table
+
         table = Table()
         table.add_column("kind")
         table.add_column("what it is")
@@ -94,6 +100,8 @@ def _write_shards(options: argparse.Namespace) -> None:
         Start.of(options.init_from).prepare(source)
     workers = min(os.cpu_count() or 1, _MOST_WORKERS) if options.workers is None else options.workers
     manifest = prepare(source, options.output, data=data, descriptors=descriptors, workers=workers)
+    from rich.table import Table
+
     table = Table(title=f"{options.output}: {sum(each.bytes for each in manifest.shards):,} bytes")
     table.add_column("")
     table.add_column("samples", justify="right")
@@ -134,6 +142,8 @@ def _data(options: argparse.Namespace) -> tuple[Component, list[Component]]:
 
 def _summary_table(summary: Summary) -> Table:
     sizes = ", ".join(f"{name} {size}" for name, size in summary.inputs.items())
+    from rich.table import Table
+
     table = Table(title=f"{summary.task.name}, {sizes}", caption=_left_out(summary))
     table.add_column("")
     for name in summary.parts:

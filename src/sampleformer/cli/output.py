@@ -1,15 +1,20 @@
 """What is printed: tables, and the last line of a verb."""
 
-import sys
+from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+import sys
+from typing import TYPE_CHECKING
 
 from sampleformer.files import is_standard_output
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show(table: Table) -> None:
     """Prints a table; into a file or a pipe, as wide as it needs. Brackets and colons in names are no markup."""
+    from rich.console import Console  # here, so that a verb's help can be read without the extra `train`
+
     console = Console(file=sys.stdout, markup=False, emoji=False)
     if not console.is_terminal:
         console = Console(file=sys.stdout, markup=False, emoji=False, width=200)

@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise InputError(f"unknown verb {asked!r}; {nearest(asked, VERBS)}")
     for name in VERBS:
         if name == asked:
-            _add_verb(verbs, name)
+            _add_verb(verbs, name, asks_for_help=bool({"-h", "--help"} & set(arguments)))
         else:
             verbs.add_parser(name, help=VERBS[name])
     options, unknown = parser.parse_known_args(arguments)
@@ -92,8 +92,8 @@ def split_names(values: list[str] | None) -> list[str] | None:
     return None if values is None else [name.strip() for value in values for name in value.split(",")]
 
 
-def _add_verb(verbs: "argparse._SubParsersAction[Parser]", name: str) -> None:
-    if name not in LIGHT_VERBS:
+def _add_verb(verbs: "argparse._SubParsersAction[Parser]", name: str, *, asks_for_help: bool) -> None:
+    if name not in LIGHT_VERBS and not asks_for_help:  # help can be read before anything is installed
         check_installed(TRAINING, "train", f"sampleformer {name}")
     module = importlib.import_module(f"sampleformer.cli.{name}")
     parser = verbs.add_parser(name, help=VERBS[name], description=VERBS[name].capitalize() + ".", allow_abbrev=False)

@@ -1,15 +1,19 @@
 """The verb ``recipes``."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_example
 from sampleformer.errors import InputError, nearest
 from sampleformer.files import check_output, write_text
 from sampleformer.recipes import names, read, text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EXAMPLE = """
 sampleformer recipes ls
@@ -53,6 +57,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _table() -> Table:
+    from rich.table import Table
+
     table = Table()
     for title in ("recipe", "what it is", "data", "attention"):
         table.add_column(title)

@@ -1,11 +1,14 @@
 """Tables that end a verb."""
 
-from typing import Any
+from __future__ import annotations
 
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.wording import count, number
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _LABELS_SHOWN = 20
 
@@ -27,6 +30,8 @@ def run_table(results: dict[str, Any]) -> Table:
     """Scores of the best and the last weights of a run, on the validation and the test part."""
     best, last = results["best"], results["last"]
     judged = results["judged"]
+    from rich.table import Table
+
     table = Table(title=f"{results['task']}, {count(judged['test'], 'test ' + judged['unit'])}")
     table.add_column("score")
     for title in (f"test, best weights (step {best['step']})", f"test, last (step {last['step']})", "validation, best"):
@@ -61,6 +66,8 @@ def part_lines(results: dict[str, Any], score: str) -> list[str]:
 
 def evaluation_table(evaluation: dict[str, Any]) -> Table:
     """Scores of one evaluation."""
+    from rich.table import Table
+
     table = Table(title=f"{evaluation['task']}, {count(evaluation['judged'], evaluation['unit'])}")
     table.add_column("score")
     table.add_column("value", justify="right")
