@@ -92,7 +92,7 @@ def test_new_clouds_that_a_model_cannot_read(tmp_path: Path) -> None:
     assert run_program(tmp_path, TRAIN).returncode == 0
     write_points(tmp_path / "odd.xyz", np.c_[cloud(0), cloud(1)[:, :1]])
     predict = ["predict", "run", "--output", "p.csv"]
-    assert "odd.xyz: found 1 features a point" in refused(tmp_path, [*predict, "odd.xyz"])
+    assert "odd.xyz: found 1 feature a point" in refused(tmp_path, [*predict, "odd.xyz"])
     assert "none.xyz: no such file or folder" in refused(tmp_path, [*predict, "none.xyz"])
     (tmp_path / "page.html").write_text("x")
     assert "page.html: found a name that ends in '.html'" in refused(tmp_path, [*predict, "page.html"])

@@ -62,7 +62,7 @@ def test_clouds_that_differ_in_their_features(tmp_path: Path) -> None:
     write_shapes(tmp_path)
     write_points(tmp_path / "ball" / "odd.xyz", np.c_[cloud(0), cloud(1)[:, :1]])
     with pytest.raises(
-        InputError, match=r"ball/odd.xyz: found 1 features a point beside coordinates and normals, expected 0"
+        InputError, match=r"ball/odd.xyz: found 1 feature a point beside coordinates and normals, expected 0"
     ):
         CloudFolder(str(tmp_path)).load()
     splits = CloudFolder(str(tmp_path), on_error="skip").load()

@@ -30,6 +30,7 @@ from sampleformer.settings import construct, validate
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
 from sampleformer.tasks import Contents
+from sampleformer.wording import count
 
 if TYPE_CHECKING:
     from sampleformer.tables.table import Table
@@ -166,7 +167,7 @@ class CloudInputs(Inputs, kind="cloud"):
         found = _features(cloud).shape[1]
         if found != len(self.mean):
             expected = f"expected {len(self.mean)}, as in training"
-            return f"found {found} features a point beside coordinates and normals, {expected}"
+            return f"found {count(found, 'feature')} a point beside coordinates and normals, {expected}"
         if self.normals and cloud.normals is None:
             return "found no normals, expected them as in training (or give normals: false)"
         return None
