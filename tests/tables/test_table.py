@@ -147,7 +147,7 @@ def test_column_that_occurs_twice(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(("row", "count"), [("only", 1), ("a,b,c", 3)])
 def test_row_of_the_wrong_width(tmp_path: Path, row: str, count: int) -> None:
     path = write(tmp_path, "a.csv", f'text,label\n"x\ny",1\n{row}\nz,2\n')
-    assert f"row 2 (line 4): found {count} fields, expected 2 as in the header" in message(path)
+    assert f"row 2 (line 4): found {count} field{'s' * (count > 1)}, expected 2 as in the header" in message(path)
     table = read_table(path, "skip")
     assert dict(table.columns) == {"text": ["x\ny", "z"], "label": ["1", "2"]}
     assert (list(table.rows), table.unreadable) == ([1, 3], 1)
@@ -520,7 +520,7 @@ def test_a_wide_table_is_any_table(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([names, *rows[:3], rows[3][:-1], *rows[4:]])
-    assert "row 4 (line 5): found 1199 fields" in message(path)
+    assert "row 4 (line 5): found 1,199 fields" in message(path)
     table = read_table(path, "skip")
     del rows[3]
     assert table.unreadable == 1

@@ -77,8 +77,8 @@ def test_numbers_come_back_exactly(values: list[float], as_text: bool) -> None:
         ("abc", "'abc'"),
         ("1_0", "'1_0'"),
         (math.nan, "nan"),
-        ([1], "a list of 1 values"),
-        ({"a": 1}, "an object of 1 names"),
+        ([1], "a list of 1 value"),
+        ({"a": 1}, "an object of 1 name"),
         ("2020-01-31", "the date '2020-01-31'"),
         ("x" * 5000, None),
         ("9" * 5000, None),
@@ -170,7 +170,7 @@ def test_number_beyond_single_precision(value: object, targets: bool) -> None:
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, [], ("a", "b"), np.zeros(2), b"\xff"])
 def test_label_that_is_no_value(value: object) -> None:
     of = table(y=["a", value, "b"])
-    with pytest.raises(InputError, match="row 2: column 'y': found (a list|an object|1 bytes)[^,]*, expected a class"):
+    with pytest.raises(InputError, match="row 2: column 'y': found (a list|an object|bytes).*, expected a class"):
         parse_labels(of, "y", report(of))
 
 

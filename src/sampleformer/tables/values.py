@@ -92,7 +92,7 @@ def value_words(value: Any) -> str:
     if isinstance(value, _NESTED):
         return f"a list of {count(len(value), 'value')}"
     if isinstance(value, bytes):
-        return f"{count(len(value), 'byte')} that are no text"
+        return f"bytes that are no text, {len(value):,} of them"
     return f"the date {shown(value)}" if is_date(value) else shown(value)
 
 
@@ -120,7 +120,9 @@ def parse_labels(table: Table, column: str, report: RowReport) -> np.ndarray:
     return labels
 
 
-def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_allowed: bool = False) -> np.ndarray:
+def parse_numbers(
+    table: Table, columns: list[str], report: RowReport, missing_allowed: bool = False, remedy: str = ""
+) -> np.ndarray:
     """Numbers of some columns, ``(rows, columns)`` float64; anything else is reported.
 
     A column of nothing but True and False is one of 1 and 0.
@@ -130,13 +132,16 @@ def parse_numbers(table: Table, columns: list[str], report: RowReport, missing_a
         columns: names of the columns.
         report: is told of wrong rows.
         missing_allowed: an empty field is NaN instead of wrong.
+        remedy: what the user can do about an empty field, for messages.
     """
     values = _numbers_of_records(table, columns)
     if values is None:
         values = np.empty((len(table), len(columns)), dtype=np.float64)
         for place, name in enumerate(columns):
             converted = _all_numbers(table.column(name), table.decimal)
-            values[:, place] = _each_number(table, name, report, missing_allowed) if converted is None else converted
+            values[:, place] = (
+                _each_number(table, name, report, missing_allowed, remedy) if converted is None else converted
+            )
     _log_rounded(table, columns, values)
     return values
 
@@ -156,7 +161,7 @@ def _numbers_of_records(table: Table, columns: list[str]) -> np.ndarray | None:
     return values
 
 
-def _each_number(table: Table, name: str, report: RowReport, missing_allowed: bool) -> list[float]:
+def _each_number(table: Table, name: str, report: RowReport, missing_allowed: bool, remedy: str) -> list[float]:
     column = table.column(name)
     known = [str(value).strip().lower() for value in column if label_text(value) is not None]
     words = _WORDS if known and all(each in _WORDS for each in known) else {}
@@ -168,7 +173,7 @@ def _each_number(table: Table, name: str, report: RowReport, missing_allowed: bo
                 report.add(
                     row,
                     f"column {name!r}: found {value_words(value)}, expected {_expected(value, found, table)}",
-                    LEAVE_OUT if label_text(value) is None else "",
+                    remedy if label_text(value) is None else "",
                 )
             found = math.nan
         values.append(found)
@@ -233,7 +238,7 @@ def parse_flags(table: Table, columns: list[str], report: RowReport) -> np.ndarr
 
 def parse_number_targets(table: Table, columns: list[str], report: RowReport) -> np.ndarray:
     """Targets of a regression, ``(rows, columns)`` float64; of several, some of a row may be missing and are NaN."""
-    values = parse_numbers(table, columns, report, missing_allowed=len(columns) > 1)
+    values = parse_numbers(table, columns, report, missing_allowed=len(columns) > 1, remedy=LEAVE_OUT)
     if len(columns) > 1:
         for row in np.flatnonzero(np.isnan(values).all(axis=1)):
             report.add(int(row), f"columns {', '.join(map(repr, columns[:5]))}: all targets are missing")

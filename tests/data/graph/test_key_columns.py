@@ -149,9 +149,9 @@ def test_places_are_never_guessed(nodes: dict[str, list], edges: dict[str, list]
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (["a"], "found a list of 1 values, expected the name of a node"),
-        ({"a": 1}, "found an object of 1 names, expected the name of a node"),
-        (b"a", "found 1 bytes that are no text, expected the name of a node"),
+        (["a"], "found a list of 1 value, expected the name of a node"),
+        ({"a": 1}, "found an object of 1 name, expected the name of a node"),
+        (b"a", "found bytes that are no text, 1 of them, expected the name of a node"),
         (2.0**53, "found 9007199254740992.0, a number whose last digits are lost, expected the whole name of a node"),
         ("9.00719925474e+15", "found '9.00719925474e+15', a number whose last digits are lost"),
         ("1.23E+18", "found '1.23E+18', a number whose last digits are lost"),
@@ -209,7 +209,7 @@ def test_lists_and_objects_describe_nothing(tmp_path: Path, table_name: str, val
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in objects))
     with pytest.raises(
         InputError,
-        match=rf"{table_name}.jsonl: row 3 .*column 'kind': found (a list of 2 values|an object of 1 names), expected",
+        match=rf"{table_name}.jsonl: row 3 .*column 'kind': found (a list of 2 values|an object of 1 name), expected",
     ):
         read_graphs(tmp_path, GraphFormat())
 

@@ -240,7 +240,7 @@ def test_folds() -> None:
     [
         ("A", "1, 9999\n", r"SMALL_A.txt: expected two nodes from 1 to \d+ in each line"),
         ("A", "1, 4\n", "SMALL_A.txt: line 1 joins nodes of two graphs, expected one"),
-        ("node_labels", "1\n", r"SMALL_node_labels.txt has 1 lines, expected \d+"),
+        ("node_labels", "1\n", r"SMALL_node_labels.txt has 1 line, expected \d+"),
         ("graph_labels", "one\n", "SMALL_graph_labels.txt: line 1: found 'one', expected numbers"),
         ("graph_labels", "1\n1, 0\n", "SMALL_graph_labels.txt: line 2: found '1, 0', expected 1 numbers, as in the"),
         ("graph_labels", "0.5\n" * 40, "SMALL_graph_labels.txt: line 1: found '0.5', expected integers"),
@@ -249,7 +249,7 @@ def test_folds() -> None:
         ("node_labels", "1\n2.5\n", "SMALL_node_labels.txt: line 2: found '2.5', expected integers"),
         ("node_labels", "1\n1e300\n", "SMALL_node_labels.txt: line 2: found '1e300', expected 1 numbers"),
         ("edge_attributes", "0.5\nnan\n", "SMALL_edge_attributes.txt: line 2: found 'nan', expected 1 numbers"),
-        ("edge_attributes", "0.5\n", r"SMALL_edge_attributes.txt has 1 lines, expected \d+"),
+        ("edge_attributes", "0.5\n", r"SMALL_edge_attributes.txt has 1 line, expected \d+"),
         ("A", "1, 1.5\n", "SMALL_A.txt: line 1: found '1, 1.5', expected integers"),
         ("A", "1, 2, 1\n", r"SMALL_A.txt: expected two nodes from 1 to \d+ in each line"),
         ("graph_indicator", None, "found no SMALL_graph_indicator.txt, expected it in SMALL.zip or its folder"),

@@ -266,7 +266,7 @@ def test_new_file_needs_no_labels_unless_asked(reviews: Path, tmp_path: Path) ->
 def test_new_file_with_wrong_rows(reviews: Path, tmp_path: Path) -> None:
     encoding = load(reviews).encoding
     new = write(tmp_path / "new.csv", [["fine", "excellent"], ["poor", "bad"], ["one"]])
-    with pytest.raises(InputError, match="found 1 fields"):
+    with pytest.raises(InputError, match="found 1 field,"):
         encoding.read(new, targets=True)
     assert encoding.read(new, targets=True, on_error="skip").ids == ["2"]
     only = write(tmp_path / "only.csv", [["fine", "excellent"]])
