@@ -60,7 +60,9 @@ for arguments in {}:
 
 
 def test_the_program_says_in_one_line_what_to_install(tmp_path: Path) -> None:
-    done = run_without_train(PROGRAM.format([["train", "digits"], ["recipes", "ls"], ["predict", "--help"]]), tmp_path)
+    done = run_without_train(
+        PROGRAM.format([["train", "digits"], ["recipes", "ls"], ["predict", "run", "a.csv"]]), tmp_path
+    )
     assert done.stdout == "2\n2\n2\n"
     expected = "lightning, matplotlib, pooch, rich, torchmetrics"
     assert done.stderr.splitlines() == [
