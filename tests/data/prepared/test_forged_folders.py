@@ -102,7 +102,7 @@ def _forge(folder: Path, name: str, changed: dict[str, np.ndarray], *, fitting: 
 
 
 def _use(folder: Path, name: str) -> str:
-    """Reads all of a folder and computes a loss and its gradient; the message of an error, "" if all went well."""
+    """Reads all of a folder and answers it with a model; the message of an error, "" if all went well."""
     try:
         splits = PreparedFolder(folder).load()
         encoding = splits.encoding
