@@ -87,6 +87,21 @@ def test_explain_writes_one_page(trained: Path) -> None:
     assert (trained / "page.html").read_text(encoding="utf-8").startswith("<!")
 
 
+def test_explain_compares_and_deletes(trained: Path) -> None:
+    shown = ["explain", "run", "texts.csv", "-o", "page.html", "--faithfulness", "--draws", "1"]
+    done = run_program(trained, [*shown, "--ids", "r1", "r2", "--seed", "5"])
+    assert done.returncode == 0, done.stderr
+    page = (trained / "page.html").read_text(encoding="utf-8")
+    assert page.count("<section class='pair'>") == 1
+    assert page.count('<section class="sample">') == 2
+    done = run_program(trained, [*shown, "--beside", "run", "--samples", "1", "--force"])
+    assert done.returncode == 0, done.stderr
+    assert "run (2)" in (trained / "page.html").read_text(encoding="utf-8")
+    done = run_program(trained, ["explain", "run", "texts.csv", "-o", "other.html", "--draws", "3"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --draws is of the deletions of --faithfulness, which is not there\n"
+
+
 def test_interrupted_then_resumed_is_as_if_nothing_had_happened(trained: Path) -> None:
     folder = trained / "again"
     folder.mkdir()

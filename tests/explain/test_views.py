@@ -34,7 +34,7 @@ def explanation(kind: str, chosen: np.ndarray | None = None, pooling: bool = Tru
     fields: dict[str, Any] = {"pieces": [], "names": [], "values": None, "source": None, "layout": None} | KINDS[kind]
     return Explanation(
         id=kind,
-        choices=Choices(chosen, np.zeros((2, 2), int)),
+        choices=Choices(chosen, np.zeros(chosen.shape[:2], int)),
         pooling=np.array([0.5, 0.2, 0.1, 0.1, 0.1]) if pooling else None,
         outcome=ClassOutcome([Answer("no", 0.25, 0.0), Answer("yes", 0.75, 1.0)]),
         **fields,

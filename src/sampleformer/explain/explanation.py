@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from sampleformer.data.collate import collate
 from sampleformer.explain.choices import Choices
+from sampleformer.explain.faithfulness import Deletions, Faithfulness, faithfulness
 from sampleformer.explain.influences import Influence, influences, run_influences
 from sampleformer.explain.outcome import Outcome, outcome_of
 from sampleformer.explain.token_outcomes import TokenOutcomes
@@ -44,6 +45,7 @@ class Explanation:
         influences: Of the descriptors of the whole sample, the strongest first.
         runs: Of words and runs of words, the strongest first.
         outputs: Names of the raw outputs that they moved.
+        faithfulness: Drop of the score without the chosen tokens. None: not measured, or nothing to measure.
 
     In a graph, `choices` and `pooling` cover the ``n`` nodes and then, if the model reads edges as tokens, the ``E``
     edges; `pieces` and `names` the nodes alone.
@@ -64,6 +66,7 @@ class Explanation:
     influences: Sequence[Influence] = ()
     runs: Sequence[Influence] = ()
     outputs: Sequence[str] = ()
+    faithfulness: Faithfulness | None = None
 
     @property
     def has_edge_tokens(self) -> bool:
@@ -72,7 +75,7 @@ class Explanation:
 
 
 @torch.inference_mode()
-def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation:
+def explain(model: "Model", encoding: "Encoding", sample: Sample, *, deletions: Deletions | None = None) -> Explanation:
     """Predicts one sample and records the tokens that each head of each layer chose.
 
     The sample is a batch of its own, so that what is shown does not depend on the samples beside it.
@@ -81,6 +84,7 @@ def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation
         model: A `TokenModel`, or a blend whose main part is one; in evaluation mode afterwards.
         encoding: the model's own.
         sample: read by the encoding.
+        deletions: How chosen tokens are deleted to see what that costs. None: they are not.
     """
     model.eval()
     batch = collate([sample])
@@ -96,6 +100,7 @@ def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation
     weights = None if weights is None else weights[:length]
     if sample.ends is not None and length == len(sample) + 2 * len(sample.ends) and not sample.directed:
         choices, weights = _directions_joined(choices, weights, len(sample))
+    measured = None if deletions is None else faithfulness(main, encoding.task, sample, choices, deletions)
     return Explanation(
         id=sample.id,
         pieces=encoding.pieces(sample),
@@ -112,6 +117,7 @@ def explain(model: "Model", encoding: "Encoding", sample: Sample) -> Explanation
         runs=run_influences(model, tokens, encoding.pieces(sample)),
         influences=_influences(model, encoding, tokens, sample.source),
         outputs=[str(label) for label in encoding.task.labels],
+        faithfulness=measured,
     )
 
 

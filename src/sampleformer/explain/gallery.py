@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sampleformer.explain.explanation import Explanation
+from sampleformer.explain.faithfulness_figure import TITLE, faithfulness_summary
 from sampleformer.explain.sample_section import sample_section
 from sampleformer.explain.text_map import most_chosen, text_legend
 from sampleformer.explain.views import view_of
@@ -35,44 +36,67 @@ def gallery(shown: Sequence[Explanation], settings: ModelSettings, titles: Seque
     """
     if not shown:
         return "<p>No samples.</p>\n"
-    choosing = [
-        explanation for explanation in shown if explanation.choices.length and not explanation.choices.everything
-    ]
+    choosing = choosing_of(shown)
     headings = titles or [f"Sample {place} (id {explanation.id})" for place, explanation in enumerate(shown, start=1)]
-    # One scale for all texts of a page, so that marks can be compared.
-    most = max((most_chosen(one.pieces, one.choices) for one in choosing), default=0)
-    sections = [sample_section(one, title, most) for one, title in zip(shown, headings, strict=True)]
+    most = most_heads(choosing)
+    sections = "".join(sample_section(one, title, most) for one, title in zip(shown, headings, strict=True))
+    return introduction(shown, [settings]) + _average(choosing) + _deleted(shown) + sections
+
+
+def choosing_of(shown: Sequence[Explanation]) -> list[Explanation]:
+    """Those of some samples of which tokens were chosen and others were not."""
+    return [explanation for explanation in shown if explanation.choices.length and not explanation.choices.everything]
+
+
+def most_heads(choosing: Sequence[Explanation]) -> int:
+    """Heads that the strongest mark in a text stands for: one scale for all texts of a page, to compare them by."""
+    return max((most_chosen(one.pieces, one.choices) for one in choosing), default=0)
+
+
+def introduction(shown: Sequence[Explanation], settings: Sequence[ModelSettings]) -> str:
+    """The boxes for layer and head, and how to read what the heads chose.
+
+    Args:
+        shown: All samples of the page.
+        settings: Those of each model.
+    """
+    choosing = choosing_of(shown)
     if not choosing:
-        return _NO_CHOICE + "".join(sections)
-    largest = max(choosing, key=lambda one: one.choices.length)  # a graph without edges does not show what tokens are
-    return _chooser(choosing[0]) + _how_to_read(largest, settings, most) + _average(choosing) + "".join(sections)
+        return _NO_CHOICE
+    return _chooser(choosing) + _how_to_read(choosing, settings)
 
 
 _NO_CHOICE = "<p>The heads of this model attend to every token of these samples, so no choice is marked.</p>\n"
 
 
-def _how_to_read(explanation: Explanation, settings: ModelSettings, most: int) -> str:
-    one, many = view_of(explanation).one, view_of(explanation).many
+def _how_to_read(choosing: Sequence[Explanation], settings: Sequence[ModelSettings]) -> str:
+    # A graph without edges does not show what tokens are.
+    view = view_of(max(choosing, key=lambda one: one.choices.length))
+    one, many = view.one, view.many
     article = "an" if one[0] in "aeiou" else "a"
     words = (
         f"<p>In each layer every head chooses {many} of its own, and all {many} attend to those alone: {article} {one} "
         f"that was not chosen reaches no other {one} through that head.</p>\n"
     )
-    if settings.attention.model_dump().get("choice") == "soft":
+    soft = [each for each in settings if each.attention.model_dump().get("choice") == "soft"]
+    if soft:
+        whose = "this model" if len(settings) == 1 else "one model" if len(soft) == 1 else "both models"
         words += (
-            f"<p>The choice of this model is soft: each chosen {one} is mixed with the runners-up, which are not "
-            "marked but are read a little too.</p>\n"
+            f"<p>The choice of {whose} is soft: each chosen {one} is mixed with the runners-up, which are not marked "
+            "but are read a little too.</p>\n"
         )
-    heads = explanation.choices.layers * explanation.choices.heads
-    return words + (text_legend(heads, most) if one == "token" else "")
+    heads = max(explanation.choices.layers * explanation.choices.heads for explanation in choosing)
+    return words + (text_legend(heads, most_heads(choosing)) if one == "token" else "")
 
 
-def _chooser(explanation: Explanation) -> str:
+def _chooser(choosing: Sequence[Explanation]) -> str:
     """The boxes for layer and head, shown by the page's script, without which they would do nothing."""
-    layers = "".join(f'<option value="{layer}">{layer + 1}</option>' for layer in range(explanation.choices.layers))
-    if explanation.pooling is not None and view_of(explanation).picks_pooling:
+    layers, heads = (
+        "".join(f'<option value="{place}">{place + 1}</option>' for place in range(most))
+        for most in (max(one.choices.layers for one in choosing), max(one.choices.heads for one in choosing))
+    )
+    if any(one.pooling is not None and view_of(one).picks_pooling for one in choosing):
         layers += '<option value="pooling">pooling weights</option>'
-    heads = "".join(f'<option value="{head}">{head + 1}</option>' for head in range(explanation.choices.heads))
     return (
         '<div class="choose" hidden>'
         f'<label>Layer <select autocomplete="off"><option value="">all</option>{layers}</select></label>'
@@ -81,11 +105,21 @@ def _chooser(explanation: Explanation) -> str:
     )
 
 
+def _deleted(shown: Sequence[Explanation]) -> str:
+    """What all samples together lost without the chosen tokens, if that was measured of several."""
+    measured = [one.faithfulness for one in shown if one.faithfulness is not None]
+    if len(measured) < 2:
+        return ""
+    return f"<h2>{TITLE}</h2>\n{faithfulness_summary(measured, 'page', view_of(shown[0]).many)}"
+
+
 def _average(shown: Sequence[Explanation]) -> str:
     """What was chosen over all samples, where the tokens of all samples stand for the same things."""
+    if len(shown) < 2:
+        return ""
     first = shown[0]
     same = all(one.choices.length == first.choices.length and one.layout == first.layout for one in shown)
     average = view_of(first).average
-    if len(shown) < 2 or not same or average is None:
+    if not same or average is None:
         return ""
     return f"<h2>Over these samples</h2>\n{average(first, [one.choices.share for one in shown])}"

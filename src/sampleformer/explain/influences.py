@@ -98,20 +98,30 @@ def _typical(descriptors: Descriptors, codes: Tensor) -> Tensor:
     return codes.new_tensor(typical)[None]
 
 
-def influence_table(found: Sequence[Influence], outputs: Sequence[str], of: str = "descriptors") -> str:
+def influence_table(
+    found: Sequence[Influence],
+    outputs: Sequence[str],
+    shown: Sequence[str] | None = None,
+    of: str = "descriptors",
+    heading: str = "h3",
+) -> str:
     """The strongest influences as an HTML table; nothing if there are none.
 
     Args:
         found: Influences, the strongest first.
         outputs: Names of the raw outputs.
+        shown: Those that are shown. None: all.
         of: What they are of: "descriptors" or "words".
+        heading: HTML element of the heading.
     """
     if not found:
         return ""
-    rows = [[escape(each.name), *map(_signed, each.changes)] for each in found]
+    kept = [place for place, name in enumerate(outputs) if shown is None or name in shown]
+    rows = [[escape(each.name), *(_signed(each.changes[place]) for place in kept)] for each in found]
     title, note = _TITLES[of]
-    head = [of.removesuffix("s"), *map(escape, outputs)]
-    return f"<h3>{title}</h3>\n{table(head, rows)}<p class='note'>{note}</p>\n"
+    head = [of.removesuffix("s"), *(escape(outputs[place]) for place in kept)]
+    note += "" if len(kept) == len(outputs) else f" Shown are the {len(kept)} foremost of {len(outputs):,} outputs."
+    return f"<{heading}>{title}</{heading}>\n{table(head, rows)}<p class='note'>{note}</p>\n"
 
 
 def _signed(change: float) -> str:

@@ -62,6 +62,11 @@ class Outcome:
         """Whether the predicted class is the true one; None: not known, or there is no right and wrong."""
         return None
 
+    @property
+    def foremost(self) -> list[str]:
+        """Names of the outputs that a reader wants to know more of: of many the most probable and the true ones."""
+        return [answer.name for answer in self.answers]
+
     def line(self) -> str:
         """Prediction and truth as a line of HTML."""
         verdict = {True: " <b class='right'>✓ right</b>", False: " <b class='wrong'>✗ wrong</b>", None: ""}[self.right]
@@ -93,8 +98,7 @@ class LabelsOutcome(Outcome):
         return f"{true} ({unknown} unknown)" if unknown else true
 
     def probabilities(self) -> str:
-        shown = sorted(self.answers, key=lambda answer: -answer.predicted)
-        kept = shown[:_LABELS_SHOWN] + [answer for answer in shown[_LABELS_SHOWN:] if answer.truth]
+        kept = self._foremost()
         rows = [
             [
                 escape(answer.name) + (" <span class='true'>(true)</span>" if answer.truth else ""),
@@ -103,9 +107,18 @@ class LabelsOutcome(Outcome):
             ]
             for answer in kept
         ]
-        rest = len(shown) - len(kept)
+        rest = len(self.answers) - len(kept)
         note = f"<p class='note'>{rest} less probable left out.</p>" if rest else ""
         return f"<div>{table(['label', 'probability', ''], rows, kind='bars')}{note}</div>\n"
+
+    @property
+    def foremost(self) -> list[str]:
+        return [answer.name for answer in self._foremost()]
+
+    def _foremost(self) -> list[Answer]:
+        """The most probable labels, the first one first, and behind them true ones that are less probable."""
+        ordered = sorted(self.answers, key=lambda answer: -answer.predicted)
+        return ordered[:_LABELS_SHOWN] + [answer for answer in ordered[_LABELS_SHOWN:] if answer.truth]
 
 
 class ClassOutcome(LabelsOutcome):

@@ -3,8 +3,10 @@
 import numpy as np
 
 from sampleformer.explain.explanation import Explanation
+from sampleformer.explain.faithfulness_figure import faithfulness_section
 from sampleformer.explain.html import details, escape, table
 from sampleformer.explain.influences import influence_table
+from sampleformer.explain.outcome import Outcome
 from sampleformer.explain.strips import layer_table, nothing_chosen
 from sampleformer.explain.views import View, view_of
 from sampleformer.wording import count, percent
@@ -17,14 +19,16 @@ _LAYER_NOTE = (
 )
 
 
-def sample_section(explanation: Explanation, title: str, most: int) -> str:
+def sample_section(explanation: Explanation, title: str, most: int, heading: int = 2) -> str:
     """The section of one sample.
 
     Args:
         explanation: of the sample.
         title: plain text.
         most: heads that the strongest mark in a text stands for.
+        heading: Level of the title.
     """
+    below = f"h{heading + 1}"
     choices, view = explanation.choices, view_of(explanation)
     facts = explanation.outcome.probabilities() + _figures(explanation, view)
     body = f"{explanation.outcome.line()}<div class='facts'>{facts}</div>\n"
@@ -38,9 +42,13 @@ def sample_section(explanation: Explanation, title: str, most: int) -> str:
             f"<p class='note'>Every head of every layer attends to every {view.one}: there is no choice to show.</p>\n"
             f"{view.plain(explanation)}"
         )
-    body += influence_table(explanation.influences, explanation.outputs)
-    body += influence_table(explanation.runs, explanation.outputs, "words")
-    return f'<section class="sample">\n<h2>{escape(title)}</h2>\n{body}</section>\n'
+    if explanation.faithfulness is not None:
+        body += faithfulness_section(explanation.faithfulness, f"{explanation.id} {title}", view.many, below)
+    outcome = explanation.outcome
+    shown = outcome.foremost if isinstance(outcome, Outcome) else None
+    body += influence_table(explanation.influences, explanation.outputs, shown, heading=below)
+    body += influence_table(explanation.runs, explanation.outputs, shown, "words", heading=below)
+    return f'<section class="sample">\n<h{heading}>{escape(title)}</h{heading}>\n{body}</section>\n'
 
 
 def _silent_layers(explanation: Explanation, view: View) -> str:

@@ -26,6 +26,13 @@ class TokenOutcomes:
     names: Sequence[str]
     outcomes: Sequence[Outcome]
 
+    @property
+    def headline(self) -> str:
+        """How many were predicted, and of classes how many rightly, in a few words."""
+        judged = [outcome.right for outcome in self.outcomes if outcome.right is not None]
+        words = count(len(self.outcomes), self.unit)
+        return f"{words}, {sum(judged):,} of {len(judged):,} rightly" if judged else words
+
     def line(self) -> str:
         """How many were predicted and, of classes, how many rightly, as a line of HTML."""
         judged = [outcome.right for outcome in self.outcomes if outcome.right is not None]

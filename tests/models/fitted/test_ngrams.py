@@ -102,6 +102,16 @@ def test_padding_and_unknown_runs_count_for_nothing() -> None:
     assert model(Tokens(torch.zeros(2, 0, dtype=torch.int64))).shape == (2, 3)
 
 
+def test_no_run_goes_over_a_masked_word() -> None:
+    def keys(text: list[int], *masked: int) -> set[int]:
+        mask = torch.tensor([[place not in masked for place in range(len(text))]])
+        (found,) = ngrams._different(Tokens(torch.tensor([text]), mask), VOCABULARY, 3)
+        return set(found.tolist())
+
+    assert keys([1, 2, 0, 4, 5], 2) == keys([1, 2]) | keys([4, 5])
+    assert keys([0, 2, 3, 1], 0, 3) == keys([2, 3])
+
+
 def test_what_each_run_adds_makes_the_output() -> None:
     model = fitted(TARGETS["three classes"])
     text = [5, 4, 3, 2, 1, 4, 3, 0]

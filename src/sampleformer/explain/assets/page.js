@@ -44,7 +44,7 @@
     const views = texts.map(({ bits, data }) => counted(bits, data.cells.length, layer, head));
     const most = Math.max(...views.map(({ counts }) => counts.reduce((a, b) => Math.max(a, b), 0)));
     texts.forEach((sample, i) => drawText(sample, views[i], most));
-    drawLegend(views[0].heads, most);
+    drawLegend(Math.max(...views.map(({ heads }) => heads)), most);
   };
 
   const drawLegend = (heads, most) => {
@@ -83,7 +83,7 @@
     const rows = [...map.querySelectorAll("tbody tr")];
     const { counts, heads } = counted(bits, rows.length, layer, head);
     rows.forEach((row, i) => {
-      row.querySelector(".bar i").style.width = `${(100 * counts[i]) / heads}%`;
+      row.querySelector(".bar i").style.width = `${heads ? (100 * counts[i]) / heads : 0}%`;
       row.querySelector(".times").textContent = `${counts[i]} of ${heads}`;
     });
   };
@@ -113,6 +113,7 @@
     }
     const { counts, heads } = counted(bits, data.length, layer, head);
     const most = counts.reduce((a, b) => Math.max(a, b), 0);
+    if (!heads) return { values: counts, most, words: "This model has no such layer or head.", tell: () => "not chosen" };
     if (head !== "") {
       const chosen = counts.reduce((a, b) => a + b, 0);
       const words = `Layer ${+layer + 1}, head ${+head + 1}: chose ${grouped(chosen)} of ${grouped(data.length)} ${data.many}`;
@@ -140,6 +141,11 @@
     });
   };
 
+  // Of two models beside each other, one may have no such layer or head: its samples are shown pale.
+  const has = ({ bits, section }, layer, head) =>
+    layer === "" || layer === "pooling" || (bits.length ? layer in bits && (head === "" || head in bits[layer])
+      : section.querySelector("[data-view]") === null || section.querySelector(`[data-view="${layer}-${head}"]`) !== null);
+
   const draw = () => {
     const whole = layerBox.value === "" || layerBox.value === "pooling";
     if (whole) headBox.value = "";
@@ -147,6 +153,7 @@
     const [layer, head] = [layerBox.value, headBox.value];
     drawTexts(layer, head);
     samples.forEach((sample) => {
+      sample.section.classList.toggle("absent", !has(sample, layer, head));
       if (sample.data.kind === "numbers") drawNumbers(sample, layer, head);
       else if (sample.data.kind === "drawing" || sample.data.kind === "cloud") drawStrengths(sample, layer, head);
       else if (sample.section.querySelector("img.focus")) drawPictures(sample, layer, head);

@@ -182,7 +182,7 @@ def _keys(tokens: Tokens, vocabulary: int, longest: int) -> tuple[Int64[Tensor, 
     for length in range(1, longest):
         last = keys[-1]
         keys.append(last[:, : last.shape[1] - 1] * (vocabulary + 1) + words[:, length:])
-        real.append(mask[:, length:])
+        real.append(real[-1][:, :-1] & mask[:, length:])
     return torch.cat(keys, dim=1), torch.cat(real, dim=1)
 
 
