@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test fuzz lint format docs wheel clean
+.PHONY: help quickstart test fuzz lint format docs pictures wheel clean
 
 help:  ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: $(VENV)/.dev  ## Rewrite the code in the house's style
 # The variable silences the theme's announcement of its successor.
 docs: $(VENV)/.docs  ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: $(VENV)/.train  ## Draw the pictures of docs/pictures.md anew
+	$(BIN)/python docs/pictures.py
 
 wheel: $(VENV)/.core  ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -24,6 +24,15 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OF_OTHERS = {"--index-url", "--help", "--debug"}  # pip's, and those that every verb has
 OF_OTHERS |= {"--nproc-per-node", "--nnodes", "--max-restarts", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id"}
 OF_OTHERS |= {"--ntasks-per-node", "--gpus-per-node", "--signal"}  # SLURM's; above, torchrun's
+OF_OTHERS |= {"--data-path", "--task-type", "--output-dir", "--smiles-columns", "--target-columns"}
+OF_OTHERS |= {
+    "--descriptors-path",
+    "--molecule-featurizers",
+    "--split-type",
+    "--separate-val-path",
+    "--separate-test-path",
+}
+OF_OTHERS |= {"--test-path", "--model-path", "--preds-path"}  # chemprop's
 OF_OTHERS |= {"--cycles", "--jobs", "--keep", "--only"}  # of the programs in tests/faults
 COMMAND = re.compile(r"^sampleformer (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
