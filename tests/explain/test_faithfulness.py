@@ -14,6 +14,7 @@ from sampleformer.explain.faithfulness import Deletions, faithfulness
 from sampleformer.explain.scores import score_of
 from sampleformer.tasks import Classification, MultiLabel, Regression, Task
 from sampleformer.tokens import Tokens
+from tests import test_graph_models as graphs
 
 TASK = Classification("kind", ["no", "yes"])
 
@@ -144,3 +145,17 @@ def test_the_score_is_that_of_what_was_predicted(
 def test_wrong_settings_are_refused(setting: str, value: int) -> None:
     with pytest.raises(InputError, match=f"{setting}: found {value}, expected at least"):
         Deletions(**{setting: value})
+
+
+@pytest.mark.parametrize("level", ["token", "pair"])
+def test_graphs_with_answers_for_nodes_and_pairs_are_measured_too(level: str) -> None:
+    graph = graphs.graph(9, 14, 2, level)
+    task = (
+        Classification("kind", ["a", "b", "c"], "token") if level == "token" else MultiLabel(["a", "b", "c"], "token")
+    )
+    counts = np.random.default_rng(0).integers(0, 3, 9 + 14).tolist()
+    model = graphs.model("samsa", level).float()
+    found = faithfulness(model, task, graph, choices(counts), Deletions(draws=2))
+    assert found is not None
+    assert np.isfinite(found.chosen[:, 0]).all()
+    assert np.isfinite(found.of_random)

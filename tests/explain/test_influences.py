@@ -6,6 +6,7 @@ import torch
 
 from sampleformer.data.descriptors import Descriptors, TableColumns
 from sampleformer.explain.influences import Influence, influence_table, influences
+from sampleformer.explain.outcome import Answer, ClassOutcome
 from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.tables.table import Table
 from sampleformer.tokens import Tokens
@@ -48,3 +49,15 @@ def test_the_strongest_come_first_and_names_are_escaped() -> None:
     assert "+0.5" in page
     assert "−0.25" in page
     assert influence_table([], ["no"]) == ""
+
+
+def test_of_many_outputs_the_foremost_are_shown() -> None:
+    answers = [Answer(f"class {place}", 0.1 * place, float(place == 0)) for place in range(8)]
+    outcome = ClassOutcome(answers)
+    assert outcome.foremost == ["class 7", "class 6", "class 5", "class 4", "class 3", "class 0"]
+    names = [answer.name for answer in answers]
+    page = influence_table([Influence("length", tuple(float(place) for place in range(8)))], names, outcome.foremost)
+    head, body = page.split("<tbody>")
+    assert [name for name in names if name in head] == ["class 0", *names[3:]]
+    assert "<td>0</td><td>+3</td><td>+4</td><td>+5</td><td>+6</td><td>+7</td>" in body
+    assert "Shown are the 6 foremost of 8 outputs." in page
