@@ -1,8 +1,9 @@
 """Requests that are collected for one pass, and what happens when there are too many or the model fails."""
 
 import asyncio
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from fastapi.testclient import TestClient
 
 from sampleformer.errors import InputError
 from sampleformer.serve.app import make_app
-from sampleformer.serve.batching import Collector, TooBusy
+from sampleformer.serve.batching import Collector
+from sampleformer.serve.bodies import Asked
 from sampleformer.serve.settings import ServeSettings
 
 
@@ -38,7 +40,7 @@ def ask(echo: Echo, requests: list[list[Any]], **settings: Any) -> list[Any]:
     async def run() -> list[Any]:
         collector = Collector(echo, ServeSettings(**settings), lambda samples: None)  # type: ignore[arg-type]
         task = asyncio.create_task(collector.run())
-        answers = await asyncio.gather(*map(collector.answer, requests), return_exceptions=True)
+        answers = await asyncio.gather(*map(collector.answer, map(Asked, requests)), return_exceptions=True)
         task.cancel()
         return answers
 
@@ -69,8 +71,30 @@ def test_a_request_that_breaks_the_model_costs_no_other_its_answer() -> None:
 
 
 def test_more_than_may_wait_are_refused() -> None:
-    answers = ask(Echo(0.05), [[number] for number in range(4)], wait=1, max_waiting=2)
-    assert [type(each) for each in answers] == [list, list, TooBusy, TooBusy]
+    statuses = asyncio.run(_posted_at_once(Echo(0.2), 4, ServeSettings(max_waiting=2)))
+    assert statuses == [200, 200, 503, 503]
+
+
+async def _posted_at_once(echo: Echo, count: int, settings: ServeSettings) -> list[int]:
+    """Statuses of the answers to requests that come at once, in their order."""
+    app = make_app(echo, settings)  # type: ignore[arg-type]
+
+    async def post(number: int) -> int:
+        statuses = []
+        body = json.dumps({"sample": number}).encode()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            statuses.append(message.get("status"))
+
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+        await app(scope, receive, send)
+        return int(statuses[0])
+
+    async with app.router.lifespan_context(app):
+        return list(await asyncio.gather(*map(post, range(count))))
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, metavar, words in (
         ("bytes", "N", "largest body of a request"),
         ("samples", "N", "most samples of a request"),
+        ("explained", "N", "most samples of a request for explanations"),
         ("seconds", "S", "longest time of a request"),
-        ("waiting", "N", "most requests that wait for the model"),
+        ("waiting", "N", "most requests at a time"),
     ):
         default = getattr(limits, f"max_{name}")
         parser.add_argument(
@@ -46,8 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Says where, and answers requests."""
-    names = ("wait", "batch", "max_bytes", "max_samples", "max_seconds", "max_waiting")
-    settings = validate(ServeSettings, {name: getattr(options, name) for name in names}, "serve")
+    settings = validate(ServeSettings, {name: getattr(options, name) for name in ServeSettings.model_fields}, "serve")
     for package in ("fastapi", "uvicorn"):
         require(package, "serve")
     from sampleformer.serve.server import address_of, listen, serve  # needs these packages

@@ -200,9 +200,50 @@ class Encoding:
             InputError: if a sample is wrong; it names its position.
         """
         for table in self._inputs.given(samples, rows):
+            if self.format.decimal:  # texts of numbers are written as those of the training
+                table = replace(table, decimal=self.format.decimal)
             report = RowReport(table.path, table.place, on_error)
             named = self.id_column if self.id_column in table.columns else None
             yield self._samples_of(table, report, targets=False, id=named), report.wrong
+
+    @property
+    def described_by(self) -> list[str]:
+        """Columns that describe a sample beside its tokens, so that samples must be mappings of columns."""
+        parts = () if self.descriptors is None else self.descriptors.parts
+        return list(dict.fromkeys(name for part in parts for name in part.columns))
+
+    @property
+    def sample_schema(self) -> dict[str, Any]:
+        """JSON Schema of one sample that `given` takes, where it comes as JSON; empty: anything."""
+        alone, columns = self._inputs.value_schema, self._inputs.row_schema
+        if not columns:
+            return alone
+        described = {name: {"type": ["number", "string", "null"]} for name in self.described_by}
+        needed = [*columns, *(name for name in described if name not in columns)]
+        row = {"type": "object", "required": needed, "properties": {**described, **columns}}
+        return row if described else {"anyOf": [alone, row]}
+
+    @property
+    def file_suffixes(self) -> tuple[str, ...]:
+        """What names of files end in that `samples_in` reads, in small letters; none: it reads no file."""
+        return self._inputs.file_suffixes
+
+    def samples_in(self, path: Path, most: int) -> list[tuple[str, Any]]:
+        """Samples of one file that may come from anybody, see `Inputs.samples_in`.
+
+        Args:
+            path: Path of the file.
+            most: Largest number of samples. Of a file of more it is more that are returned, but not all.
+
+        Raises:
+            InputError: if there is no such kind of file for these data, or it cannot be read.
+        """
+        if not self.file_suffixes:
+            raise InputError(f"{path}: found a file, expected {self._inputs.kind} data as JSON")
+        if path.suffix.lower() not in self.file_suffixes:
+            found = f"found a name that ends in {path.suffix!r}"
+            raise InputError(f"{path}: {found}, expected one of {', '.join(self.file_suffixes)}")
+        return self._inputs.samples_in(path, self.format, most)
 
     def is_one(self, value: Any) -> bool:
         """Whether a value is one sample of those that `given` takes, and no sequence of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from sampleformer.data.token_sets import TokenSets
 from sampleformer.errors import InputError
 from sampleformer.sample import Sample
 from sampleformer.tables.format import TableFormat
+from sampleformer.tables.memory import rows_in
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table, table_pieces
 
@@ -37,6 +39,8 @@ class Inputs(ABC):
     """Whether each sample keeps the text that it was made of."""
     unit: ClassVar[str] = "token"
     """What one token is called."""
+    file_suffixes: ClassVar[tuple[str, ...]] = ()
+    """What names of files end in that `samples_in` reads, in small letters; none: it reads no file."""
     view_settings: ClassVar[frozenset[str]] = frozenset()
     """Settings that say how much of a sample is seen, or from where: a trained model takes others too."""
 
@@ -96,6 +100,32 @@ class Inputs(ABC):
             InputError: if they are no such samples; it names the position of one that is none, from 0.
         """
         raise InputError(f"samples: {self.kind} data cannot be given in memory, expected a file for `predict`")
+
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        """JSON Schema of a sample that stands alone, where it comes as JSON; empty: anything."""
+        return {}
+
+    @property
+    def row_schema(self) -> dict[str, Any]:
+        """JSON Schema of each column of a sample that is a mapping of columns; empty: it is none."""
+        return {}
+
+    def samples_in(self, path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:
+        """Samples of one file as `given` takes them, each with words for its place in the file, which may be empty.
+
+        A sample that cannot be read stands there as an `InputError`. No file that this one names is opened, so that it
+        may come from anybody.
+
+        Args:
+            path: Path of the file, whose name ends in one of `file_suffixes`.
+            format: How tables are written, where they do not say.
+            most: Largest number of samples. Of a file of more it is more that are returned, but not all.
+
+        Raises:
+            InputError: if the file cannot be read.
+        """
+        return rows_in(path, format, most)
 
     def is_one(self, value: Any) -> bool:
         """Whether a value is one sample of those that `given` takes, and no sequence of them."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,14 +88,15 @@ def explain(model: "Model", encoding: "Encoding", sample: Sample, *, deletions: 
         deletions: How chosen tokens are deleted to see what that costs. None: they are not.
     """
     model.eval()
-    batch = collate([sample])
+    device = next(chain(model.parameters(), model.buffers())).device
+    batch = collate([sample]).to(device)
     tokens = batch.tokens
     main: TokenModel = model.main  # type: ignore[assignment]
     encoded, selections = main.encoder(main.embedded(tokens), return_selections=True)
     pooling = getattr(main.head, "pooling", None)
-    weights = pooling.weights(encoded)[0].float().numpy() if isinstance(pooling, AttentionPooling) else None
+    weights = pooling.weights(encoded)[0].float().cpu().numpy() if isinstance(pooling, AttentionPooling) else None
     answers = answer_model(model, batch)
-    outcome = _outcome(encoding, sample, answers.float().numpy())
+    outcome = _outcome(encoding, sample, answers.float().cpu().numpy())
     length = len(sample) + (encoded.length - tokens.length)  # an embedding may add tokens: the edges of a graph
     choices = Choices.from_selections(selections, length, encoded.length)
     weights = None if weights is None else weights[:length]

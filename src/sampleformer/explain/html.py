@@ -53,16 +53,22 @@ def details(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n{body}</details>\n"
 
 
-def page(title: str, body: str) -> str:
+START = "showClouds(document);\nshowChoices(document);\n"
+"""Script of a page whose samples are there from the start."""
+
+
+def page(title: str, body: str, *, script: str = START, style: str = "") -> str:
     """A whole HTML document with its style and script inside.
 
     Args:
         title: plain text.
         body: HTML.
+        script: What runs when the page is there, with the functions ``showClouds`` and ``showChoices``.
+        style: Rules beside those of all pages.
     """
     frame = Template(_asset("page.html"))
-    script = _asset("cloud.js") + _asset("page.js")
-    return frame.substitute(title=escape(title), style=_asset("page.css"), body=body, script=script)
+    scripts = _asset("cloud.js") + _asset("page.js") + script
+    return frame.substitute(title=escape(title), style=_asset("page.css") + style, body=body, script=scripts)
 
 
 @cache

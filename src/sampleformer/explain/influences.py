@@ -62,7 +62,7 @@ def influences(model: Model, descriptors: Descriptors, codes: Tensor, source: st
     changed = codes.repeat(1 + len(columns), 1)
     for row, places in enumerate(columns.values(), start=1):
         changed[row, places] = typical[0, places]
-    tokens = Tokens(torch.zeros(len(changed), 1, 0), descriptors=changed)
+    tokens = Tokens(torch.zeros(len(changed), 1, 0, device=changed.device), descriptors=changed)
     outputs = model.of_descriptors(tokens)
     if outputs is None:
         return []

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -15,45 +16,20 @@ from starlette.requests import ClientDisconnect
 
 from sampleformer import __version__
 from sampleformer.errors import InputError
-from sampleformer.serve.batching import Collector, TooBusy
-from sampleformer.serve.bodies import REQUEST_SCHEMA, Refused, answer_of, read_body
+from sampleformer.serve.batching import Answers, Collector
+from sampleformer.serve.bodies import Asked, Refused, answer_of, read_body
+from sampleformer.serve.explaining import no_explanation
 from sampleformer.serve.metrics import Metrics
-from sampleformer.serve.page import page
+from sampleformer.serve.page import page, policy
 from sampleformer.serve.settings import ServeSettings
+from sampleformer.serve.specification import specification
+from sampleformer.serve.uploads import is_form, read_form
 from sampleformer.training.predictor import Predictor
 
 log = logging.getLogger("sampleformer")
 
 CLOSED = 499
 """Status by which requests are counted whose client has gone, as proxies write it."""
-_REFUSALS = {
-    400: "The body is no JSON.",
-    408: "The body did not come in time.",
-    413: "The body is too large, or holds too many samples.",
-    422: "No sample could be answered; the line says which and why.",
-    503: "Too many requests wait, or the answer took too long.",
-}
-_ERROR_SCHEMA = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-_ANSWER_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "answer": {"type": "object", "description": "Answer for one sample."},
-        "answers": {"type": "array", "items": {"type": "object"}, "description": "An answer or an error a sample."},
-    },
-}
-_DOCUMENTED: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": REQUEST_SCHEMA}}},
-    "responses": {
-        "200": {"description": "Answers.", "content": {"application/json": {"schema": _ANSWER_SCHEMA}}},
-        **{
-            str(status): {"description": words, "content": {"application/json": {"schema": _ERROR_SCHEMA}}}
-            for status, words in _REFUSALS.items()
-        },
-    },
-}
-_NOTHING_FROM_ELSEWHERE = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-)
 
 
 class Service:
@@ -69,6 +45,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.collector: Collector | None = None
+        self._reader = ThreadPoolExecutor(1, "sampleformer-files")  # a large file keeps no other request waiting
 
     @asynccontextmanager
     async def running(self, app: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +58,7 @@ class Service:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            self._reader.shutdown(wait=False, cancel_futures=True)
 
     async def predict(self, request: Request) -> Response:
         """Predictions for the samples of a request."""
@@ -91,8 +69,6 @@ class Service:
             status, content = await self._answer(request, start)
         except Refused as refused:
             status, content = refused.status, {"error": refused.message}
-        except TooBusy:
-            status, content = 503, {"error": f"{self.settings.max_waiting} requests wait already; try again later"}
         except ClientDisconnect:  # there is nobody to read an answer
             status, content = CLOSED, {"error": "the client closed the connection"}
         except Exception:  # of the model: a request that is refused has been told so above
@@ -104,18 +80,30 @@ class Service:
         return JSONResponse(content, status, headers={"Retry-After": "1"} if status == 503 else None)
 
     async def _answer(self, request: Request, start: float) -> tuple[int, dict[str, Any]]:
+        if self.metrics.in_progress > self.settings.max_waiting:  # of those, this is one
+            raise Refused(503, f"{self.settings.max_waiting} requests wait already; try again later")
         body = await self._body(request)
-        asked = read_body(body, self.settings)
-        assert self.collector is not None
         left = self.settings.max_seconds - (time.monotonic() - start)
         try:
-            answers = await asyncio.wait_for(self.collector.answer(asked.samples), max(left, 0.0))
+            asked, answers = await asyncio.wait_for(self._answers(request, body), max(left, 0.0))
         except asyncio.TimeoutError as error:
             raise Refused(503, f"no answer within {self.settings.max_seconds:g} seconds; try again later") from error
         wrong = sum(isinstance(each, InputError) for each in answers)
         self.metrics.samples["refused"] += wrong
         self.metrics.samples["answered"] += len(answers) - wrong
         return answer_of(asked, answers)
+
+    async def _answers(self, request: Request, body: bytes) -> tuple[Asked, Answers]:
+        kind = request.headers.get("content-type", "")
+        if is_form(kind):
+            reading = (body, kind, self.predictor.encoding, self.settings)
+            asked = await asyncio.get_running_loop().run_in_executor(self._reader, read_form, *reading)
+        else:
+            asked = read_body(body, self.settings)
+        if asked.explain and (reason := no_explanation(self.predictor)):
+            raise Refused(422, f"explain: {reason}")
+        assert self.collector is not None
+        return asked, await self.collector.answer(asked)
 
     async def _body(self, request: Request) -> bytes:
         """The body, of at most so many bytes and within so many seconds."""
@@ -139,13 +127,26 @@ class Service:
             raise Refused(408, f"the body did not come within {self.settings.max_seconds:g} seconds") from error
 
     @property
+    def explains(self) -> bool:
+        """Whether answers can have explanations."""
+        return no_explanation(self.predictor) is None
+
+    @property
     def about(self) -> dict[str, Any]:
         """What the model reads and answers."""
         encoding = self.predictor.encoding
+        columns = encoding.learnt_inputs.row_schema
+        level: dict[str, Any] = next(iter(columns.values()), {}) if encoding.layout else {}
         return {
             "status": "ok",
             "version": __version__,
             "samples": encoding.learnt_inputs.kind,
+            "columns": list(columns),
+            "described_by": encoding.described_by,
+            "layout": encoding.layout,
+            "highest": level.get("maximum"),
+            "files": list(encoding.file_suffixes),
+            "explains": self.explains,
             "task": encoding.task.name,
             "level": encoding.task.level,
             "labels": encoding.task.labels[:1000],
@@ -168,20 +169,25 @@ def make_app(predictor: Predictor, settings: ServeSettings | None = None) -> Fas
         redoc_url=None,
     )
 
-    @app.post("/predict", summary="Predictions for one sample or many", openapi_extra=_DOCUMENTED)
+    app.openapi = lambda: specification(  # type: ignore[method-assign]
+        predictor.encoding, service.settings, explains=service.explains
+    )
+
+    @app.post("/predict")
     async def predict(request: Request) -> Response:
         return await service.predict(request)
 
-    @app.get("/health", summary="What the model reads and answers")
+    @app.get("/health")
     async def health() -> dict[str, Any]:
         return service.about
 
-    @app.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse)
+    @app.get("/metrics")
     async def metrics() -> Response:
         return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    @app.get("/", summary="A page to try the model", response_class=HTMLResponse)
+    @app.get("/")
     async def home() -> Response:
-        return HTMLResponse(page(service.about), headers={"Content-Security-Policy": _NOTHING_FROM_ELSEWHERE})
+        text = page(service.about)
+        return HTMLResponse(text, headers={"Content-Security-Policy": policy(text)})
 
     return app

@@ -8,18 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sampleformer.errors import InputError
+from sampleformer.serve.bodies import Asked
+from sampleformer.serve.explaining import explained
 from sampleformer.serve.settings import ServeSettings
 from sampleformer.training.predictor import Predictor
 
 Answers = list[dict[str, Any] | InputError]
-
-
-class TooBusy(Exception):
-    """More requests wait than may."""
+Waiting = tuple[Asked, "asyncio.Future[Answers]"]
 
 
 class Collector:
     """Collects requests for some milliseconds, or while the model is busy, and puts them through it together.
+
+    Explanations are made after the answers of a pass have been given, one request after the other.
 
     Args:
         predictor: Trained model.
@@ -31,24 +32,17 @@ class Collector:
         self._predictor = predictor
         self._settings = settings
         self._done = done
-        self._waiting: asyncio.Queue[tuple[Sequence[Any], asyncio.Future[Answers]]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Waiting] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "sampleformer-model")  # more would share the same cores
 
-    async def answer(self, samples: Sequence[Any]) -> Answers:
-        """Answers for the samples of one request, see `Predictor.each`.
-
-        Raises:
-            TooBusy: if too many requests wait.
-        """
-        if self._waiting.qsize() >= self._settings.max_waiting:
-            raise TooBusy
+    async def answer(self, asked: Asked) -> Answers:
+        """Answers for the samples of one request, see `Predictor.each`."""
         future: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((samples, future))
+        self._waiting.put_nowait((asked, future))
         return await future
 
     async def run(self) -> None:
         """Answers requests until it is cancelled."""
-        loop = asyncio.get_running_loop()
         try:
             while True:
                 taken = [await self._waiting.get()]
@@ -57,39 +51,68 @@ class Collector:
                     self._take_further(taken)
                 taken = [each for each in taken if not each[1].cancelled()]  # whoever asked has gone
                 if taken:
-                    requests = [samples for samples, _ in taken]
-                    answers = await loop.run_in_executor(self._thread, self._answers, requests)
-                    self._give(taken, answers)
+                    await self._answer(taken)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _take_further(self, taken: list[tuple[Sequence[Any], asyncio.Future[Answers]]]) -> None:
+    def _take_further(self, taken: list[Waiting]) -> None:
         """Takes what waits, up to the size of a pass."""
-        count = len(taken[0][0])
+        count = len(taken[0][0].samples)
         while not self._waiting.empty() and count < self._settings.batch:
             taken.append(self._waiting.get_nowait())
-            count += len(taken[-1][0])
+            count += len(taken[-1][0].samples)
 
-    def _answers(self, requests: list[Sequence[Any]]) -> list[Answers | Exception]:
+    async def _answer(self, taken: list[Waiting]) -> None:
+        """Answers requests together, and those that ask for explanations after all others."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._thread, self._answers, [asked for asked, _ in taken])
+        self._done(sum(len(asked.samples) for asked, _ in taken))
+        later = []
+        for (asked, future), answers in zip(taken, found, strict=True):
+            if asked.explain and not isinstance(answers, Exception):
+                later.append((asked, future, answers))
+            else:
+                _give(future, answers)
+        for asked, future, answers in later:
+            if not future.cancelled():
+                _give(future, await loop.run_in_executor(self._thread, self._explained, asked, answers))
+
+    def _answers(self, requests: list[Asked]) -> list[Answers | Exception]:
         """Answers for requests, in a thread beside that of the service; an error is of one request alone."""
         try:
-            together = iter(self._predictor.each([sample for samples in requests for sample in samples]))
-            return [[next(together) for _ in samples] for samples in requests]
+            together = iter(self._each([sample for asked in requests for sample in asked.samples]))
+            return [[next(together) for _ in asked.samples] for asked in requests]
         except Exception as error:  # handed to whoever asked
             if len(requests) == 1:
                 return [error]
             return [answer for each in requests for answer in self._answers([each])]
 
-    def _give(
-        self,
-        taken: list[tuple[Sequence[Any], asyncio.Future[Answers]]],
-        answers: list[Answers | Exception],
-    ) -> None:
-        self._done(sum(len(samples) for samples, _ in taken))
-        for (_, future), answer in zip(taken, answers, strict=True):
-            if future.cancelled():
-                continue
-            if isinstance(answer, Exception):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
+    def _each(self, samples: Sequence[Any]) -> Answers:
+        """Answers for samples, of which some could not be read."""
+        usable = [sample for sample in samples if not isinstance(sample, InputError)]
+        answers = iter(self._predictor.each(usable) if usable else [])
+        return [sample if isinstance(sample, InputError) else next(answers) for sample in samples]
+
+    def _explained(self, asked: Asked, answers: Answers) -> Answers | Exception:
+        """The answers of one request with their explanations, in the thread of the model."""
+        try:
+            return [self._with_explanation(*pair, asked) for pair in zip(asked.samples, answers, strict=True)]
+        except Exception as error:  # handed to whoever asked
+            return error
+
+    def _with_explanation(self, sample: Any, answer: dict[str, Any] | InputError, asked: Asked) -> Any:
+        if isinstance(answer, InputError):
+            return answer
+        try:
+            return answer | {"explanation": explained(self._predictor, sample, html=asked.explain == "html")}
+        except InputError as error:
+            return error
+
+
+def _give(future: asyncio.Future[Answers], answers: Answers | Exception) -> None:
+    if future.cancelled():
+        return
+    if isinstance(answers, Exception):
+        future.set_exception(answers)
+    else:
+        future.set_result(answers)

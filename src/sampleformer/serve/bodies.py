@@ -11,27 +11,9 @@ from typing import Any
 from sampleformer.errors import InputError, shown
 from sampleformer.serve.settings import ServeSettings
 
-EXPECTED = 'expected {"sample": …} or {"samples": [ … ]}'
-
-REQUEST_SCHEMA: dict[str, Any] = {
-    "oneOf": [
-        {
-            "type": "object",
-            "title": "One",
-            "required": ["sample"],
-            "properties": {"sample": {"description": "One sample."}},
-            "additionalProperties": False,
-        },
-        {
-            "type": "object",
-            "title": "Many",
-            "required": ["samples"],
-            "properties": {"samples": {"type": "array", "minItems": 1, "items": {}, "description": "Samples."}},
-            "additionalProperties": False,
-        },
-    ]
-}
-"""Schema of the body of POST /predict. What a sample is depends on the model: its page and /health say it."""
+EXPECTED = 'expected {"sample": …} or {"samples": [ … ]}, and "explain" beside it or not'
+EXPLAIN = (False, True, "html")
+"""What a request may ask of explanations: none, numbers, or numbers and a page."""
 
 
 class Refused(Exception):
@@ -53,12 +35,20 @@ class Asked:
     """What a request asks.
 
     Args:
-        samples: Its samples.
+        samples: Its samples; an `InputError` stands for one that could not even be read.
         one: Whether the answer is for one sample, and not for a list of them.
+        explain: One of `EXPLAIN`.
+        names: Name of each sample that came in a file. Empty: they came as JSON.
     """
 
     samples: Sequence[Any]
-    one: bool
+    one: bool = False
+    explain: bool | str = False
+    names: Sequence[str] = ()
+
+    def name(self, place: int) -> str:
+        """Words for one sample."""
+        return self.names[place] if self.names else "sample" if self.one else f"sample {place}"
 
 
 def read_body(body: bytes, settings: ServeSettings) -> Asked:
@@ -72,16 +62,31 @@ def read_body(body: bytes, settings: ServeSettings) -> Asked:
         ['a', 'b']
     """
     content = _json(body)
-    if not isinstance(content, dict) or len(content) != 1 or not content.keys() <= {"sample", "samples"}:
+    names = content.keys() - {"explain"} if isinstance(content, dict) else set()
+    if names not in ({"sample"}, {"samples"}):
         raise Refused(422, f"found {shown(content)}, {EXPECTED}")
-    if "sample" in content:
-        return Asked([content["sample"]], one=True)
-    samples = content["samples"]
+    explain = content.get("explain", False)
+    if not isinstance(explain, bool | str) or explain not in EXPLAIN:
+        raise Refused(422, f'explain: found {shown(explain)}, expected false, true or "html"')
+    one = "sample" in content
+    samples = [content["sample"]] if one else content["samples"]
     if not isinstance(samples, list) or not samples:
         raise Refused(422, f"samples: found {shown(samples)}, expected a list of at least one")
-    if len(samples) > settings.max_samples:
-        raise Refused(413, f"samples: found {len(samples)}, expected at most {settings.max_samples}")
-    return Asked(samples, one=False)
+    return within_limits(Asked(samples, one, explain), settings)
+
+
+def within_limits(asked: Asked, settings: ServeSettings) -> Asked:
+    """A request that asks for no more samples than it may.
+
+    Raises:
+        Refused: if it asks for more, with the status 413.
+    """
+    count = len(asked.samples)
+    if count > settings.max_samples:
+        raise Refused(413, f"samples: found {count}, expected at most {settings.max_samples}")
+    if asked.explain and count > settings.max_explained:
+        raise Refused(413, f"samples: found {count}, expected at most {settings.max_explained} to explain at once")
+    return asked
 
 
 def _json(body: bytes) -> Any:
@@ -100,19 +105,20 @@ def _json(body: bytes) -> Any:
 
 def answer_of(asked: Asked, answers: Sequence[dict[str, Any] | InputError]) -> tuple[int, dict[str, Any]]:
     """Status and body of an answer: 422 if no sample of the request could be answered."""
-    if asked.one:
-        (only,) = answers
-        if isinstance(only, InputError):
-            return 422, {"error": f"sample: {only}"}
-        return 200, {"answer": _finite(only)}
-    found = [
-        {"error": f"sample {place}: {each}"} if isinstance(each, InputError) else _finite(each)
-        for place, each in enumerate(answers)
-    ]
+    found = [_answer(asked, place, each) for place, each in enumerate(answers)]
     wrong = [each["error"] for each, answer in zip(found, answers, strict=True) if isinstance(answer, InputError)]
+    if asked.one:
+        return (422, {"error": wrong[0]}) if wrong else (200, {"answer": found[0]})
     if len(wrong) == len(found):
         return 422, {"error": wrong[0], "answers": found}
     return 200, {"answers": found}
+
+
+def _answer(asked: Asked, place: int, answer: dict[str, Any] | InputError) -> dict[str, Any]:
+    name = {"sample": asked.names[place]} if asked.names else {}
+    if isinstance(answer, InputError):
+        return name | {"error": f"{asked.name(place)}: {answer}"}
+    return name | _finite(answer)
 
 
 def _finite(value: Any) -> Any:

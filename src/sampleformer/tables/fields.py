@@ -82,13 +82,15 @@ class UnreadableRows:
     Args:
         path: File, for messages.
         on_error: "stop" or "skip".
+        kept: Rows left out of which place and fault are kept.
     """
 
-    def __init__(self, path: Path, on_error: str) -> None:
+    def __init__(self, path: Path, on_error: str, kept: int = 1) -> None:
         self.path = path
         self.on_error = on_error
         self.count = 0
-        self._first = ""
+        self.first: list[tuple[str, str]] = []
+        self._kept = kept
 
     def add(self, place: str, message: str) -> None:
         """Reports a row.
@@ -98,14 +100,15 @@ class UnreadableRows:
         """
         if self.on_error == "stop":
             raise InputError(f"{self.path}: {place}: {message}")
-        self._first = self._first or f"{place}: {message}"
+        if len(self.first) < self._kept:
+            self.first.append((place, message))
         self.count += 1
 
     def log(self) -> None:
         """Logs one line that counts the rows left out."""
         if self.count:
-            skipped = count(self.count, "row")
-            logger.warning("%s: skipped %s that cannot be read, the first: %s", self.path, skipped, self._first)
+            skipped, first = count(self.count, "row"), ": ".join(self.first[0])
+            logger.warning("%s: skipped %s that cannot be read, the first: %s", self.path, skipped, first)
 
 
 def column_names(path: Path, header: Sequence[str]) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sampleformer.errors import InputError, shown
-from sampleformer.tables.table import Table
+from sampleformer.tables.fields import UnreadableRows
+from sampleformer.tables.format import TableFormat
+from sampleformer.tables.table import Table, check_any_rows, table_pieces
 from sampleformer.wording import count
 
 PATH = "samples"
@@ -82,6 +85,30 @@ def sample_tables(samples: Any, columns: str | list[str], rows: int | None = Non
     for start in range(0, len(table), rows or len(table)):
         part = slice(start, start + (rows or len(table)))
         yield SampleTable(PATH, {name: values[part] for name, values in table.columns.items()}, table.rows[part])
+
+
+def rows_in(path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:
+    """Rows of a table file as samples: mappings from columns to values, each with words for its place in the file.
+
+    Rows that cannot be read come last, as what is wrong with them.
+
+    Args:
+        path: Path of the file.
+        format: How it is written, where it does not say.
+        most: Largest number of rows. Of a file of more it is more that are returned.
+
+    Raises:
+        InputError: if the file cannot be read, or has no rows.
+    """
+    wrong = UnreadableRows(path, "skip", kept=most)
+    table = next(iter(table_pieces(path, format=format, rows=most + 1, wrong=wrong)))
+    if not wrong.count:
+        check_any_rows(table)
+    rows: list[tuple[str, Any]] = [
+        (table.place(place), {name: values[place] for name, values in table.columns.items()})
+        for place in range(len(table))
+    ]
+    return [*rows, *((place, InputError(message)) for place, message in wrong.first)]
 
 
 def frame_table(frame: Any) -> Table:

@@ -120,7 +120,11 @@ def check_any_rows(table: Table) -> None:
 
 
 def table_pieces(
-    path: str | os.PathLike[str], on_error: str = "stop", format: TableFormat | None = None, rows: int | None = None
+    path: str | os.PathLike[str],
+    on_error: str = "stop",
+    format: TableFormat | None = None,
+    rows: int | None = None,
+    wrong: UnreadableRows | None = None,
 ) -> Iterator[Table]:
     """Reads a table in pieces, so that memory does not grow with the file.
 
@@ -129,6 +133,7 @@ def table_pieces(
         on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
         format: how it is written, where the file does not say.
         rows: largest number of rows in a piece. None: all.
+        wrong: Report of rows that cannot be read, in the place of `on_error`.
 
     Yields:
         Tables with the columns of the file; one at least, which may have no rows.
@@ -137,7 +142,7 @@ def table_pieces(
         InputError: as `read_table`.
     """
     file, format = Path(path), format or TableFormat()
-    wrong = UnreadableRows(file, on_error)
+    wrong = wrong or UnreadableRows(file, on_error)
     counted = 0
     for fields in _fields(file, format, wrong, rows):
         unreadable, counted = wrong.count - counted, wrong.count

@@ -29,6 +29,8 @@ class Descriptor(ABC):
     name: ClassVar[str]
     takes: ClassVar[type] = object
     of: ClassVar[str] = "samples"
+    columns: list[str] = []  # noqa: RUF012 - replaced, never changed
+    """Columns of the table that it needs beside those of the tokens."""
 
     @property
     @abstractmethod

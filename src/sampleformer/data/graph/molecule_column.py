@@ -19,6 +19,7 @@ from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.memory import sample_tables
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import SUFFIXES
 from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class MoleculeColumn(Inputs, kind="smiles"):
     has_source = True
     unit = "atom"
     prepares = True
+    file_suffixes = SUFFIXES
 
     def __init__(self, column: str, places: Places) -> None:
         self.column = column
@@ -76,6 +78,14 @@ class MoleculeColumn(Inputs, kind="smiles"):
 
     def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
         return sample_tables(samples, self.column, rows)
+
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        return {"type": "string", "description": "A molecule as SMILES."}
+
+    @property
+    def row_schema(self) -> dict[str, Any]:
+        return {self.column: self.value_schema}
 
     def is_one(self, value: Any) -> bool:
         return isinstance(value, str | Mapping)

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sampleformer.data.inputs import Inputs
+from sampleformer.data.point_cloud.array_rows import read_array_rows
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
 from sampleformer.data.point_cloud.cloud_memory import cloud_rows_of, is_cloud
-from sampleformer.data.point_cloud.cloud_parsing import parse_clouds
+from sampleformer.data.point_cloud.cloud_parsing import parse_clouds, read_file
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
 from sampleformer.data.point_cloud.cutting import Cutting
 from sampleformer.data.point_cloud.normalisation import unit_sphere
 from sampleformer.data.point_cloud.placed_cloud import PlacedCloud
 from sampleformer.data.point_cloud.point_labels import PointLabels
+from sampleformer.data.point_cloud.reading import SET_SUFFIXES, SUFFIXES
 from sampleformer.data.point_cloud.resampling import random_subset
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.samples import TargetRows
@@ -51,6 +53,7 @@ class CloudInputs(Inputs, kind="cloud"):
 
     unit = "point"
     prepares = True
+    file_suffixes = SUFFIXES
     view_settings = frozenset({"points", "stored", "evaluation_rotation", "up"})
 
     def __init__(
@@ -111,6 +114,18 @@ class CloudInputs(Inputs, kind="cloud"):
 
     def given(self, samples: Any, rows: int | None = None) -> Iterator[CloudRows]:
         yield self._cut(cloud_rows_of(samples, normals=self.normals), "stop")
+
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        width = 3 + 3 * self.normals + len(self.mean)
+        point = {"type": "array", "items": {"type": "number"}, "minItems": width, "maxItems": width}
+        return {"type": "array", "items": point, "minItems": 1, "description": "Points, a row of numbers each."}
+
+    def samples_in(self, path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:
+        if path.suffix.lower() not in SET_SUFFIXES:
+            return [("", read_file(path, self.view))]
+        clouds = read_array_rows([path], self.view.columns, lift=self.view.lift).clouds
+        return [(f"cloud {place}" if len(clouds) > 1 else "", cloud) for place, cloud in enumerate(clouds)]
 
     def is_one(self, value: Any) -> bool:
         return is_cloud(value)

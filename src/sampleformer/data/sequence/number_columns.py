@@ -15,7 +15,8 @@ from sampleformer.settings import construct
 from sampleformer.tables.memory import is_row, sample_tables
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.standardisation import mean_and_deviation, standardised
-from sampleformer.tables.values import parse_numbers
+from sampleformer.tables.table import SUFFIXES
+from sampleformer.tables.values import LARGEST, parse_numbers
 from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class NumberColumns(Inputs, kind="numbers"):
         columns: their names.
         shift, scale: of each column, in its unit.
     """
+
+    file_suffixes = SUFFIXES
 
     def __init__(self, columns: list[str], shift: list[float], scale: list[float]) -> None:
         self.columns = columns
@@ -62,6 +65,20 @@ class NumberColumns(Inputs, kind="numbers"):
     def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
         return sample_tables(samples, self.columns, rows)
 
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        return row_of_numbers(list(self.row_schema.values()))
+
+    @property
+    def row_schema(self) -> dict[str, Any]:
+        """Numbers that can be standardised in 32 bits."""
+        least = np.maximum(self.shift - LARGEST * np.minimum(self.scale, 1.0), -LARGEST)
+        most = np.minimum(self.shift + LARGEST * np.minimum(self.scale, 1.0), LARGEST)
+        return {
+            name: {"type": "number", "minimum": low, "maximum": high}
+            for name, low, high in zip(self.columns, least.tolist(), most.tolist(), strict=True)
+        }
+
     def is_one(self, value: Any) -> bool:
         return is_row(value)
 
@@ -79,6 +96,11 @@ class NumberColumns(Inputs, kind="numbers"):
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> NumberColumns:
         return construct(cls, values, "inputs")
+
+
+def row_of_numbers(columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """JSON Schema of a row with a value for each column."""
+    return {"type": "array", "prefixItems": columns, "minItems": len(columns), "maxItems": len(columns)}
 
 
 def row_offsets(values: np.ndarray) -> np.ndarray:

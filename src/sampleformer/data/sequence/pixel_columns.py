@@ -15,6 +15,7 @@ from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.memory import is_row, sample_tables
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import SUFFIXES
 from sampleformer.tables.values import parse_numbers
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class PixelColumns(Inputs, kind="pixels"):
     Raises:
         InputError: if the layout does not have as many places as there are columns.
     """
+
+    file_suffixes = SUFFIXES
 
     def __init__(
         self, columns: list[str], maximum: int = 255, codes: bool = False, layout: tuple[int, int] | None = None
@@ -58,6 +61,19 @@ class PixelColumns(Inputs, kind="pixels"):
 
     def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
         return sample_tables(samples, self.columns, rows)
+
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        pixels = {"items": self._level, "minItems": len(self.columns), "maxItems": len(self.columns)}
+        return {"type": "array", **pixels}
+
+    @property
+    def row_schema(self) -> dict[str, Any]:
+        return dict.fromkeys(self.columns, self._level)
+
+    @property
+    def _level(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": 0, "maximum": self.maximum}
 
     def is_one(self, value: Any) -> bool:
         return is_row(value)

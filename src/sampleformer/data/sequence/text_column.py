@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,14 @@ import numpy as np
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.sequence.tokenizers import Tokenizer, tokenizer_from_json
 from sampleformer.data.token_sets import TokenSets
+from sampleformer.errors import InputError
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
+from sampleformer.tables.format import TableFormat
 from sampleformer.tables.memory import sample_tables
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.table import SUFFIXES
+from sampleformer.tables.text import TextFile
 from sampleformer.tables.values import value_words
 from sampleformer.tasks import Contents
 from sampleformer.wording import count
@@ -34,6 +39,7 @@ class TextColumn(Inputs, kind="text"):
     """
 
     has_source = True
+    file_suffixes = (".txt", *SUFFIXES)
     view_settings = frozenset({"max_length"})
 
     def __init__(self, column: str, tokenizer: Tokenizer, max_length: int | None = None) -> None:
@@ -59,6 +65,23 @@ class TextColumn(Inputs, kind="text"):
 
     def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
         return sample_tables(samples, self.column, rows)
+
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+    @property
+    def row_schema(self) -> dict[str, Any]:
+        return {self.column: {"type": ["string", "null"]}}
+
+    def samples_in(self, path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:
+        if path.suffix.lower() != ".txt":
+            return super().samples_in(path, format, most)
+        text = TextFile.open(path, encoding=format.encoding)
+        whole = "".join(text.lines())
+        if problem := text.broken(whole):
+            raise InputError(f"{path}: {problem}")
+        return [("", whole.removeprefix("\ufeff"))]
 
     def is_one(self, value: Any) -> bool:
         return isinstance(value, str | Mapping)

@@ -1,4 +1,5 @@
-(() => {
+// Lets the reader turn the point clouds in what `root` holds.
+const showClouds = (root) => {
   "use strict";
   const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
   const mixed = (from, to, part) => `rgb(${from.map((a, i) => Math.round(a + (to[i] - a) * part)).join()})`;
@@ -97,7 +98,7 @@
     });
     canvas.addEventListener("dblclick", back);
     canvas.addEventListener("levels", (event) => { levels = event.detail; later(); });
-    window.addEventListener("resize", later);
+    new ResizeObserver(later).observe(canvas); // ends with the canvas, as a listener of the window would not
 
     map.querySelector("img").hidden = true;
     canvas.hidden = false;
@@ -105,6 +106,6 @@
     draw();
   };
 
-  document.querySelectorAll("script.points").forEach((holder) =>
+  root.querySelectorAll("script.points").forEach((holder) =>
     cloud(holder.closest(".sample").querySelector(".cloud"), JSON.parse(holder.textContent)));
-})();
+};

@@ -1,12 +1,13 @@
-(() => {
+// Lets the reader pick a layer and a head in what `root` holds: a whole page, or a part that was put into one.
+const showChoices = (root) => {
   "use strict";
-  const bar = document.querySelector(".choose");
+  const bar = root.querySelector(".choose");
   if (!bar) return;
   const [layerBox, headBox] = bar.querySelectorAll("select");
   const said = bar.querySelector("output");
   const LEVELS = 5;
 
-  const samples = [...document.querySelectorAll(".sample")].map((section) => {
+  const samples = [...root.querySelectorAll(".sample")].map((section) => {
     const holder = section.querySelector("script.choices");
     const data = holder ? JSON.parse(holder.textContent) : {};
     const bits = (data.chosen || []).map((layer) =>
@@ -50,7 +51,7 @@
   const drawLegend = (heads, most) => {
     const ends = Array.from({ length: LEVELS + 1 }, (_, step) => Math.floor((step * most) / LEVELS));
     const none = document.createElement("span");
-    const legend = document.querySelector(".legend");
+    const legend = root.querySelector(".legend");
     if (heads === 1) { legend.replaceChildren("Chosen by this head: ", marked("on", "marked")); return; }
     none.append("0");
     legend.replaceChildren(`Chosen by so many of ${heads} heads: `, none);
@@ -163,7 +164,7 @@
       : head === "" ? `All heads of layer ${+layer + 1}.` : `Layer ${+layer + 1}, head ${+head + 1}: chosen or not.`;
   };
 
-  document.addEventListener("click", (event) => {
+  root.addEventListener("click", (event) => {
     const view = event.target.dataset && event.target.dataset.view;
     if (!view) return;
     [layerBox.value, headBox.value] = view.split("-");
@@ -172,4 +173,4 @@
   bar.hidden = false;
   bar.addEventListener("change", draw);
   draw();
-})();
+};
