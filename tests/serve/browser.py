@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over two pipes, and a service for it."""
+"""A headless Chromium, spoken to over two pipes."""
 
 from __future__ import annotations
 
@@ -7,35 +7,11 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
-from sampleformer.serve.app import make_app
-from sampleformer.serve.server import address_of, listen
-from sampleformer.serve.settings import ServeSettings
-from sampleformer.training import Predictor
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@contextmanager
-def served(predictor: Predictor, settings: ServeSettings | None = None) -> Iterator[str]:
-    """The address of a service in a thread."""
-    with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(make_app(predictor, settings), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield address_of(listening)
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 class Browser:

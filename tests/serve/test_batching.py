@@ -80,7 +80,7 @@ async def _posted_at_once(echo: Echo, count: int, settings: ServeSettings) -> li
     app = make_app(echo, settings)  # type: ignore[arg-type]
 
     async def post(number: int) -> int:
-        statuses = []
+        statuses: list[Any] = []
         body = json.dumps({"sample": number}).encode()
 
         async def receive() -> dict[str, Any]:

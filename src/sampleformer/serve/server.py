@@ -8,6 +8,7 @@ import uvicorn
 
 from sampleformer.errors import InputError
 from sampleformer.serve.app import make_app
+from sampleformer.serve.connections import hurried
 from sampleformer.serve.settings import ServeSettings
 from sampleformer.training.predictor import Predictor
 
@@ -48,11 +49,17 @@ def serve(predictor: Predictor, listening: socket.socket, settings: ServeSetting
         listening: Socket, see `listen`.
         settings: Limits. None: those that `ServeSettings` begins with.
     """
-    config = uvicorn.Config(
+    uvicorn.Server(configuration(predictor, settings or ServeSettings())).run(sockets=[listening])
+
+
+def configuration(predictor: Predictor, settings: ServeSettings) -> uvicorn.Config:
+    """How uvicorn runs a service."""
+    return uvicorn.Config(
         make_app(predictor, settings),
+        http=hurried(settings.max_seconds),
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run(sockets=[listening])
