@@ -91,7 +91,9 @@ class Browser:
         raise AssertionError(f"never true: {expression}; the page says {self.value('document.body.innerText')}")
 
     def open(self, address: str, width: int = 1100) -> None:
-        """Opens a page in a window of a width."""
+        """Opens a page in a window of a width; what went wrong before is forgotten."""
+        self.wrong.clear()
+        self.requests.clear()
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self.call("Page.navigate", url=address)

@@ -15,6 +15,7 @@ pytest.importorskip("fastapi")
 
 from fastapi.testclient import TestClient
 
+from sampleformer.errors import InputError
 from sampleformer.serve.app import make_app
 from sampleformer.serve.settings import ServeSettings
 from sampleformer.training import Predictor
@@ -105,6 +106,26 @@ def test_a_body_without_a_length_is_limited(client: TestClient) -> None:
     assert found.status_code == 413
 
 
+def test_what_a_mapping_lacks_is_missing_whatever_is_beside_it(client: TestClient, predictor: Predictor) -> None:
+    found = client.post("/predict", json={"samples": [{"review": "ab"}, {"text": "ab"}, "ab"]}).json()["answers"]
+    assert "column 'review' is missing; did you mean" in found[1]["error"] or "allowed: text" in found[1]["error"]
+    assert [found[0], found[2]] == [predictor("ab"), predictor("ab")]
+
+
+def test_a_sample_that_overflows_in_the_model_costs_no_other_its_answer(tmp_path: Path) -> None:
+    made = number_predictor(tmp_path)
+
+    def overflow(module: Any, arguments: Any) -> None:
+        if arguments[0].features.abs().max() > 1e10:
+            raise InputError("layer 1, head 1: scores are NaN")
+
+    made.model.register_forward_pre_hook(overflow)
+    with TestClient(make_app(made)) as client:
+        found = client.post("/predict", json={"samples": [[1, 2, 3, 4], [1e14, 2, 3, 4]]}).json()["answers"]
+    assert found[0] == made([1, 2, 3, 4])
+    assert found[1] == {"error": "sample 1: the model cannot answer: layer 1, head 1: scores are NaN"}
+
+
 def test_numbers_that_json_has_not_are_refused_or_null(tmp_path: Path) -> None:
     with TestClient(make_app(number_predictor(tmp_path))) as client:
         found = client.post("/predict", json={"samples": [[1, 2, 3, 4], [1, 2, 3], {"a": 1, "b": 2, "c": 3, "d": 4}]})
@@ -165,6 +186,6 @@ def test_the_specification_says_what_is_taken_and_given(client: TestClient) -> N
     assert bodies["multipart/form-data"]["schema"]["required"] == ["file"]
     assert set(post["responses"]) == {"200", "400", "408", "413", "422", "500", "503"}
     alone, row = described["components"]["schemas"]["Sample"]["anyOf"]
-    assert alone == {"type": "string"}
+    assert alone == {"type": ["string", "null"]}
     assert row["required"] == ["review"]
     assert client.get("/docs").status_code == 404  # it would load scripts from elsewhere

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.samples import HeldSets, Samples, TargetRows
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.documents import read_json
-from sampleformer.errors import InputError, listed
+from sampleformer.errors import InputError, listed, nearest, shown
 from sampleformer.files import write_text
 from sampleformer.reading import reading
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.format import TableFormat
+from sampleformer.tables.memory import PATH, is_frame
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 from sampleformer.tasks import Task, task_from_json, task_to_json
@@ -199,12 +201,28 @@ class Encoding:
         Raises:
             InputError: if a sample is wrong; it names its position.
         """
+        self._check_columns(samples)
         for table in self._inputs.given(samples, rows):
             if self.format.decimal:  # texts of numbers are written as those of the training
                 table = replace(table, decimal=self.format.decimal)
             report = RowReport(table.path, table.place, on_error)
             named = self.id_column if self.id_column in table.columns else None
             yield self._samples_of(table, report, targets=False, id=named), report.wrong
+
+    def _check_columns(self, samples: Any) -> None:
+        """Raises InputError if a mapping lacks a column; in a table with others it would be an empty field."""
+        if is_frame(samples) or not self._needed or not isinstance(samples, list | tuple | np.ndarray):
+            return
+        for position, sample in enumerate(samples):
+            if isinstance(sample, Mapping) and not self._needed <= sample.keys():
+                name = min(self._needed - sample.keys())
+                found = f"column {shown(name)} is missing; {nearest(name, map(str, sample))}"
+                raise InputError(f"{PATH}: sample {position}: {found}")
+
+    @cached_property
+    def _needed(self) -> set[str]:
+        """Columns of a sample that is a mapping."""
+        return {*self._inputs.row_schema, *self.described_by}
 
     @property
     def described_by(self) -> list[str]:

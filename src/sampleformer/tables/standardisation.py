@@ -6,6 +6,8 @@ import numpy as np
 
 from sampleformer.tables.report import RowReport
 
+FARTHEST = 1e15
+"""Deviations from the mean beyond which a number is refused: what a model squares and adds up would overflow."""
 _SMALLEST = 1e-6
 
 
@@ -58,10 +60,20 @@ def _drowned(values: np.ndarray) -> np.ndarray:
     return 2 * (distance > _SMALLEST * deviation).sum(axis=0) < (distance > 0).sum(axis=0)
 
 
+def reach(mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest number of each column that is not too far from the mean.
+
+    Args:
+        mean, deviation: Those of each column.
+    """
+    largest = float(np.finfo(np.float32).max)
+    return np.maximum(mean - FARTHEST * deviation, -largest), np.minimum(mean + FARTHEST * deviation, largest)
+
+
 def standardised(
     values: np.ndarray, mean: np.ndarray, deviation: np.ndarray, columns: list[str], report: RowReport
 ) -> np.ndarray:
-    """``(value - mean) / deviation`` in float32; what is too large for it is reported.
+    """``(value - mean) / deviation`` in float32; what is too far from the mean is reported, see `reach`.
 
     Args:
         values: ``(rows, columns)``; NaN stays NaN.
@@ -69,12 +81,12 @@ def standardised(
         columns: Names of the columns.
         report: Report of wrong rows.
     """
-    with np.errstate(over="ignore"):
-        scaled = ((values - mean) / deviation).astype(np.float32)
-    for row, place in np.argwhere(np.isinf(scaled)):
+    least, most = reach(mean, deviation)
+    for row, place in np.argwhere((values < least) | (values > most)):
         report.add(
             int(row),
             f"column {columns[place]!r}: found {values[row, place]:g}, too far from the mean of the training part, "
             f"{mean[place]:g}, for a deviation of {deviation[place]:g}",
         )
-    return scaled
+    with np.errstate(over="ignore"):
+        return ((values - mean) / deviation).astype(np.float32)

@@ -103,15 +103,22 @@ class Predictor:
         try:
             ((usable, wrong),) = self.encoding.given(samples, on_error="skip")
         except InputError as error:  # of the samples together: what is wrong with which is found one by one
-            if len(samples) < 2:
-                return [error] if len(samples) else []
-            return [self.each(samples[place : place + 1])[0] for place in range(len(samples))]
+            return self._one_by_one(samples, error)
         if len(usable) + len(wrong) != len(samples) > 1 and wrong:  # clouds in blocks: which is wrong is not said
-            return [self.each(samples[place : place + 1])[0] for place in range(len(samples))]
+            return self._one_by_one(samples, InputError("a part of the sample cannot be used"))
         if wrong and len(samples) == 1:
             return [InputError(next(iter(wrong.values())))]
-        answers = iter(self._answers(usable) if len(usable) else [])
+        try:
+            answers = iter(self._answers(usable) if len(usable) else [])
+        except InputError as error:  # of numbers so large that those computed of them are none
+            return self._one_by_one(samples, InputError(f"the model cannot answer: {error}"))
         return [InputError(wrong[place]) if place in wrong else next(answers) for place in range(len(samples))]
+
+    def _one_by_one(self, samples: Any, error: InputError) -> list[dict[str, Any] | InputError]:
+        """An answer for each of several samples alone; of a single one, the error that it has raised."""
+        if len(samples) < 2:
+            return [error] if len(samples) else []
+        return [self.each(samples[place : place + 1])[0] for place in range(len(samples))]
 
     def _columns(self, samples: Any) -> dict[str, Any]:
         """Columns for samples, from pieces of the size in which files are read."""

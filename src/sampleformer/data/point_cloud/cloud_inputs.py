@@ -31,6 +31,7 @@ from sampleformer.sample import Sample
 from sampleformer.settings import construct, validate
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.values import LARGEST
 from sampleformer.tasks import Contents
 from sampleformer.wording import count
 
@@ -118,7 +119,8 @@ class CloudInputs(Inputs, kind="cloud"):
     @property
     def value_schema(self) -> dict[str, Any]:
         width = 3 + 3 * self.normals + len(self.mean)
-        point = {"type": "array", "items": {"type": "number"}, "minItems": width, "maxItems": width}
+        number = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+        point = {"type": "array", "items": number, "minItems": width, "maxItems": width}
         return {"type": "array", "items": point, "minItems": 1, "description": "Points, a row of numbers each."}
 
     def samples_in(self, path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:

@@ -14,9 +14,9 @@ from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.memory import is_row, sample_tables
 from sampleformer.tables.report import RowReport
-from sampleformer.tables.standardisation import mean_and_deviation, standardised
+from sampleformer.tables.standardisation import mean_and_deviation, reach, standardised
 from sampleformer.tables.table import SUFFIXES
-from sampleformer.tables.values import LARGEST, parse_numbers
+from sampleformer.tables.values import parse_numbers
 from sampleformer.tasks import Contents
 
 if TYPE_CHECKING:
@@ -71,11 +71,10 @@ class NumberColumns(Inputs, kind="numbers"):
 
     @property
     def row_schema(self) -> dict[str, Any]:
-        """Numbers that can be standardised in 32 bits."""
-        least = np.maximum(self.shift - LARGEST * np.minimum(self.scale, 1.0), -LARGEST)
-        most = np.minimum(self.shift + LARGEST * np.minimum(self.scale, 1.0), LARGEST)
+        """Numbers that are not too far from those of the training."""
+        least, most = reach(self.shift, self.scale)
         return {
-            name: {"type": "number", "minimum": low, "maximum": high}
+            name: {"type": ["number", "boolean"], "minimum": low, "maximum": high}
             for name, low, high in zip(self.columns, least.tolist(), most.tolist(), strict=True)
         }
 

@@ -68,11 +68,11 @@ class TextColumn(Inputs, kind="text"):
 
     @property
     def value_schema(self) -> dict[str, Any]:
-        return {"type": "string"}
+        return {"type": ["string", "null"]}
 
     @property
     def row_schema(self) -> dict[str, Any]:
-        return {self.column: {"type": ["string", "null"]}}
+        return {self.column: self.value_schema}
 
     def samples_in(self, path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:
         if path.suffix.lower() != ".txt":
