@@ -19,7 +19,7 @@ from sampleformer.errors import InputError
 from sampleformer.serve.app import make_app
 from sampleformer.serve.settings import ServeSettings
 from sampleformer.training import Predictor
-from tests.serve.untrained import number_predictor, text_run
+from tests.serve.untrained import cloud_predictor, number_predictor, text_run
 
 LIMITS = ServeSettings(max_bytes=2000, max_samples=5)
 
@@ -32,6 +32,18 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 @pytest.fixture(scope="module")
 def client(predictor: Predictor) -> Iterator[TestClient]:
     with TestClient(make_app(predictor, LIMITS)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    with TestClient(make_app(number_predictor(tmp_path_factory.mktemp("numbers")))) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    with TestClient(make_app(cloud_predictor(tmp_path_factory.mktemp("clouds")))) as made:
         yield made
 
 
@@ -138,6 +150,22 @@ def test_numbers_that_json_has_not_are_refused_or_null(tmp_path: Path) -> None:
             assert "column 'd': found " in refused.json()["error"]
 
 
+@pytest.mark.parametrize("sample", [[1, 2, 3, [None, None]], [1, 2, 3, {}], [None] * 4, [[1], 2, 3, 4], [1, 2, 3, "x"]])
+def test_rows_of_something_else_are_refused(numbers: TestClient, sample: object) -> None:
+    found = numbers.post("/predict", json={"samples": [[1, 2, 3, 4], sample]})
+    assert found.status_code == 200
+    assert "error" in found.json()["answers"][1]
+
+
+@pytest.mark.parametrize(
+    "sample", [[None], [[None] * 3], [[True, 0, 0]], [[0, 0, 0], [1, 1]], [], [[[0, 0, 0]]], {}, 5]
+)
+def test_points_of_something_else_are_refused(clouds: TestClient, sample: object) -> None:
+    found = clouds.post("/predict", json={"samples": [[[0, 0, 0], [1, 1, 1]], sample]})
+    assert found.status_code == 200
+    assert "error" in found.json()["answers"][1]
+
+
 def test_health_says_what_the_model_reads_and_answers(client: TestClient) -> None:
     found = client.get("/health").json()
     assert found["status"] == "ok"
@@ -182,7 +210,7 @@ def test_the_specification_says_what_is_taken_and_given(client: TestClient) -> N
     post = described["paths"]["/predict"]["post"]
     bodies = post["requestBody"]["content"]
     schemas = bodies["application/json"]["schema"]["oneOf"]
-    assert [each["required"] for each in schemas] == [["sample"], ["samples"]]
+    assert [each["required"] for each in schemas] == [["sample"], ["samples"], ["samples", "explain"]]
     assert bodies["multipart/form-data"]["schema"]["required"] == ["file"]
     assert set(post["responses"]) == {"200", "400", "408", "413", "422", "500", "503"}
     alone, row = described["components"]["schemas"]["Sample"]["anyOf"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sampleformer import __version__
@@ -147,16 +147,25 @@ def _predict(encoding: Encoding, settings: ServeSettings, explains: bool) -> dic
 
 
 def _json_body(settings: ServeSettings, explains: bool) -> dict[str, Any]:
-    allowed = list(EXPLAIN) if explains else [False]
-    many = {"type": "array", "minItems": 1, "maxItems": settings.max_samples, "items": _of("Sample")}
-    return {"oneOf": [_body("sample", _of("Sample"), allowed), _body("samples", many, allowed)]}
+    bodies = [
+        _body("sample", _of("Sample"), list(EXPLAIN) if explains else [False]),
+        _body("samples", _several(settings.max_samples), [False]),
+    ]
+    if explains:
+        most = min(settings.max_explained, settings.max_samples)
+        bodies.append(_body("samples", _several(most), list(EXPLAIN[1:]), required=["explain"]))
+    return {"oneOf": bodies}
 
 
-def _body(name: str, schema: Mapping[str, Any], allowed: list[Any]) -> dict[str, Any]:
+def _several(most: int) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": _of("Sample")}
+
+
+def _body(name: str, schema: Mapping[str, Any], allowed: list[Any], required: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "type": "object",
-        "required": [name],
-        "properties": {name: schema, "explain": {"enum": allowed, "default": False}},
+        "required": [name, *required],
+        "properties": {name: schema, "explain": {"enum": allowed}},
         "additionalProperties": False,
     }
 

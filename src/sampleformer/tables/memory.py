@@ -151,8 +151,9 @@ def _record(position: int, sample: Any, columns: str | list[str]) -> Mapping[str
         return {columns: sample}
     if len(columns) == 1 and not isinstance(sample, list | tuple | np.ndarray):
         return {columns[0]: sample}
-    if not isinstance(sample, list | tuple | np.ndarray) or np.ndim(sample) == 0 or len(sample) != len(columns):
-        found = f"{count(len(sample), 'value')}" if isinstance(sample, list | tuple | np.ndarray) else shown(sample)
+    values = isinstance(sample, list | tuple) or (isinstance(sample, np.ndarray) and sample.ndim > 0)
+    if not values or len(sample) != len(columns):
+        found = count(len(sample), "value") if values else shown(sample)
         raise InputError(f"{PATH}: sample {position}: found {found}, expected {_expected(columns)}")
     return dict(zip(columns, sample, strict=True))
 

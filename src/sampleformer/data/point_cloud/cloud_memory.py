@@ -71,13 +71,12 @@ def _parts(sample: Any, normals: bool) -> dict[str, Any]:
     if not isinstance(sample, list | tuple | np.ndarray):
         raise ValueError(f"found {shown(sample)}, expected {_WORDS}")
     rows = np.asarray(sample)
-    if isinstance(sample, list | tuple) and any(isinstance(value, bool) for row in sample for value in row):
-        raise ValueError(
-            "found true or false among numbers, expected real numbers"
-        )  # NumPy would take them for 1 and 0
     if rows.ndim != 2 or rows.shape[1] < (6 if normals else 3):
         least = "6 columns or more, the normal behind x, y and z" if normals else "(points, 3) or wider"
         raise ValueError(f"found shape {rows.shape}, expected {least}")
+    # NumPy takes them for 1 and 0.
+    if isinstance(sample, list | tuple) and any(isinstance(value, bool) for row in sample for value in row):
+        raise ValueError("found true or false among numbers, expected real numbers")
     parts = {"points": rows[:, :3]}
     first = 6 if normals else 3
     if normals:
