@@ -13,25 +13,51 @@ from sampleformer.training import Recipe
 from sampleformer.training.batches import SIDE_BY_SIDE
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.optimizers import optimizer_of
 from sampleformer.training.processes import Processes, join
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import make_source
+from sampleformer.training.shares import whole
 from sampleformer.training.trainer import cut_for
 
 
 def step(values: dict[str, Any], number: int = 0) -> dict[str, Tensor]:
     """Loss, gradients and buffers after one step in float64, and how many samples this process had."""
-    recipe = Recipe.model_validate(values)
-    processes = join(recipe.training, "cpu")
-    module, data = parts_of(recipe, processes)
+    module, data = _ready(values)
     groups = [[_double(chunk) for chunk in group] for group in data.chunks[number]]
-    module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign,assignment]
     sums = module._add_gradients(groups)
-    found = {name: each.grad for name, each in module.model.named_parameters() if each.grad is not None}
+    found = {name: whole(each.grad) for name, each in module.model.named_parameters() if each.grad is not None}
     found |= {f"sum of {name}": value for name, value in sums.items()}
     found |= {name: buffer.clone() for name, buffer in module.model.named_buffers()}
     own = sum(len(chunk) for group in groups for chunk in group if chunk.counts)
     return found | {"samples": torch.tensor(own)}
+
+
+def steps(values: dict[str, Any], count: int) -> dict[str, Tensor]:
+    """Losses and norms of the gradients of some steps in float64, and the weights after them."""
+    module, data = _ready(values)
+    optimizer = optimizer_of(module._settings, module.model)
+    losses, norms = [], []
+    for number in range(count):
+        optimizer.zero_grad()
+        sums = module._add_gradients([[_double(chunk) for chunk in group] for group in data.chunks[number]])
+        norms.append(module._gradients.norm())
+        module._gradients.clip(module._settings.gradient_clip)
+        optimizer.step()
+        losses.append(sums["loss"])
+    weights = {name: whole(each.detach()).clone() for name, each in module.model.named_parameters()}
+    return weights | {"losses": torch.stack(losses), "norms": torch.stack(norms)}
+
+
+def _ready(values: dict[str, Any]) -> tuple[TrainingModule, TrainingData]:
+    """What trains in this process, with its share of the weights."""
+    recipe = Recipe.model_validate(values)
+    processes = join(recipe.training, "cpu")
+    module, data = parts_of(recipe, processes)
+    if processes.in_step:
+        module.shard_weights(torch.device("cpu"))
+    module.manual_backward = Tensor.backward  # type: ignore[method-assign]
+    return module, data
 
 
 def parts_of(recipe: Recipe, processes: Processes) -> tuple[TrainingModule, TrainingData]:

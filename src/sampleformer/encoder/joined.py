@@ -9,8 +9,10 @@ from torch import Tensor
 
 from sampleformer.edges import Edges
 from sampleformer.tokens import Tokens
+from sampleformer.trees import tree_node
 
 
+@tree_node  # what shares weights out among processes looks for the tensors that a layer gets and returns
 @dataclass(frozen=True)
 class Joined:
     """The real tokens of several chunks, one after the other, for what treats each token alone or goes along edges.
@@ -46,7 +48,8 @@ class Joined:
         """
         places = [None if each.mask is None else each.mask.flatten().nonzero().squeeze(1) for each in chunks]
         features = _joined([each.features for each in chunks], places)
-        return cls(Tokens(features, edges=_edges(chunks, places)), chunks, places)
+        shapes = [each.with_features(each.features.detach()) for each in chunks]  # no gradient comes back to them
+        return cls(Tokens(features, edges=_edges(chunks, places)), shapes, places)
 
     def with_features(self, features: Float[Tensor, "1 N d"]) -> "Joined":
         """The same tokens carrying other features."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from jaxtyping import Float, Int64
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import Self
 
 from sampleformer.attention import Selection
@@ -154,6 +154,14 @@ class Model(Module):
         return None
 
     @property
+    def sharded_layers(self) -> Sequence[nn.Module]:
+        """Parts whose weights are put together one after the other where processes share the weights out.
+
+        Each is called as a module in every pass. Those of no part are put together for the whole pass.
+        """
+        return ()
+
+    @property
     def runs_together(self) -> bool:
         """Whether `together` gives what the batch gives in one piece, whatever looks at the whole of it."""
         return False
@@ -169,8 +177,15 @@ class Model(Module):
         """
         return [self.with_penalty(tokens, **asked) for tokens, asked in in_turn(zip(chunks, questions, strict=True))]
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all."""
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, state_dict: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Writes ``config.json`` and ``model.safetensors``; each file appears whole or not at all.
+
+        Args:
+            folder: Folder, which need not exist.
+            state_dict: Weights of a model of which this process holds a share only. None: the model's own.
+        """
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         config = {
@@ -181,7 +196,8 @@ class Model(Module):
             "hides": self.hides,
         }
         with written_whole(path / "model.safetensors") as part:
-            save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, part)
+            weights = self.state_dict() if state_dict is None else state_dict
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, part)
             config["sha256"] = sha256(part)
         write_json(path / "config.json", config)
 

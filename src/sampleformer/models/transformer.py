@@ -261,6 +261,10 @@ class TokenModel(Model):
         return torch.stack(found).sum(0) if found else None
 
     @property
+    def sharded_layers(self) -> Sequence[nn.Module]:
+        return list(self.encoder.layers)
+
+    @property
     def runs_together(self) -> bool:
         others = [part for name, part in self.named_children() if name != "encoder"]
         return self.encoder.runs_together and not any(sees_whole_batch(part) for part in others)

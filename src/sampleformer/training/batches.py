@@ -87,28 +87,34 @@ class StepChunks(Dataset[list[list[Batch]]]):
         total = sum(map(len, groups))
         if self._cut is TOGETHER:  # every process takes part in every group, whose statistics they share
             starts = np.cumsum([0, *map(len, groups)]).tolist()
-            shares = [
-                [(start + number, group[number]) for number in self._own(group)]
+            found = [
+                [(start + number, group[number]) for number in self._dealt(group)[self._processes.rank]]
                 for start, group in zip(starts, groups, strict=False)
             ]
             return [
                 [self._chunk(step, rows, number, total) for number, rows in share] or [self._follower(step, group)]
-                for share, group in zip(shares, groups, strict=True)
+                for share, group in zip(found, groups, strict=True)
             ]
         chunks = [chunk for group in groups for chunk in group]
-        own = [[number] for number in self._own(chunks)]
-        if self._cut is BY_LENGTH_TOGETHER:
-            places = [number for (number,) in own]
-            own = [
-                [places[at] for at in group]
-                for group in grouped(self.sizes, [chunks[n] for n in places], self._max_tokens)
-            ]
-        return [[self._chunk(step, chunks[number], number, total) for number in group] for group in own]
+        shares = [self._grouped(chunks, share) for share in self._dealt(chunks)]
+        own = [
+            [self._chunk(step, chunks[number], number, total) for number in group]
+            for group in shares[self._processes.rank]
+        ]
+        missing = max(map(len, shares)) - len(own) if self._processes.in_step else 0
+        return own + [[self._follower(step, chunks)] for _ in range(missing)]
 
-    def _own(self, chunks: Sequence[np.ndarray]) -> list[int]:
-        """Numbers of the chunks that this process has."""
+    def _grouped(self, chunks: Sequence[np.ndarray], share: Sequence[int]) -> list[list[int]]:
+        """Numbers of the chunks of a process, in groups that go through the model as one."""
+        if self._cut is not BY_LENGTH_TOGETHER:
+            return [[number] for number in share]
+        found = grouped(self.sizes, [chunks[number] for number in share], self._max_tokens)
+        return [[share[place] for place in group] for group in found]
+
+    def _dealt(self, chunks: Sequence[np.ndarray]) -> list[list[int]]:
+        """Numbers of the chunks that each process has."""
         costs = [padded_tokens(self.sizes, [chunk]) + CHUNK_OVERHEAD for chunk in chunks]
-        return deal(costs, self._processes.size)[self._processes.rank]
+        return deal(costs, self._processes.size)
 
     def _chunk(self, step: int, rows: np.ndarray, number: int, total: int) -> Batch:
         return replace(self.collate(step, rows), chunk=Chunk(self._noise_seed(step, rows), number, total))

@@ -18,6 +18,7 @@ from sampleformer.training.processes import Processes
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
 from sampleformer.training.selection import selecting_metric
+from sampleformer.training.shares import gathered, load_weights
 
 if TYPE_CHECKING:
     from sampleformer.training.fitting import Fitted
@@ -65,9 +66,10 @@ def finish(
         results[name] = {"step": step, "valid": blending.scores, "test": task.score(predictions)}
     results.setdefault("last", results["best"])
     results["parts"] = blending.parts
+    weights = gathered(blending.model.state_dict(), processes)
     if not processes.is_first:
         return results, predictions
-    blending.model.to("cpu").save_pretrained(folder.model)
+    blending.model.save_pretrained(folder.model, state_dict=weights)
     splits.encoding.save(folder.encoding)
     # Of a graph the test part may be some of the nodes; of a sample without a known target there is nothing else.
     shown = predictions if predictions.tokens is None else predictions.with_targets()
@@ -86,4 +88,4 @@ def _load_weights(model: Model, path: Path, step: int) -> None:
     checkpoint = read_checkpoint(path)
     if checkpoint.get("global_step") != step:
         raise InputError(f"{path}: found the weights of step {checkpoint.get('global_step')}, expected those of {step}")
-    model.load_state_dict(kept_weights(checkpoint))
+    load_weights(model, kept_weights(checkpoint))

@@ -113,7 +113,9 @@ def fit(
     if any(schedule is not None for _, schedule in schedules):
         around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
     if not quiet and processes.is_first:
-        around += [SayMemory(data.chunks), TrainingProgress(data.total_steps, metrics)]
+        # The first process cannot try a pass alone where it holds a share of the weights.
+        around += [] if processes.in_step else [SayMemory(data.chunks)]
+        around.append(TrainingProgress(data.total_steps, metrics))
     if recipe.training.compile:
         model.compile()
     tensorboard = importlib.util.find_spec("tensorboard") is not None

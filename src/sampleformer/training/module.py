@@ -16,6 +16,7 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.source import Splits
 from sampleformer.distributed.shared_batch import sharing
 from sampleformer.models import Model
+from sampleformer.training.gradients import Gradients
 from sampleformer.training.learning_rate import rate_factor
 from sampleformer.training.loss import make_loss
 from sampleformer.training.optimizers import check_state, optimizer_of
@@ -34,6 +35,8 @@ from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.running_statistics import RunningStatistics
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.settings import TrainingSettings
+from sampleformer.training.sharding import ShardedGradients, shard_weights
+from sampleformer.training.shares import own_share
 from sampleformer.training.step_loss import StepLoss
 
 
@@ -81,9 +84,21 @@ class TrainingModule(LightningModule):
         self.step_loss = StepLoss(settings, model, self._loss, together=together)
         self._running = RunningStatistics(model, processes, self.step_loss.passes, together=together)
         self.average = None if settings.ema is None else copy.deepcopy(model).requires_grad_(False)
+        self._gradients = Gradients(model, processes)
         self._answers: list[_Answers] = []
         # The gradient of a step is added up from those of its groups, which Lightning cannot do by itself.
         self.automatic_optimization = False
+
+    def shard_weights(self, device: torch.device) -> None:
+        """Leaves in each process a share of the weights, and of their average, see `sharding.shard_weights`.
+
+        Args:
+            device: Device of this process.
+        """
+        for model in (self.model, self.average):
+            if model is not None:
+                shard_weights(model, self._processes, device)
+        self._gradients = ShardedGradients(self.model, self._processes)
 
     def on_train_start(self) -> None:
         """Looks at what a checkpoint gave, before anything is computed with it."""
@@ -102,7 +117,7 @@ class TrainingModule(LightningModule):
         assert isinstance(rate, LambdaLR)
         optimizer.zero_grad()
         sums = self._add_gradients(groups)
-        self.clip_gradients(optimizer.optimizer, self._settings.gradient_clip, "norm")
+        self._gradients.clip(self._settings.gradient_clip)
         optimizer.step()
         rate.step()
         self._move_average()
@@ -123,7 +138,7 @@ class TrainingModule(LightningModule):
                 total = total + torch.stack([part[name].detach().to(total.dtype) for name in names])
         # Once a step and not while the last gradients come in: the processes have different numbers of chunks.
         self._running.finish()
-        self._processes.add_up_gradients([each for each in self.model.parameters() if each.requires_grad], total)
+        self._gradients.add_up(total)
         return dict(zip(names, total.unbind(), strict=True))
 
     @property
@@ -138,8 +153,8 @@ class TrainingModule(LightningModule):
             return
         step = self.global_step
         decay = min(self._settings.ema, (1 + step) / (10 + step))
-        averages: list[Tensor] = list(self.average.parameters())
-        weights: list[Tensor] = list(self.model.parameters())
+        averages = [own_share(each) for each in self.average.parameters()]
+        weights = [own_share(each) for each in self.model.parameters()]
         torch._foreach_lerp_(averages, weights, 1 - decay)
         for average, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
             average.copy_(buffer)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sampleformer.errors import InputError, shown
 from sampleformer.registry import Registry
 from sampleformer.training.settings import TrainingSettings
+from sampleformer.training.shares import is_shared_out, shared_out, whole
 
 _ENDS = ("embed", "head", "beside")
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -117,10 +118,14 @@ class Muon(torch.optim.AdamW):
                     state["momentum_buffer"] = torch.zeros_like(matrix)
                 buffers.append(state["momentum_buffer"])
             torch._foreach_lerp_(buffers, gradients, 1 - self.momentum)
-            ahead = torch.stack(torch._foreach_lerp(gradients, buffers, self.momentum))
-            update = orthogonalized(ahead, self.steps)
+            ahead = torch._foreach_lerp(gradients, buffers, self.momentum)
+            if is_shared_out(ahead[0]):
+                # Each process takes the steps of whole matrices, one at a time: they are there for no other reason.
+                update = [shared_out(orthogonalized(whole(each)[None], self.steps)[0], each) for each in ahead]
+            else:
+                update = list(orthogonalized(torch.stack(ahead), self.steps).unbind())
             torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(matrices, list(update.unbind()), alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
+            torch._foreach_add_(matrices, update, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
 
 def orthogonalized(matrices: Tensor, steps: int = 5) -> Tensor:
@@ -202,7 +207,9 @@ def parameter_groups(model: nn.Module, weight_decay: float, *, matrices: bool = 
     groups = [
         {"params": [each for each in learning if each in inner], "weight_decay": weight_decay, "matrices": True},
         {"params": [each for each in learning if each.ndim >= 2 and each not in inner], "weight_decay": weight_decay},
-        {"params": [each for each in learning if each.ndim < 2], "weight_decay": 0.0},
+        {"params": [each for each in learning if each.ndim == 1], "weight_decay": 0.0},
+        # By themselves, since processes that share the weights out leave them whole.
+        {"params": [each for each in learning if each.ndim == 0], "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]
 

@@ -29,7 +29,9 @@ def evaluation_batches(samples: Samples, max_tokens: int) -> list[list[int]]:
 
 
 def share_of(batches: Sequence[Sequence[int]], samples: Samples, processes: Processes) -> list[int]:
-    """Numbers of the batches that this process answers, of all in their order; at least one, if it is another's too.
+    """Numbers of the batches that this process answers; at least one, if it is another's too.
+
+    Where processes go through the model in step, each answers as many: those that are missing are the cheapest one.
 
     Args:
         batches: Indices of the samples of each batch.
@@ -39,7 +41,10 @@ def share_of(batches: Sequence[Sequence[int]], samples: Samples, processes: Proc
     if processes.size == 1:
         return list(range(len(batches)))
     costs = [padded_tokens(samples.sizes, [np.asarray(batch)]) + CHUNK_OVERHEAD for batch in batches]
-    return deal(costs, processes.size)[processes.rank] or [0]
+    shares = deal(costs, processes.size)
+    least = max(map(len, shares)) if processes.in_step else 1
+    share = shares[processes.rank]
+    return share + [int(np.argmin(costs))] * (least - len(share))
 
 
 def known_targets(samples: Samples) -> np.ndarray:

@@ -31,6 +31,7 @@ class Processes:
         local_rank: Number of this process on its host.
         hosts: Number of hosts, each of which has as many processes.
         group: Process group of torch. None: there is one process.
+        strategy: What each process holds of the model, see `TrainingSettings`.
     """
 
     rank: int = 0
@@ -38,6 +39,12 @@ class Processes:
     local_rank: int = 0
     hosts: int = 1
     group: dist.ProcessGroup | None = None
+    strategy: str = "ddp"
+
+    @property
+    def in_step(self) -> bool:
+        """Whether all must go through the model equally often, since its weights are put together each time."""
+        return self.strategy == "fsdp"
 
     @property
     def is_first(self) -> bool:
@@ -73,22 +80,6 @@ class Processes:
             dist.all_reduce(whole, group=self.group)
             for each, part in zip(several, whole.split([each.numel() for each in several]), strict=True):
                 each.copy_(part.view_as(each))
-
-    @torch.no_grad()
-    def add_up_gradients(self, parameters: Sequence[Tensor], sums: Tensor) -> None:
-        """Adds up the gradients of all processes; a parameter that no process has a gradient of is left without one.
-
-        Args:
-            parameters: Parameters that learn.
-            sums: Further numbers to add up, in place.
-        """
-        if self.group is None or not parameters:
-            return
-        known = sums.new_tensor([float(each.grad is not None) for each in parameters])
-        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
-        self.add_up([*gradients, known, sums])
-        for parameter, gradient, count in zip(parameters, gradients, known.tolist(), strict=True):
-            parameter.grad = gradient if count else None
 
     @contextmanager
     def first_on_each_host(self) -> Iterator[None]:
@@ -166,7 +157,7 @@ def join(settings: TrainingSettings, device: str) -> Processes:
         store, *_ = next(dist.rendezvous("env://", rank, size, timeout=timeout))
         store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
         dist.init_process_group(backend, rank=rank, world_size=size, timeout=timeout, store=store)
-    return Processes(rank, size, local_rank, size // local_size, dist.group.WORLD)
+    return Processes(rank, size, local_rank, size // local_size, dist.group.WORLD, settings.strategy)
 
 
 def check_samples(settings: TrainingSettings, processes: Processes, samples: int) -> TrainingSettings:
@@ -231,8 +222,8 @@ def _check_size(settings: TrainingSettings, size: int, local_size: int) -> None:
 
 
 def _check_strategy(settings: TrainingSettings, size: int) -> None:
-    if settings.strategy != "auto" and size == 1:
+    if settings.strategy != "ddp" and size == 1:
         raise InputError(
-            f"training.strategy: {settings.strategy!r} is for several processes, but there is one; expected 'auto', or "
+            f"training.strategy: {settings.strategy!r} is for several processes, but there is one; expected 'ddp', or "
             "--devices 2 or more"
         )

@@ -61,7 +61,7 @@ DECIDED = {
 }
 """Arguments of Lightning's trainer that are not the user's."""
 
-ANY_PROCESSES: dict[str, Any] = {"devices": None, "hosts": None, "strategy": "auto", "timeout_minutes": 30.0}
+ANY_PROCESSES: dict[str, Any] = {"devices": None, "hosts": None, "strategy": "ddp", "timeout_minutes": 30.0}
 """Settings of the processes that train, which may be others when a run goes on."""
 
 log = logging.getLogger("sampleformer")

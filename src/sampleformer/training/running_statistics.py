@@ -44,6 +44,11 @@ class RunningStatistics:
         """Takes what a chunk added to the statistics."""
         if not self._norms or chunk is None:
             return
+        if not chunk.counts:  # norms that see it alone follow it all the same
+            for place, before in zip(self._places(), self._before, strict=True):
+                place.copy_(before)
+            self._count(-self._updates)
+            return
         after = self._read()
         for total, old, new, keep in zip(self._sums, self._before, after, self._kept(), strict=True):
             total += (new - keep * old) * keep ** (chunk.of - 1 - chunk.number)
@@ -60,9 +65,13 @@ class RunningStatistics:
         chunks = int(count)
         for place, old, added, keep in zip(self._places(), self._first, self._sums, self._kept(), strict=True):
             place.copy_(old * keep**chunks + added)
+        self._count(self._updates * (chunks - self._own))
+
+    def _count(self, batches: int) -> None:
+        """Adds to the number of batches that norms have seen."""
         for norm in self._norms:
             if getattr(norm, "num_batches_tracked", None) is not None:
-                norm.num_batches_tracked += self._updates * (chunks - self._own)
+                norm.num_batches_tracked += batches
 
     def _places(self) -> list[Tensor]:
         return [each for norm in self._norms for each in (norm.running_mean, norm.running_var)]

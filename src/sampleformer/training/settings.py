@@ -49,8 +49,9 @@ class TrainingSettings(Settings):
         devices: Processes on each host, which share the batch of a step; on GPUs one for each. None: 1, or as many as
             the launcher (torchrun, SLURM) started.
         hosts: Hosts, each with as many processes. None: 1, or as the launcher says.
-        strategy: ``ddp``: each process holds the whole model, and gradients are added up over all of them; ``auto``:
-            that where there are several.
+        strategy: Share of the model that each process holds. ``ddp``: all of it, and gradients are added up over the
+            processes. ``fsdp``: some rows of each weight, of its gradient and of the optimizer's state; layers are put
+            together when they are needed. Default ``ddp``.
         timeout_minutes: Time for which a process waits for the others before the run ends; reading the data counts.
         parts: Number of processes that the chunks of a batch are to keep busy. Noise and dropout are drawn for each
             chunk, so that runs of equal parts are the same for 1 to `parts` processes. None: the number of processes.
@@ -103,7 +104,7 @@ class TrainingSettings(Settings):
     workers: int = Field(default=0, ge=0)
     devices: int | None = Field(default=None, ge=1)
     hosts: int | None = Field(default=None, ge=1)
-    strategy: Literal["auto", "ddp"] = "auto"
+    strategy: Literal["ddp", "fsdp"] = "ddp"
     timeout_minutes: float = Field(default=30, gt=0, allow_inf_nan=False)
     parts: int | None = Field(default=None, ge=1)
     ema: float | None = Field(default=None, gt=0, lt=1)

@@ -95,9 +95,8 @@ class StepLoss:
         else:
             with streams([chunk.noise_seed for chunk in group]), counting(all(chunk.counts for chunk in group)):
                 answers = self._model.together([chunk.tokens for chunk in group], questions)
-        if not all(chunk.counts for chunk in group):  # the other processes wait for its gradients all the same
-            nothing = torch.stack([outputs.float().sum() * 0 for outputs, _ in answers]).sum()
-            return {"loss": nothing, "task_loss": nothing.detach()}
+        if not all(chunk.counts for chunk in group):
+            return self._nothing([outputs for outputs, _ in answers])
         losses = [self._losses(outputs, chunk).sum() for (outputs, _), chunk in zip(answers, group, strict=True)]
         loss = task = torch.stack(losses).sum() / weight
         penalties = [penalty.sum() for _, penalty in answers if penalty is not None]
@@ -108,6 +107,8 @@ class StepLoss:
     def _with_terms(self, chunk: Batch, weight: Tensor, samples: Tensor) -> dict[str, Tensor]:
         start_stream(chunk.noise_seed)
         passes = [self._answer(chunk) for _ in range(self.passes)]
+        if not chunk.counts:
+            return self._nothing([each.outputs for each in passes])
         losses = torch.stack([self._losses_of_samples(each.outputs, chunk) / weight for each in passes])
         loss = task = losses.sum(1).mean()
         share = len(chunk) / samples  # of what is a mean over samples
@@ -119,6 +120,11 @@ class StepLoss:
         for name, value in terms.items():
             loss = loss + SIGNS[name] * self._weights[name] * value
         return {"loss": loss} | {name: value.detach() for name, value in {"task_loss": task, **terms}.items()}
+
+    def _nothing(self, outputs: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What samples add that do not count: the other processes wait for their gradients all the same."""
+        nothing = torch.stack([each.float().sum() * 0 for each in outputs]).sum()
+        return {"loss": nothing} | {name: nothing.detach() for name in self.names[1:]}
 
     def _answer(self, chunk: Batch) -> "_Pass":
         with sharing(None):

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.environments import ClusterEnvironment, SLURMEnvironment, TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from sampleformer.encoder.norming import sees_whole_batch
@@ -23,6 +22,7 @@ from sampleformer.training.module import TrainingModule
 from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.step_loss import looks_at_choices
+from sampleformer.training.strategies import STRATEGIES
 
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 
@@ -35,17 +35,6 @@ def cut_for(model: Model, settings: TrainingSettings) -> Cut:
     if model.runs_together and not (settings.compile or looks_at_choices(settings, model)):
         return TOGETHER if at_random else BY_LENGTH_TOGETHER
     return IN_ORDER if at_random else BY_LENGTH
-
-
-class SharedBatches(DDPStrategy):
-    """Lightning's DDP for a step whose gradients `TrainingModule` adds up itself.
-
-    Torch's wrapper averages gradients while the last of them come in, for processes that hold as much as each other.
-    Here a process may hold more chunks of a step than another, or none.
-    """
-
-    def configure_ddp(self) -> None:
-        """Leaves the model unwrapped."""
 
 
 def make_trainer(
@@ -80,7 +69,7 @@ def make_trainer(
         environment: ClusterEnvironment = (
             TorchElasticEnvironment() if TorchElasticEnvironment.detect() else SLURMEnvironment(auto_requeue=False)
         )
-        strategy = SharedBatches(cluster_environment=environment)  # meets no one: `processes.join` did
+        strategy = STRATEGIES[processes.strategy](processes, cluster_environment=environment)
         several = {"devices": processes.size // processes.hosts, "num_nodes": processes.hosts, "strategy": strategy}
     return Trainer(
         accelerator=_ACCELERATORS[device],
