@@ -23,11 +23,11 @@ def test_numbers_of_processes_are_checked(tmp_path: Path) -> None:
     said = refused(tmp_path, ["train", "digits", "--devices", "0"])
     assert said.startswith("training.devices: ")
     assert said.endswith("greater than or equal to 1, got 0")
+    said = refused(tmp_path, ["train", "digits", "--set", "training.strategy=fspd"])
+    assert said == "training.strategy: input should be 'ddp' or 'fsdp', got 'fspd'"
     said = refused(tmp_path, ["train", "digits", "--set", "training.strategy=fsdp"])
-    assert said == "training.strategy: input should be 'auto' or 'ddp', got 'fsdp'"
-    said = refused(tmp_path, ["train", "digits", "--set", "training.strategy=ddp"])
     assert said == (
-        "training.strategy: 'ddp' is for several processes, but there is one; expected 'auto', or --devices 2 or more"
+        "training.strategy: 'fsdp' is for several processes, but there is one; expected 'ddp', or --devices 2 or more"
     )
     said = refused(tmp_path, ["train", "digits", "--devices", "2", "--hosts", "2"])
     assert said.startswith("training.hosts: 2 hosts need a place to meet; set MASTER_ADDR")

@@ -10,20 +10,21 @@ from torch.utils._pytree import tree_map
 from sampleformer.data.batch import Batch
 from sampleformer.models import MODELS
 from sampleformer.training import Recipe
-from sampleformer.training.batches import SIDE_BY_SIDE
+from sampleformer.training.batches import SIDE_BY_SIDE, Cut
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.optimizers import optimizer_of
 from sampleformer.training.processes import Processes, join
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import make_source
+from sampleformer.training.shared_tokens import share_tokens
 from sampleformer.training.shares import whole
 from sampleformer.training.trainer import cut_for
 
 
-def step(values: dict[str, Any], number: int = 0) -> dict[str, Tensor]:
+def step(values: dict[str, Any], number: int = 0, cut: Cut | None = None) -> dict[str, Tensor]:
     """Loss, gradients and buffers after one step in float64, and how many samples this process had."""
-    module, data = _ready(values)
+    module, data = _ready(values, cut)
     groups = [[_double(chunk) for chunk in group] for group in data.chunks[number]]
     sums = module._add_gradients(groups)
     found = {name: whole(each.grad) for name, each in module.model.named_parameters() if each.grad is not None}
@@ -33,9 +34,9 @@ def step(values: dict[str, Any], number: int = 0) -> dict[str, Tensor]:
     return found | {"samples": torch.tensor(own)}
 
 
-def steps(values: dict[str, Any], count: int) -> dict[str, Tensor]:
+def steps(values: dict[str, Any], count: int, cut: Cut | None = None) -> dict[str, Tensor]:
     """Losses and norms of the gradients of some steps in float64, and the weights after them."""
-    module, data = _ready(values)
+    module, data = _ready(values, cut)
     optimizer = optimizer_of(module._settings, module.model)
     losses, norms = [], []
     for number in range(count):
@@ -49,24 +50,26 @@ def steps(values: dict[str, Any], count: int) -> dict[str, Tensor]:
     return weights | {"losses": torch.stack(losses), "norms": torch.stack(norms)}
 
 
-def _ready(values: dict[str, Any]) -> tuple[TrainingModule, TrainingData]:
-    """What trains in this process, with its share of the weights."""
+def _ready(values: dict[str, Any], cut: Cut | None) -> tuple[TrainingModule, TrainingData]:
+    """What trains in this process, with its share of the weights or of the tokens."""
     recipe = Recipe.model_validate(values)
     processes = join(recipe.training, "cpu")
-    module, data = parts_of(recipe, processes)
+    module, data = parts_of(recipe, processes, cut)
+    if processes.tokens is not None:
+        share_tokens(module.model, module._splits.train, recipe.training, processes.tokens, "cpu")
     if processes.in_step:
         module.shard_weights(torch.device("cpu"))
     module.manual_backward = Tensor.backward  # type: ignore[method-assign]
     return module, data
 
 
-def parts_of(recipe: Recipe, processes: Processes) -> tuple[TrainingModule, TrainingData]:
-    """The module in float64 and the data of a recipe."""
+def parts_of(recipe: Recipe, processes: Processes, cut: Cut | None = None) -> tuple[TrainingModule, TrainingData]:
+    """The module in float64 and the data of a recipe; batches are cut as its strategy has it if nobody says how."""
     splits = make_source(recipe).load()
     task, kind = splits.encoding.task, MODELS.resolve(recipe.model.name, "model.name")
     seed_everything(recipe.seed, WEIGHTS)
     model = kind(recipe.model, splits.encoding.inputs, task.outputs, level=task.level).double().train()
-    cut = cut_for(model, recipe.training)
+    cut = cut or cut_for(model, recipe.training, processes)
     data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
     together = cut in SIDE_BY_SIDE
     return TrainingModule(model, splits, recipe.training, data.batches_per_pass, processes, together=together), data

@@ -242,8 +242,8 @@ def _train_in_own_folder(values: dict[str, Any], folder: Path) -> str:
 def test_several_processes_need_a_launcher(texts: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^training.devices: 2 processes were asked for, but this is the only one"):
         train(text_recipe(texts, devices=2), tmp_path / "run", quiet=True)
-    with pytest.raises(InputError, match=r"^training.strategy: 'ddp' is for several processes, but there is one"):
-        train(text_recipe(texts, strategy="ddp"), tmp_path / "run", quiet=True)
+    with pytest.raises(InputError, match=r"^training.strategy: 'fsdp' is for several processes, but there is one"):
+        train(text_recipe(texts, strategy="fsdp"), tmp_path / "run", quiet=True)
 
 
 class _Signal(Callback):

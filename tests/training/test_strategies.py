@@ -1,4 +1,4 @@
-"""Processes that share the weights out, or the tokens, train as one does."""
+"""Processes that share the weights, or the tokens of each sample, train as one process does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,15 +6,198 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
 
 from sampleformer.models import Model
 from sampleformer.training import RunFolder
+from sampleformer.training.batches import BY_LENGTH
 from sampleformer.training.run_folder import read_checkpoint
 from tests.training.ranks import Ranks
 from tests.training.shares import step, steps
 from tests.training.small import text_recipe, write_clouds, write_graphs, write_texts
-from tests.training.test_processes import STEPS, _assert_close, _last, _train, _with
+from tests.training.test_processes import STEPS, _assert_alike, _assert_close, _last, _train, _with
 from tests.training.test_run import StopAt
 
-SIZES = (2, 4)
+
+@pytest.fixture(scope="module")
+def ranks() -> Iterator[dict[int, Ranks]]:
+    """Processes by their number."""
+    several = {size: Ranks(size) for size in (2, 4)}
+    yield several
+    for each in several.values():
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Recipes by the kind of their data."""
+    folder = tmp_path_factory.mktemp("data")
+    text = text_recipe(write_texts(folder / "texts.csv"))
+    return {
+        name: recipe.model_dump()
+        for name, recipe in {"text": text, "graph": write_graphs(folder), "cloud": write_clouds(folder)}.items()
+    }
+
+
+CASES = [
+    (2, "samsa"),
+    (2, "score function"),
+    (2, "yoso"),
+    (2, "batch norm, groups of one sample"),
+    (2, "graph"),
+    (2, "cloud"),
+    (4, "sft, with terms"),
+    (4, "full, in many chunks"),
+    (4, "statistics of chunks"),
+]
+"""Numbers of processes, and steps of `test_processes`."""
+
+
+@pytest.mark.parametrize(("size", "case"), CASES)
+def test_a_step_is_that_of_one_process(
+    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], size: int, case: str
+) -> None:
+    kind, model, training = STEPS[case]
+    values = recipes[kind] | {"model": recipes[kind]["model"] | model}
+    values = _with(values, parts=4, **training)
+    expected = step(values)
+    whole = int(expected.pop("samples"))
+    found = ranks[size].run(step, _with(values, strategy="fsdp"))
+    assert sum(int(each.pop("samples")) for each in found) == whole
+    for each in found:
+        _assert_close(each, expected)
+
+
+def test_fifty_steps_are_those_of_one_process(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]) -> None:
+    values = _with(recipes["text"], parts=4, steps=50, batch_size=4, optimizer={"name": "muon"})
+    expected = steps(values, 50)
+    for each in ranks[2].run(steps, _with(values, strategy="fsdp"), 50):
+        torch.testing.assert_close(each["norms"], expected["norms"], rtol=1e-9, atol=0)
+        torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-6, atol=0)  # kept in float32
+        _assert_alike(each, expected)
+
+
+@pytest.fixture(scope="module")
+def runs(
+    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The same training by one process, by four, and by four that are stopped, gone on with by two and by one."""
+    folder = tmp_path_factory.mktemp("runs")
+    values = _with(
+        recipes["text"], parts=4, ema=0.9, optimizer={"name": "muon"}, max_tokens=60, accumulate=2, strategy="fsdp"
+    )
+    alone = _with(values, strategy="ddp")
+    places = {name: folder / name for name in ("one", "four", "four then two", "four then one")}
+    assert _train(alone, places["one"]) == ""
+    assert ranks[4].run(_train, values, places["four"]) == [""] * 4
+    for name in ("four then two", "four then one"):
+        assert ranks[4].run(_train, values, places[name], False, StopAt(6)) == ["interrupted"] * 4
+    assert ranks[2].run(_train, values, places["four then two"], True) == [""] * 2
+    assert _train(alone, places["four then one"], True) == ""
+    return places
+
+
+@pytest.mark.parametrize("name", ["four", "four then two", "four then one"])
+def test_a_run_is_that_of_one_process(runs: dict[str, Path], name: str) -> None:
+    _assert_alike(_last(runs[name]), _last(runs["one"]))
+    found, expected = (read_checkpoint(RunFolder(runs[each]).last_checkpoint) for each in (name, "one"))
+    (one,), (other,) = expected["optimizer_states"], found["optimizer_states"]
+    assert one["state"].keys() == other["state"].keys()
+    for number, state in one["state"].items():
+        for key, value in state.items():
+            torch.testing.assert_close(other["state"][number][key], value, rtol=1e-3, atol=1e-5)
+
+
+def test_the_weights_are_one_file(runs: dict[str, Path]) -> None:
+    kept, expected = (load_file(RunFolder(runs[name]).model / "model.safetensors") for name in ("four", "one"))
+    _assert_alike(kept, expected)
+    assert isinstance(RunFolder(runs["four"]).read_model(), Model)
+
+
+def test_bfloat16(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    values = _with(recipes["text"], parts=2, steps=1, optimizer={"name": "sgd"}, learning_rate=0.1)
+    mixed = _with(values, precision="bf16-mixed")
+    for name, each in (("one", mixed), ("wide", values)):
+        assert _train(each, tmp_path / name) == ""
+    assert ranks[2].run(_train, _with(mixed, strategy="fsdp"), tmp_path / "two") == ["", ""]
+    one, two, wide = (_last(tmp_path / name) for name in ("one", "two", "wide"))
+    _assert_alike(two, one)
+    assert any(not torch.equal(one[name], value) for name, value in wide.items())
+
+
+SHARED_TOKENS: list[tuple[int, int | None, dict[str, Any]]] = [
+    (2, None, {}),
+    (2, None, {"attention": {"name": "yoso"}, "local": {"name": "window", "window": 2}, "pooling": "max"}),
+    (4, 2, {"attention": {"name": "sft", "sampled": 3}, "stochastic_depth": 0.3}),
+    (4, None, {"attention": {"name": "full"}, "pooling": "mean"}),
+]
+"""Numbers of processes, and of those that share the tokens of a sample, and what the model has."""
+
+
+@pytest.mark.parametrize(("size", "shards", "model"), SHARED_TOKENS)
+def test_a_step_on_shared_tokens_is_that_of_one_process(
+    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], size: int, shards: int | None, model: dict[str, Any]
+) -> None:
+    values = recipes["text"] | {"model": recipes["text"]["model"] | model}
+    values = _with(values, parts=2)
+    expected = step(values, cut=BY_LENGTH)  # which draws noise and dropout for one chunk after the other
+    whole = int(expected.pop("samples"))
+    found = ranks[size].run(step, _with(values, strategy="tokens", token_shards=shards))
+    assert sum(int(each.pop("samples")) for each in found) == whole * (shards or size)
+    for each in found:
+        _assert_close(each, expected)
+
+
+def test_fifty_steps_on_shared_tokens_are_those_of_one_process(
+    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]
+) -> None:
+    values = _with(recipes["text"], parts=2, steps=50, batch_size=4)
+    expected = steps(values, 50, BY_LENGTH)
+    for each in ranks[2].run(steps, _with(values, strategy="tokens"), 50):
+        torch.testing.assert_close(each["norms"], expected["norms"], rtol=1e-9, atol=0)
+        torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-6, atol=0)  # kept in float32
+        _assert_alike(each, expected)
+
+
+def test_a_run_on_shared_tokens_goes_on_with_fewer_processes(
+    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    values = _with(recipes["text"], parts=2, ema=0.9, accumulate=2, precision="32-true", strategy="tokens")
+    assert ranks[2].run(_train, values, tmp_path / "two") == [""] * 2
+    pairs = _with(values, token_shards=2)
+    assert ranks[4].run(_train, pairs, tmp_path / "four then two", False, StopAt(6)) == ["interrupted"] * 4
+    assert ranks[2].run(_train, values, tmp_path / "four then two", True) == [""] * 2
+    _assert_alike(_last(tmp_path / "four then two"), _last(tmp_path / "two"))
+
+
+def _refusals(several: list[dict[str, Any]], folder: Path) -> list[str]:
+    return [_train(each, folder) for each in several]
+
+
+def test_what_cannot_be_is_refused(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    text, edges = recipes["text"], {"local": {"name": "edges"}}
+    bag = {"beside": [{"name": "bag"}]}
+    cases = {
+        "edges": recipes["graph"] | {"model": recipes["graph"]["model"] | edges},
+        "clouds with neighbours": recipes["cloud"],
+        "the model 'transformer' looks at all tokens of a sample, or one beside it does": text
+        | {"model": text["model"] | bag},
+        "the model 'gin' looks at all tokens": recipes["graph"] | {"model": {"name": "gin"}},
+        "batch norms look at all samples": text | {"model": text["model"] | {"norm": "batch"}},
+        "terms of the loss": _with(text, score_load=0.1),
+    }
+    several = [_with(each, strategy="tokens") for each in cases.values()]
+    several += [_with(text, strategy=name, compile=True) for name in ("fsdp", "tokens")]
+    several.append(_with(text, strategy="tokens", token_shards=3))
+    several.append(_with(text, strategy="fsdp", token_shards=2))
+    for said in ranks[2].run(_refusals, several, tmp_path / "run"):
+        for words, message in zip(cases, said, strict=False):
+            assert message.startswith("training.strategy: 'tokens' is not for this training: ")
+            assert words in message
+        for name, message in zip(("fsdp", "tokens"), said[-4:], strict=False):
+            assert message.startswith(f"training.compile: True is for training.strategy 'ddp', found '{name}'")
+        assert said[-2:] == [
+            "training.token_shards: 3, expected a number that divides 2, that of the processes",
+            "training.token_shards: 2 needs the strategy 'tokens', but training.strategy is 'fsdp'",
+        ]
+    assert not (tmp_path / "run").exists()

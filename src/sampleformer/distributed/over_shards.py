@@ -3,6 +3,8 @@
 Outside of that context this process has all tokens, and each function returns what it was given.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, Shaped
@@ -99,6 +101,29 @@ def places(length: int, device: torch.device) -> Int64[Tensor, " n"]:
     """
     shard = shard_of(length)
     return torch.arange(length, device=device) + (0 if shard is None else shard.offset)
+
+
+def drawn(draw: Callable[[int], Shaped[Tensor, "*shape"]], length: int, dim: int) -> Shaped[Tensor, "*rest"]:
+    """Random numbers of the tokens at hand: of ranks with equal seeds those that one process draws for all tokens.
+
+    Each rank draws the numbers of all tokens and keeps its own.
+
+    Args:
+        draw: Function that draws for so many tokens. What is drawn beyond that number, for no token, comes last.
+        length: Number of tokens at hand.
+        dim: Dimension of the tokens.
+
+    Example:
+        >>> drawn(lambda tokens: torch.arange(tokens + 1), 3, dim=0)
+        tensor([0, 1, 2, 3])
+    """
+    shard = shard_of(length)
+    if shard is None:
+        return draw(length)
+    everything = draw(shard.total)
+    more = everything.shape[dim] - shard.total
+    own = everything.narrow(dim, shard.offset, length)
+    return torch.cat([own, everything.narrow(dim, shard.total, more)], dim) if more else own.contiguous()
 
 
 def total_length(length: int) -> int:

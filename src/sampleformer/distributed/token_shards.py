@@ -191,9 +191,8 @@ def shard_tokens(tokens: Tokens | Tensor, mesh: DeviceMesh | dist.ProcessGroup |
     group, tokens = group_of(mesh), as_tokens(tokens)
     if tokens.edges is not None:
         raise InputError("tokens have edges, expected none: edges that lead to tokens of other ranks are not followed")
-    rank, size = dist.get_rank(group), dist.get_world_size(group)
-    each = -(-tokens.length // size)
-    own = slice(min(rank * each, tokens.length), min((rank + 1) * each, tokens.length))
+    rank, lengths = dist.get_rank(group), lengths_of(tokens.length, dist.get_world_size(group))
+    own = slice(sum(lengths[:rank]), sum(lengths[: rank + 1]))
     positions = tokens.positions
     if positions is None:
         positions = torch.arange(tokens.length, device=tokens.features.device).expand(tokens.batch, -1)
@@ -201,6 +200,21 @@ def shard_tokens(tokens: Tokens | Tensor, mesh: DeviceMesh | dist.ProcessGroup |
     values["positions"] = positions
     whole = ("descriptors", "edges")
     return Tokens(**{name: v if v is None or name in whole else v[:, own] for name, v in values.items()})
+
+
+def lengths_of(length: int, ranks: int) -> tuple[int, ...]:
+    """Number of tokens that `shard_tokens` gives each rank.
+
+    Args:
+        length: Number of tokens of all ranks.
+        ranks: Number of ranks.
+
+    Example:
+        >>> lengths_of(7, 3), lengths_of(1, 2)
+        ((3, 3, 1), (1, 0))
+    """
+    each = -(-length // ranks)
+    return tuple(min((rank + 1) * each, length) - min(rank * each, length) for rank in range(ranks))
 
 
 def gather_tokens(

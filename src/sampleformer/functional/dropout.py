@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int16
 from torch import Tensor
 
+from sampleformer.distributed.over_shards import drawn
 from sampleformer.distributed.streams import in_turn, rows_apart
+from sampleformer.distributed.token_shards import current_shard
 from sampleformer.tracing import has_values
 from sampleformer.zeroing import word_type
 
@@ -35,11 +37,18 @@ def dropout(features: Float[Tensor, "*shape"], probability: float, training: boo
     """
     if not training or probability == 0:
         return features
+    shard = current_shard()
+    if shard is not None and features.ndim == 3 and features.shape[1] == shard.length:
+        return features * _own_factors(features, probability)
+    return _dropped(features, probability)
+
+
+def _dropped(features: Tensor, probability: float) -> Tensor:
     rows = None if torch.compiler.is_compiling() else rows_apart(features)
     if features.device.type != "cpu" or not has_values(features):
         if rows is None:
-            return F.dropout(features, probability, training)
-        return torch.cat([F.dropout(part, probability, training) for part in in_turn(features.split(rows, 1))], 1)
+            return F.dropout(features, probability)
+        return torch.cat([F.dropout(part, probability) for part in in_turn(features.split(rows, 1))], 1)
     if rows is None:
         mask = random_mask(features.shape, 1 - probability)
     else:  # each chunk has its own random numbers
@@ -47,6 +56,12 @@ def dropout(features: Float[Tensor, "*shape"], probability: float, training: boo
         mask = torch.cat([random_mask(shape, 1 - probability) for shape in in_turn(shapes)], 1)
     result: Tensor = _Dropped.apply(features, mask, 1 / (1 - probability))
     return result
+
+
+def _own_factors(features: Tensor, probability: float) -> Tensor:
+    """What the features of this rank's tokens are multiplied by, where other ranks have the other tokens."""
+    b, n, width = features.shape
+    return drawn(lambda length: _dropped(features.new_ones(b, length, width), probability), n, dim=1)
 
 
 def random_mask(shape: torch.Size, probability: float) -> Int16[Tensor, "*shape"]:

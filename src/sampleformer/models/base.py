@@ -162,6 +162,11 @@ class Model(Module):
         return ()
 
     @property
+    def shares_tokens(self) -> bool:
+        """Whether processes that have some tokens each give what one gives that has all, see `token_parallel`."""
+        return False
+
+    @property
     def runs_together(self) -> bool:
         """Whether `together` gives what the batch gives in one piece, whatever looks at the whole of it."""
         return False

@@ -53,6 +53,7 @@ class DescriptorMLP(Model):
     Settings = MLPSettings
     needs = ("descriptors",)
     takes_descriptors = True
+    shares_tokens = True  # of which it sees none
     example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
 
     def __init__(

@@ -265,6 +265,10 @@ class TokenModel(Model):
         return list(self.encoder.layers)
 
     @property
+    def shares_tokens(self) -> bool:
+        return all(model.shares_tokens for model in self.beside)
+
+    @property
     def runs_together(self) -> bool:
         others = [part for name, part in self.named_children() if name != "encoder"]
         return self.encoder.runs_together and not any(sees_whole_batch(part) for part in others)

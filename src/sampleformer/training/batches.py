@@ -88,7 +88,7 @@ class StepChunks(Dataset[list[list[Batch]]]):
         if self._cut is TOGETHER:  # every process takes part in every group, whose statistics they share
             starts = np.cumsum([0, *map(len, groups)]).tolist()
             found = [
-                [(start + number, group[number]) for number in self._dealt(group)[self._processes.rank]]
+                [(start + number, group[number]) for number in self._dealt(group)[self._processes.share]]
                 for start, group in zip(starts, groups, strict=False)
             ]
             return [
@@ -99,22 +99,22 @@ class StepChunks(Dataset[list[list[Batch]]]):
         shares = [self._grouped(chunks, share) for share in self._dealt(chunks)]
         own = [
             [self._chunk(step, chunks[number], number, total) for number in group]
-            for group in shares[self._processes.rank]
+            for group in shares[self._processes.share]
         ]
         missing = max(map(len, shares)) - len(own) if self._processes.in_step else 0
         return own + [[self._follower(step, chunks)] for _ in range(missing)]
 
     def _grouped(self, chunks: Sequence[np.ndarray], share: Sequence[int]) -> list[list[int]]:
-        """Numbers of the chunks of a process, in groups that go through the model as one."""
+        """Numbers of the chunks of a share, in groups that go through the model as one."""
         if self._cut is not BY_LENGTH_TOGETHER:
             return [[number] for number in share]
         found = grouped(self.sizes, [chunks[number] for number in share], self._max_tokens)
         return [[share[place] for place in group] for group in found]
 
     def _dealt(self, chunks: Sequence[np.ndarray]) -> list[list[int]]:
-        """Numbers of the chunks that each process has."""
+        """Numbers of the chunks of each share of the batch."""
         costs = [padded_tokens(self.sizes, [chunk]) + CHUNK_OVERHEAD for chunk in chunks]
-        return deal(costs, self._processes.size)
+        return deal(costs, self._processes.shares)
 
     def _chunk(self, step: int, rows: np.ndarray, number: int, total: int) -> Batch:
         return replace(self.collate(step, rows), chunk=Chunk(self._noise_seed(step, rows), number, total))

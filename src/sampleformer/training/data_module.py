@@ -38,7 +38,7 @@ class TrainingData(LightningDataModule):
         self._processes = processes
         batches = RandomBatches(len(splits.train), settings.accumulate * settings.batch_size, seed)
         self.chunks = StepChunks(
-            splits.train, batches, settings.max_tokens, cut, settings.parts or processes.size, processes
+            splits.train, batches, settings.max_tokens, cut, settings.parts or processes.shares, processes
         )
         self.batches_per_pass = batches.batches_per_pass
         self.total_steps = settings.total_steps(self.batches_per_pass)

@@ -87,7 +87,7 @@ def fit(
         KeyboardInterrupt: if the user stopped it.
         InputError: if the training loss stops being a number.
     """
-    cut = cut_for(model, recipe.training)
+    cut = cut_for(model, recipe.training, processes)
     data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
     module = TrainingModule(
         model, splits, recipe.training, data.batches_per_pass, processes, together=cut in SIDE_BY_SIDE
@@ -113,8 +113,8 @@ def fit(
     if any(schedule is not None for _, schedule in schedules):
         around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
     if not quiet and processes.is_first:
-        # The first process cannot try a pass alone where it holds a share of the weights.
-        around += [] if processes.in_step else [SayMemory(data.chunks)]
+        # The first process cannot try a pass alone where it holds a share of the weights or of the tokens.
+        around += [SayMemory(data.chunks)] if processes.strategy == "ddp" else []
         around.append(TrainingProgress(data.total_steps, metrics))
     if recipe.training.compile:
         model.compile()

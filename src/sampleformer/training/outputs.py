@@ -38,12 +38,12 @@ def share_of(batches: Sequence[Sequence[int]], samples: Samples, processes: Proc
         samples: Samples of the data.
         processes: Processes that share the batches.
     """
-    if processes.size == 1:
+    if processes.shares == 1:
         return list(range(len(batches)))
     costs = [padded_tokens(samples.sizes, [np.asarray(batch)]) + CHUNK_OVERHEAD for batch in batches]
-    shares = deal(costs, processes.size)
+    shares = deal(costs, processes.shares)
     least = max(map(len, shares)) if processes.in_step else 1
-    share = shares[processes.rank]
+    share = shares[processes.share]
     return share + [int(np.argmin(costs))] * (least - len(share))
 
 

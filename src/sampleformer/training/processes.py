@@ -32,6 +32,8 @@ class Processes:
         hosts: Number of hosts, each of which has as many processes.
         group: Process group of torch. None: there is one process.
         strategy: What each process holds of the model, see `TrainingSettings`.
+        tokens: Consecutive processes, this one among them, that share the tokens of the same samples. None: each
+            process has samples of its own.
     """
 
     rank: int = 0
@@ -40,6 +42,22 @@ class Processes:
     hosts: int = 1
     group: dist.ProcessGroup | None = None
     strategy: str = "ddp"
+    tokens: dist.ProcessGroup | None = None
+
+    @property
+    def shards(self) -> int:
+        """Number of processes that have the same samples."""
+        return 1 if self.tokens is None else self.tokens.size()
+
+    @property
+    def shares(self) -> int:
+        """Number of shares of a batch."""
+        return self.size // self.shards
+
+    @property
+    def share(self) -> int:
+        """Number of this process's share, counted from 0."""
+        return self.rank // self.shards
 
     @property
     def in_step(self) -> bool:
@@ -157,7 +175,16 @@ def join(settings: TrainingSettings, device: str) -> Processes:
         store, *_ = next(dist.rendezvous("env://", rank, size, timeout=timeout))
         store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
         dist.init_process_group(backend, rank=rank, world_size=size, timeout=timeout, store=store)
-    return Processes(rank, size, local_rank, size // local_size, dist.group.WORLD, settings.strategy)
+    tokens = None if settings.strategy != "tokens" else _sharing_tokens(settings.token_shards or size, size, device)
+    return Processes(rank, size, local_rank, size // local_size, dist.group.WORLD, settings.strategy, tokens)
+
+
+def _sharing_tokens(shards: int, size: int, device: str) -> dist.ProcessGroup:
+    """The processes that share tokens with this one: those of a row of a mesh."""
+    from torch.distributed.device_mesh import init_device_mesh
+
+    mesh = init_device_mesh(device, (size // shards, shards), mesh_dim_names=("batch", "tokens"))
+    return mesh["tokens"].get_group()
 
 
 def check_samples(settings: TrainingSettings, processes: Processes, samples: int) -> TrainingSettings:
@@ -172,17 +199,17 @@ def check_samples(settings: TrainingSettings, processes: Processes, samples: int
         InputError: if there are more processes than a batch has samples or parts.
     """
     of_step = min(samples, settings.accumulate * settings.batch_size)
-    if processes.size > of_step:
+    if processes.shares > of_step:
         name = "training.batch_size" if of_step < samples else "training part"
         raise InputError(
             f"training.devices: {processes.size} processes, but a step has {of_step} samples ({name}); expected at "
-            f"most {of_step} processes"
+            f"most {of_step * processes.shards} processes"
         )
-    parts = settings.parts or processes.size
-    if processes.size > parts:
+    parts = settings.parts or processes.shares
+    if processes.shares > parts:
         raise InputError(
             f"training.devices: {processes.size} processes, but the batch of a step has {parts} parts "
-            f"(training.parts); expected at most {parts} processes"
+            f"(training.parts); expected at most {parts * processes.shards} processes"
         )
     return settings.model_copy(update={"parts": parts})
 
@@ -226,4 +253,19 @@ def _check_strategy(settings: TrainingSettings, size: int) -> None:
         raise InputError(
             f"training.strategy: {settings.strategy!r} is for several processes, but there is one; expected 'ddp', or "
             "--devices 2 or more"
+        )
+    if settings.strategy != "ddp" and settings.compile:
+        raise InputError(
+            f"training.compile: True is for training.strategy 'ddp', found {settings.strategy!r}, in which processes "
+            "talk within the model; expected False"
+        )
+    shards = settings.token_shards
+    if shards is not None and settings.strategy != "tokens":
+        raise InputError(
+            f"training.token_shards: {shards} needs the strategy 'tokens', but training.strategy is "
+            f"{settings.strategy!r}"
+        )
+    if shards is not None and size % shards:
+        raise InputError(
+            f"training.token_shards: {shards} does not divide the {size} processes, expected a number that does"
         )

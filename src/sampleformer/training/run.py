@@ -37,6 +37,7 @@ from sampleformer.training.provenance import describe_run, now, versions
 from sampleformer.training.recipe import Recipe, described, make_source
 from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.selection import selecting_metric
+from sampleformer.training.shared_tokens import share_tokens
 from sampleformer.training.starting import Start
 from sampleformer.training.timing import TimeLimit, fit_to_time
 from sampleformer.weights import most_tensors
@@ -61,7 +62,13 @@ DECIDED = {
 }
 """Arguments of Lightning's trainer that are not the user's."""
 
-ANY_PROCESSES: dict[str, Any] = {"devices": None, "hosts": None, "strategy": "ddp", "timeout_minutes": 30.0}
+ANY_PROCESSES: dict[str, Any] = {
+    "devices": None,
+    "hosts": None,
+    "strategy": "ddp",
+    "token_shards": None,
+    "timeout_minutes": 30.0,
+}
 """Settings of the processes that train, which may be others when a run goes on."""
 
 log = logging.getLogger("sampleformer")
@@ -160,6 +167,8 @@ def train(
             rate_factor(recipe.training, total_steps=1)
             if start is not None:
                 start.fill(model, splits.encoding.task)
+            if processes.tokens is not None:
+                share_tokens(model, splits.train, recipe.training, processes.tokens, device)
             fitted_parts = fit_parts(recipe, splits, processes)
             if limit is not None and recipe.training.steps is None:
                 recipe = _fit_to_time(model, splits, recipe, device, limit, processes)

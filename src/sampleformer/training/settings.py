@@ -51,7 +51,9 @@ class TrainingSettings(Settings):
         hosts: Hosts, each with as many processes. None: 1, or as the launcher says.
         strategy: Share of the model that each process holds. ``ddp``: all of it, and gradients are added up over the
             processes. ``fsdp``: some rows of each weight, of its gradient and of the optimizer's state; layers are put
-            together when they are needed. Default ``ddp``.
+            together when they are needed. ``tokens``: all of it, but some tokens of each sample. Default ``ddp``.
+        token_shards: Number of processes that share the tokens of each sample, with the strategy ``tokens``; the
+            others have other samples of the batch. It divides the number of processes. None: all of them.
         timeout_minutes: Time for which a process waits for the others before the run ends; reading the data counts.
         parts: Number of processes that the chunks of a batch are to keep busy. Noise and dropout are drawn for each
             chunk, so that runs of equal parts are the same for 1 to `parts` processes. None: the number of processes.
@@ -104,7 +106,8 @@ class TrainingSettings(Settings):
     workers: int = Field(default=0, ge=0)
     devices: int | None = Field(default=None, ge=1)
     hosts: int | None = Field(default=None, ge=1)
-    strategy: Literal["ddp", "fsdp"] = "ddp"
+    strategy: Literal["ddp", "fsdp", "tokens"] = "ddp"
+    token_shards: int | None = Field(default=None, ge=2)
     timeout_minutes: float = Field(default=30, gt=0, allow_inf_nan=False)
     parts: int | None = Field(default=None, ge=1)
     ema: float | None = Field(default=None, gt=0, lt=1)

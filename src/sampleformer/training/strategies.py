@@ -62,5 +62,9 @@ class SharedWeights(SharedBatches):
             load_optimizer(optimizer, state)
 
 
-STRATEGIES: dict[str, type[SharedBatches]] = {"ddp": SharedBatches, "fsdp": SharedWeights}
+STRATEGIES: dict[str, type[SharedBatches]] = {
+    "ddp": SharedBatches,
+    "fsdp": SharedWeights,
+    "tokens": SharedBatches,  # the model itself shares them, see `shared_tokens`
+}
 """Strategies by the value of ``training.strategy``."""

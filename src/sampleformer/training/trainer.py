@@ -27,12 +27,14 @@ from sampleformer.training.strategies import STRATEGIES
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 
 
-def cut_for(model: Model, settings: TrainingSettings) -> Cut:
+def cut_for(model: Model, settings: TrainingSettings, processes: Processes = ALONE) -> Cut:
     """The way in which a model's batches are cut into chunks."""
     # A batch norm that saw samples of one length at a time would never meet the statistics of all.
     at_random = sees_whole_batch(model)
-    # Terms of the loss look at the choices of one pass through the model, and a compiled model is called as a whole.
-    if model.runs_together and not (settings.compile or looks_at_choices(settings, model)):
+    # Terms of the loss look at the choices of one pass through the model, and a compiled model, or one that takes its
+    # share of the tokens, is called as a whole.
+    as_a_whole = settings.compile or looks_at_choices(settings, model) or processes.tokens is not None
+    if model.runs_together and not as_a_whole:
         return TOGETHER if at_random else BY_LENGTH_TOGETHER
     return IN_ORDER if at_random else BY_LENGTH
 

@@ -55,8 +55,8 @@ def measured_costs(
         steps = _timed_steps(trial, splits, recipe, device, seconds, processes)
         trial.to(device).eval()
         most = recipe.training.max_tokens
-        check = _evaluation_seconds(trial, splits.valid, most) / processes.size
-        scoring = 2 * _evaluation_seconds(trial, splits.test, most) / processes.size
+        check = _evaluation_seconds(trial, splits.valid, most) / processes.shares
+        scoring = 2 * _evaluation_seconds(trial, splits.test, most) / processes.shares
     finally:
         set_random_state(random)
     return processes.agreed(Costs(steps.step, check, scoring, start=max(0.0, steps.first - steps.step)))
@@ -95,7 +95,7 @@ def _timed_steps(
 ) -> "_StepTimes":
     settings = recipe.training.model_copy(update={"steps": _MOST_STEPS, "epochs": None, "min_steps": 0})
     settings = settings.model_copy(update={"check_every": _MOST_STEPS})
-    cut = cut_for(model, settings)
+    cut = cut_for(model, settings, processes)
     data = TrainingData(splits, settings, recipe.seed, cut, processes)
     module = TrainingModule(model, splits, settings, data.batches_per_pass, processes, together=cut in SIDE_BY_SIDE)
     times = _StepTimes(seconds, processes)

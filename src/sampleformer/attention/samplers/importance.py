@@ -97,13 +97,17 @@ class ImportanceSampler(Sampler):
         Shape ``(draws, b, g, n + extra)``.
         """
         features = context.features
-        shape = (context.batch, self.groups, context.length + self.extra)
         device, dtype = features.device, noise_dtype(features)
-        gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
-        if self.estimator.draws == 1:
-            return gumbel
-        uniform = uniform_noise(self.estimator.draws - 1, *shape, generator=generator, device=device, dtype=dtype)
-        return torch.cat([gumbel, uniform])
+
+        def draw(length: int) -> Tensor:
+            shape = (context.batch, self.groups, length + self.extra)
+            gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
+            if self.estimator.draws == 1:
+                return gumbel
+            uniform = uniform_noise(self.estimator.draws - 1, *shape, generator=generator, device=device, dtype=dtype)
+            return torch.cat([gumbel, uniform])
+
+        return over_shards.drawn(draw, context.length, dim=3)
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
         """The k best tokens of each group, as the estimator has it; with pairing, the next k as further candidates."""

@@ -69,11 +69,15 @@ class PairSampler(Sampler):
     def draw_noise(self, context: Tokens, generator: torch.Generator | None = None) -> Tensor:
         """Shape ``(3, b, g, n)``: Gumbel noise of the scores, then uniform draws for token dropout and for pairing."""
         features = context.features
-        shape = (context.batch, self.groups, context.length)
         device, dtype = features.device, noise_dtype(features)
-        gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
-        uniform = uniform_noise(2, *shape, generator=generator, device=device, dtype=dtype)
-        return torch.cat([gumbel, uniform])
+
+        def draw(length: int) -> Tensor:
+            shape = (context.batch, self.groups, length)
+            gumbel = gumbel_noise(1, *shape, generator=generator, device=device, dtype=dtype)
+            uniform = uniform_noise(2, *shape, generator=generator, device=device, dtype=dtype)
+            return torch.cat([gumbel, uniform])
+
+        return over_shards.drawn(draw, context.length, dim=3)
 
     def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
         """The k best tokens of each group, and the next k as their partners."""
