@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from sampleformer.data.batch import Batch
-from sampleformer.models import MODELS
+from sampleformer.models import MODELS, AnyModelSettings, Model
 from sampleformer.training import Recipe
 from sampleformer.training.batches import SIDE_BY_SIDE, Cut
 from sampleformer.training.data_module import TrainingData
@@ -20,6 +20,26 @@ from sampleformer.training.recipe import make_source
 from sampleformer.training.shared_tokens import share_tokens
 from sampleformer.training.shares import whole
 from sampleformer.training.trainer import cut_for
+
+
+class FickleModel(Model):
+    """A mean of vectors, of which some parameters are for long samples only, and some for nothing."""
+
+    name = "tests.training.shares.FickleModel"
+    Settings = AnyModelSettings
+
+    def __init__(self, settings: Any, inputs: Any, outputs: int, *, level: str = "sample", hides: bool = False) -> None:
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        self.embed = nn.Embedding(inputs["vocabulary"], 3)
+        self.of_long, self.of_none = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.scale = nn.Parameter(torch.ones(()))
+        self.head = nn.Linear(3, outputs)
+
+    def forward(self, tokens: Any, *, pairs: Any = None, asked: Any = None) -> Tensor:
+        features = tokens.with_features(self.embed(tokens.features)).without_padding().features.sum(1)
+        if tokens.length > 7:
+            features = features + self.scale * self.of_long(features)
+        return self.head(features)
 
 
 def step(values: dict[str, Any], number: int = 0, cut: Cut | None = None) -> dict[str, Tensor]:

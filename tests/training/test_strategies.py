@@ -13,7 +13,7 @@ from sampleformer.training import RunFolder
 from sampleformer.training.batches import BY_LENGTH
 from sampleformer.training.run_folder import read_checkpoint
 from tests.training.ranks import Ranks
-from tests.training.shares import step, steps
+from tests.training.shares import FickleModel, step, steps
 from tests.training.small import text_recipe, write_clouds, write_graphs, write_texts
 from tests.training.test_processes import STEPS, _assert_alike, _assert_close, _last, _train, _with
 from tests.training.test_run import StopAt
@@ -66,6 +66,20 @@ def test_a_step_is_that_of_one_process(
     assert sum(int(each.pop("samples")) for each in found) == whole
     for each in found:
         _assert_close(each, expected)
+
+
+def test_parameters_that_some_samples_use(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]) -> None:
+    values = _with(recipes["text"] | {"model": {"name": FickleModel.name}}, parts=4, batch_size=4)
+    used = set()
+    for number in range(3):
+        expected = step(values, number)
+        del expected["samples"]
+        used.add("of_long.weight" in expected)
+        for each in ranks[4].run(step, _with(values, strategy="fsdp"), number):
+            del each["samples"]
+            _assert_close(each, expected)
+        assert "of_none.weight" not in expected
+    assert True in used
 
 
 def test_fifty_steps_are_those_of_one_process(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]) -> None:

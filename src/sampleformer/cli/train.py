@@ -19,6 +19,7 @@ from sampleformer.recipes import Recipe, request
 from sampleformer.registry import trusted_code
 from sampleformer.training import RunFolder, train
 from sampleformer.training.devices import pick_device
+from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.launch import launch, needs_launch
 from sampleformer.training.lost import begun_output, watched
 from sampleformer.training.processes import join
@@ -107,14 +108,17 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
             finished=lambda folder, splits, predictions: _write_report(folder, splits.test),
         )
     except KeyboardInterrupt as stop:
-        raise type(stop)(_what_is_left(folder, options.devices)) from stop
+        raise type(stop)(_what_is_left(folder, options.devices, recipe.training)) from stop
 
 
-def _what_is_left(folder: RunFolder, devices: int | None) -> str:
+def _what_is_left(folder: RunFolder, devices: int | None, settings: TrainingSettings) -> str:
     """What a training that was stopped has saved, and how it goes on."""
     if not folder.config.exists():
         return "nothing was written"
     command = f"sampleformer train --resume --output {folder.path}{f' --devices {devices}' if devices else ''}"
+    for name in ("strategy", "token_shards"):  # which a run does not keep
+        value = getattr(settings, name)
+        command += f" --set training.{name}={value}" if value != TrainingSettings.model_fields[name].default else ""
     if not any(path.exists() for path in (folder.last_checkpoint, folder.previous_checkpoint)):
         return f"no check was reached and nothing of the training is saved; from step 0 again with: {command}"
     return f"go on with: {command}"

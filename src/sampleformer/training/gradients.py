@@ -1,12 +1,10 @@
 """Gradients of a batch that processes share."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from sampleformer.training.processes import Processes
-from sampleformer.training.shares import own_share
+from sampleformer.training.shares import is_shared_out, own_share
 
 _MARGIN = 1e-6  # as in torch's own clipping of gradients
 
@@ -23,20 +21,29 @@ class Gradients:
         self._model = model
         self._processes = processes
 
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """Parameters that learn."""
-        return [each for each in self._model.parameters() if each.requires_grad]
-
     @torch.no_grad()
     def add_up(self, sums: Tensor) -> None:
         """Adds up the gradients of all processes; a parameter that no process has a gradient of is left without one.
 
         Args:
-            sums: Further numbers to add up, in place.
+            sums: Further numbers to add up, in place, with the same message.
         """
-        if self._processes.size > 1:
-            add_up_known(self._processes, self.parameters, sums)
+        if self._processes.size == 1:
+            return
+        learning = {name: each for name, each in self._model.named_parameters() if each.requires_grad}
+        known = sums.new_tensor([float(self._is_known(name, each)) for name, each in learning.items()])
+        parted = [each for each in learning.values() if not is_shared_out(each)]  # those of shares are sums already
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parted]
+        self._processes.add_up([*gradients, known, sums])
+        for parameter, gradient in zip(parted, gradients, strict=True):
+            parameter.grad = gradient
+        for parameter, count in zip(learning.values(), known.tolist(), strict=True):
+            if not count:
+                parameter.grad = None
+
+    def _is_known(self, name: str, parameter: Tensor) -> bool:
+        """Whether this process has a gradient of a parameter."""
+        return parameter.grad is not None
 
     @torch.no_grad()
     def clip(self, most: float | None) -> None:
@@ -56,19 +63,4 @@ class Gradients:
     @property
     def known(self) -> list[Tensor]:
         """Gradients of parameters that have one."""
-        return [each.grad for each in self.parameters if each.grad is not None]
-
-
-def add_up_known(processes: Processes, parameters: Sequence[Tensor], sums: Tensor) -> None:
-    """Makes the gradient of each parameter the sum of the gradients that processes have, or None where none has one.
-
-    Args:
-        processes: Processes that have the gradients.
-        parameters: Parameters.
-        sums: Further numbers to add up, in place, with the same message.
-    """
-    known = sums.new_tensor([float(each.grad is not None) for each in parameters])
-    gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
-    processes.add_up([*gradients, known, sums])
-    for parameter, gradient, count in zip(parameters, gradients, known.tolist(), strict=True):
-        parameter.grad = gradient if count else None
+        return [each.grad for each in self._model.parameters() if each.grad is not None]

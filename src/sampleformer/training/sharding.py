@@ -44,9 +44,10 @@ def shard_weights(model: Model, processes: Processes, device: torch.device) -> N
         # Losses are divided by the weight of the whole batch already.
         sharded.set_gradient_divide_factor(1.0)
         sharded.set_force_sum_reduction_for_comms(True)
+        # Which parameters are used may depend on the samples.
+        sharded.set_reduce_scatter_unused_params(True, recurse=False)
         for name in ways:
             register_fsdp_forward_method(part, name)
-    model.set_reduce_scatter_unused_params(True)  # type: ignore[operator]
     model.to(device)
 
 
@@ -78,27 +79,14 @@ class ShardedGradients(Gradients):
     def _reach(self, name: str, parameter: Tensor) -> None:
         self._reached.add(name)
 
-    @torch.no_grad()
     def add_up(self, sums: Tensor) -> None:
-        """Adds up the gradients of scalars, the only ones that the backward pass has not added up.
-
-        A parameter that no process has a gradient of is left without one.
-
-        Args:
-            sums: Further numbers to add up, in place.
-        """
-        learning = {name: each for name, each in self._model.named_parameters() if each.requires_grad}
-        scalars = {name: each for name, each in learning.items() if not is_shared_out(each)}
-        self._reached |= {name for name, each in scalars.items() if each.grad is not None}
-        known = sums.new_tensor([float(name in self._reached) for name in learning])
-        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in scalars.values()]
-        self._processes.add_up([*gradients, known, sums])
-        for scalar, gradient in zip(scalars.values(), gradients, strict=True):
-            scalar.grad = gradient
-        for parameter, count in zip(learning.values(), known.tolist(), strict=True):
-            if not count:
-                parameter.grad = None
+        super().add_up(sums)
         self._reached.clear()
+
+    def _is_known(self, name: str, parameter: Tensor) -> bool:
+        if is_shared_out(parameter):  # it has zeros where another parameter of its layer has a gradient
+            return name in self._reached
+        return super()._is_known(name, parameter)
 
     @torch.no_grad()
     def norm(self) -> Tensor:
