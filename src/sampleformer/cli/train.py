@@ -19,10 +19,10 @@ from sampleformer.recipes import Recipe, request
 from sampleformer.registry import trusted_code
 from sampleformer.training import RunFolder, train
 from sampleformer.training.devices import pick_device
-from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.launch import launch, needs_launch
 from sampleformer.training.lost import begun_output, watched
 from sampleformer.training.processes import join
+from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.summary import run_lines, run_table
 
 EXAMPLE = """
