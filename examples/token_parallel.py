@@ -22,13 +22,12 @@ def main() -> None:
     ranks = int(os.environ["WORLD_SIZE"])
     mesh = init_device_mesh("cpu", (ranks,), mesh_dim_names=("tokens",))["tokens"]
 
-    torch.manual_seed(0)  # the same weights and the same sample everywhere
+    torch.manual_seed(0)  # the same weights, the same sample and the same noise everywhere
     attention = {"name": "samsa", "sampled": 64, "choice": "straight_through", "noise": 0.0}
     settings = ModelSettings(width=32, layers=2, heads=4, feedforward=64, residual_scale=1.0, attention=attention)
     model = TokenModel(settings, {"vocabulary": 256}, outputs=2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     sample, target = Tokens(torch.randint(256, (1, LENGTH))), torch.tensor([1])
-    torch.manual_seed(dist.get_rank())  # noise of its own for the tokens of each process
 
     mine = shard_tokens(sample, mesh)  # a program with a long sample reads only these
     for step in range(3):

@@ -18,7 +18,7 @@ from sampleformer.training.processes import Processes, join
 from sampleformer.training.random_state import WEIGHTS, seed_everything
 from sampleformer.training.recipe import make_source
 from sampleformer.training.shared_tokens import share_tokens
-from sampleformer.training.shares import whole
+from sampleformer.training.shares import own_share, whole
 from sampleformer.training.trainer import cut_for
 
 
@@ -55,7 +55,7 @@ def step(values: dict[str, Any], number: int = 0, cut: Cut | None = None) -> dic
 
 
 def steps(values: dict[str, Any], count: int, cut: Cut | None = None) -> dict[str, Tensor]:
-    """Losses and norms of the gradients of some steps in float64, and the weights after them."""
+    """Losses and norms of gradients of some steps in float64, the weights after them, and how many numbers it held."""
     module, data = _ready(values, cut)
     optimizer = optimizer_of(module._settings, module.model)
     losses, norms = [], []
@@ -67,7 +67,9 @@ def steps(values: dict[str, Any], count: int, cut: Cut | None = None) -> dict[st
         optimizer.step()
         losses.append(sums["loss"])
     weights = {name: whole(each.detach()).clone() for name, each in module.model.named_parameters()}
-    return weights | {"losses": torch.stack(losses), "norms": torch.stack(norms)}
+    state = [value for of_one in optimizer.state.values() for value in of_one.values()]
+    held = sum(own_share(each).numel() for each in [*module.model.parameters(), *module._gradients.known, *state])
+    return weights | {"losses": torch.stack(losses), "norms": torch.stack(norms), "held": torch.tensor(held)}
 
 
 def _ready(values: dict[str, Any], cut: Cut | None) -> tuple[TrainingModule, TrainingData]:

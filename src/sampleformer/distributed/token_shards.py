@@ -111,9 +111,9 @@ def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> 
 
     The loss is the sum of the ranks' losses, and the gradient of a parameter the sum of the ranks' gradients, which the
     caller adds up: divide a loss of pooled outputs, the same on every rank, by the number of ranks. All ranks call the
-    same layers in the same order, forwards and backwards, a rank without tokens too. Give ranks different seeds, or the
-    noise of their tokens is the same; what must be the same for a whole sample (YOSO's hashes, stochastic depth) is
-    that of the first rank. It begins at once.
+    same layers in the same order, forwards and backwards, a rank without tokens too. Give ranks equal seeds: each draws
+    the noise and the dropout of all tokens, as one process does, and keeps that of its own; what must be the same for a
+    whole sample (YOSO's hashes, stochastic depth) is that of the first rank. It begins at once.
 
     Args:
         mesh: One-dimensional `DeviceMesh`, such as ``mesh["tokens"]``, or process group: the ranks that share a sample.
