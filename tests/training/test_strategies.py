@@ -82,11 +82,11 @@ def test_parameters_that_some_samples_use(ranks: dict[int, Ranks], recipes: dict
     assert True in used
 
 
-def test_fifty_steps_are_those_of_one_process(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]) -> None:
-    values = _with(recipes["text"], parts=4, steps=50, batch_size=4, optimizer={"name": "muon"})
-    expected = steps(values, 50)
+def test_steps_are_those_of_one_process(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]) -> None:
+    values = _with(recipes["text"], parts=4, steps=12, batch_size=4, optimizer={"name": "muon"})
+    expected = steps(values, 12)
     held = int(expected.pop("held"))
-    for each in ranks[2].run(steps, _with(values, strategy="fsdp"), 50):
+    for each in ranks[2].run(steps, _with(values, strategy="fsdp"), 12):
         assert int(each.pop("held")) < 0.55 * held
         torch.testing.assert_close(each["norms"], expected["norms"], rtol=1e-9, atol=0)
         torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-6, atol=0)  # kept in float32
@@ -164,12 +164,12 @@ def test_a_step_on_shared_tokens_is_that_of_one_process(
         _assert_close(each, expected)
 
 
-def test_fifty_steps_on_shared_tokens_are_those_of_one_process(
+def test_steps_on_shared_tokens_are_those_of_one_process(
     ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]
 ) -> None:
-    values = _with(recipes["text"], parts=2, steps=50, batch_size=4)
-    expected = steps(values, 50, BY_LENGTH)
-    for each in ranks[2].run(steps, _with(values, strategy="tokens"), 50):
+    values = _with(recipes["text"], parts=2, steps=12, batch_size=4)
+    expected = steps(values, 12, BY_LENGTH)
+    for each in ranks[2].run(steps, _with(values, strategy="tokens"), 12):
         torch.testing.assert_close(each["norms"], expected["norms"], rtol=1e-9, atol=0)
         torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-6, atol=0)  # kept in float32
         _assert_alike(each, expected)
