@@ -267,5 +267,5 @@ def _check_strategy(settings: TrainingSettings, size: int) -> None:
         )
     if shards is not None and size % shards:
         raise InputError(
-            f"training.token_shards: {shards} does not divide the {size} processes, expected a number that does"
+            f"training.token_shards: {shards}, expected a number that divides {size}, that of the processes"
         )
