@@ -24,7 +24,7 @@ def test_numbers_of_processes_are_checked(tmp_path: Path) -> None:
     assert said.startswith("training.devices: ")
     assert said.endswith("greater than or equal to 1, got 0")
     said = refused(tmp_path, ["train", "digits", "--set", "training.strategy=fspd"])
-    assert said == "training.strategy: input should be 'ddp' or 'fsdp', got 'fspd'"
+    assert said == "training.strategy: input should be 'ddp', 'fsdp' or 'tokens', got 'fspd'"
     said = refused(tmp_path, ["train", "digits", "--set", "training.strategy=fsdp"])
     assert said == (
         "training.strategy: 'fsdp' is for several processes, but there is one; expected 'ddp', or --devices 2 or more"

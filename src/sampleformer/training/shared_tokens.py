@@ -68,7 +68,7 @@ def _check(model: Model, settings: TrainingSettings) -> None:
     elif sees_whole_batch(model):
         reason = "batch norms look at all samples of a batch, expected model.norm 'rms' or 'layer'"
     elif looks_at_choices(settings, model):
-        reason = "terms of the loss look at all tokens that were chosen (score_entropy, score_load, score_mass, score_function)"
+        reason = "terms of the loss look at all chosen tokens (score_entropy, score_load, score_mass, score_function)"
     if reason is not None:
         raise InputError(f"training.strategy: 'tokens' is not for this training: {reason}")
 
