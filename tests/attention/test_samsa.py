@@ -200,7 +200,9 @@ def test_without_extra_tokens_there_are_no_parameters_for_them():
         pytest.param(
             {"noise": 0.0, "choice": "score_function"}, "noise is 0, expected more with choice", id="no-noise"
         ),
-        pytest.param({"choice": "sotf"}, "choice is 'sotf'; did you mean 'soft'.*allowed: gated, hard", id="choice"),
+        pytest.param(
+            {"choice": "sotf"}, "choice is 'sotf'; did you mean 'soft'.*allowed: detached, gated, hard", id="choice"
+        ),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, message):

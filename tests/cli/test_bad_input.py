@@ -85,7 +85,7 @@ def _existing(folder: Path) -> None:
             _cut_gzip, ["--data", "texts.csv.gz", *TEXTS[2:]], ["texts.csv.gz", "cut short"], id="truncated gzip"
         ),
         pytest.param(
-            _ten_megabytes, TEXTS, ["texts.csv", "row 61", "10000000", "max_length"], id="text of ten megabytes"
+            _ten_megabytes, TEXTS, ["texts.csv", "row 61", "10,000,000", "max_length"], id="text of ten megabytes"
         ),
         pytest.param(
             _texts, [*TEXTS, "--set", "model.heads=3"], ["heads is 3", "width = 64"], id="heads that do not divide"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sampleformer.wording import number
 from tests.cli.conftest import SMALL, TEXTS
 from tests.cli.program import INTERRUPTED, files_in, run_program
 from tests.training.small import write_csv, write_texts
@@ -55,7 +56,7 @@ def test_evaluate_repeats_the_test(trained: Path) -> None:
     done = run_program(trained, ["evaluate", "run"])
     assert done.returncode == 0, done.stderr
     accuracy = json.loads((trained / "run" / "results.json").read_text())["best"]["test"]["accuracy"]
-    assert f"{accuracy:.4f}" in done.stdout
+    assert number(accuracy) in done.stdout
     assert "classification, 6 samples" in done.stdout
 
 

@@ -11,9 +11,10 @@ from sampleformer.data.source import Splits
 from sampleformer.files import write_csv, write_json
 from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.settings import Component
+from sampleformer.tasks import count_known
 from sampleformer.training.data_record import DataRecord
 from sampleformer.training.evaluation import write_predictions
-from sampleformer.training.outputs import model_outputs
+from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
@@ -84,6 +85,8 @@ def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> N
         "task": task.name,
         "selected_by": score_name,
         "majority_share": task.majority_share(splits.test.targets),
+        "judged": {"unit": splits.encoding.target_unit}
+        | {name: count_known(known_targets(getattr(splits, name))) for name in ("train", "valid", "test")},
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
         "parameters": 1234,
         "train_seconds": 60.0,

@@ -297,8 +297,8 @@ def test_the_card_says_what_the_run_says(saved: Path) -> None:
     (result,) = card.data.eval_results  # the one that is not defined is left out
     assert (result.metric_type, result.metric_value, result.dataset_name) == ("accuracy", 0.875, "texts.csv")
     assert "answers one of 2 classes: ab, cd" in card.text
-    assert "| accuracy | 0.75 | 0.875 |" in card.text
-    assert "| AUROC |  | unknown |" in card.text
+    assert "| accuracy | 0.7500 | 0.8750 |" in card.text
+    assert "| AUROC |  | – |" in card.text
     assert "Rows: 48 train, 6 valid, 6 test." in card.text
     assert "others" not in card.text
     assert str(saved.parent.parent) not in card.content

@@ -65,7 +65,9 @@ def test_missing_file(folder: Path) -> None:
 @pytest.mark.parametrize("change", [b"", b"x" * 3000])
 def test_file_of_the_wrong_size(folder: Path, change: bytes) -> None:
     (folder / "test_batch.bin").write_bytes(change)
-    with pytest.raises(InputError, match=rf"test_batch\.bin: found {len(change)} bytes, expected a multiple of 3073"):
+    with pytest.raises(
+        InputError, match=rf"test_batch\.bin: found {len(change):,} bytes, expected a multiple of 3,073"
+    ):
         Cifar10(path=str(folder)).load()
 
 

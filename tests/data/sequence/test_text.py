@@ -131,7 +131,7 @@ def test_text_of_ten_megabytes(tmp_path: Path) -> None:
     rows[3][0] = "long " * 2_000_000
     path = write(tmp_path / "a.csv", rows)
     assert error(path, valid=None) == (
-        f"{path}: row 4 (line 5): column 'text': found a text of 10000000 tokens, expected at most {LONGEST}; "
+        f"{path}: row 4 (line 5): column 'text': found a text of 10,000,000 tokens, expected at most {LONGEST:,}; "
         "set max_length to cut longer texts"
     )
     skipping = load(path, on_error="skip")

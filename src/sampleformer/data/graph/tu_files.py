@@ -13,6 +13,7 @@ from sampleformer.data.graph.array_features import LARGEST
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.errors import InputError, listed
 from sampleformer.tables.values import as_float
+from sampleformer.wording import count
 
 _MOST_EXACT = 2**53
 _NEEDED = ("A", "graph_indicator")
@@ -109,9 +110,9 @@ def _check(path: Path, name: str, arrays: dict[str, np.ndarray], graph_of: np.nd
     edges, nodes = arrays["A"], len(graph_of)
     counts = {"node_": nodes, "edge_": len(edges), "graph_attributes": graphs}
     for file, array in arrays.items():
-        expected = next((count for start, count in counts.items() if file.startswith(start)), None)
+        expected = next((number for start, number in counts.items() if file.startswith(start)), None)
         if expected is not None and len(array) != expected:
-            raise InputError(f"{path}: {name}_{file}.txt has {len(array)} lines, expected {expected}")
+            raise InputError(f"{path}: {name}_{file}.txt has {count(len(array), 'line')}, expected {expected:,}")
     for file in ("graph_indicator", "graph_labels"):
         if file in arrays and arrays[file].shape[1] > 1:
             found = arrays[file].shape[1]

@@ -100,7 +100,7 @@ class Cifar10(NumberTable):
 def _records(path: Path, name: str, content: bytes) -> np.ndarray:
     """The images of a file, ``(images, 3073)``: label, then all red, green and blue levels."""
     if not content or len(content) % _RECORD:
-        raise InputError(f"{path}: {name}: found {count(len(content), 'byte')}, expected a multiple of {_RECORD}")
+        raise InputError(f"{path}: {name}: found {count(len(content), 'byte')}, expected a multiple of {_RECORD:,}")
     records = np.frombuffer(content, dtype=np.uint8).reshape(-1, _RECORD)
     if len(records) != _IMAGES_PER_FILE:
         logger.warning("%s: %s: found %d images, the published file has 10000", path, name, len(records))

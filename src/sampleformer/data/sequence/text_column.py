@@ -101,7 +101,7 @@ class TextColumn(Inputs, kind="text"):
         if len(codes) > LONGEST:
             report.add(
                 row,
-                f"column {self.column!r}: found a text of {count(len(codes), 'token')}, expected at most {LONGEST}; "
+                f"column {self.column!r}: found a text of {count(len(codes), 'token')}, expected at most {LONGEST:,}; "
                 "set max_length to cut longer texts",
             )
             return codes[:0]
