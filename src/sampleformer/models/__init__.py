@@ -6,6 +6,7 @@ from sampleformer.models.blend import Blend
 from sampleformer.models.dgcnn import DGCNN
 from sampleformer.models.fitted.base import FittedModel
 from sampleformer.models.fitted.forest import Forest
+from sampleformer.models.fitted.kernel import DescriptorKernel
 from sampleformer.models.fitted.linear import DescriptorLinear
 from sampleformer.models.fitted.ngrams import NGrams
 from sampleformer.models.gin import GIN
@@ -14,7 +15,7 @@ from sampleformer.models.pointnet import PointNet
 from sampleformer.models.transformer import ModelSettings, TokenModel
 
 _TRAINED = (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings, DescriptorMLP)
-_FITTED = (NGrams, DescriptorLinear, Forest)
+_FITTED = (NGrams, DescriptorLinear, DescriptorKernel, Forest)
 MODELS.update({each.name: each for each in (*_TRAINED, *_FITTED, Blend)})
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "AnyModelSettings",
     "BagOfEmbeddings",
     "Blend",
+    "DescriptorKernel",
     "DescriptorLinear",
     "DescriptorMLP",
     "FittedModel",

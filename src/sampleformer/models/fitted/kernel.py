@@ -1,0 +1,202 @@
+"""Kernel ridge regression over the descriptors of samples: what a sample is like decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from sampleformer.errors import InputError
+from sampleformer.models.base import AnyModelSettings
+from sampleformer.models.fitted.base import FittedModel, Strength
+from sampleformer.models.fitted.columns import LABELS, VALUES, Columns
+from sampleformer.models.mlp import ThermometerCode, described_by
+from sampleformer.tokens import Tokens, as_tokens
+
+MOST_ROWS = 10_000
+"""Samples that are kept, of more drawn at random: fitting has two square matrices of them, 400 MB each."""
+MOST_BYTES = 64_000_000
+"""Of the samples that are kept."""
+_LEVELS = 255  # a bin that is between empty and full is kept in a byte
+_LEAST = 1e-3  # of a probability, since a ridge regression may go below zero
+_BLOCK = 2048  # kept samples that are compared at once
+
+
+class KernelSettings(AnyModelSettings):
+    """Settings of `DescriptorKernel`.
+
+    Args:
+        name: "kernel".
+        penalties: What weights weigh against errors; the validation part chooses.
+        form: Form of the targets, which fitting finds, see `Columns`.
+        rows: Number of samples that are kept, which fitting finds. 0: it has not been fitted.
+    """
+
+    name: str = "kernel"
+    penalties: tuple[Strength, ...] = Field(default=(3.0, 1.0, 0.3, 0.1, 0.03), min_length=1)
+    form: str = Field(default="", pattern="^(classes|labels|values|)$")
+    rows: int = Field(default=0, ge=0, le=MOST_ROWS)
+
+
+class DescriptorKernel(FittedModel):
+    """``f(x) = Σ_i a_i k(x, x_i) + b`` over samples of the training part, with the Tanimoto similarity of descriptors.
+
+    ``k(x, z) = x·z / (‖x‖² + ‖z‖² − x·z)``, where x and z are the bins of the descriptors, each from 0 to 1, and one
+    more that is full: of bins that are full or empty, the share of those that either has which both have.
+    ``(K + λI) a = y − b`` with the mean b of the targets. A class or label is fitted as 0 or 1; f, cut to at least
+    0.001, then stands for its probability.
+
+    Args:
+        settings: `KernelSettings`, fitted.
+        inputs: ``{"descriptors": bins of each code}``, see `ThermometerCode`; codes without bins are left out.
+        outputs: Number of outputs.
+        level: "sample".
+
+    Source: Ralaivola et al. 2005, Graph kernels for chemical informatics, section 3.3; Saunders et al. 1998, Ridge
+    regression learning algorithm in dual variables.
+
+    Example:
+        >>> sample = Tokens(torch.zeros(4, 1, 0), descriptors=torch.tensor([[0.0], [1], [2], [3]]))
+        >>> targets = Columns("values", np.array([[0.0], [1], [2], [3]]), 1)
+        >>> settings = KernelSettings(penalties=(0.001,))
+        >>> model = next(DescriptorKernel.candidates(settings, {"descriptors": [3]}, [sample], targets, seed=0))
+        >>> model(sample).round().flatten().tolist()
+        [0.0, 1.0, 2.0, 3.0]
+    """
+
+    name = "kernel"
+    Settings = KernelSettings
+    needs = ("descriptors",)
+    takes_descriptors = True
+    example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
+    rows: Tensor
+    weights: Tensor
+    bias: Tensor
+
+    def __init__(
+        self,
+        settings: KernelSettings,
+        inputs: Mapping[str, Any],
+        outputs: int,
+        *,
+        level: str = "sample",
+        hides: bool = False,
+    ) -> None:
+        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+        if not settings.rows or not settings.form:
+            raise InputError("kernel: has not been fitted, expected a fitted one, see DescriptorKernel.candidates")
+        self.bins = _Bins(inputs["descriptors"])
+        if settings.rows * self.bins.width > MOST_BYTES:
+            raise InputError(f"kernel: rows is {settings.rows:,}, expected fewer of {self.bins.width:,} bins each")
+        self.register_buffer("rows", torch.zeros(settings.rows, self.bins.width, dtype=torch.uint8))
+        self.register_buffer("weights", torch.zeros(settings.rows, outputs))
+        self.register_buffer("bias", torch.zeros(outputs))
+
+    def _reset_own_parameters(self) -> None:
+        for buffer in (self.rows, self.weights, self.bias):
+            nn.init.zeros_(buffer)
+
+    def forward(
+        self,
+        tokens: Tokens | Tensor,
+        *,
+        pairs: Int64[Tensor, "b p 2"] | None = None,
+        asked: Int64[Tensor, "b m"] | None = None,
+    ) -> Float[Tensor, "b outputs"]:
+        """Outputs of samples."""
+        described = described_by(as_tokens(tokens), self.bins.codes)
+        levels = self.bins(described.to(self.weights.dtype))
+        blocks = zip(self.rows.split(_BLOCK), self.weights.split(_BLOCK), strict=True)
+        found = self.bias + torch.stack([similarity(levels, rows) @ weights for rows, weights in blocks]).sum(0)
+        if self.settings.form == VALUES:
+            return found
+        if self.settings.form == LABELS:
+            return found.clamp(_LEAST, 1 - _LEAST).logit()
+        shares = found.clamp(min=_LEAST)
+        return (shares / shares.sum(1, keepdim=True)).log()
+
+    def of_descriptors(self, tokens: Tokens) -> Tensor:
+        return self(tokens)
+
+    @classmethod
+    def candidates(
+        cls, settings: KernelSettings, inputs: Mapping[str, Any], chunks: Iterable[Tokens], columns: Columns, seed: int
+    ) -> Iterator[Self]:
+        """One model for each penalty."""
+        bins = _Bins(inputs["descriptors"])
+        levels = torch.cat([bins(described_by(each, bins.codes).float()).to(torch.uint8) for each in chunks])
+        if not bins.width:
+            return
+        most = min(MOST_ROWS, MOST_BYTES // bins.width)
+        if len(levels) > most:
+            kept = np.sort(np.random.default_rng(seed).choice(len(levels), most, replace=False))
+            levels, columns = levels[torch.from_numpy(kept)], columns.taken(kept)
+        targets = np.stack([columns.output(number) for number in range(columns.outputs)], axis=1)
+        gram = torch.cat([similarity(each.float(), levels) for each in levels.split(_BLOCK)])
+        found = settings.model_copy(update={"rows": len(levels), "form": columns.form})
+        for penalty in settings.penalties:
+            made = cls(found, inputs, columns.outputs)
+            made.rows.copy_(levels)
+            for number, (weights, bias) in enumerate(_solved(gram, targets, penalty, columns.form)):
+                made.weights[:, number], made.bias[number] = weights, bias
+            yield made.eval()
+
+
+class _Bins(nn.Module):
+    """The bins of codes, each from empty, 0, to full, 255; codes without bins are left out."""
+
+    places: Tensor
+
+    def __init__(self, bins: list[int]) -> None:
+        super().__init__()
+        self.codes = len(bins)
+        kept = [place for place, count in enumerate(bins) if count]
+        self.expand = ThermometerCode([bins[place] for place in kept])
+        self.width = self.expand.width
+        self.kept = kept
+
+    def forward(self, codes: Float[Tensor, "b f"]) -> Float[Tensor, "b width"]:
+        """Levels of the bins, whole numbers."""
+        return (self.expand(codes[:, self.kept]) * _LEVELS).round()
+
+
+def similarity(levels: Float[Tensor, "b width"], rows: Tensor) -> Float[Tensor, "b rows"]:
+    """``x·z / (‖x‖² + ‖z‖² − x·z)`` of levels from 0 to 255, with one bin more that is full in all.
+
+    Example:
+        >>> similarity(torch.tensor([[255.0, 255, 0]]), torch.tensor([[255, 0, 0], [255, 255, 255]]))
+        tensor([[0.6667, 0.7500]])
+    """
+    wide, full = rows.to(levels.dtype), _LEVELS**2
+    common = levels @ wide.T + full
+    either = levels.square().sum(1)[:, None] + wide.square().sum(1) + 2 * full - common
+    return common / either
+
+
+def _solved(gram: Tensor, targets: np.ndarray, penalty: float, form: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Weights of all rows and the bias for each output, on the rows whose target is known."""
+    known = ~np.isnan(targets)
+    if known.all():
+        solved = _solve(gram, torch.from_numpy(targets).float(), penalty)
+        yield from zip(solved[0].T, solved[1], strict=True)
+        return
+    for output, there in zip(targets.T, known.T, strict=True):
+        rows = torch.from_numpy(np.flatnonzero(there))
+        weights, bias = torch.zeros(len(targets)), torch.tensor(0.0 if form == VALUES else 0.5)
+        if len(rows):
+            own, (bias,) = _solve(gram[rows][:, rows], torch.from_numpy(output[there, None]).float(), penalty)
+            weights[rows] = own[:, 0]
+        yield weights, bias
+
+
+def _solve(gram: Tensor, targets: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+    bias = targets.mean(0)
+    regular = gram.clone()
+    regular.diagonal().add_(penalty)
+    return torch.cholesky_solve(targets - bias, torch.linalg.cholesky(regular, out=regular)), bias
