@@ -12,7 +12,7 @@ from torch import Tensor
 from sampleformer.errors import InputError
 from sampleformer.export import ExportedFile, export_onnx, onnx_translations
 from sampleformer.export.agreement import largest_difference, longest
-from sampleformer.models import Blend, Forest, Model, ModelSettings, NGrams, TokenModel
+from sampleformer.models import Blend, DescriptorKernel, Forest, Model, ModelSettings, NGrams, TokenModel
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
 
@@ -92,10 +92,10 @@ def test_a_blend_with_ngrams_and_trees(tmp_path: Path) -> None:
     texts = torch.randint(CODES["vocabulary"], (20, 6))
     samples = Tokens(texts, descriptors=torch.rand(20, 2) * 3)
     columns = Columns("classes", np.arange(20.0)[:, None] % 2, 2)
-    for kind, given in ((NGrams, CODES), (Forest, inputs)):
+    for kind, given in ((NGrams, CODES), (Forest, inputs), (DescriptorKernel, inputs)):
         asked = kind.Settings(trees=5) if kind is Forest else kind.Settings()
         parts.append(next(kind.candidates(asked, given, [samples], columns, seed=0)))
-    made = Blend.of(parts, torch.tensor([0.5, 0.3, 0.2]), inputs).eval()
+    made = Blend.of(parts, torch.tensor([0.4, 0.2, 0.2, 0.2]), inputs).eval()
     written = export_onnx(made, tmp_path / "model.onnx")  # which compares the answers
     assert [each.partition(":")[0] for each in written.inputs] == ["tokens", "mask", "descriptors"]
 

@@ -19,12 +19,12 @@ from sampleformer.models.fitted.columns import LABELS, VALUES, Columns
 from sampleformer.models.mlp import ThermometerCode, described_by
 from sampleformer.tokens import Tokens, as_tokens
 
-MOST_ROWS = 10_000
-"""Samples that are kept, of more drawn at random: fitting has two square matrices of them, 400 MB each."""
+MOST_ROWS = 8_000
+"""Samples that are kept, of more drawn at random: fitting has two square matrices of them, 256 MB each."""
 MOST_BYTES = 64_000_000
 """Of the samples that are kept."""
 _LEVELS = 255  # a bin that is between empty and full is kept in a byte
-_LEAST = 1e-3  # of a probability, since a ridge regression may go below zero
+_LEAST = 0.02  # of a probability, since a ridge regression may go below zero: what validation parts like
 _BLOCK = 2048  # kept samples that are compared at once
 
 
@@ -50,7 +50,7 @@ class DescriptorKernel(FittedModel):
     ``k(x, z) = x·z / (‖x‖² + ‖z‖² − x·z)``, where x and z are the bins of the descriptors, each from 0 to 1, and one
     more that is full: of bins that are full or empty, the share of those that either has which both have.
     ``(K + λI) a = y − b`` with the mean b of the targets. A class or label is fitted as 0 or 1; f, cut to at least
-    0.001, then stands for its probability.
+    0.02, then stands for its probability.
 
     Args:
         settings: `KernelSettings`, fitted.
