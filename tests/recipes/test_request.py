@@ -21,7 +21,7 @@ def test_a_table_of_texts() -> None:
 
 def test_a_model_that_is_named_stands_alone() -> None:
     asked = {"path": "m.csv", "smiles": "smiles", "label": "active"}
-    assert [each.name for each in request(None, data=asked).blend] == ["linear", "forest"]
+    assert [each.name for each in request(None, data=asked).blend] == ["linear", "forest", "kernel"]
     assert request(None, data=asked, model="gin").blend == ()
     kept = request(None, data=asked, model="mlp", changes=["blend=[forest]"])
     assert [each.name for each in kept.blend] == ["forest"]
