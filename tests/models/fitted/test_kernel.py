@@ -11,25 +11,10 @@ from sampleformer.models import DescriptorKernel, Model
 from sampleformer.models.fitted import kernel
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.settings import validate
-from sampleformer.tokens import Tokens
+from tests.models.fitted.described import BINS, CLASSES, GAPS, INPUTS, LABELS, NUMBERS, RANDOM, VALUES, samples
 
-RANDOM = np.random.default_rng(0)
-BINS = [3, 2, 0, 1]
-INPUTS = {"descriptors": BINS}
-NUMBERS = np.column_stack(
-    [RANDOM.random(41) * 3, RANDOM.integers(3, size=41), RANDOM.normal(size=41), RANDOM.integers(2, size=41)]
-).astype(np.float16)
-SCORES = NUMBERS[:, :1].astype(np.float64) - NUMBERS[:, 1:2]
-CLASSES = Columns("classes", (SCORES > 0) * 2.0, 3)  # class 1 never occurs
-LABELS = Columns("labels", np.column_stack([SCORES > 0, np.ones(41), NUMBERS[:, 3]]).astype(np.float64), 3)
-GAPS = Columns("labels", np.where(RANDOM.random((41, 3)) < 0.2, np.nan, LABELS.targets), 3)
-VALUES = Columns("values", np.column_stack([SCORES[:, 0], NUMBERS[:, 2]]).astype(np.float64), 2)
 ASKED = np.concatenate([NUMBERS, (RANDOM.normal(size=(30, 4)) * 4).astype(np.float16)])  # some outside the bins
 PENALTY = 0.5
-
-
-def samples(numbers: np.ndarray = NUMBERS) -> Tokens:
-    return Tokens(torch.zeros(len(numbers), 1, 0), descriptors=torch.from_numpy(numbers))
 
 
 def fitted(columns: Columns, penalty: float = PENALTY) -> DescriptorKernel:

@@ -151,15 +151,12 @@ class DescriptorKernel(FittedModel):
 class _Bins(nn.Module):
     """The bins of codes, each from empty, 0, to full, 255; codes without bins are left out."""
 
-    places: Tensor
-
     def __init__(self, bins: list[int]) -> None:
         super().__init__()
         self.codes = len(bins)
-        kept = [place for place, count in enumerate(bins) if count]
-        self.expand = ThermometerCode([bins[place] for place in kept])
+        self.kept = [place for place, count in enumerate(bins) if count]
+        self.expand = ThermometerCode([bins[place] for place in self.kept])
         self.width = self.expand.width
-        self.kept = kept
 
     def forward(self, codes: Float[Tensor, "b f"]) -> Float[Tensor, "b width"]:
         """Levels of the bins, whole numbers."""
