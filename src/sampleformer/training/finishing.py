@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,43 +9,33 @@ from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.models import Model
 from sampleformer.tasks import Predictions, count_known
-from sampleformer.training.blending import Blending, FittedPart
+from sampleformer.training.blending import Blending
 from sampleformer.training.evaluation import write_predictions
 from sampleformer.training.outputs import known_targets, model_outputs
 from sampleformer.training.predictions import predictions_of
-from sampleformer.training.processes import Processes
-from sampleformer.training.recipe import Recipe
-from sampleformer.training.run_folder import RunFolder, kept_weights, read_checkpoint
+from sampleformer.training.run_folder import kept_weights, read_checkpoint
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.shares import gathered, load_weights
 
 if TYPE_CHECKING:
     from sampleformer.training.fitting import Fitted
+    from sampleformer.training.session import Session
+    from sampleformer.training.setup import Setup
 
 
-def finish(
-    model: Model,
-    splits: Splits,
-    recipe: Recipe,
-    folder: RunFolder,
-    trained: Fitted,
-    fitted: Sequence[FittedPart],
-    processes: Processes,
-) -> tuple[dict[str, Any], Predictions]:
+def finish(setup: Setup, session: Session, trained: Fitted) -> tuple[dict[str, Any], Predictions]:
     """Saves the best weights, and scores both them and the last ones on the test part.
 
     Args:
-        model: Trained model.
-        splits: Data.
-        recipe: Of the run.
-        folder: Of the run.
+        setup: Data and trained model.
+        session: Folder and processes.
         trained: How the training went.
-        fitted: Models that its outputs are blended with.
-        processes: Processes that trained together.
 
     Returns:
         What ``results.json`` holds, and the best weights' predictions for the test part.
     """
+    recipe, splits, folder, processes = setup.recipe, setup.splits, session.folder, session.processes
+    model = setup.model.to(session.device)
     task, test = splits.encoding.task, splits.test
     results: dict[str, Any] = {
         "task": task.name,
@@ -61,7 +50,7 @@ def finish(
     for step, name in names.items():
         _load_weights(model, folder.checkpoints / f"{name}.ckpt", step)
         outputs = model_outputs(model, test, task, recipe.training.max_tokens, f"testing the {name} weights", processes)
-        blending = Blending.of(model, outputs, trained.valid[step], fitted, splits, recipe, processes)
+        blending = Blending.of(model, outputs, trained.valid[step], setup.fitted, splits, recipe, processes)
         predictions = predictions_of(test, blending.test, task)
         results[name] = {"step": step, "valid": blending.scores, "test": task.score(predictions)}
     results.setdefault("last", results["best"])

@@ -11,7 +11,6 @@ from typing import Any
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from sampleformer.data.source import Splits
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError, Terminated
 from sampleformer.models import Model
@@ -29,10 +28,11 @@ from sampleformer.training.callbacks.termination import Termination
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.lost import watched
 from sampleformer.training.module import TrainingModule
-from sampleformer.training.processes import ALONE, Processes
+from sampleformer.training.processes import Processes
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.run_folder import RunFolder
-from sampleformer.training.timing import TimeLimit
+from sampleformer.training.session import Session
+from sampleformer.training.setup import Setup
 from sampleformer.training.trainer import cut_for, make_trainer, run_trainer
 from sampleformer.training.trial import evaluation_cost
 
@@ -57,73 +57,49 @@ class Fitted:
 
 
 def fit(
-    model: Model,
-    splits: Splits,
-    recipe: Recipe,
-    folder: RunFolder,
+    setup: Setup,
+    session: Session,
     *,
-    device: str,
     quiet: bool,
     callbacks: Sequence[Callback] = (),
     arguments: Mapping[str, Any] | None = None,
-    limit: TimeLimit | None = None,
-    processes: Processes = ALONE,
 ) -> Fitted:
     """Trains a model, from the last checkpoint in the folder if there is one.
 
     Args:
-        model: with its first weights.
-        splits: the data.
-        recipe: of the run.
-        folder: of the run, where checkpoints and metrics go.
-        device: ``cpu``, ``cuda`` or ``mps``.
-        quiet: without a word on how far it has come.
-        callbacks: of the user, called before those of this package.
-        arguments: further arguments of Lightning's trainer.
-        limit: time that the whole run has. None: any.
-        processes: Processes that train together; the first one writes all files.
+        setup: Data and model, with its first weights.
+        session: Folder, where checkpoints and metrics go, processes and device. The first process writes all files.
+        quiet: Without a word on how far it has come.
+        callbacks: Callbacks of the user, called before those of this package.
+        arguments: Further arguments of Lightning's trainer.
 
     Raises:
         KeyboardInterrupt: if the user stopped it.
         InputError: if the training loss stops being a number.
     """
+    model, splits, recipe = setup.model, setup.splits, setup.recipe
+    folder, processes = session.folder, session.processes
     cut = cut_for(model, recipe.training, processes)
     data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
     module = TrainingModule(
         model, splits, recipe.training, data.batches_per_pass, processes, together=cut in SIDE_BY_SIDE
     )
-    if sees_whole_batch(model) and (groups := data.chunks.largest().groups) > 1:
-        log.info(
-            "the batch norms of the model see a batch in up to %d parts, each of at most %d padded tokens; a higher "
-            "training.max_tokens shows them all of it",
-            groups,
-            recipe.training.max_tokens,
-        )
+    _say_groups(model, data, recipe)
     metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder)
-    around: list[Callback] = list(callbacks)
-    if limit is not None:
-        most = recipe.training.max_tokens
-        tests = 2 * evaluation_cost(splits.test, most) / evaluation_cost(splits.valid, most)
-        around.append(Deadline(limit, metrics, tests, processes))
     termination = Termination(checkpoints, processes)
-    around += [RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory(), termination]
-    if recipe.training.patience is not None:
-        around.append(Patience(recipe.training.patience, metrics, checkpoints))
-    schedules = recipe.training.schedules
-    if any(schedule is not None for _, schedule in schedules):
-        around.append(ScheduledChoice(schedules, data.total_steps, int(splits.train.sizes.max())))
-    if not quiet and processes.is_first:
-        # The first process cannot try a pass alone where it holds a share of the weights or of the tokens.
-        around += [SayMemory(data.chunks)] if processes.strategy == "ddp" else []
-        around.append(TrainingProgress(data.total_steps, metrics))
+    around = [
+        *callbacks,
+        *_deadline(setup, session, metrics),
+        *(RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory(), termination),
+        *_of_settings(setup, data, metrics, checkpoints),
+        *([] if quiet or not processes.is_first else _progress(data, metrics, processes)),
+    ]
     if recipe.training.compile:
         model.compile()
-    tensorboard = importlib.util.find_spec("tensorboard") is not None
-    free: dict[str, Any] = {
-        "logger": TensorBoardLogger(folder.path, name="", version="tensorboard") if tensorboard else False,
-        "default_root_dir": folder.path,
-    }
-    trainer = make_trainer(recipe.training, data.checks, device, around, free | dict(arguments or {}), processes)
+    free = {"logger": _logger(folder), "default_root_dir": folder.path}
+    trainer = make_trainer(
+        recipe.training, data.checks, session.device, around, free | dict(arguments or {}), processes
+    )
     before = folder.last_checkpoint if folder.last_checkpoint.exists() else None
     with _going_on_from(before, checkpoints), watched(processes), _ended_with_the_others(termination):
         run_trainer(trainer, module, data, before)
@@ -131,6 +107,51 @@ def fit(
         if not {checkpoints.best_step, trainer.global_step} <= valid.keys():
             raise ValueError(f"it holds the scores of steps {sorted(valid)}, not those of the best and the last")
     return Fitted(metrics.seconds, checkpoints.best_step, trainer.global_step, valid)
+
+
+def _say_groups(model: Model, data: TrainingData, recipe: Recipe) -> None:
+    """Says where batch norms do not see a whole batch."""
+    if sees_whole_batch(model) and (groups := data.chunks.largest().groups) > 1:
+        log.info(
+            "the batch norms of the model see a batch in up to %d parts, each of at most %d padded tokens; a higher "
+            "training.max_tokens shows them all of it",
+            groups,
+            recipe.training.max_tokens,
+        )
+
+
+def _deadline(setup: Setup, session: Session, metrics: MetricsFile) -> list[Callback]:
+    """The end of a training that has a time; nothing for one that has none."""
+    if session.limit is None:
+        return []
+    splits, most = setup.splits, setup.recipe.training.max_tokens
+    tests = 2 * evaluation_cost(splits.test, most) / evaluation_cost(splits.valid, most)
+    return [Deadline(session.limit, metrics, tests, session.processes)]
+
+
+def _of_settings(
+    setup: Setup, data: TrainingData, metrics: MetricsFile, checkpoints: Checkpoints
+) -> Iterator[Callback]:
+    """What settings of the training ask for."""
+    settings = setup.recipe.training
+    if settings.patience is not None:
+        yield Patience(settings.patience, metrics, checkpoints)
+    if any(schedule is not None for _, schedule in settings.schedules):
+        yield ScheduledChoice(settings.schedules, data.total_steps, int(setup.splits.train.sizes.max()))
+
+
+def _progress(data: TrainingData, metrics: MetricsFile, processes: Processes) -> Iterator[Callback]:
+    """What says how far it has come."""
+    # The first process cannot try a pass alone where it holds a share of the weights or of the tokens.
+    if processes.strategy == "ddp":
+        yield SayMemory(data.chunks)
+    yield TrainingProgress(data.total_steps, metrics)
+
+
+def _logger(folder: RunFolder) -> TensorBoardLogger | bool:
+    """TensorBoard's curves in the run folder, where it is installed."""
+    installed = importlib.util.find_spec("tensorboard") is not None
+    return TensorBoardLogger(folder.path, name="", version="tensorboard") if installed else False
 
 
 @contextmanager
