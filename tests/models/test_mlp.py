@@ -5,7 +5,8 @@ import torch
 
 from sampleformer.errors import InputError
 from sampleformer.models import DescriptorMLP, ModelSettings, TokenModel
-from sampleformer.models.mlp import MLPSettings, ThermometerCode
+from sampleformer.models.descriptors import ThermometerCode
+from sampleformer.models.mlp import MLPSettings
 from sampleformer.tokens import Tokens
 
 SMALL = {"width": 8, "layers": 1, "heads": 2, "feedforward": 8, "attention": "full"}

@@ -139,11 +139,10 @@ class MeanOfBytes(Model):
     name = "tests.models.test_training.MeanOfBytes"
     Settings = MeanSettings
 
-    def __init__(self, settings: Any, inputs: Any, outputs: int, *, level: str = "sample", hides: bool = False) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        self.head = nn.Linear(1, outputs)
+    def build(self, settings: Any) -> None:
+        self.head = nn.Linear(1, self.outputs)
 
-    def forward(self, tokens: Any, *, pairs: Any = None, asked: Any = None) -> torch.Tensor:
+    def forward(self, tokens: Any, **questions: Any) -> torch.Tensor:
         mean = as_tokens(tokens).without_padding().features.float().mean(1, keepdim=True)
         return self.head(self.settings.scale * mean)
 

@@ -28,14 +28,13 @@ class FickleModel(Model):
     name = "tests.training.shares.FickleModel"
     Settings = AnyModelSettings
 
-    def __init__(self, settings: Any, inputs: Any, outputs: int, *, level: str = "sample", hides: bool = False) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        self.embed = nn.Embedding(inputs["vocabulary"], 3)
+    def build(self, settings: Any) -> None:
+        self.embed = nn.Embedding(self.inputs["vocabulary"], 3)
         self.of_long, self.of_none = nn.Linear(3, 3), nn.Linear(3, 3)
         self.scale = nn.Parameter(torch.ones(()))
-        self.head = nn.Linear(3, outputs)
+        self.head = nn.Linear(3, self.outputs)
 
-    def forward(self, tokens: Any, *, pairs: Any = None, asked: Any = None) -> Tensor:
+    def forward(self, tokens: Any, **questions: Any) -> Tensor:
         features = tokens.with_features(self.embed(tokens.features)).without_padding().features.sum(1)
         if tokens.length > 7:
             features = features + self.scale * self.of_long(features)

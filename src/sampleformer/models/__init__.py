@@ -12,7 +12,8 @@ from sampleformer.models.fitted.ngrams import NGrams
 from sampleformer.models.gin import GIN
 from sampleformer.models.mlp import DescriptorMLP
 from sampleformer.models.pointnet import PointNet
-from sampleformer.models.transformer import ModelSettings, TokenModel
+from sampleformer.models.transformer import TokenModel
+from sampleformer.models.transformer_settings import ModelSettings
 
 _TRAINED = (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings, DescriptorMLP)
 _FITTED = (NGrams, DescriptorLinear, DescriptorKernel, Forest)

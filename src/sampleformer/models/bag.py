@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -62,32 +61,17 @@ class BagOfEmbeddings(Model):
     needs = ("vocabulary",)
     example: ClassVar[dict[str, Any]] = {"vocabulary": 2}
 
-    def __init__(
-        self,
-        settings: BagSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        self.vocabulary = int(inputs["vocabulary"])
+    def build(self, settings: BagSettings) -> None:
+        self.vocabulary = int(self.inputs["vocabulary"])
         rows = self.vocabulary + (settings.buckets if settings.ngrams > 1 else 0)
         self.ngrams = settings.ngrams
         self.buckets = settings.buckets
         self.vectors = nn.Embedding(rows, settings.width)
         start_with(self.vectors, _small)
         self.dropout = nn.Dropout(settings.dropout)
-        self.head = nn.Linear(settings.width, outputs)
+        self.head = nn.Linear(settings.width, self.outputs)
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of samples; of one without tokens the bias alone."""
         refuse_shards("a bag of embeddings")
         tokens = as_tokens(tokens)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from typing_extensions import Self
@@ -39,7 +39,8 @@ class AnyModelSettings(Settings):
 class Model(Module):
     """Raw tokens in, outputs out.
 
-    A model of one's own is a class that derives from this one; recipes name it by its import path.
+    A model of one's own is a class that derives from this one and has `build` and `forward`; recipes name it by its
+    import path.
 
     Args:
         settings: Settings of the model, of the class's `Settings`.
@@ -57,6 +58,7 @@ class Model(Module):
         needs: Names of inputs, of which at least one must be there. Empty: any will do.
         example: Inputs to check settings with before the data is read.
         takes_descriptors: Whether it makes something of descriptors of whole samples.
+        can_hide: Whether it has a vector for hidden tokens, if it is made with `hides`.
         trained: Whether it learns in steps. False: it is made of what has been learnt already.
         name: Name in recipes, the import path of a class that is not registered.
     """
@@ -66,6 +68,7 @@ class Model(Module):
     needs: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[dict[str, Any]] = {"features": 1}
     takes_descriptors: ClassVar[bool] = False
+    can_hide: ClassVar[bool] = False
     trained: ClassVar[bool] = True
     name: ClassVar[str]
 
@@ -86,7 +89,7 @@ class Model(Module):
                 f"model.name: {self.name!r} has outputs for each {' or '.join(self.levels)}, but the labels are for "
                 f"each {level}"
             )
-        if hides and type(self).hides is Model.hides:
+        if hides and not self.can_hide:
             raise InputError(f"model.name: {self.name!r} cannot hide tokens, expected another task than masked tokens")
         if "descriptors" in inputs and not self.takes_descriptors:
             raise InputError(
@@ -102,6 +105,19 @@ class Model(Module):
         self.inputs = dict(inputs)
         self.outputs = outputs
         self.level = level
+        self.hides = hides
+        self.build(settings)
+        self._reset_own_parameters()
+
+    def build(self, settings: Any) -> None:
+        """Makes the parts of the model, when it knows its `inputs`, `outputs`, `level` and `hides`.
+
+        Args:
+            settings: Settings of the model.
+
+        Raises:
+            InputError: if a setting cannot be.
+        """
 
     @classmethod
     def example_inputs(cls, settings: Any) -> dict[str, Any] | None:
@@ -118,19 +134,14 @@ class Model(Module):
         """Settings for data whose typical sample has so many tokens, and a sentence on what was decided, or none."""
         return settings, ""
 
-    @property
-    def hides(self) -> bool:
-        """Whether tokens may be hidden."""
-        return False
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b ..."]:
+        """Outputs ``(b, outputs)``, or ``(b, m, outputs)`` for tokens or pairs.
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b ..."]:
-        """Outputs ``(b, outputs)``, or ``(b, m, outputs)`` for tokens or pairs."""
+        Args:
+            tokens: Raw tokens.
+            questions: What is asked about, for models of tokens and pairs: ``asked``, tokens ``(b, m)``, or ``pairs``,
+                ``(b, p, 2)``.
+        """
         raise NotImplementedError
 
     def with_penalty(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field, SerializeAsAny, field_validator
 from torch import Tensor, nn
 from typing_extensions import Self
@@ -70,16 +70,7 @@ class Blend(Model):
     factors: Tensor
     levels: ClassVar[tuple[str, ...]] = ("sample",)
 
-    def __init__(
-        self,
-        settings: BlendSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+    def build(self, settings: BlendSettings) -> None:
         if not settings.parts:
             raise InputError("model.parts: empty, expected one model at least")
         made = []
@@ -87,10 +78,9 @@ class Blend(Model):
             kind = MODELS.resolve(each.name, "model.parts.name")
             if issubclass(kind, Blend):
                 raise InputError("model.parts.name: a blend of blends, expected other models")
-            made.append(kind(each, kind.inputs_of(self.inputs), outputs, level=level))
+            made.append(kind(each, kind.inputs_of(self.inputs), self.outputs, level=self.level))
         self.parts = nn.ModuleList(made)
         self.register_buffer("factors", torch.empty(len(made)))
-        self._reset_own_parameters()
 
     @classmethod
     def of(cls, parts: Sequence[Model], factors: Float[Tensor, " parts"], inputs: Mapping[str, Any]) -> Self:
@@ -123,13 +113,7 @@ class Blend(Model):
     def _reset_own_parameters(self) -> None:
         nn.init.constant_(self.factors, 1 / len(self.factors))
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of samples."""
         tokens = as_tokens(tokens)
         return self._weighed([part(tokens) for part in self.parts])

@@ -1,10 +1,9 @@
 """DGCNN: each point beside its nearest neighbours, found anew in the features of every layer."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -60,16 +59,7 @@ class DGCNN(Model):
     needs = ("normals",)
     example: ClassVar[dict[str, Any]] = {"normals": False}
 
-    def __init__(
-        self,
-        settings: DGCNNSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+    def build(self, settings: DGCNNSettings) -> None:
         self.convolutions = nn.ModuleList(
             EdgeConv(before, after, neighbours=settings.neighbours, factored=settings.factored)
             for before, after in zip((3, *WIDTHS), WIDTHS, strict=False)
@@ -80,16 +70,10 @@ class DGCNN(Model):
             nn.Dropout(settings.dropout),
             PointwiseLayer(512, 256, slope=SLOPE),
             nn.Dropout(settings.dropout),
-            nn.Linear(256, outputs),
+            nn.Linear(256, self.outputs),
         )
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of clouds."""
         points = filled_points(as_tokens(tokens))
         found = []

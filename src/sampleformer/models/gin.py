@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -64,38 +64,23 @@ class GIN(Model):
     needs = ("edge_features",)
     example: ClassVar[dict[str, Any]] = {"features": 1, "edge_features": 0}
 
-    def __init__(
-        self,
-        settings: GINSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+    def build(self, settings: GINSettings) -> None:
         geometric = require("torch_geometric.nn", "graph")
         width = settings.width
-        self.vocabularies: Sequence[int] | None = inputs.get("vocabularies")
-        self.features = int(inputs.get("features") or 0)
-        edge_features = int(inputs["edge_features"])
+        self.vocabularies: Sequence[int] | None = self.inputs.get("vocabularies")
+        self.features = int(self.inputs.get("features") or 0)
+        edge_features = int(self.inputs["edge_features"])
         self.codes = nn.ModuleList(nn.Embedding(size, width) for size in self.vocabularies or ())
         # Nodes that carry nothing are all alike: one learned vector.
         self.numbers = None if self.vocabularies is not None else nn.Linear(max(1, self.features), width)
         self.has_edge_features = edge_features > 0
         self.convolutions = nn.ModuleList(_convolution(geometric, width, edge_features) for _ in range(settings.layers))
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(settings.layers))
-        self.head = nn.ModuleList(nn.Linear(width, outputs) for _ in range(settings.layers + 1))
+        self.head = nn.ModuleList(nn.Linear(width, self.outputs) for _ in range(settings.layers + 1))
         self.pool = geometric.global_mean_pool if settings.pooling == "mean" else geometric.global_add_pool
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b ..."]:
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b ..."]:
         """Outputs ``(b, outputs)`` of graphs, or ``(b, n, outputs)`` of nodes, zero at padding."""
         tokens = as_tokens(tokens)
         if tokens.edges is None:

@@ -1,11 +1,10 @@
 """PointNet: every point by itself, then the largest value of each feature."""
 
 import itertools
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -59,29 +58,14 @@ class PointNet(Model):
     needs = ("normals",)
     example: ClassVar[dict[str, Any]] = {"normals": False}
 
-    def __init__(
-        self,
-        settings: PointNetSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
+    def build(self, settings: PointNetSettings) -> None:
         self.input_transform = _Transform(3)
         self.enter = _layers(3, LOCAL, LOCAL)
         self.feature_transform = _Transform(LOCAL)
         self.local = _layers(LOCAL, LOCAL, 128, GLOBAL)
-        self.head = nn.Sequential(_layers(GLOBAL, 512, 256), nn.Dropout(settings.dropout), nn.Linear(256, outputs))
+        self.head = nn.Sequential(_layers(GLOBAL, 512, 256), nn.Dropout(settings.dropout), nn.Linear(256, self.outputs))
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of clouds."""
         return self._outputs(filled_points(as_tokens(tokens)))[0]
 

@@ -1,7 +1,5 @@
 """The transformer of this package: embedding, encoder, head."""
 
-import functools
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,65 +8,19 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from sampleformer.attention import ATTENTIONS, LOCALS, Noise, Selection
+from sampleformer.attention import Noise, Selection
 from sampleformer.attention.auto import AUTO, choose_attention
-from sampleformer.attention.local import told_local
-from sampleformer.attention.relative.build import told_relative
 from sampleformer.distributed.streams import in_turn
 from sampleformer.embed import EMBEDS
 from sampleformer.embed.sequence import PLAIN_SCALE
-from sampleformer.encoder import Encoder, check_layers
 from sampleformer.encoder.norming import sees_whole_batch
 from sampleformer.errors import InputError
-from sampleformer.heads import HEADS, TokenHead
-from sampleformer.models.base import MODELS, AnyModelSettings, Model
-from sampleformer.models.mlp import DescriptorMLP, MLPSettings
+from sampleformer.heads import TokenHead
+from sampleformer.models.base import MODELS, Model
+from sampleformer.models.transformer_parts import make_beside, make_encoder, make_head
+from sampleformer.models.transformer_settings import ModelSettings
 from sampleformer.sample import LEVELS
-from sampleformer.settings import Component, validate
 from sampleformer.tokens import Tokens, as_tokens
-
-
-class ModelSettings(AnyModelSettings):
-    """What a recipe says of the model; what depends on the data is given to `TokenModel` beside it.
-
-    Args:
-        name: "transformer".
-        width: d, of the tokens inside the model.
-        layers: depth.
-        heads: of the attention; must divide the width.
-        feedforward: width inside the token-wise branch.
-        attention: name and arguments of the attention; in a recipe ``auto``, see `attention.auto.choose_attention`.
-            Beside them ``layers: [1, 3]`` or ``layers: every second``: the layers that have it, counted from 1; the
-            others have `local` alone.
-        embed: name and arguments of the embedding.
-        pooling: ``attention``, ``mean`` or ``max``.
-        dropout: of the branches and inside the token-wise branch.
-        stochastic_depth: probability that a sample skips a branch.
-        residual_scale: where the learned scale of the branches starts; 0 as published for SAMSA, 1 as in a plain
-            pre-norm transformer.
-        local: Name and arguments of the local part beside the attention, one of `attention.LOCALS`: ``{name: window,
-            window: 8}``, ``{name: edges}``. None: there is none.
-        norm: ``rms``, ``layer`` or ``batch``.
-        norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
-        beside: Name and settings of other models of `MODELS`, whose outputs are added: ``[{name: bag, ngrams: 2}]``.
-            Where the data has descriptors, ``mlp`` is added if none of them takes them.
-    """
-
-    name: str = "transformer"
-    width: int = 128
-    layers: int = 4
-    heads: int = 8
-    feedforward: int = 512
-    attention: Component = Component(name="samsa")
-    embed: Component = Component(name="sequence")
-    pooling: str = "attention"
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    residual_scale: float = 0.0
-    local: Component | None = None
-    norm: str = "rms"
-    norm_position: str = "pre"
-    beside: tuple[Component, ...] = ()
 
 
 class TokenModel(Model):
@@ -95,18 +47,10 @@ class TokenModel(Model):
     Settings = ModelSettings
     levels = LEVELS
     takes_descriptors = True
+    can_hide = True
+    settings: ModelSettings
 
-    def __init__(
-        self,
-        settings: ModelSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        self.settings: ModelSettings = settings
+    def build(self, settings: ModelSettings) -> None:
         for name in ("width", "layers", "heads", "feedforward"):
             if getattr(settings, name) < 1:
                 raise InputError(f"model.{name}: {getattr(settings, name)}, expected at least 1")
@@ -115,47 +59,18 @@ class TokenModel(Model):
                 "model.attention.name: 'auto' depends on how long the inputs are, which train finds out; in Python, "
                 "take what sampleformer.attention.auto.choose_attention returns"
             )
-        inputs = _of_tokens(inputs)
+        # What the data says of its tokens, without what it says of whole samples.
+        inputs = {name: value for name, value in self.inputs.items() if name != "descriptors"}
         self.embed = settings.embed.build(EMBEDS, "model.embed", width=settings.width, **inputs)
-        attending = check_layers(
-            settings.attention.arguments.get("layers"),
-            settings.layers,
-            settings.local is not None,
-            "model.attention.layers",
-        )
-        attention = functools.partial(
-            _told(settings.attention, inputs).build,
-            ATTENTIONS,
-            "model.attention",
-            width=settings.width,
-            heads=settings.heads,
-        )
-        local = None
-        if settings.local is not None:
-            told = told_local(settings.local, self.embed, "model.local")
-            local = functools.partial(told.build, LOCALS, "model.local", width=settings.width, heads=settings.heads)
         try:
-            self.encoder = Encoder.of(
-                attention,
-                width=settings.width,
-                layers=settings.layers,
-                feedforward=settings.feedforward,
-                dropout=settings.dropout,
-                stochastic_depth=settings.stochastic_depth,
-                residual_scale=settings.residual_scale,
-                norm=settings.norm,
-                norm_position=settings.norm_position,
-                local=local,
-                attention_layers=attending,
-            )
-            self.head = self._make_head()
-            self.beside = self._make_beside()
-            self.hidden = nn.Parameter(torch.empty(settings.width)) if hides else None
-            self._reset_own_parameters()
+            self.encoder = make_encoder(settings, inputs, self.embed)
+            self.head = make_head(settings, self.inputs, self.outputs, self.level)
+            self.beside = make_beside(settings, self.inputs, self.outputs, self.level)
         except InputError:
             raise
         except ValueError as error:
             raise InputError(f"model: {error}") from error
+        self.hidden = nn.Parameter(torch.empty(settings.width)) if self.hides else None
 
     @classmethod
     def example_inputs(cls, settings: ModelSettings) -> dict[str, Any] | None:
@@ -173,35 +88,9 @@ class TokenModel(Model):
         attention, reason = choose_attention(settings.attention, length, device)
         return settings.model_copy(update={"attention": attention}), reason
 
-    @property
-    def hides(self) -> bool:
-        return self.hidden is not None
-
     def draw_noise(self, tokens: Tokens | Tensor, generator: torch.Generator | None = None) -> list[Noise | None]:
         """The random numbers of one training pass, for `forward`."""
         return self.encoder.draw_noise(self.embedded(as_tokens(tokens)), generator)
-
-    def _make_head(self) -> nn.Module:
-        head = HEADS[self.level]
-        known = {"pooling": self.settings.pooling, "directed": bool(self.inputs.get("directed", False))}
-        taken = inspect.signature(head).parameters
-        return head(
-            self.settings.width, self.outputs, **{name: value for name, value in known.items() if name in taken}
-        )
-
-    def _make_beside(self) -> nn.ModuleList:
-        """The models whose outputs are added."""
-        made: list[Model] = []
-        for each in self.settings.beside:
-            kind = MODELS.resolve(each.name, "model.beside.name")
-            if issubclass(kind, TokenModel):
-                raise InputError(f"model.beside.name: {each.name!r} is this model itself, expected a simple one")
-            settings = validate(kind.Settings, each.model_dump(), at="model.beside.")
-            made.append(kind(settings, kind.inputs_of(self.inputs), self.outputs, level=self.level))
-        described = "descriptors" in self.inputs and self.level == LEVELS[0]
-        if described and not any("descriptors" in model.needs for model in made):
-            made.append(DescriptorMLP(MLPSettings(), self.inputs, self.outputs))
-        return nn.ModuleList(made)
 
     def _reset_own_parameters(self) -> None:
         if self.hidden is not None:
@@ -305,17 +194,3 @@ class TokenModel(Model):
             return self.encoder(self.embedded(as_tokens(tokens)), return_selections=True)[1]
         finally:
             self.train(training)
-
-
-def _of_tokens(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What the data says of its tokens, without what it says of whole samples."""
-    return {name: value for name, value in inputs.items() if name != "descriptors"}
-
-
-def _told(attention: Component, inputs: Mapping[str, Any]) -> Component:
-    """An attention's settings with what the data tells of its relative terms."""
-    arguments = attention.arguments
-    arguments.pop("layers", None)  # the encoder's
-    if "relative" in arguments:
-        arguments["relative"] = told_relative(arguments["relative"], inputs)
-    return Component(name=attention.name, **arguments)

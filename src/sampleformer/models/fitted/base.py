@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from typing_extensions import Self
 
+from sampleformer.errors import InputError
 from sampleformer.models.base import Model
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
@@ -32,6 +33,13 @@ class FittedModel(Model):
 
     trained = False
     patience: ClassVar[int] = 2
+
+    def _check_fitted(self, found: object) -> None:
+        """Raises InputError where settings lack what fitting finds."""
+        if not found:
+            raise InputError(
+                f"{self.name}: has not been fitted, expected a fitted one, see {type(self).__name__}.candidates"
+            )
 
     @classmethod
     @abstractmethod

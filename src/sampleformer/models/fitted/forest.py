@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import Self
@@ -15,11 +15,11 @@ from typing_extensions import Self
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
+from sampleformer.models.descriptors import DescriptorModel, described_by
 from sampleformer.models.fitted.base import EXTRA, FittedModel
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns
 from sampleformer.models.fitted.trees import Trees
-from sampleformer.models.mlp import described_by
-from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.tokens import Tokens
 
 MOST_BYTES = 256_000_000
 """Of the arrays of a forest: of many samples, leaves are made larger."""
@@ -51,7 +51,7 @@ class ForestSettings(AnyModelSettings):
     depth: int = Field(default=0, ge=0, le=10_000)
 
 
-class Forest(FittedModel):
+class Forest(DescriptorModel, FittedModel):
     """The mean of many trees over the descriptors of a sample, as scikit-learn fits them.
 
     Of T trees the mean p of a class or label is smoothed, ``(p + ε) / (1 + ε c)`` with ``ε = 1 / 2T`` and c classes (2
@@ -76,47 +76,25 @@ class Forest(FittedModel):
 
     name = "forest"
     Settings = ForestSettings
-    needs = ("descriptors",)
-    takes_descriptors = True
-    example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
 
-    def __init__(
-        self,
-        settings: ForestSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        if not settings.nodes:
-            raise InputError("forest: has not been fitted, expected a fitted one, see Forest.candidates")
-        if len(settings.nodes) not in (1, outputs) or settings.form not in (CLASSES, LABELS, VALUES):
+    def build(self, settings: ForestSettings) -> None:
+        self._check_fitted(settings.nodes)
+        if len(settings.nodes) not in (1, self.outputs) or settings.form not in (CLASSES, LABELS, VALUES):
             raise InputError(
-                f"forest: found {len(settings.nodes)} forests of {settings.form!r}, expected 1 or {outputs} of "
+                f"forest: found {len(settings.nodes)} forests of {settings.form!r}, expected 1 or {self.outputs} of "
                 f"{CLASSES}, {LABELS} or {VALUES}"
             )
-        self.codes = len(inputs["descriptors"])
-        each = outputs // len(settings.nodes)
+        each = self.outputs // len(settings.nodes)
         self.forests = nn.ModuleList(Trees(settings.trees, nodes, settings.depth, each) for nodes in settings.nodes)
 
     def check_weights(self) -> None:
         if self.settings.depth > max(self.settings.nodes):
             raise ValueError(f"depth is {self.settings.depth}, expected at most the {max(self.settings.nodes)} nodes")
         for trees in self.forests:
-            trees.check_places(self.codes)  # type: ignore[operator]
+            trees.check_places(len(self.inputs["descriptors"]))  # type: ignore[operator]
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
-        """Outputs of samples."""
-        described = described_by(as_tokens(tokens), self.codes)
-        described = described.to(self.forests[0].threshold.dtype)  # type: ignore[arg-type]
+    def of_codes(self, codes: Float[Tensor, "b f"]) -> Float[Tensor, "b outputs"]:
+        described = codes.to(self.forests[0].threshold.dtype)  # type: ignore[arg-type]
         mean = torch.cat([trees(described) for trees in self.forests], dim=1)
         if self.settings.form == VALUES:
             return mean
@@ -124,9 +102,6 @@ class Forest(FittedModel):
         if self.settings.form == CLASSES:
             return ((mean + least) / (1 + least * self.outputs)).log()
         return (mean + least).log() - (1 - mean + least).log()
-
-    def of_descriptors(self, tokens: Tokens) -> Tensor:
-        return self(tokens)
 
     @classmethod
     def candidates(

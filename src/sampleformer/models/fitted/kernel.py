@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import Self
 
 from sampleformer.errors import InputError
 from sampleformer.models.base import AnyModelSettings
+from sampleformer.models.descriptors import DescriptorModel, ThermometerCode, described_by
 from sampleformer.models.fitted.base import FittedModel, Strength
 from sampleformer.models.fitted.columns import LABELS, VALUES, Columns
-from sampleformer.models.mlp import ThermometerCode, described_by
-from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.tokens import Tokens
 
 MOST_ROWS = 8_000
 """Samples that are kept, of more drawn at random: fitting has two square matrices of them, 256 MB each."""
@@ -44,7 +44,7 @@ class KernelSettings(AnyModelSettings):
     rows: int = Field(default=0, ge=0, le=MOST_ROWS)
 
 
-class DescriptorKernel(FittedModel):
+class DescriptorKernel(DescriptorModel, FittedModel):
     """``f(x) = Σ_i a_i k(x, x_i) + b`` over samples of the training part, with the Tanimoto similarity of descriptors.
 
     ``k(x, z) = x·z / (‖x‖² + ‖z‖² − x·z)``, where x and z are the bins of the descriptors, each from 0 to 1, and one
@@ -72,46 +72,25 @@ class DescriptorKernel(FittedModel):
 
     name = "kernel"
     Settings = KernelSettings
-    needs = ("descriptors",)
-    takes_descriptors = True
-    example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
     rows: Tensor
     weights: Tensor
     bias: Tensor
 
-    def __init__(
-        self,
-        settings: KernelSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        if not settings.rows or not settings.form:
-            raise InputError("kernel: has not been fitted, expected a fitted one, see DescriptorKernel.candidates")
-        self.bins = _Bins(inputs["descriptors"])
+    def build(self, settings: KernelSettings) -> None:
+        self._check_fitted(settings.rows and settings.form)
+        self.bins = _Bins(self.inputs["descriptors"])
         if settings.rows * self.bins.width > MOST_BYTES:
             raise InputError(f"kernel: rows is {settings.rows:,}, expected fewer of {self.bins.width:,} bins each")
         self.register_buffer("rows", torch.zeros(settings.rows, self.bins.width, dtype=torch.uint8))
-        self.register_buffer("weights", torch.zeros(settings.rows, outputs))
-        self.register_buffer("bias", torch.zeros(outputs))
+        self.register_buffer("weights", torch.zeros(settings.rows, self.outputs))
+        self.register_buffer("bias", torch.zeros(self.outputs))
 
     def _reset_own_parameters(self) -> None:
         for buffer in (self.rows, self.weights, self.bias):
             nn.init.zeros_(buffer)
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
-        """Outputs of samples."""
-        described = described_by(as_tokens(tokens), self.bins.codes)
-        levels = self.bins(described.to(self.weights.dtype))
+    def of_codes(self, codes: Float[Tensor, "b f"]) -> Float[Tensor, "b outputs"]:
+        levels = self.bins(codes.to(self.weights.dtype))
         blocks = zip(self.rows.split(_BLOCK), self.weights.split(_BLOCK), strict=True)
         found = self.bias + torch.stack([similarity(levels, rows) @ weights for rows, weights in blocks]).sum(0)
         if self.settings.form == VALUES:
@@ -120,9 +99,6 @@ class DescriptorKernel(FittedModel):
             return found.clamp(_LEAST, 1 - _LEAST).logit()
         shares = found.clamp(min=_LEAST)
         return (shares / shares.sum(1, keepdim=True)).log()
-
-    def of_descriptors(self, tokens: Tokens) -> Tensor:
-        return self(tokens)
 
     @classmethod
     def candidates(

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
+from sampleformer.models.descriptors import DescriptorModel, ThermometerCode, described_by
 from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.models.fitted.lines import line, lines
-from sampleformer.models.mlp import ThermometerCode, described_by
-from sampleformer.tokens import Tokens, as_tokens
+from sampleformer.tokens import Tokens
 
 
 class LinearSettings(AnyModelSettings):
@@ -37,7 +36,7 @@ class LinearSettings(AnyModelSettings):
     fitted: bool = False
 
 
-class DescriptorLinear(FittedModel):
+class DescriptorLinear(DescriptorModel, FittedModel):
     """``y = A e + b`` for the descriptors e of a sample, one number a bin: ridge or logistic regression.
 
     Args:
@@ -57,38 +56,14 @@ class DescriptorLinear(FittedModel):
 
     name = "linear"
     Settings = LinearSettings
-    needs = ("descriptors",)
-    takes_descriptors = True
-    example: ClassVar[dict[str, Any]] = {"descriptors": [1]}
 
-    def __init__(
-        self,
-        settings: LinearSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        if not settings.fitted:
-            raise InputError("linear: has not been fitted, expected a fitted one, see DescriptorLinear.candidates")
-        self.expand = ThermometerCode(inputs["descriptors"])
-        self.line = nn.Linear(self.expand.width, outputs)
+    def build(self, settings: LinearSettings) -> None:
+        self._check_fitted(settings.fitted)
+        self.expand = ThermometerCode(self.inputs["descriptors"])
+        self.line = nn.Linear(self.expand.width, self.outputs)
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
-        """Outputs of samples."""
-        described = described_by(as_tokens(tokens), self.expand.codes)
-        return self.line(self.expand(described.to(self.line.weight.dtype)))
-
-    def of_descriptors(self, tokens: Tokens) -> Tensor:
-        return self(tokens)
+    def of_codes(self, codes: Float[Tensor, "b f"]) -> Float[Tensor, "b outputs"]:
+        return self.line(self.expand(codes.to(self.line.weight.dtype)))
 
     @classmethod
     def candidates(

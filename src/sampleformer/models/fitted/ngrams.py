@@ -81,35 +81,18 @@ class NGrams(FittedModel):
     weights: Tensor
     bias: Tensor
 
-    def __init__(
-        self,
-        settings: NGramsSettings,
-        inputs: Mapping[str, Any],
-        outputs: int,
-        *,
-        level: str = "sample",
-        hides: bool = False,
-    ) -> None:
-        super().__init__(settings, inputs, outputs, level=level, hides=hides)
-        if not settings.size:
-            raise InputError("ngrams: has not been fitted, expected a fitted one, see NGrams.candidates")
+    def build(self, settings: NGramsSettings) -> None:
+        self._check_fitted(settings.size)
         _check(int(self.inputs["vocabulary"]), settings.longest)
         self.register_buffer("keys", torch.empty(settings.size, dtype=torch.int64))
-        self.register_buffer("weights", torch.empty(settings.size, outputs))
-        self.register_buffer("bias", torch.empty(outputs))
-        self._reset_own_parameters()
+        self.register_buffer("weights", torch.empty(settings.size, self.outputs))
+        self.register_buffer("bias", torch.empty(self.outputs))
 
     def _reset_own_parameters(self) -> None:
         for buffer in (self.keys, self.weights, self.bias):
             buffer.zero_()
 
-    def forward(
-        self,
-        tokens: Tokens | Tensor,
-        *,
-        pairs: Int64[Tensor, "b p 2"] | None = None,
-        asked: Int64[Tensor, "b m"] | None = None,
-    ) -> Float[Tensor, "b outputs"]:
+    def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of samples; of one without known n-grams the bias alone."""
         refuse_shards("n-grams")
         found, real = _keys(as_tokens(tokens), int(self.inputs["vocabulary"]), self.settings.longest)
