@@ -8,7 +8,8 @@ import logging
 
 from sampleformer.bench import console
 from sampleformer.bench.options import add_measuring_options
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 NAMES = "samsa,sft,yoso,full,pointnet,dgcnn,dgcnn-factored"
 BATCH = 32

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sampleformer.bench import console, options
 from sampleformer.errors import InputError
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 if TYPE_CHECKING:
     from rich.table import Table

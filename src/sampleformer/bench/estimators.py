@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sampleformer.bench import console
 from sampleformer.errors import InputError
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 if TYPE_CHECKING:
     from sampleformer.bench.estimator_settings import EstimatorSettings

@@ -7,7 +7,8 @@ import json
 import logging
 
 from sampleformer.bench import console
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 logger = logging.getLogger("sampleformer")
 

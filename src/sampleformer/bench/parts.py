@@ -7,7 +7,8 @@ import json
 
 from sampleformer.bench import console
 from sampleformer.bench.options import add_measuring_options
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

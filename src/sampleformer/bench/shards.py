@@ -6,7 +6,8 @@ import argparse
 import json
 
 from sampleformer.bench import console, options
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sampleformer.bench import console
 from sampleformer.bench.options import add_measuring_options
-from sampleformer.files import check_writable, write_bytes
+from sampleformer.files import write_bytes
+from sampleformer.output_paths import check_writable
 
 if TYPE_CHECKING:
     from sampleformer.bench.records import Results

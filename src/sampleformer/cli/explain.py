@@ -7,7 +7,7 @@ from sampleformer.cli.output import say
 from sampleformer.cli.parser import add_trust
 from sampleformer.errors import InputError
 from sampleformer.explain import Deletions, write_page
-from sampleformer.files import check_output
+from sampleformer.output_paths import check_output
 
 EXAMPLE = """
 sampleformer explain runs/reviews-20260101-120000 new.csv -o page.html

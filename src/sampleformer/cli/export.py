@@ -4,7 +4,7 @@ import argparse
 
 from sampleformer.cli.parser import add_trust
 from sampleformer.export import export_onnx
-from sampleformer.files import check_output
+from sampleformer.output_paths import check_output
 from sampleformer.training import RunFolder
 
 EXAMPLE = """

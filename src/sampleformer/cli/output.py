@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from sampleformer.files import is_standard_output
+from sampleformer.output_paths import is_standard_output
 
 if TYPE_CHECKING:
     from rich.table import Table

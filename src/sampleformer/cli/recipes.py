@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sampleformer.cli.output import show
 from sampleformer.cli.parser import add_example
 from sampleformer.errors import InputError, nearest
-from sampleformer.files import check_output, write_text
+from sampleformer.files import write_text
+from sampleformer.output_paths import check_output
 from sampleformer.recipes import names, read, text
 
 if TYPE_CHECKING:

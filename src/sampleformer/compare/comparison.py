@@ -23,7 +23,8 @@ from sampleformer.data.progress import announced
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.extras import require
-from sampleformer.files import check_new_folder, write_json
+from sampleformer.files import write_json
+from sampleformer.output_paths import check_new_folder
 from sampleformer.tasks import Task, count_known
 from sampleformer.tasks.columns import columns_of
 from sampleformer.tasks.metrics import better

@@ -17,8 +17,9 @@ from sampleformer.explain.faithfulness_figure import NOTHING
 from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import escape, page
 from sampleformer.explain.side_by_side import Pair, side_by_side
-from sampleformer.files import check_output, write_text
+from sampleformer.files import write_text
 from sampleformer.models import Model, ModelSettings, TokenModel
+from sampleformer.output_paths import check_output
 from sampleformer.tables.format import TableFormat
 from sampleformer.training.run_folder import RunFolder
 

@@ -18,8 +18,9 @@ from torch.export import Dim
 from sampleformer.errors import InputError
 from sampleformer.export.agreement import largest_difference, longest, random_tokens
 from sampleformer.export.translations import check_operators, onnx_translations
-from sampleformer.files import check_output, write_bytes
+from sampleformer.files import write_bytes
 from sampleformer.models import Model
+from sampleformer.output_paths import check_output
 from sampleformer.tokens import Tokens
 
 log = logging.getLogger("sampleformer")

@@ -17,7 +17,8 @@ from sampleformer.data.encoding import Encoding
 from sampleformer.data.progress import announced, progress_bar
 from sampleformer.data.samples import Samples
 from sampleformer.errors import InputError
-from sampleformer.files import check_output, write_csv
+from sampleformer.files import write_csv
+from sampleformer.output_paths import check_output
 from sampleformer.registry import trusted_code
 from sampleformer.tables.format import TableFormat
 from sampleformer.tasks import Predictions, count_known

@@ -16,8 +16,9 @@ from sampleformer.data.encoding import Encoding
 from sampleformer.documents import read_json, read_yaml
 from sampleformer.errors import InputError, shown
 from sampleformer.extras import require
-from sampleformer.files import check_new_folder, write_json, write_text
+from sampleformer.files import write_json, write_text
 from sampleformer.models import Model
+from sampleformer.output_paths import check_new_folder
 from sampleformer.registry import trusted_code
 from sampleformer.settings import validate
 from sampleformer.training.recipe import Recipe

@@ -26,7 +26,8 @@ from sampleformer.data.source import Source, Splits
 from sampleformer.data.user_files import FilesState
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError
-from sampleformer.files import check_new_folder, is_part, write_json
+from sampleformer.files import is_part, write_json
+from sampleformer.output_paths import check_new_folder
 from sampleformer.settings import Component, validate
 from sampleformer.tables.report import RowReport
 
