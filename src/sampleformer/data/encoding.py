@@ -2,9 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,16 @@ import numpy as np
 from sampleformer.data.descriptors.collection import Descriptors, measure
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import row_ids, scene_ids
+from sampleformer.data.sample_schema import check_mappings, sample_schema
 from sampleformer.data.samples import HeldSets, Samples, TargetRows
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.documents import read_json
-from sampleformer.errors import InputError, listed, nearest, shown
+from sampleformer.errors import InputError, listed
 from sampleformer.files import write_text
 from sampleformer.reading import reading
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.format import TableFormat
-from sampleformer.tables.memory import PATH, is_frame
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 from sampleformer.tasks import Task, task_from_json, task_to_json
@@ -32,7 +31,7 @@ class Encoding:
     """What was learnt about the rows from the training part, and is saved with the model.
 
     Args:
-        inputs: turns the input columns into tokens.
+        inputs: turns the input columns into tokens, kept as ``learnt_inputs``.
         task: turns the target columns into numbers, and outputs into predictions.
         id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
         format: how the tables of the training are written, and new ones if nothing else is said.
@@ -47,27 +46,22 @@ class Encoding:
         format: TableFormat | None = None,
         descriptors: Descriptors | None = None,
     ) -> None:
-        self._inputs = inputs
+        self.learnt_inputs = inputs
         self.descriptors = descriptors
         self.task = task
         self.id_column = id_column
         self.format = format or TableFormat()
 
     @property
-    def learnt_inputs(self) -> Inputs:
-        """What turns the input columns into tokens."""
-        return self._inputs
-
-    @property
     def inputs(self) -> dict[str, Any]:
         """What the model must know: {"vocabulary": size}, {"features": number} and the like."""
         described = {} if self.descriptors is None else {"descriptors": self.descriptors.widths}
-        return self._inputs.model_inputs | described
+        return self.learnt_inputs.model_inputs | described
 
     @property
     def unit(self) -> str:
         """What one token is called."""
-        return self._inputs.unit
+        return self.learnt_inputs.unit
 
     @property
     def target_unit(self) -> str:
@@ -77,12 +71,12 @@ class Encoding:
     @property
     def layout(self) -> tuple[int, int] | None:
         """Rows and columns, if the tokens are the pixels of an image."""
-        return self._inputs.layout
+        return self.learnt_inputs.layout
 
     @property
     def view_settings(self) -> frozenset[str]:
         """Settings of the data that may be others in an evaluation, see `Inputs.view_settings`."""
-        return self._inputs.view_settings
+        return self.learnt_inputs.view_settings
 
     @property
     def words(self) -> str:
@@ -91,7 +85,7 @@ class Encoding:
 
     def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
         """The tokens of parsed values; wrong ones are reported."""
-        return self._inputs.encode(values, report)
+        return self.learnt_inputs.encode(values, report)
 
     def samples(
         self,
@@ -112,7 +106,7 @@ class Encoding:
         """
         report = report or RowReport("data", lambda row: f"sample {ids[row]}")
         numbers = None if targets is None else self.task.encode(targets, report)
-        encoded = self._inputs.encode(values, report)
+        encoded = self.learnt_inputs.encode(values, report)
         if self.descriptors is not None and measured is not None:
             encoded = replace(encoded, descriptors=self.descriptors.encode(measured))
         unasked = TargetRows(None, encoded.offsets) if self.task.from_inputs else None
@@ -121,11 +115,11 @@ class Encoding:
 
     def pack(self, sets: HeldSets, targets: np.ndarray | TargetRows | None, ids: Sequence[str]) -> Samples:
         """Samples of encoded inputs and targets, which inputs and task prepare each time one is used."""
-        prepare = self._prepare if self._inputs.prepares or self.task.from_inputs else None
-        return Samples(sets, targets, ids, prepare=prepare, size_of=self._inputs.size_of)
+        prepare = self._prepare if self.learnt_inputs.prepares or self.task.from_inputs else None
+        return Samples(sets, targets, ids, prepare=prepare, size_of=self.learnt_inputs.size_of)
 
     def _prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
-        prepared = self._inputs.prepare(sample, random, training=training)
+        prepared = self.learnt_inputs.prepare(sample, random, training=training)
         return self.task.draw(prepared, random, training=training)
 
     def read(
@@ -173,7 +167,7 @@ class Encoding:
         """
         report = None
         found = 0
-        for table in self._inputs.read(path, on_error, self.format.changed(format), rows):
+        for table in self.learnt_inputs.read(path, on_error, self.format.changed(format), rows):
             report = report or RowReport(table.path, table.place, on_error)
             report.go_on(table.place)
             samples = self._samples_of(table, report, targets, self.id_column)
@@ -201,28 +195,13 @@ class Encoding:
         Raises:
             InputError: if a sample is wrong; it names its position.
         """
-        self._check_columns(samples)
-        for table in self._inputs.given(samples, rows):
+        check_mappings(samples, self.learnt_inputs, self.described_by)
+        for table in self.learnt_inputs.given(samples, rows):
             if self.format.decimal:  # texts of numbers are written as those of the training
                 table = replace(table, decimal=self.format.decimal)
             report = RowReport(table.path, table.place, on_error)
             named = self.id_column if self.id_column in table.columns else None
             yield self._samples_of(table, report, targets=False, id=named), report.wrong
-
-    def _check_columns(self, samples: Any) -> None:
-        """Raises InputError if a mapping lacks a column; in a table with others it would be an empty field."""
-        if is_frame(samples) or not self._needed or not isinstance(samples, list | tuple | np.ndarray):
-            return
-        for position, sample in enumerate(samples):
-            if isinstance(sample, Mapping) and not self._needed <= sample.keys():
-                name = min(self._needed - sample.keys())
-                found = f"column {shown(name)} is missing; {nearest(name, map(str, sample))}"
-                raise InputError(f"{PATH}: sample {position}: {found}")
-
-    @cached_property
-    def _needed(self) -> set[str]:
-        """Columns of a sample that is a mapping."""
-        return {*self._inputs.row_schema, *self.described_by}
 
     @property
     def described_by(self) -> list[str]:
@@ -233,18 +212,12 @@ class Encoding:
     @property
     def sample_schema(self) -> dict[str, Any]:
         """JSON Schema of one sample that `given` takes, where it comes as JSON; empty: anything."""
-        alone, columns = self._inputs.value_schema, self._inputs.row_schema
-        if not columns:
-            return alone
-        described = {name: {"type": ["number", "string", "null"]} for name in self.described_by}
-        needed = [*columns, *(name for name in described if name not in columns)]
-        row = {"type": "object", "required": needed, "properties": {**described, **columns}}
-        return row if described else {"anyOf": [alone, row]}
+        return sample_schema(self.learnt_inputs, self.described_by)
 
     @property
     def file_suffixes(self) -> tuple[str, ...]:
         """What names of files end in that `samples_in` reads, in small letters; none: it reads no file."""
-        return self._inputs.file_suffixes
+        return self.learnt_inputs.file_suffixes
 
     def samples_in(self, path: Path, most: int) -> list[tuple[str, Any]]:
         """Samples of one file that may come from anybody, see `Inputs.samples_in`.
@@ -257,25 +230,25 @@ class Encoding:
             InputError: if there is no such kind of file for these data, or it cannot be read.
         """
         if not self.file_suffixes:
-            raise InputError(f"{path}: found a file, expected {self._inputs.kind} data as JSON")
+            raise InputError(f"{path}: found a file, expected {self.learnt_inputs.kind} data as JSON")
         if path.suffix.lower() not in self.file_suffixes:
             found = f"found a name that ends in {path.suffix!r}"
             raise InputError(f"{path}: {found}, expected one of {', '.join(self.file_suffixes)}")
-        return self._inputs.samples_in(path, self.format, most)
+        return self.learnt_inputs.samples_in(path, self.format, most)
 
     def is_one(self, value: Any) -> bool:
         """Whether a value is one sample of those that `given` takes, and no sequence of them."""
-        return self._inputs.is_one(value)
+        return self.learnt_inputs.is_one(value)
 
     def _samples_of(self, table: Table, report: RowReport, targets: bool, id: str | None) -> Samples:
-        values = self._inputs.parse(table, report)
+        values = self.learnt_inputs.parse(table, report)
         ids = row_ids(table, id)
         if not self.task.of_tokens or self.task.from_inputs:
             known = self.task.parse(table, report) if targets and not self.task.from_inputs else None
             parts = () if self.descriptors is None else self.descriptors.parts
             return self.samples(values, known, ids, report, measure(parts, values, table, report))
-        sets = self._inputs.encode(values, report)
-        rows = self._inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
+        sets = self.learnt_inputs.encode(values, report)
+        rows = self.learnt_inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
         names = scene_ids(table, id) if self.unit == "point" else ids
         return self.pack(sets, rows, names).subset(report.kept(len(ids)))
 
@@ -284,12 +257,12 @@ class Encoding:
 
         A character of several bytes is shown on its first byte; the others show nothing.
         """
-        return self._inputs.pieces(sample)
+        return self.learnt_inputs.pieces(sample)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the encoding as JSON."""
         content = {
-            "inputs": {"kind": self._inputs.kind, **self._inputs.to_json()},
+            "inputs": {"kind": self.learnt_inputs.kind, **self.learnt_inputs.to_json()},
             "task": task_to_json(self.task),
             "id": self.id_column,
             "format": self.format.model_dump(exclude_none=True),
