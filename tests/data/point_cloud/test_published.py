@@ -12,7 +12,7 @@ import pytest
 
 from sampleformer.data import SOURCES
 from sampleformer.data.download import Download
-from sampleformer.data.point_cloud.published import modelnet, s3dis, scanobjectnn, shapenet_part
+from sampleformer.data.point_cloud.published import modelnet
 from sampleformer.data.point_cloud.published.modelnet import ModelNet10, ModelNet40
 from sampleformer.data.point_cloud.published.s3dis import S3dis
 from sampleformer.data.point_cloud.published.s3dis_rooms import CLASSES, read_room
@@ -220,7 +220,7 @@ def test_without_network_the_message_says_what_to_fetch(monkeypatch: pytest.Monk
 
 
 def test_addresses() -> None:
-    archives = [ModelNet10.archive, ModelNet40.archive, shapenet_part.ARCHIVE, scanobjectnn.ARCHIVE, s3dis.ARCHIVE]
+    archives = [ModelNet10.archive, ModelNet40.archive, ShapeNetPart.archive, ScanObjectNN.archive, S3dis.archive]
     for archive in archives:
         assert archive.name.endswith(".zip")
         assert all(address.startswith("http") and address.endswith(".zip") for address in archive.addresses)

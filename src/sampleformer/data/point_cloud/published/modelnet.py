@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sampleformer.data.download import Download
 from sampleformer.data.point_cloud.array_rows import LABEL, read_array_rows
 from sampleformer.data.point_cloud.cloud_folders import FOLDER, SPLIT, read_folder
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
-from sampleformer.data.point_cloud.cloud_source import CloudSource
-from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
+from sampleformer.data.point_cloud.published.published_clouds import PublishedClouds
+from sampleformer.data.point_cloud.published.unpacking import folder_with
 from sampleformer.errors import InputError
 
 _LISTS = "modelnet*_train.txt"
@@ -18,7 +18,7 @@ _ARRAYS = "ply_data_train*.h5"
 _MESHES = "*/train/*.off"
 
 
-class ModelNet(CloudSource):
+class ModelNet(PublishedClouds):
     """Shapes of ModelNet, in any of the layouts in which they are passed on; the published test part is the test.
 
     Meshes (``chair/train/chair_0001.off``), from which points are drawn; ``modelnet40_normal_resampled``, 10 000 points
@@ -36,8 +36,6 @@ class ModelNet(CloudSource):
     Source: Wu et al. 2015, "3D ShapeNets", section 4; Qi et al. 2017, PointNet++ (arXiv 1706.02413), appendix.
     """
 
-    archive: ClassVar[Download]
-
     def __init__(
         self,
         path: str | None = None,
@@ -47,22 +45,9 @@ class ModelNet(CloudSource):
         cache: str | None = None,
         **view: Any,
     ) -> None:
-        super().__init__(
-            path or self.archive.name, FOLDER, view, task="classification", limit=limit, seed=seed, on_error=on_error
-        )
+        super().__init__(path, FOLDER, view, limit=limit, seed=seed, on_error=on_error, cache=cache)
         self.task_reason = "as published"
-        self.given = path
-        self.cache = cache
         self.up_given = "up" in view
-
-    def prepare(self) -> Path:
-        """Downloads the archive, unless a path was given or it is in the cache, and unpacks it.
-
-        Returns:
-            The folder to read.
-        """
-        path = self.archive.fetch(self.cache) if self.given is None else Path(self.given)
-        return unpacked(path, self.cache)
 
     def read(self) -> CloudRows:
         folder = self.prepare()

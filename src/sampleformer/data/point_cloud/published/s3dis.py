@@ -11,23 +11,20 @@ from sampleformer.data.download import Download
 from sampleformer.data.point_cloud.array_rows import read_array_rows
 from sampleformer.data.point_cloud.cloud_folders import SPLIT
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
-from sampleformer.data.point_cloud.cloud_source import CloudSource
 from sampleformer.data.point_cloud.cutting import Cutting
 from sampleformer.data.point_cloud.published.modelnet import read_names
+from sampleformer.data.point_cloud.published.published_clouds import PublishedClouds
 from sampleformer.data.point_cloud.published.s3dis_rooms import CLASSES, room_folders
-from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
+from sampleformer.data.point_cloud.published.unpacking import folder_with
 from sampleformer.data.split import PERIOD, split_tenths
 from sampleformer.errors import InputError
 from sampleformer.wording import count
 
-ARCHIVE = Download(
-    "indoor3d_sem_seg_hdf5_data.zip", ("https://shapenet.cs.stanford.edu/media/indoor3d_sem_seg_hdf5_data.zip",)
-)
 BLOCK_COLUMNS = ("x", "y", "z", "red", "green", "blue", "room x", "room y", "room z")
 """Of a point in a published block: its place in the block, its colour, and its place in the room, scaled to [0, 1]."""
 
 
-class S3dis(CloudSource):
+class S3dis(PublishedClouds):
     """S3DIS: 272 rooms in six areas; a class of thirteen for each point. One area is the test.
 
     A tenth of the other rooms validates.
@@ -50,6 +47,10 @@ class S3dis(CloudSource):
     2017, PointNet (arXiv 1612.00593), section 5.1.
     """
 
+    archive = Download(
+        "indoor3d_sem_seg_hdf5_data.zip", ("https://shapenet.cs.stanford.edu/media/indoor3d_sem_seg_hdf5_data.zip",)
+    )
+
     def __init__(
         self,
         path: str | None = None,
@@ -65,28 +66,18 @@ class S3dis(CloudSource):
         if not 1 <= test_area <= 6:
             raise InputError(f"test_area: found {test_area}, expected 1 to 6")
         super().__init__(
-            path or ARCHIVE.name,
+            path,
             "labels",
             {"normalise": "none", "points": 4096, "normals": False, **view},
             cutting=Cutting.of(block=block, stride=stride, least=100, room=True),
             names=CLASSES,
             parts=False,
-            task="classification",
             limit=limit,
             seed=seed,
             on_error=on_error,
+            cache=cache,
         )
-        self.given = path
         self.test_area = test_area
-        self.cache = cache
-
-    def prepare(self) -> Path:
-        """Downloads the archive of blocks, unless a path was given or it is in the cache, and unpacks it.
-
-        Returns:
-            The folder to read.
-        """
-        return unpacked(ARCHIVE.fetch(self.cache) if self.given is None else Path(self.given), self.cache)
 
     def read(self) -> CloudRows:
         given = self.prepare()

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from sampleformer.data.download import Download
 from sampleformer.data.point_cloud.array_rows import LABEL, SPLIT, read_array_rows
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
-from sampleformer.data.point_cloud.cloud_source import CloudSource
-from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
+from sampleformer.data.point_cloud.published.published_clouds import PublishedClouds
+from sampleformer.data.point_cloud.published.unpacking import folder_with
 from sampleformer.errors import InputError, nearest
 
-ARCHIVE = Download(
-    "scanobjectnn_h5_files.zip",
-    ("https://hkust-vgd.ust.hk/scanobjectnn/h5_files.zip",),
-    md5="36876af479f9ad39abad5ebcd89038dd",
-)
 CLASSES = (
     *("bag", "bin", "box", "cabinet", "chair", "desk", "display", "door"),
     *("shelf", "table", "bed", "pillow", "sink", "sofa", "toilet"),
@@ -29,7 +23,7 @@ VARIANTS = {
 """OBJ_ONLY, OBJ_BG and PB_T50_RS: the folder and what stands in the files' names."""
 
 
-class ScanObjectNN(CloudSource):
+class ScanObjectNN(PublishedClouds):
     """ScanObjectNN: real scans of about 15 000 objects of 15 classes, 2 048 points each, with the published test.
 
     Args:
@@ -46,6 +40,12 @@ class ScanObjectNN(CloudSource):
     Source: Uy et al. 2019, "Revisiting Point Cloud Classification" (arXiv 1908.04616), section 3.
     """
 
+    archive = Download(
+        "scanobjectnn_h5_files.zip",
+        ("https://hkust-vgd.ust.hk/scanobjectnn/h5_files.zip",),
+        md5="36876af479f9ad39abad5ebcd89038dd",
+    )
+
     def __init__(
         self,
         path: str | None = None,
@@ -59,26 +59,16 @@ class ScanObjectNN(CloudSource):
         if variant not in VARIANTS:
             raise InputError(f"variant: found {variant!r}; {nearest(variant, VARIANTS)}")
         super().__init__(
-            path or ARCHIVE.name,
+            path,
             LABEL,
             {"classes": CLASSES, **view},
-            task="classification",
             limit=limit,
             seed=seed,
             on_error=on_error,
+            cache=cache,
         )
         self.task_reason = "as published"
-        self.given = path
         self.variant = variant
-        self.cache = cache
-
-    def prepare(self) -> Path:
-        """Downloads the archive, unless a path was given or it is in the cache, and unpacks it.
-
-        Returns:
-            The folder to read.
-        """
-        return unpacked(ARCHIVE.fetch(self.cache) if self.given is None else Path(self.given), self.cache)
 
     def read(self) -> CloudRows:
         folder, name = VARIANTS[self.variant]

@@ -8,21 +8,12 @@ from typing import Any
 from sampleformer.data.download import Download
 from sampleformer.data.point_cloud.cloud_folders import FOLDER, SPLIT
 from sampleformer.data.point_cloud.cloud_rows import CloudRows
-from sampleformer.data.point_cloud.cloud_source import CloudSource
-from sampleformer.data.point_cloud.published.unpacking import folder_with, unpacked
+from sampleformer.data.point_cloud.published.published_clouds import PublishedClouds
+from sampleformer.data.point_cloud.published.unpacking import folder_with
 from sampleformer.errors import InputError
 from sampleformer.parsing import parse_json
 from sampleformer.unpacking import read_bytes
 
-ARCHIVE = Download(
-    "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
-    (
-        "https://shapenet.cs.stanford.edu/media/shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
-        "https://huggingface.co/datasets/wangps/shapenet_segmentation/resolve/main/"
-        "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
-    ),
-    sha256="0e26411700bae2da38ee8ecc719ba4db2e6e0133486e258665952ad5dfced0fe",
-)
 PARTS = {
     "Airplane": 4,
     "Bag": 2,
@@ -57,7 +48,7 @@ def part_names() -> dict[str, list[str]]:
     return {category: [f"{category} {part}" for part in range(count)] for category, count in PARTS.items()}
 
 
-class ShapeNetPart(CloudSource):
+class ShapeNetPart(PublishedClouds):
     """ShapeNetPart: 16 880 shapes of 16 categories, whose points are of 50 parts; all three splits as published.
 
     Args:
@@ -72,6 +63,16 @@ class ShapeNetPart(CloudSource):
     Source: Yi et al. 2016, "A Scalable Active Framework for Region Annotation in 3D Shape Collections".
     """
 
+    archive = Download(
+        "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
+        (
+            "https://shapenet.cs.stanford.edu/media/shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
+            "https://huggingface.co/datasets/wangps/shapenet_segmentation/resolve/main/"
+            "shapenetcore_partanno_segmentation_benchmark_v0_normal.zip",
+        ),
+        sha256="0e26411700bae2da38ee8ecc719ba4db2e6e0133486e258665952ad5dfced0fe",
+    )
+
     def __init__(
         self,
         path: str | None = None,
@@ -83,26 +84,16 @@ class ShapeNetPart(CloudSource):
     ) -> None:
         names = part_names()
         super().__init__(
-            path or ARCHIVE.name,
+            path,
             "labels",
             {"columns": COLUMNS, **view},
             names=[part for parts in names.values() for part in parts],
             categories=names,
-            task="classification",
             limit=limit,
             seed=seed,
             on_error=on_error,
+            cache=cache,
         )
-        self.given = path
-        self.cache = cache
-
-    def prepare(self) -> Path:
-        """Downloads the archive, unless a path was given or it is in the cache, and unpacks it.
-
-        Returns:
-            The folder to read.
-        """
-        return unpacked(ARCHIVE.fetch(self.cache) if self.given is None else Path(self.given), self.cache)
 
     def read(self) -> CloudRows:
         given = self.prepare()
