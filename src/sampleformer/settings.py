@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from typing_extensions import Unpack
 
 from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line, shown
 from sampleformer.parsing import parse_yaml
@@ -90,17 +91,34 @@ def construct(made: type[T], values: Mapping[str, Any], setting: str, **given: A
         raise InputError(f"{setting}: {one_line(str(error))}") from error
 
 
-def _checked_arguments(made: type, arguments: Mapping[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
-    every = inspect.signature(made).parameters
-    parameters = {
-        name: each for name, each in every.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
-    }
-    others_allowed = any(each.kind is each.VAR_KEYWORD for each in every.values())
-    for name in given:
-        if name not in parameters and not others_allowed:
-            raise InputError(f"{setting}: {made.__name__} does not take {name!r}; {nearest(name, parameters)}")
-    free = [name for name in parameters if name not in given]
+def arguments_of(made: type) -> dict[str, Any]:
+    """Types of the arguments of a class's constructor by name, those of a ``**options: Unpack[Options]`` among them."""
     hints = get_type_hints(made.__init__)  # type: ignore[misc]
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(made).parameters.items():
+        hint = hints.get(name, Any)
+        if parameter.kind is parameter.VAR_KEYWORD and get_origin(hint) is Unpack:
+            found |= get_type_hints(get_args(hint)[0])
+        elif parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            found[name] = hint
+    return found
+
+
+def _takes_others(made: type) -> bool:
+    """Whether a class's constructor takes arguments that it does not name."""
+    hints = get_type_hints(made.__init__)  # type: ignore[misc]
+    others = [each for each in inspect.signature(made).parameters.values() if each.kind is each.VAR_KEYWORD]
+    return any(get_origin(hints.get(each.name)) is not Unpack for each in others)
+
+
+def _checked_arguments(made: type, arguments: Mapping[str, Any], setting: str, given: dict[str, Any]) -> dict[str, Any]:
+    parameters = inspect.signature(made).parameters
+    known = arguments_of(made)
+    others_allowed = _takes_others(made)
+    for name in given:
+        if name not in known and not others_allowed:
+            raise InputError(f"{setting}: {made.__name__} does not take {name!r}; {nearest(name, known)}")
+    free = [name for name in known if name not in given]
     checked = {}
     for name, value in arguments.items():
         if name not in free and others_allowed and name not in given:
@@ -111,12 +129,12 @@ def _checked_arguments(made: type, arguments: Mapping[str, Any], setting: str, g
                 f"{setting}.{one_line(name, LONGEST_NAME)}: unknown setting; {nearest(name, ['name', *free])}"
             )
         try:
-            checked[name] = TypeAdapter(hints.get(name, Any), config=_ANY_CLASS).validate_python(value)
+            checked[name] = TypeAdapter(known[name], config=_ANY_CLASS).validate_python(value)
         except ValidationError as error:
             raise InputError(f"{setting}.{name}: {_reason(error)}, got {shown(value)}") from error
-    missing = [name for name in free if parameters[name].default is inspect.Parameter.empty and name not in checked]
-    if missing:
-        raise InputError(f"{setting}.{missing[0]}: required by {made.__name__}, but not given")
+    for name in free:
+        if name in parameters and parameters[name].default is inspect.Parameter.empty and name not in checked:
+            raise InputError(f"{setting}.{name}: required by {made.__name__}, but not given")
     return checked
 
 

@@ -30,6 +30,7 @@ from sampleformer.data.sequence.listops import ListOps
 from sampleformer.data.sequence.numbers import NumberTable
 from sampleformer.data.sequence.text import TextTable
 from sampleformer.data.source import Source, Splits
+from sampleformer.data.table_source import RowOptions
 from sampleformer.data.token_sets import TokenSets
 from sampleformer.registry import Registry
 from sampleformer.sample import Sample
@@ -88,6 +89,7 @@ __all__ = [
     "PreparedFolder",
     "PygDataset",
     "RandomBatches",
+    "RowOptions",
     "S3dis",
     "Sample",
     "Samples",

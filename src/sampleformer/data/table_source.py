@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from typing_extensions import Self
+from typing_extensions import Self, TypedDict
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.source import Source, Splits
@@ -25,20 +25,45 @@ from sampleformer.tables.table import Table, read_table
 from sampleformer.tasks import TASKS
 
 
+class PartOptions(TypedDict, total=False):
+    """What sources of tables take beside their own arguments: which rows are for what, and how the files are read.
+
+    Args:
+        valid: A file, or a column that tells which rows are for validation. None: a seeded tenth.
+        test: The same for the test.
+        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
+        limit: Largest number of rows of each split. None: all.
+        seed: Seed of the splits and of the choice of rows. 0 if it is not given.
+        on_error: "stop" at the first wrong row, or "skip" and count wrong rows. "stop" if it is not given.
+        format: Separator, encoding and decimal mark of the files, where they do not say them.
+    """
+
+    valid: str | None
+    test: str | None
+    task: str | None
+    limit: int | None
+    seed: int
+    on_error: str
+    format: TableFormat | None
+
+
+class RowOptions(PartOptions, total=False):
+    """`PartOptions`, and what names the rows.
+
+    Args:
+        id: Column that names the rows. None: a column named "id" if there is one, else row numbers.
+    """
+
+    id: str | None
+
+
 class TableSource(Source):
     """Rows of a table with input columns and target columns.
 
     Args:
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
         label: target column, or several. A task that makes its targets from the inputs needs none, and reads none.
-        valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
-        test: the same for the test.
-        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
-        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
-        limit: use at most so many rows of each split.
-        seed: seed of the splits and of the choice of rows.
-        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
-        format: separator, encoding and decimal mark of the files, where they do not say them.
+        valid, test, task, id, limit, seed, on_error, format: See `RowOptions`.
 
     Raises:
         InputError: if an argument has no meaning.
@@ -49,13 +74,13 @@ class TableSource(Source):
         path: str | os.PathLike[str],
         label: str | list[str] | None,
         *,
-        valid: str | None,
-        test: str | None,
-        task: str | None,
-        id: str | None,
-        limit: int | None,
-        seed: int,
-        on_error: str,
+        valid: str | None = None,
+        test: str | None = None,
+        task: str | None = None,
+        id: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        on_error: str = "stop",
         format: TableFormat | None = None,
     ) -> None:
         self.path = path

@@ -1,6 +1,5 @@
 """From what a user asks for on the command line to a recipe."""
 
-import inspect
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from sampleformer.recipes.kinds import (
     seen_kind,
 )
 from sampleformer.recipes.library import names, read
-from sampleformer.settings import validate
+from sampleformer.settings import arguments_of, validate
 from sampleformer.training.recipe import Recipe, change
 
 _LONGEST_NAME = 60
@@ -123,4 +122,4 @@ def _takes(section: Mapping[str, Any], argument: str) -> bool:
 def _settings_of(source: str) -> set[str]:
     """Names of all settings of a source."""
     made = SOURCES.get(source)
-    return set() if made is None else {*inspect.signature(made).parameters, *made.further_settings}
+    return set() if made is None else {*arguments_of(made), *made.further_settings}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from typing_extensions import Unpack
+
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_reading import GraphPaths, read_graphs, read_like_others
 from sampleformer.data.graph.graph_rows import GraphRows
 from sampleformer.data.graph.graph_source import GraphSource
 from sampleformer.data.graph.places import Places
+from sampleformer.data.table_source import PartOptions
 from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError
-from sampleformer.tables.format import TableFormat
 
 
 class GraphFiles(GraphSource):
@@ -33,14 +35,9 @@ class GraphFiles(GraphSource):
         directed: whether edges of tables lead from source to target alone.
         identifiers, laplacian, random_walk: what tells nodes apart beside what they carry, see `Places`; for links
             there are identifiers alone.
-        valid: a column of the graphs or the nodes that tells which are for validation, or another path. None: a column
-            "split" if there is one, else a seeded tenth.
-        test: the same for the test.
-        task: Name of the task in `TASKS`, or an import path. None: inferred.
-        limit: use at most so many graphs of each split.
-        seed: seed of the splits.
-        on_error: "stop" at the first wrong row, or "skip": the graph that it belongs to is left out.
-        format: separator, encoding and decimal mark of tables, where they do not say them.
+        rows: ``valid``, ``test``, ``task``, ``limit``, ``seed``, ``on_error`` and ``format``: which graphs or nodes are
+            for what, and how tables are read, see `RowOptions`. Where nothing says what is for validation and test, a
+            column "split" does if there is one. "skip" leaves out the graph that a wrong row belongs to.
     """
 
     def __init__(
@@ -56,30 +53,13 @@ class GraphFiles(GraphSource):
         identifiers: int = 32,
         laplacian: int = 0,
         random_walk: int = 0,
-        valid: str | None = None,
-        test: str | None = None,
-        task: str | None = None,
-        limit: int | None = None,
-        seed: int = 0,
-        on_error: str = "stop",
-        format: TableFormat | None = None,
+        **rows: Unpack[PartOptions],
     ) -> None:
         self.paths = GraphPaths(path, nodes, edges, graphs)
         named = path or edges or nodes
         if named is None:
             raise InputError("path: found none, expected a folder or file of graphs, or tables of edges or nodes")
-        super().__init__(
-            named,
-            label,
-            Places(identifiers, laplacian, random_walk),
-            valid=valid,
-            test=test,
-            task=task,
-            limit=limit,
-            seed=seed,
-            on_error=on_error,
-            format=format,
-        )
+        super().__init__(named, label, Places(identifiers, laplacian, random_walk), **rows)
         self.columns = columns
         self.edge_columns = edge_columns
         self.directed = directed

@@ -49,12 +49,8 @@ class GraphList(PygSource):
             "graphs",
             label or "y",
             Places(identifiers, laplacian, random_walk),
-            valid=None,
-            test=None,
             task=task,
-            limit=None,
             seed=seed,
-            on_error="stop",
         )
         if (valid is None) != (test is None):
             raise ValueError("found one of valid and test, expected both or none")

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from dataclasses import replace
 
 import numpy as np
+from typing_extensions import Unpack
 
 from sampleformer.data.graph.graph_format import GraphFormat
 from sampleformer.data.graph.graph_inputs import GraphInputs
@@ -18,9 +19,8 @@ from sampleformer.data.graph.places import Places
 from sampleformer.data.source import Splits
 from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table_loading import TableLoading, Values
-from sampleformer.data.table_source import TableSource
+from sampleformer.data.table_source import PartOptions, TableSource
 from sampleformer.errors import InputError, nearest
-from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 from sampleformer.tasks import Link
@@ -37,14 +37,9 @@ class GraphSource(TableSource):
         path: names the source in messages.
         label: column, or several, of the graphs or of the nodes; or "link": whether an edge joins two nodes.
         places: what tells nodes apart beside what they carry.
-        valid, test: columns of the graphs or of the nodes, or other paths. None: a column "split" if there is one that
-            names the part, else seeded tenths: of the graphs; of the nodes if there are fewer than 10 graphs; of the
-            edges.
-        task: Name of the task in `TASKS`, or an import path. None: inferred.
-        limit: use at most so many graphs of each split.
-        seed: seed of the splits.
-        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
-        format: separator, encoding and decimal mark of tables, where they do not say them.
+        rows: Which graphs are for what, and how tables are read, see `PartOptions`; columns are of the graphs or of the
+            nodes. Where nothing says what is for validation and test, a column "split" does if there is one that names
+            the part, else seeded tenths: of the graphs; of the nodes if there are fewer than 10 graphs; of the edges.
     """
 
     def __init__(
@@ -52,27 +47,9 @@ class GraphSource(TableSource):
         path: str | os.PathLike[str],
         label: str | list[str] | None,
         places: Places,
-        *,
-        valid: str | None,
-        test: str | None,
-        task: str | None,
-        limit: int | None,
-        seed: int,
-        on_error: str,
-        format: TableFormat | None = None,
+        **rows: Unpack[PartOptions],
     ) -> None:
-        super().__init__(
-            path,
-            label,
-            valid=valid,
-            test=test,
-            task=task,
-            id=None,
-            limit=limit,
-            seed=seed,
-            on_error=on_error,
-            format=format,
-        )
+        super().__init__(path, label, **rows)
         self.places = places
         self.format = GraphFormat()
 

@@ -55,12 +55,9 @@ class PygDataset(PygSource):
             dataset,
             label or "y",
             Places(identifiers, laplacian, random_walk),
-            valid=None,
-            test=None,
             task=task,
             limit=limit,
             seed=seed,
-            on_error="stop",
         )
         self.arguments = dict(arguments or {})
         self.made = _class_at(dataset)

@@ -3,15 +3,15 @@
 import os
 
 import numpy as np
+from typing_extensions import Unpack
 
 from sampleformer.data.graph.molecule_column import MoleculeColumn, parse_molecules
 from sampleformer.data.graph.molecules import MoleculeError
 from sampleformer.data.graph.places import Places
 from sampleformer.data.graph.scaffolds import scaffold, split_by_scaffold
 from sampleformer.data.table_loading import Values
-from sampleformer.data.table_source import TableSource
+from sampleformer.data.table_source import RowOptions, TableSource
 from sampleformer.errors import InputError, nearest
-from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 
@@ -28,14 +28,8 @@ class SmilesTable(TableSource):
         identifiers, laplacian, random_walk: what tells atoms apart beside what they are, see `Places`.
         split: "random", seeded tenths; or "scaffold": no Bemis-Murcko scaffold is in two parts, as in MoleculeNet. Only
             for parts that `valid` and `test` do not give.
-        valid: a file, or a column that tells which rows are for validation. None: a tenth.
-        test: the same for the test.
-        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
-        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
-        limit: use at most so many rows of each split.
-        seed: seed of the splits and of the choice of rows.
-        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
-        format: separator, encoding and decimal mark of the files, where they do not say them.
+        rows: ``valid``, ``test``, ``task``, ``id``, ``limit``, ``seed``, ``on_error`` and ``format``: which rows are
+            for what, and how the files are read, see `RowOptions`.
     """
 
     row_by_row = True
@@ -49,27 +43,9 @@ class SmilesTable(TableSource):
         laplacian: int = 0,
         random_walk: int = 0,
         split: str = "random",
-        valid: str | None = None,
-        test: str | None = None,
-        task: str | None = None,
-        id: str | None = None,
-        limit: int | None = None,
-        seed: int = 0,
-        on_error: str = "stop",
-        format: TableFormat | None = None,
+        **rows: Unpack[RowOptions],
     ) -> None:
-        super().__init__(
-            path,
-            label,
-            valid=valid,
-            test=test,
-            task=task,
-            id=id,
-            limit=limit,
-            seed=seed,
-            on_error=on_error,
-            format=format,
-        )
+        super().__init__(path, label, **rows)
         if split not in SPLITS:
             raise InputError(f"split: found {split!r}; {nearest(split, SPLITS)}")
         self.smiles = smiles

@@ -70,7 +70,6 @@ class TuDataset(GraphSource):
             task=task,
             limit=limit,
             seed=seed,
-            on_error="stop",
         )
         split_of_fold(np.zeros(0), fold)  # finds a wrong one before anything is read
         self.dataset = dataset

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from sampleformer.data.point_cloud.array_rows import LABEL
 from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
@@ -23,9 +23,8 @@ from sampleformer.data.point_cloud.point_loading import PointLoading
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.data.split_columns import named_splits
 from sampleformer.data.table_loading import Loading, TableLoading, Values
-from sampleformer.data.table_source import TableSource
+from sampleformer.data.table_source import RowOptions, TableSource
 from sampleformer.errors import InputError
-from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 
@@ -44,13 +43,8 @@ class CloudSource(TableSource):
         parts: whether the labels of points are parts of shapes, each of one category alone. None: if several folders
             hold shapes, and none of their labels are the same.
         categories: the names of the parts of each category, if they are known.
-        valid, test: columns, or other paths. None: a column "split" if there is one, else seeded tenths.
-        task: Name of the task in `TASKS`, or an import path. None: inferred.
-        id: column that names the clouds. None: a column named "id" if there is one.
-        limit: use at most so many clouds of each split.
-        seed: seed of the splits.
-        on_error: "stop" at the first wrong cloud, or "skip" and count wrong ones.
-        format: separator, encoding and decimal mark of tables, where they do not say them.
+        rows: Which clouds are for what, and how tables are read, see `RowOptions`. Where nothing says which are for
+            validation and test, a column "split" does if there is one.
     """
 
     row_by_row = True
@@ -68,27 +62,9 @@ class CloudSource(TableSource):
         names: Sequence[str] | None = None,
         parts: bool | None = None,
         categories: Mapping[str, Sequence[str]] | None = None,
-        valid: str | None = None,
-        test: str | None = None,
-        task: str | None = None,
-        id: str | None = None,
-        limit: int | None = None,
-        seed: int = 0,
-        on_error: str = "stop",
-        format: TableFormat | None = None,
+        **rows: Unpack[RowOptions],
     ) -> None:
-        super().__init__(
-            path,
-            label,
-            valid=valid,
-            test=test,
-            task=task,
-            id=id,
-            limit=limit,
-            seed=seed,
-            on_error=on_error,
-            format=format,
-        )
+        super().__init__(path, label, **rows)
         self.view = CloudView.of(view)
         self.column = column
         self.cutting = cutting or Cutting()

@@ -3,15 +3,15 @@
 import os
 
 import numpy as np
+from typing_extensions import Unpack
 
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import names_rows
 from sampleformer.data.sequence.number_columns import NumberColumns
 from sampleformer.data.sequence.pixel_columns import PixelColumns, parse_pixels
 from sampleformer.data.table_loading import Values
-from sampleformer.data.table_source import TableSource
+from sampleformer.data.table_source import RowOptions, TableSource
 from sampleformer.errors import InputError, listed, nearest
-from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.standardisation import check_scales
 from sampleformer.tables.table import Table
@@ -32,14 +32,8 @@ class NumberTable(TableSource):
             numbers from 0 to `maximum`, scaled to [0, 1]; "codes": the same as codes, as in the Long Range Arena.
         maximum: the highest level of a pixel.
         layout: rows and columns, if the pixels are an image, read row by row.
-        valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
-        test: the same for the test.
-        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
-        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
-        limit: use at most so many rows of each split.
-        seed: seed of the splits and of the choice of rows.
-        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
-        format: separator, encoding and decimal mark of the files, where they do not say them.
+        rows: ``valid``, ``test``, ``task``, ``id``, ``limit``, ``seed``, ``on_error`` and ``format``: which rows are
+            for what, and how the files are read, see `RowOptions`.
     """
 
     def __init__(
@@ -50,27 +44,9 @@ class NumberTable(TableSource):
         values: str = "numbers",
         maximum: int = 255,
         layout: tuple[int, int] | None = None,
-        valid: str | None = None,
-        test: str | None = None,
-        task: str | None = None,
-        id: str | None = None,
-        limit: int | None = None,
-        seed: int = 0,
-        on_error: str = "stop",
-        format: TableFormat | None = None,
+        **rows: Unpack[RowOptions],
     ) -> None:
-        super().__init__(
-            path,
-            label,
-            valid=valid,
-            test=test,
-            task=task,
-            id=id,
-            limit=limit,
-            seed=seed,
-            on_error=on_error,
-            format=format,
-        )
+        super().__init__(path, label, **rows)
         if values not in VALUES:
             raise InputError(f"values: found {values!r}; {nearest(values, VALUES)}")
         if not 1 <= maximum <= 65_535:

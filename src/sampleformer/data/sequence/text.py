@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import Unpack
 
 from sampleformer.data.sequence.text_column import TextColumn, parse_texts
 from sampleformer.data.sequence.tokenizers import TOKENIZERS, FileTokenizer, Tokenizer
 from sampleformer.data.table_loading import Values
-from sampleformer.data.table_source import TableSource
+from sampleformer.data.table_source import RowOptions, TableSource
 from sampleformer.data.user_files import files_at
 from sampleformer.errors import InputError, nearest
-from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 
@@ -30,14 +30,8 @@ class TextTable(TableSource):
         min_count: characters and words seen less often in the training part are unknown; one code stands for them all,
             and is trained on them.
         max_vocabulary: at most so many characters or words, the most frequent. None: all.
-        valid: a file, or a column that tells which rows are for validation. None: a seeded tenth.
-        test: the same for the test.
-        task: Name of the task in `TASKS`, or an import path. None: inferred from the target columns.
-        id: column that names the rows. None: a column named "id" if there is one, else row numbers.
-        limit: use at most so many rows of each split.
-        seed: seed of the splits and of the choice of rows.
-        on_error: "stop" at the first wrong row, or "skip" and count wrong rows.
-        format: separator, encoding and decimal mark of the files, where they do not say them.
+        rows: ``valid``, ``test``, ``task``, ``id``, ``limit``, ``seed``, ``on_error`` and ``format``: which rows are
+            for what, and how the files are read, see `RowOptions`.
     """
 
     row_by_row = True
@@ -51,27 +45,9 @@ class TextTable(TableSource):
         max_length: int | None = None,
         min_count: int = 2,
         max_vocabulary: int | None = None,
-        valid: str | None = None,
-        test: str | None = None,
-        task: str | None = None,
-        id: str | None = None,
-        limit: int | None = None,
-        seed: int = 0,
-        on_error: str = "stop",
-        format: TableFormat | None = None,
+        **rows: Unpack[RowOptions],
     ) -> None:
-        super().__init__(
-            path,
-            label,
-            valid=valid,
-            test=test,
-            task=task,
-            id=id,
-            limit=limit,
-            seed=seed,
-            on_error=on_error,
-            format=format,
-        )
+        super().__init__(path, label, **rows)
         if tokens not in TOKENIZERS and not tokens.endswith(".json"):
             raise InputError(
                 f"tokens: found {tokens!r}; {nearest(tokens, TOKENIZERS)}, or the path of a tokenizer.json"
