@@ -81,38 +81,45 @@ def compare(
         splits = make_source(recipe).load()
     task = splits.encoding.task
     _check_targets(splits)
-    metric = _main_metric(task, recipe)
-    kind = kind_of(splits)
-    models = suited_models(asked, recipe.model.name, kind, splits)
+    selecting, metric = _metrics(task, recipe)
+    models = suited_models(asked, recipe.model.name, kind_of(splits), splits)
     _require(models)
-    conditions = Conditions(splits, recipe, metric[0], folder / "runs", recipe.training.minutes, device, quiet, lines)
+    conditions = Conditions(splits, recipe, selecting, folder / "runs", recipe.training.minutes, device, quiet, lines)
     about = describe_run(lines, recipe.seed, device)
     entries = _trained(recipe, models, conditions, seeds)
     for entry in entries:
         if entry.trials:
-            entry.resample(task, metric[1])
-    results = {
+            entry.resample(task, metric)
+    about["versions"] |= _versions(models)
+    results = _results(entries, conditions, metric, seeds, {key: about[key] for key in _DESCRIBED})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_comparison_page(folder / PAGE, results)
+    write_json(folder / FILE, results)
+    return results
+
+
+def _results(
+    entries: Sequence[Entry], conditions: Conditions, metric: str, seeds: int, about: dict[str, Any]
+) -> dict[str, Any]:
+    """What ``compare.json`` holds."""
+    recipe, splits = conditions.recipe, conditions.splits
+    return {
         "recipe": recipe.name,
         "data": recipe.data.model_dump(),
-        "kind": kind,
-        "task": task.name,
-        "metric": metric[1],
-        "selected_by": metric[0],
+        "kind": kind_of(splits),
+        "task": splits.encoding.task.name,
+        "metric": metric,
+        "selected_by": conditions.metric,
         "unit": splits.encoding.target_unit,
         "rows": {part: count_known(known_targets(getattr(splits, part))) for part in PARTS},
         "seeds": [recipe.seed + number for number in range(seeds)],
         "minutes": conditions.minutes,
         "standard_error": "seeds" if seeds > 1 else "test rows",
-        **{key: about[key] for key in _DESCRIBED},
-        "versions": about["versions"] | _versions(models),
+        **about,
         "finished": now(),
-        "models": [entry.record(metric[1], seeds) for entry in entries],
-        "verdict": _verdict(entries, *metric),
+        "models": [entry.record(metric, seeds) for entry in entries],
+        "verdict": _verdict(entries, conditions.metric, metric),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_comparison_page(folder / PAGE, results)
-    write_json(folder / FILE, results)
-    return results
 
 
 def _check(recipe: Recipe, folder: Path, seeds: int, models: Sequence[type[SimpleModel]], *, complete: bool) -> None:
@@ -147,7 +154,7 @@ def _check_targets(splits: Splits) -> None:
         columns_of(task, targets)
 
 
-def _main_metric(task: Task, recipe: Recipe) -> tuple[str, str]:
+def _metrics(task: Task, recipe: Recipe) -> tuple[str, str]:
     """The metric that chooses on the validation part, and the one that is shown of the test part."""
     selecting = selecting_metric(task, recipe.training.selected_by)
     return selecting, selecting if selecting in task.metrics else task.metrics[0]

@@ -58,13 +58,27 @@ def request(
         InputError: if anything is unknown or contradicts itself.
     """
     asked = {name: value for name, value in (data or {}).items() if value is not None}
+    lengths: dict[str, object] = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    if len(both := [f"--{name}" for name, value in lengths.items() if value is not None]) > 1:
+        raise InputError(f"{both[0]} and {both[1]}: expected one of them, got both")
+    values = _of_data(recipe, asked, model)
+    if model is not None:  # it was named to be seen alone
+        values["blend"] = []
+    flags: dict[str, object] = {f"training.{name}": value for name, value in lengths.items()} | {"seed": seed}
+    flags |= {"training.devices": devices, "training.hosts": hosts}
+    flags |= {"model.name": model, "model.attention.name": attention}
+    flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
+    given = [f"{name}={value}" for name, value in flags.items() if value is not None]
+    where = "" if recipe is None or recipe in names() else recipe
+    return change(validate(Recipe, values, where), [*given, *changes])
+
+
+def _of_data(recipe: str | None, asked: dict[str, Any], model: str | None) -> dict[str, Any]:
+    """Values of a recipe, with the user's data and its descriptors; what was asked of the data is used up."""
     places = [asked[name] for name in ("path", "edges", "nodes") if name in asked]
     if recipe is None and not places:
         known = ", ".join(name for name in names() if name not in {kind.recipe for kind in KINDS})
         raise InputError(f"expected a recipe ({known}) or --data FILE")
-    lengths: dict[str, object] = {"--epochs": epochs, "--steps": steps, "--minutes": minutes}
-    if len(both := [name for name, value in lengths.items() if value is not None]) > 1:
-        raise InputError(f"{both[0]} and {both[1]}: expected one of them, got both")
     prepared = prepared_manifest(asked)
     if prepared is not None:
         kind: Kind | None = prepared_kind(prepared)
@@ -81,15 +95,7 @@ def request(
         values["descriptors"] = [each.model_dump() for each in prepared.plan.descriptors]
     else:
         values["descriptors"] = _descriptors(values.get("descriptors") or [], features, model)
-    if model is not None:  # it was named to be seen alone
-        values["blend"] = []
-    flags: dict[str, object] = {f"training.{name[2:]}": value for name, value in lengths.items()} | {"seed": seed}
-    flags |= {"training.devices": devices, "training.hosts": hosts}
-    flags |= {"model.name": model, "model.attention.name": attention}
-    flags["training.init_from"] = None if init_from is None else json.dumps(init_from)
-    given = [f"{name}={value}" for name, value in flags.items() if value is not None]
-    where = "" if recipe is None or recipe in names() else recipe
-    return change(validate(Recipe, values, where), [*given, *changes])
+    return values
 
 
 def _descriptors(given: Sequence[Any], features: Sequence[str] | None, model: str | None) -> list[Any]:
