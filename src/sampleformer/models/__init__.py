@@ -5,6 +5,7 @@ from sampleformer.models.base import MODELS, AnyModelSettings, Model
 from sampleformer.models.blend import Blend
 from sampleformer.models.dgcnn import DGCNN
 from sampleformer.models.fitted.base import FittedModel
+from sampleformer.models.fitted.boosting import Boosting
 from sampleformer.models.fitted.forest import Forest
 from sampleformer.models.fitted.kernel import DescriptorKernel
 from sampleformer.models.fitted.linear import DescriptorLinear
@@ -16,7 +17,7 @@ from sampleformer.models.transformer import TokenModel
 from sampleformer.models.transformer_settings import ModelSettings
 
 _TRAINED = (TokenModel, GIN, PointNet, DGCNN, BagOfEmbeddings, DescriptorMLP)
-_FITTED = (NGrams, DescriptorLinear, DescriptorKernel, Forest)
+_FITTED = (NGrams, DescriptorLinear, DescriptorKernel, Forest, Boosting)
 MODELS.update({each.name: each for each in (*_TRAINED, *_FITTED, Blend)})
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "AnyModelSettings",
     "BagOfEmbeddings",
     "Blend",
+    "Boosting",
     "DescriptorKernel",
     "DescriptorLinear",
     "DescriptorMLP",

@@ -86,6 +86,22 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(fitted(VALUES)(samples(ASKED)), whole)
 
 
+@pytest.mark.parametrize("columns", [VALUES, GAPS], ids=["known", "gaps"])
+def test_a_candidate_does_not_depend_on_those_before_it(columns: Columns, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_BLOCK", 9)
+    settings = DescriptorKernel.Settings(penalties=(2.0, 0.7, PENALTY))
+    *_, last = DescriptorKernel.candidates(settings, INPUTS, [samples()], columns, seed=3)
+    assert torch.equal(last(samples(ASKED)), fitted(columns)(samples(ASKED)))
+
+
+def test_a_penalty_too_small_for_the_rounding_is_named() -> None:
+    alike = samples(np.repeat(NUMBERS[:2], 20, axis=0))
+    settings = DescriptorKernel.Settings(penalties=(1e-12,))
+    targets = Columns("values", np.arange(40.0)[:, None], 1)
+    with pytest.raises(InputError, match=r"kernel: penalties has 1e-12, expected more"):
+        next(DescriptorKernel.candidates(settings, INPUTS, [alike], targets, seed=0))
+
+
 def test_each_penalty_is_a_candidate() -> None:
     settings = DescriptorKernel.Settings()
     models = list(DescriptorKernel.candidates(settings, INPUTS, [samples()], VALUES, seed=0))

@@ -18,7 +18,7 @@ from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.descriptors import DescriptorModel, described_by
 from sampleformer.models.fitted.base import EXTRA, FittedModel
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns
-from sampleformer.models.fitted.trees import Trees
+from sampleformer.models.fitted.trees import Trees, check_depth
 from sampleformer.tokens import Tokens
 
 MOST_BYTES = 256_000_000
@@ -88,8 +88,7 @@ class Forest(DescriptorModel, FittedModel):
         self.forests = nn.ModuleList(Trees(settings.trees, nodes, settings.depth, each) for nodes in settings.nodes)
 
     def check_weights(self) -> None:
-        if self.settings.depth > max(self.settings.nodes):
-            raise ValueError(f"depth is {self.settings.depth}, expected at most the {max(self.settings.nodes)} nodes")
+        check_depth(self.settings.depth, self.settings.nodes)
         for trees in self.forests:
             trees.check_places(len(self.inputs["descriptors"]))  # type: ignore[operator]
 

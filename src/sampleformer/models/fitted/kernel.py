@@ -13,14 +13,15 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from sampleformer.errors import InputError
+from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.descriptors import DescriptorModel, ThermometerCode, described_by
-from sampleformer.models.fitted.base import FittedModel, Strength
+from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
 from sampleformer.models.fitted.columns import LABELS, VALUES, Columns
 from sampleformer.tokens import Tokens
 
-MOST_ROWS = 8_000
-"""Samples that are kept, of more drawn at random: fitting has two square matrices of them, 256 MB each."""
+MOST_ROWS = 12_000
+"""Samples that are kept, of more drawn at random: fitting has a square matrix of them, 576 MB."""
 MOST_BYTES = 64_000_000
 """Of the samples that are kept."""
 _LEVELS = 255  # a bin that is between empty and full is kept in a byte
@@ -114,7 +115,9 @@ class DescriptorKernel(DescriptorModel, FittedModel):
             kept = np.sort(np.random.default_rng(seed).choice(len(levels), most, replace=False))
             levels, columns = levels[torch.from_numpy(kept)], columns.taken(kept)
         targets = np.stack([columns.output(number) for number in range(columns.outputs)], axis=1)
-        gram = torch.cat([similarity(each.float(), levels) for each in levels.split(_BLOCK)])
+        gram = np.empty((len(levels), len(levels)), np.float32)
+        for start in range(0, len(levels), _BLOCK):
+            gram[start : start + _BLOCK] = similarity(levels[start : start + _BLOCK].float(), levels).numpy()
         found = settings.model_copy(update={"rows": len(levels), "form": columns.form})
         for penalty in settings.penalties:
             made = cls(found, inputs, columns.outputs)
@@ -152,24 +155,42 @@ def similarity(levels: Float[Tensor, "b width"], rows: Tensor) -> Float[Tensor, 
     return common / either
 
 
-def _solved(gram: Tensor, targets: np.ndarray, penalty: float, form: str) -> Iterator[tuple[Tensor, Tensor]]:
+def _solved(gram: np.ndarray, targets: np.ndarray, penalty: float, form: str) -> Iterator[tuple[Tensor, Tensor]]:
     """Weights of all rows and the bias for each output, on the rows whose target is known."""
     known = ~np.isnan(targets)
     if known.all():
-        solved = _solve(gram, torch.from_numpy(targets).float(), penalty)
+        solved = _solve(gram, targets, penalty)
         yield from zip(solved[0].T, solved[1], strict=True)
         return
     for output, there in zip(targets.T, known.T, strict=True):
-        rows = torch.from_numpy(np.flatnonzero(there))
+        rows = np.flatnonzero(there)
         weights, bias = torch.zeros(len(targets)), torch.tensor(0.0 if form == VALUES else 0.5)
         if len(rows):
-            own, (bias,) = _solve(gram[rows][:, rows], torch.from_numpy(output[there, None]).float(), penalty)
+            own, (bias,) = _solve(gram[np.ix_(rows, rows)], output[there, None], penalty)
             weights[rows] = own[:, 0]
         yield weights, bias
 
 
-def _solve(gram: Tensor, targets: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+def _solve(gram: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[Tensor, Tensor]:
+    """Weights ``(rows, o)`` and bias. The matrix lends one of its triangles to the factors and has it back."""
+    lapack = require("scipy.linalg.lapack", EXTRA)
     bias = targets.mean(0)
-    regular = gram.clone()
-    regular.diagonal().add_(penalty)
-    return torch.cholesky_solve(targets - bias, torch.linalg.cholesky(regular, out=regular)), bias
+    diagonal = gram.diagonal().copy()
+    np.fill_diagonal(gram, diagonal + np.float32(penalty))
+    # Its transpose lies as LAPACK wants it; of that the lower triangle is overwritten, and `clean` would the other one.
+    factors, failed = lapack.spotrf(gram.T, lower=1, clean=0, overwrite_a=1)
+    if failed:
+        raise InputError(f"kernel: penalties has {penalty}, expected more: the similarities are not positive definite")
+    weights, _ = lapack.spotrs(factors, (targets - bias).astype(np.float32), lower=1)
+    _mirror(gram)
+    np.fill_diagonal(gram, diagonal)
+    return torch.from_numpy(weights), torch.from_numpy(bias).float()
+
+
+def _mirror(square: np.ndarray) -> None:
+    """Writes what is below the diagonal above it, a block at a time."""
+    for start in range(0, len(square), _BLOCK):
+        rows, behind = slice(start, start + _BLOCK), slice(start + _BLOCK, None)
+        square[rows, behind] = square[behind, rows].T
+        below = np.tril(square[rows, rows], -1)
+        square[rows, rows] = below + below.T

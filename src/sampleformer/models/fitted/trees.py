@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,17 @@ class Trees(Module):
             made.value[place] = torch.from_numpy(held)
         made.roots.copy_(torch.from_numpy(starts))
         return made
+
+
+def check_depth(depth: int, nodes: Sequence[int]) -> None:
+    """Raises ValueError if trees are deeper than they have nodes.
+
+    Args:
+        depth: Levels of the deepest tree.
+        nodes: Nodes of each of some `Trees`.
+    """
+    if depth > max(nodes):
+        raise ValueError(f"depth is {depth}, expected at most the {max(nodes)} nodes")
 
 
 def _not_above(thresholds: np.ndarray) -> np.ndarray:
