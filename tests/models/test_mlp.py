@@ -71,6 +71,14 @@ def test_where_there_are_descriptors_something_takes_them() -> None:
     assert len(of_tokens.beside) == 0
 
 
+@pytest.mark.parametrize(("beside", "expected"), [([], []), ([{"name": "bag"}], ["bag"])])
+def test_what_is_said_to_stand_beside_is_all_that_does(beside: list[dict[str, str]], expected: list[str]) -> None:
+    inputs = {"vocabulary": 5, "descriptors": [2]}
+    model = TokenModel(ModelSettings(**SMALL, beside=beside), inputs, outputs=2).eval()
+    assert [each.name for each in model.beside] == expected
+    assert model.of_descriptors(tokens(torch.ones(3, 1))) is None
+
+
 @pytest.mark.parametrize(
     ("beside", "inputs", "words"),
     [

@@ -77,7 +77,7 @@ class TokenModel(Model):
         if settings.embed.name not in EMBEDS:
             return None
         example: dict[str, Any] = getattr(EMBEDS[settings.embed.name], "example", {"features": 1})
-        for each in settings.beside:  # a bag wants codes where an embedding would take numbers too
+        for each in settings.beside or ():  # a bag wants codes where an embedding would take numbers too
             kind = MODELS.resolve(each.name, "model.beside.name")
             if kind.needs and not kind.takes_descriptors and not set(kind.needs) & example.keys():
                 example = kind.example

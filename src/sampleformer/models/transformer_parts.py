@@ -91,6 +91,9 @@ def make_beside(settings: ModelSettings, inputs: Mapping[str, Any], outputs: int
     Raises:
         InputError: if one is no simple model.
     """
+    if settings.beside is None:
+        described = "descriptors" in inputs and level == LEVELS[0]
+        return nn.ModuleList([DescriptorMLP(MLPSettings(), inputs, outputs)] if described else [])
     made: list[Model] = []
     for each in settings.beside:
         kind = MODELS.resolve(each.name, "model.beside.name")
@@ -98,7 +101,4 @@ def make_beside(settings: ModelSettings, inputs: Mapping[str, Any], outputs: int
             raise InputError(f"model.beside.name: {each.name!r} is this model itself, expected a simple one")
         its_settings = validate(kind.Settings, each.model_dump(), at="model.beside.")
         made.append(kind(its_settings, kind.inputs_of(inputs), outputs, level=level))
-    described = "descriptors" in inputs and level == LEVELS[0]
-    if described and not any("descriptors" in model.needs for model in made):
-        made.append(DescriptorMLP(MLPSettings(), inputs, outputs))
     return nn.ModuleList(made)

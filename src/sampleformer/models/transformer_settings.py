@@ -27,7 +27,7 @@ class ModelSettings(AnyModelSettings):
         norm: ``rms``, ``layer`` or ``batch``.
         norm_position: ``pre`` (at the start of each branch and at the end) or ``post`` (after each sum).
         beside: Name and settings of other models of `MODELS`, whose outputs are added: ``[{name: bag, ngrams: 2}]``.
-            Where the data has descriptors, ``mlp`` is added if none of them takes them.
+            None: ``mlp`` where the data has descriptors, which the tokens do not carry.
     """
 
     name: str = "transformer"
@@ -44,4 +44,4 @@ class ModelSettings(AnyModelSettings):
     local: Component | None = None
     norm: str = "rms"
     norm_position: str = "pre"
-    beside: tuple[Component, ...] = ()
+    beside: tuple[Component, ...] | None = None
