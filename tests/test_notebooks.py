@@ -4,11 +4,11 @@ import ast
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forked import run_python
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
@@ -43,8 +43,7 @@ def test_it_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     program.write_text("\n".join(code_of(path)), encoding="utf-8")
     paths = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    command = [sys.executable, str(program)]
-    done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+    done = run_python([program], tmp_path, settings)
     assert done.returncode == 0, done.stderr
     predictions, shown = done.stdout.splitlines()
     assert set(ast.literal_eval(predictions)) <= LABELS[path.stem]

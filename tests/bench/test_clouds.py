@@ -3,8 +3,6 @@
 import argparse
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from sampleformer.bench.clouds import NAMES, add_arguments, run
 from sampleformer.bench.timing import Pass
 from sampleformer.errors import InputError
 from sampleformer.models import PointNet
+from tests.cli.program import run_program
 
 SIZES = ["--points", "24,8", "--batch", "2", "--layers", "1", "--width", "16", "--heads", "2", "--sampled", "4"]
 TINY = [*SIZES, "--repeats", "2", "--threads", "1"]
@@ -135,8 +134,7 @@ def test_json_tables_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_the_real_program(tmp_path: Path) -> None:
     options = ["--models", "sft,dgcnn", "--passes", "forward", "--json", str(tmp_path / "a.json")]
-    command = [sys.executable, "-m", "sampleformer", "bench", "clouds", *TINY, *options]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_program(tmp_path, ["bench", "clouds", *TINY, *options])
     assert done.returncode == 0, done.stderr
     assert "as dgcnn" in done.stdout
     assert "pointnet" not in done.stdout

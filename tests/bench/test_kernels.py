@@ -3,9 +3,6 @@
 import argparse
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +17,7 @@ from sampleformer.bench.kernels_measure import KernelResults
 from sampleformer.bench.kernels_settings import KernelSettings, check_machine
 from sampleformer.bench.kernels_table import WORDS, kernel_blocks
 from sampleformer.errors import InputError
+from tests.cli.program import refused
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
@@ -171,13 +169,8 @@ def test_without_a_gpu_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which would be measured")
-def test_the_program_says_it_in_one_line() -> None:
-    command = [sys.executable, "-m", "sampleformer", "bench", "kernels"]
-    finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TRITON_INTERPRET": "0"})
-    assert finished.returncode == 2
-    assert finished.stdout == ""
-    (line,) = finished.stderr.splitlines()
-    assert line.startswith("error: bench kernels needs a GPU and Triton: ")
+def test_the_program_says_it_in_one_line(tmp_path: Path) -> None:
+    assert refused(tmp_path, ["bench", "kernels"]).startswith("bench kernels needs a GPU and Triton: ")
 
 
 def test_the_interpreter_is_not_measured_by_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

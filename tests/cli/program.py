@@ -1,15 +1,11 @@
 """The real program, run in a process of its own."""
 
-import atexit
-import functools
-import json
 import os
-import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.forked import run_python
 
 PROGRAM = ("-m", "sampleformer")
 INTERRUPTED = (
@@ -38,56 +34,11 @@ sys.exit(main())
 def run_program(
     folder: Path, arguments: Sequence[str | Path], code: Sequence[str] = PROGRAM
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs ``sampleformer`` in a folder to its end.
-
-    Where processes can be forked, the program's imports are there already, see `warm`; other code starts cold.
-    """
+    """Runs ``sampleformer`` in a folder to its end."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SAMPLEFORMER_CACHE": str(folder / ".cache")}
     environment |= {"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     environment |= {"TRITON_INTERPRET": "0"}  # that is for tests of kernels, not for users
-    if code == PROGRAM and hasattr(os, "fork"):
-        return _run_warm(folder, [*map(str, arguments)], environment)
-    # A process that a script starts in the background ignores Ctrl-C, and so do its children unless told otherwise.
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL) if os.name == "posix" else None
-    return subprocess.run(
-        [sys.executable, *code, *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        preexec_fn=heed,
-        check=False,
-    )
-
-
-def _run_warm(folder: Path, arguments: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
-    with tempfile.TemporaryDirectory() as place:
-        files = {"output": Path(place) / "output", "error": Path(place) / "error"}
-        request = {"folder": str(folder), "arguments": arguments, "environment": environment, "input": os.devnull}
-        server.stdin.write(json.dumps(request | {name: str(path) for name, path in files.items()}) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        output, error = (path.read_text(encoding="utf-8") for path in files.values())
-    return subprocess.CompletedProcess(arguments, code, output, error)
-
-
-@functools.cache
-def _server() -> "subprocess.Popen[str]":
-    """The process that has imported the program, one for each process that runs tests."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TRITON_INTERPRET": "0", "COLUMNS": "100"}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "tests.cli.warm"],
-        cwd=Path(__file__).parents[2],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    atexit.register(server.kill)
-    return server
+    return run_python([*code, *arguments], folder, environment)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

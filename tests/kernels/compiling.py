@@ -7,16 +7,17 @@ The job of a kernel is a dictionary: ``module``, ``kernel``, ``types`` (of its a
 import importlib
 import json
 import os
-import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+from tests.forked import run_python
 
 
 def compiled(*jobs: dict[str, Any]) -> list[dict[str, int]]:
     """What the machine code of each kernel has: ``shared`` bytes, and how often some instructions occur."""
     environment = os.environ | {"TRITON_INTERPRET": "0"}
-    command = [sys.executable, "-m", "tests.kernels.compiling"]
-    finished = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, env=environment)
+    finished = run_python(["-m", "tests.kernels.compiling"], Path.cwd(), environment, given=json.dumps(jobs))
     assert finished.returncode == 0, finished.stderr[-4000:]
     return json.loads(finished.stdout)
 

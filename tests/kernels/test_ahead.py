@@ -1,11 +1,11 @@
 """The kernels compile for a GPU, with what the launchers give them. The interpreter takes what a compiler refuses."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forked import run_python
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
@@ -20,6 +20,6 @@ KERNELS = {
 def test_every_kernel_compiles_for_an_h100(tmp_path):
     program = Path(__file__).with_name("ahead_triton.py")
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=False)
+    done = run_python([program], tmp_path, environment)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) == KERNELS

@@ -1,13 +1,14 @@
 """Processes of one training that stay for all tests of a file, each forked from one that has imported the package."""
 
-import multiprocessing
 import os
 import socket
+import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing import current_process
+from multiprocessing.connection import Client, Listener
 from typing import Any
 
-_PRELOADED = ["lightning.pytorch", "torchmetrics", "sampleformer.training.fitting", "sampleformer.data"]
+from tests import forked
 
 
 class Ranks:
@@ -18,18 +19,15 @@ class Ranks:
     """
 
     def __init__(self, size: int) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOADED)
-        environment = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "GROUP_RANK": 0}
-        environment |= {"MASTER_PORT": _free_port(), "TORCHELASTIC_RUN_ID": "tests", "OMP_NUM_THREADS": 1}
+        shared = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "GROUP_RANK": 0}
+        shared |= {"MASTER_PORT": _free_port(), "TORCHELASTIC_RUN_ID": "tests", "OMP_NUM_THREADS": 1}
         self._pipes, self._processes = [], []
         for rank in range(size):
-            ours, theirs = context.Pipe()
-            own = environment | {"RANK": rank, "LOCAL_RANK": rank}
-            process = context.Process(target=_serve, args=(theirs, {k: str(v) for k, v in own.items()}), daemon=True)
-            process.start()
-            self._pipes.append(ours)
-            self._processes.append(process)
+            own = {name: str(value) for name, value in (shared | {"RANK": rank, "LOCAL_RANK": rank}).items()}
+            with Listener(family="AF_UNIX") as listener:
+                command = ["-m", "tests.training.ranks", str(listener.address), current_process().authkey.hex()]
+                self._processes.append(forked.start_python(command, os.environ | own))
+                self._pipes.append(listener.accept())
 
     def run(self, function: Callable[..., Any], *arguments: Any, answers: int | None = None) -> list[Any]:
         """What a function returns in each process; an error of one is raised here.
@@ -50,14 +48,17 @@ class Ranks:
     def close(self) -> None:
         """Ends the processes."""
         for process in self._processes:
-            process.kill()
-            process.join()
+            forked.end(process)
 
 
-def _serve(pipe: Connection, environment: dict[str, str]) -> None:
-    os.environ |= environment
+def _serve(address: str, key: bytes) -> None:
+    current_process().authkey = key  # with which tensors are fetched
+    pipe = Client(address)
     while True:
-        function, arguments = pipe.recv()
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:  # the tests have ended
+            return
         try:
             pipe.send(function(*arguments))
         except BaseException as error:
@@ -68,3 +69,7 @@ def _free_port() -> int:
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         return int(place.getsockname()[1])
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], bytes.fromhex(sys.argv[2]))
