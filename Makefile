@@ -18,8 +18,9 @@ help:  ## Show these targets
 quickstart: $(VENV)/.train  ## Install, train on the packaged digits (a minute), print the accuracy and the report's path
 	$(BIN)/sampleformer train digits
 
+# A file stays with one process, which so prepares once what its tests share.
 test: $(VENV)/.dev  ## Run the whole test suite, doctests included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 fuzz: $(VENV)/.dev  ## Read 5 000 damaged files of every kind, an hour at most; FUZZ="--seed 1" and the like go to the program
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.fuzz $(FUZZ)

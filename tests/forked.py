@@ -1,4 +1,4 @@
-"""Python started in a process of its own, forked from one that has imported the program: see `tests.warm`."""
+"""Python started in a process of its own, forked from one that has imported what takes long: see `tests.warm`."""
 
 import atexit
 import functools
@@ -15,7 +15,12 @@ POSSIBLE = hasattr(os, "fork")
 
 
 def run_python(
-    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None, given: str = ""
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    given: str = "",
+    imported: str = "program",
 ) -> "subprocess.CompletedProcess[str]":
     """Runs ``python *command`` to its end.
 
@@ -24,6 +29,7 @@ def run_python(
         folder: Folder in which it runs.
         environment: Environment. Default: this process's.
         given: Text of its standard input.
+        imported: What is imported already. ``"program"``: what a training needs; ``"torch"``: nothing of this package.
     """
     environment = {**os.environ} if environment is None else environment
     arguments = [*map(str, command)]
@@ -34,7 +40,7 @@ def run_python(
         files = {name: Path(place) / name for name in ("input", "output", "error")}
         files["input"].write_text(given, encoding="utf-8")
         request = {"command": arguments, "folder": str(folder), "environment": dict(environment)}
-        code = _asked(request | {name: str(path) for name, path in files.items()})
+        code = _asked(request | {name: str(path) for name, path in files.items()}, imported)
         output, error = (files[name].read_text(encoding="utf-8") for name in ("output", "error"))
     return subprocess.CompletedProcess(arguments, code, output, error)
 
@@ -43,16 +49,16 @@ def start_python(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Starts ``python *command``, which stays until `end`; the number of its process. Its output is thrown away."""
     files = dict.fromkeys(("input", "output"), os.devnull)
     request = {"command": [*command], "folder": os.getcwd(), "environment": dict(environment), "stays": True}
-    return _asked(request | files)
+    return _asked(request | files, "program")
 
 
 def end(process: int) -> None:
     """Ends one that stays, and waits for it."""
-    _asked({"ended": process})
+    _asked({"ended": process}, "program")
 
 
-def _asked(request: dict[str, Any]) -> int:
-    server = _server()
+def _asked(request: dict[str, Any], imported: str) -> int:
+    server = _server(imported)
     assert server.stdin is not None
     assert server.stdout is not None
     server.stdin.write(json.dumps(request) + "\n")
@@ -61,11 +67,11 @@ def _asked(request: dict[str, Any]) -> int:
 
 
 @functools.cache
-def _server() -> "subprocess.Popen[str]":
-    """The process that has imported the program, one for each process that runs tests."""
+def _server(imported: str) -> "subprocess.Popen[str]":
+    """The process that has imported it, one for each process that runs tests."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TRITON_INTERPRET": "0", "COLUMNS": "100"}
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.warm"],
+        [sys.executable, "-m", "tests.warm", imported],
         cwd=Path(__file__).parents[1],
         env=environment,
         stdin=subprocess.PIPE,

@@ -1,6 +1,5 @@
 """The library without the packages that the extra ``train`` brings."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from sampleformer.cli.parser import VERBS
 from sampleformer.extras import TRAINING, check_installed
+from tests.forked import run_python
 from tests.serve.untrained import text_run
 
 ROOT = Path(__file__).parent.parent
@@ -20,9 +20,7 @@ HIDE = f"import sys\nfor name in {ABSENT}:\n    sys.modules[name] = None\n"
 
 def run_without_train(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs code in a process that finds none of the packages."""
-    return subprocess.run(
-        [sys.executable, "-c", HIDE + code], cwd=folder, env=os.environ, capture_output=True, encoding="utf-8"
-    )
+    return run_python(["-c", HIDE + code], folder, imported="torch")
 
 
 def test_the_code_of_the_readme_runs(tmp_path: Path) -> None:
@@ -103,7 +101,7 @@ from transformers import AutoModelForSequenceClassification
 model = AutoModelForSequenceClassification.from_pretrained({str(tmp_path)!r})
 print(tuple(model(torch.tensor([[3, 4, 5]])).logits.shape))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    done = run_python(["-c", code], tmp_path, imported="torch")
     assert done.stdout == "(1, 2)\n", done.stderr
 
 
@@ -114,9 +112,9 @@ def test_verbs_that_answer_need_their_own_packages_alone(tmp_path: Path) -> None
     assert done.stdout.splitlines().count("0") == len(asked)
 
 
-def test_operators_of_kernels_wait_until_a_kernel_runs() -> None:
+def test_operators_of_kernels_wait_until_a_kernel_runs(tmp_path: Path) -> None:
     code = "import sampleformer, sys; print([each for each in sys.modules if each.startswith('sampleformer.kernels')])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
+    found = run_python(["-c", code], tmp_path, imported="torch").stdout
     assert "kernels.top_k" in found
     assert "_operators" not in found
 

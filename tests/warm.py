@@ -1,4 +1,4 @@
-"""A process that has imported the program once, and forks a child for each run of it.
+"""A process that has imported the program once, or torch alone, and forks a child for each run of Python.
 
 Importing torch and Lightning takes seconds, which most tests need not spend anew. A child is a process of its own, with
 its own folder, environment, output and exit code; only its imports are there already. Requests are lines of JSON on the
@@ -11,9 +11,10 @@ import os
 import runpy
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-_PACKAGES = (
+_PROGRAM = (
     "lightning.pytorch",
     "matplotlib.backends.backend_agg",
     "pandas",
@@ -31,7 +32,9 @@ _PACKAGES = (
     "sampleformer.explain",
     "sampleformer.training.fitting",
 )
-"""What runs of the program import, whose children find it. What is not installed they miss themselves."""
+"""What runs of the program import. What is not installed they miss themselves."""
+_TORCH = ("torch", "numpy", "jaxtyping", "pydantic", "safetensors.torch")
+"""What a run imports whose subject is what this package imports."""
 
 
 def serve() -> None:
@@ -91,8 +94,8 @@ def _become(first: str, *others: str) -> None:
         runpy.run_path(first, run_name="__main__")
 
 
-def _import_packages() -> None:
-    for name in _PACKAGES:
+def _import(packages: Sequence[str]) -> None:
+    for name in packages:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
@@ -101,5 +104,5 @@ def _import_packages() -> None:
 
 
 if __name__ == "__main__":
-    _import_packages()
+    _import({"program": _PROGRAM, "torch": _TORCH}[sys.argv[1]])
     serve()

@@ -3,8 +3,6 @@
 import argparse
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from sampleformer.bench.speed import add_arguments, run
 from sampleformer.bench.table import crossover_records, crossover_words, crossovers, digits, notes
 from sampleformer.errors import InputError
 from sampleformer.files import write_bytes
+from tests.forked import run_python
 
 TINY = ["--lengths", "32,8", "--width", "16", "--heads", "2", "--sampled", "4", "--repeats", "2", "--threads", "1"]
 
@@ -168,7 +167,7 @@ def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["taken.json"]
 
 
-def test_options_cost_no_imports() -> None:
+def test_options_cost_no_imports(tmp_path: Path) -> None:
     code = (
         "import argparse, sys; from sampleformer.bench.speed import add_arguments; "
         "add_arguments(argparse.ArgumentParser()); "
@@ -177,7 +176,7 @@ def test_options_cost_no_imports() -> None:
     )
     # What the package itself imports is not this verb's doing.
     code = f"import sys, sampleformer; before = set(sys.modules); {code}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python(["-c", code], tmp_path, imported="torch")
     assert done.stdout.strip() == "[]"
 
 

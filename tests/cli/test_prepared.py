@@ -23,7 +23,7 @@ def test_data_is_prepared_checked_trained_from_and_gone_on_with(tmp_path: Path) 
     assert "train from it with: sampleformer train --data 'some folder'" in said
     prepared, read = (_done(tmp_path, "data", "check", *each) for each in (["--data", "some folder"], options))
     assert prepared == read
-    _done(tmp_path, "train", "--data", "some folder", "--steps", "2", "--devices", "2", "--output", "run", *SMALL)
+    _done(tmp_path, "train", "--data", "some folder", "--steps", "2", "--output", "run", *SMALL)
     assert "the training is finished" in run_program(tmp_path, ["train", "--resume", "--output", "run"]).stderr
     assert "accuracy" in _done(tmp_path, "evaluate", "run")
     said = refused(tmp_path, ["train", "--data", "some folder", "--label", "sentiment"])

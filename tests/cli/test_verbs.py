@@ -1,8 +1,6 @@
 """The verbs, run as the real program, on real input."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from sampleformer.wording import number
 from tests.cli.conftest import SMALL, TEXTS
 from tests.cli.program import INTERRUPTED, files_in, run_program
+from tests.forked import run_python
 from tests.training.small import write_csv, write_texts
 
 
@@ -177,7 +176,7 @@ def test_heavy_libraries_wait_until_they_are_needed(tmp_path: Path) -> None:
         "import sys; from sampleformer.cli import main; main(['recipes', 'ls']);"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'lightning', 'matplotlib', 'torchmetrics'}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    done = run_python(["-c", code], tmp_path, imported="torch")
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
 
 

@@ -1,13 +1,12 @@
 """When a kernel can run, what is said when it cannot, and what is refused."""
 
 import logging
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from sampleformer.kernels import KERNELS, availability, check_kernel, unavailable, use_triton
+from tests.forked import run_python
 
 REASON = "the moon is full"
 
@@ -159,7 +158,7 @@ def test_the_compiler_looks_through(kernel, fresh_compiler, no_interpreter, monk
     assert torch.equal(function(torch.zeros(2, 8)), torch.full((2, 8), float(kernel == "triton")))
 
 
-def test_the_package_works_without_triton(interpreter):
+def test_the_package_works_without_triton(interpreter, tmp_path):
     code = (
         "import sys; sys.modules['triton'] = None\n"
         "import torch, sampleformer.attention as a, sampleformer.kernels as k\n"
@@ -168,7 +167,7 @@ def test_the_package_works_without_triton(interpreter):
         "print(a.SftAttention(16, 2)(Tokens(torch.zeros(1, 5, 16))).shape)\n"
         "print([name for name in sys.modules if name.startswith('sampleformer') and name.endswith('_triton')])"
     )
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    finished = run_python(["-c", code], tmp_path, imported="torch")
     assert finished.stdout.splitlines() == [
         'Triton is not installed: pip install "sampleformer[kernels]"',
         "torch.Size([1, 5, 16])",

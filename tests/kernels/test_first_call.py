@@ -1,10 +1,11 @@
 """Operators of kernels, which are defined while the first function that needs them is compiled."""
 
 import os
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
+
+from tests.forked import run_python
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
@@ -39,7 +40,7 @@ print("equal")
 """
 
 
-def test_a_first_call_that_is_compiled_defines_its_operator_and_breaks_no_graph() -> None:
+def test_a_first_call_that_is_compiled_defines_its_operator_and_breaks_no_graph(tmp_path: Path) -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    done = run_python(["-c", PROGRAM], tmp_path, environment, imported="torch")
     assert done.stdout == "equal\n", done.stderr

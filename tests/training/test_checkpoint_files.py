@@ -1,10 +1,7 @@
 """Checkpoints that are damaged or gone when a training goes on."""
 
 import logging
-import os
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +15,7 @@ from sampleformer.models import TokenModel
 from sampleformer.training import RunFolder, train
 from sampleformer.training.checkpoint_files import restore_checkpoints
 from sampleformer.training.run_folder import read_checkpoint
+from tests.forked import run_python
 from tests.training.small import text_recipe, write_texts
 
 
@@ -159,7 +157,7 @@ def test_parts_of_killed_processes_are_swept(run: RunFolder) -> None:
         "    part.write_bytes(b'half')\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(run.last_checkpoint)], check=False)
+    assert run_python(["-c", script, run.last_checkpoint], run.path).returncode == -9
     assert [path.name for path in run.checkpoints.iterdir() if path.suffix == ".part"]
     run.last_checkpoint.unlink()
     resumed(run)
@@ -179,7 +177,7 @@ def test_a_lock_ends_with_a_killed_process(run: RunFolder) -> None:
         "with RunFolder(sys.argv[1]).locked():\n"
         "    os.kill(os.getpid(), 9)\n"
     )
-    killed = subprocess.run([sys.executable, "-c", script, str(run.path)], check=False, env=os.environ)
+    killed = run_python(["-c", script, run.path], run.path)
     assert killed.returncode == -9
     with run.locked():
         pass

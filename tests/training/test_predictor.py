@@ -2,8 +2,6 @@
 
 import csv
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import torch
 from sampleformer import InputError, Predictor
 from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.training import Recipe, RunFolder, predict, train
+from tests.forked import run_python
 from tests.training.small import (
     MODEL,
     TRAINING,
@@ -239,13 +238,13 @@ def test_a_stranger_s_code_is_not_run(texts: RunFolder, tmp_path: Path) -> None:
         Predictor.load(tmp_path / "run")
 
 
-def test_it_is_loaded_without_what_trains_and_draws(texts: RunFolder) -> None:
+def test_it_is_loaded_without_what_trains_and_draws(texts: RunFolder, tmp_path: Path) -> None:
     code = (
         "import sys\nimport sampleformer\nassert 'sampleformer.data' not in sys.modules\n"
         f"print(sampleformer.Predictor.load({str(texts.path)!r})('abba')['prediction'])\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'lightning', 'matplotlib', 'torchmetrics'}))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    done = run_python(["-c", code], tmp_path, imported="torch")
     answer, heavy = done.stdout.splitlines()
     assert answer in ("ab", "cd")
     assert heavy == "[]"

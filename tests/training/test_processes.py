@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
+from sampleformer.data.prepared import prepare
 from sampleformer.errors import InputError
 from sampleformer.training import Recipe, RunFolder, train
 from sampleformer.training.lost import begun_output
@@ -158,6 +159,17 @@ def runs(
     assert ranks[2].run(_train, values, places["two then two"], True) == ["", ""]
     assert _train(values, places["two then one"], True) == ""
     return places
+
+
+def test_two_processes_train_from_prepared_data_as_from_the_table(
+    ranks: dict[int, Ranks], runs: dict[str, Path], tmp_path: Path
+) -> None:
+    table = RunFolder(runs["two"]).read_recipe()
+    prepare(make_source(table), tmp_path / "prepared", data=table.data)
+    values = table.model_dump() | {"data": {"name": "prepared", "path": str(tmp_path / "prepared")}}
+    assert ranks[2].run(_train, values, tmp_path / "run") == ["", ""]
+    found, expected = _last(tmp_path / "run"), _last(runs["two"])
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
 
 
 def test_two_processes_give_the_weights_of_one(runs: dict[str, Path]) -> None:
