@@ -1,8 +1,10 @@
 """What every test shares: annotations of shape and type checked while the tests run, and fixed seeds."""
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -45,6 +47,18 @@ settings.register_profile(
     "sampleformer", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("sampleformer")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[Any]:
+    """Thousands of tests, and the libraries that they import, stay to the end: garbage is sought among them once."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

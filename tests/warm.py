@@ -5,6 +5,7 @@ its own folder, environment, output and exit code; only its imports are there al
 standard input, answers numbers on the standard output; `tests.forked` has the other end.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -104,5 +105,9 @@ def _import(packages: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()
     _import({"program": _PROGRAM, "torch": _TORCH}[sys.argv[1]])
+    gc.collect()
+    gc.freeze()  # children neither look for garbage among what was imported nor copy its memory
+    gc.enable()
     serve()

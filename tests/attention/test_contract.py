@@ -247,7 +247,7 @@ def test_autocast_is_close_where_the_choice_is_the_same(case):
 @every_case
 def test_compiled_in_one_graph_trains_as_eager(case, fresh_compiler):
     attention = build(case).train()
-    tokens = batch([13, 7], padding=1)
+    tokens = batch([6, 4], padding=1)  # few, since some graphs grow with them; still more than are sampled
     noise = attention.draw_noise(tokens)
     compiled = torch.compile(attention, fullgraph=True, backend="aot_eager")
     expected = gradients(attention, tokens, None, noise)
