@@ -56,6 +56,15 @@ def test_labels_some_with_nothing_to_learn(learner: type[Learner]) -> None:
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
+def test_gaps_in_the_features(learner: type[Learner]) -> None:
+    missing = RANDOM.random(120) < 0.4
+    features = np.where(missing[:, None] & (np.arange(4) == 1), np.nan, FEATURES)
+    targets = columns(Classification("y", ["a", "b"]), missing.astype(np.int64))
+    *_, last = learner().candidates(features, targets, 0)
+    assert (last.predict(features).argmax(1) == missing).mean() > 0.9
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
 def test_values_with_gaps(learner: type[Learner]) -> None:
     targets = np.concatenate([VALUES, np.where(FEATURES[:, 2:3] > 0, np.nan, VALUES)], axis=1)
     task = Regression(["a", "b"], [0.0, 0.0], [1.0, 1.0])

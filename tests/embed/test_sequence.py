@@ -53,6 +53,29 @@ def test_without_a_layer_between_numbers_go_through_one_map():
     torch.testing.assert_close(embed(Tokens(raw)).features, raw @ embed.enter.weight.T + embed.enter.bias)
 
 
+def test_a_gap_counts_as_zero_beside_the_vector_of_its_place():
+    embed = SequenceEmbed(WIDTH, features=1, length=4, hidden=6, gaps=True)
+    raw = torch.randn(2, 4, 1)
+    missing = torch.tensor([[True, False, False, True], [False, False, True, False]])[..., None]
+    given = raw.masked_fill(missing, torch.nan)
+    as_zero = embed(Tokens(raw.masked_fill(missing, 0.0))).features
+    torch.testing.assert_close(embed(Tokens(given)).features, as_zero)  # nothing is learnt yet
+    with torch.no_grad():
+        embed.gaps.weight.normal_()
+    torch.testing.assert_close(embed(Tokens(given)).features, as_zero + missing * embed.gaps.weight)
+    embed(Tokens(given)).features.sum().backward()
+    assert all(bool(each.grad.isfinite().all()) for each in embed.parameters())
+    places = torch.tensor([[3, 1, 2, 0], [0, 1, 2, 3]])
+    moved = embed(Tokens(torch.stack([given[0, places[0]], given[1]]), positions=places)).features
+    torch.testing.assert_close(moved[0], embed(Tokens(given)).features[0, places[0]])
+
+
+@pytest.mark.parametrize("given", [{"features": 2, "length": 3}, {"features": 1}, {"vocabulary": 7, "length": 3}])
+def test_gaps_need_one_number_a_token_and_a_length(given):
+    with pytest.raises(ValueError, match="gaps is True"):
+        SequenceEmbed(WIDTH, gaps=True, **given)
+
+
 def test_sinusoids_are_as_large_as_the_vectors_of_codes_beside_them():
     plain, hidden, numbers = (
         SequenceEmbed(64, positions="sinusoidal", **given)

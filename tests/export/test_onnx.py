@@ -100,6 +100,17 @@ def test_a_blend_with_ngrams_and_trees(tmp_path: Path) -> None:
     assert [each.partition(":")[0] for each in written.inputs] == ["tokens", "mask", "descriptors"]
 
 
+def test_numbers_with_gaps(tmp_path: Path) -> None:
+    made = model("full", {"features": 1, "length": 5, "gaps": True})
+    torch.nn.init.normal_(made.embed.gaps.weight)
+    export_onnx(made, tmp_path / "model.onnx")
+    tokens = Tokens(torch.tensor([[[0.5], [torch.nan], [1], [0], [torch.nan]]]), torch.ones(1, 5, dtype=torch.bool))
+    with torch.no_grad():
+        expected, of_zeros = made(tokens), made(Tokens(tokens.features.nan_to_num(), tokens.mask))
+    torch.testing.assert_close(answers(tmp_path / "model.onnx", tokens), expected, **CLOSE)
+    assert not torch.allclose(of_zeros, expected, atol=0.01)
+
+
 def test_a_blend_for_a_table_of_fewer_numbers_than_are_chosen(tmp_path: Path) -> None:
     inputs = {"features": 1, "length": 5}
     made = Blend.of([model("samsa-hard", inputs), model("full", inputs)], torch.tensor([0.5, 0.5]), inputs).eval()

@@ -54,6 +54,18 @@ def test_checks_of_scikit_learn_pass(estimator: Any, check: Callable[..., None])
     check(clone(estimator))
 
 
+def test_a_gap_is_not_the_mean() -> None:
+    drawn = np.random.default_rng(0)
+    X = drawn.normal(size=(200, 2))
+    missing = drawn.random(200) < 0.5
+    X[missing, 0] = np.nan
+    settings = (*LEARNING, "blend=[]", "descriptors=[]")  # the transformer alone
+    made = SampleformerClassifier(steps=60, settings=settings).fit(X, missing)
+    assert made.predict([[np.nan, 0.3], [np.nanmean(X[:, 0]), 0.3]]).tolist() == [True, False]
+    with pytest.raises(ValueError, match="infinity"):
+        made.predict([[np.inf, 0.3]])
+
+
 def words(rows: int) -> tuple[list[str], np.ndarray]:
     """Texts of which one word tells the class."""
     drawn = np.random.default_rng(0)

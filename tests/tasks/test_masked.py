@@ -102,6 +102,16 @@ def test_numbers_are_asked_for_themselves() -> None:
     np.testing.assert_array_equal(drawn.target, sample.features[drawn.asked])
 
 
+def test_gaps_are_not_asked_for() -> None:
+    half = np.where(np.arange(40) % 2, np.nan, np.arange(40)).astype(np.float32)[:, None]
+    for features in (half, np.full_like(half, np.nan)):
+        sample = Sample(features, None, "a")
+        drawn = MaskedNumbers(["value"]).draw(sample, np.random.default_rng(0), training=True)
+        assert drawn.asked is not None
+        np.testing.assert_array_equal(features[drawn.asked], drawn.target)
+        assert not np.isnan(features[drawn.asked]).any()
+
+
 def test_kept_outputs_are_the_five_best() -> None:
     task = MaskedCodes([str(code) for code in range(9)])
     outputs = torch.randn(7, 9, generator=torch.Generator().manual_seed(0))

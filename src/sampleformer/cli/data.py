@@ -141,7 +141,7 @@ def _data(options: argparse.Namespace) -> tuple[Component, list[Component]]:
 
 
 def _summary_table(summary: Summary) -> Table:
-    sizes = ", ".join(f"{name} {size}" for name, size in summary.inputs.items())
+    sizes = ", ".join(f"{name} {size}" for name, size in summary.inputs.items() if name != "gaps")
     from rich.table import Table
 
     table = Table(title=f"{summary.task.name}, {sizes}", caption=_left_out(summary))

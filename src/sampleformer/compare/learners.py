@@ -58,14 +58,17 @@ class Learner(ABC):
 
 
 class Linear(Learner):
-    """Logistic regression for classes and labels, ridge regression for values; its penalty is chosen."""
+    """Logistic regression for classes and labels, ridge regression for values; its penalty is chosen.
+
+    A gap counts as the mean of its column, and a further column says where gaps are.
+    """
 
     counts = "parameter"
     strengths: ClassVar[tuple[float, ...]] = (0.01, 0.1, 1.0, 10.0, 100.0)
 
     def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
         linear, pipeline = require("sklearn.linear_model", EXTRA), require("sklearn.pipeline", EXTRA)
-        scaling = require("sklearn.preprocessing", EXTRA)
+        scaling, impute = require("sklearn.preprocessing", EXTRA), require("sklearn.impute", EXTRA)
         for strength in self.strengths:
 
             def make(strength: float = strength) -> Any:
@@ -73,7 +76,10 @@ class Linear(Learner):
                     last = linear.Ridge(alpha=1 / strength)
                 else:
                     last = linear.LogisticRegression(C=strength, max_iter=300)
-                return pipeline.make_pipeline(scaling.StandardScaler(), last) if _is_dense(features) else last
+                if not _is_dense(features):
+                    return last
+                fill = [impute.SimpleImputer(add_indicator=True)] if np.isnan(features).any() else []
+                return pipeline.make_pipeline(*fill, scaling.StandardScaler(), last)
 
             with _quiet():
                 models = columns.fitted(make, features)

@@ -59,6 +59,11 @@ class Encoding:
         return self.learnt_inputs.model_inputs | described
 
     @property
+    def gaps(self) -> dict[str, int]:
+        """Number of gaps of each column of numbers in the training part; columns without any are left out."""
+        return self._inputs.gaps
+
+    @property
     def unit(self) -> str:
         """What one token is called."""
         return self.learnt_inputs.unit

@@ -64,6 +64,11 @@ class Inputs(ABC):
             raise InputError(f"training.init_from: that run read {other.kind} data, expected {self.kind} data, as here")
 
     @property
+    def gaps(self) -> dict[str, int]:
+        """Number of gaps of each column of numbers in the training part; columns without any are left out."""
+        return {}
+
+    @property
     def contents(self) -> Contents | None:
         """What tokens carry, for tasks that make their targets of it; None: nothing that could be asked for."""
         return None

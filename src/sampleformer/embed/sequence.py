@@ -34,12 +34,15 @@ class SequenceEmbed(Module):
         hidden: width of the hidden layer, 1024 as published. None, the default: no layer between. Vectors of codes, and
             positions beside them, then start at a scale of 0.02, as BERT's do: small steps of the optimizer change
             them quickly, and sinusoids are scaled down to them, since those of amplitude 1 would drown them.
+        gaps: Whether a number may be missing, NaN, of tokens of one number each. It then counts as 0, and a learned
+            vector of its place is added, which starts at 0.
         positions: ``"sinusoidal"``; ``"learned"``, one vector for each place, which needs a length; ``"none"``; or
             ``"auto"``: learned where there is a length, because there each place has a meaning of its own.
 
     Raises:
         ValueError: if not exactly one of vocabulary and features is given, a size is not positive, positions is
-            unknown, or it is learned without a length; when it runs, if there are more tokens than learned positions.
+            unknown, or positions or gaps are learned without a length; when it runs, if there are more tokens than
+            learned positions.
 
     Source: SAMSA (arXiv 2408.05391), section 4; positions: Vaswani et al. 2017 (arXiv 1706.03762), section 3.5.
 
@@ -63,6 +66,7 @@ class SequenceEmbed(Module):
         length: int | None = None,
         hidden: int | None = None,
         positions: str = "auto",
+        gaps: bool = False,
     ) -> None:
         super().__init__()
         if (vocabulary is None) == (features is None):
@@ -76,6 +80,8 @@ class SequenceEmbed(Module):
             raise ValueError(f"positions is {positions!r}; {nearest(positions, ['auto', *POSITIONS])}")
         if positions == "learned" and (length is None or length < 1):
             raise ValueError(f"positions is 'learned' and length is {length}, expected a length of at least 1")
+        if gaps and (features != 1 or not length):
+            raise ValueError(f"gaps is True, features is {features} and length is {length}, expected 1 and a length")
         self.width = width
         self.vocabulary = vocabulary
         self.features = features or 0
@@ -87,6 +93,9 @@ class SequenceEmbed(Module):
         self.enter = nn.Embedding(vocabulary, first) if vocabulary is not None else nn.Linear(features or 0, first)
         self.project = None if hidden is None else nn.Linear(hidden, width)
         self.places = nn.Embedding(length, width) if positions == "learned" and length else None
+        self.gaps = nn.Embedding(length, width) if gaps and length else None
+        if self.gaps is not None:
+            start_with(self.gaps, _at_zero)
         if hidden is None:
             for table in (self.enter, self.places):
                 if isinstance(table, nn.Embedding):
@@ -100,7 +109,11 @@ class SequenceEmbed(Module):
                 not learned.
         """
         tokens = as_tokens(tokens)
-        features = self._features(tokens.without_padding().features)
+        raw = tokens.without_padding().features
+        missing = None if self.gaps is None else raw.isnan()
+        features = self._features(raw if missing is None else raw.masked_fill(missing, 0))
+        if missing is not None:
+            features = features + self._of_gaps(tokens) * missing.to(features.dtype)
         features = features + self._positions(tokens).to(features.dtype)
         if tokens.mask is not None:
             features = zeroed(features, tokens.mask[:, :, None])
@@ -121,21 +134,37 @@ class SequenceEmbed(Module):
     def _to_width(self, entered: Tensor) -> Tensor:
         return entered if self.project is None else self.project(F.gelu(entered))
 
+    def _of_gaps(self, tokens: Tokens) -> Tensor:
+        assert self.gaps is not None
+        return self.gaps(self._known_places(tokens))
+
+    def _known_places(self, tokens: Tokens) -> Tensor:
+        """Places of tokens, each below the length."""
+        total = over_shards.total_length(tokens.length) if tokens.positions is None else 0
+        if total > self.length:
+            raise InputError(f"there are {total} tokens, but the model learned {self.length} positions")
+        return codes(_places(tokens), [self.length], "position")
+
     def _positions(self, tokens: Tokens) -> Tensor:
-        places = tokens.positions
-        if places is None:
-            places = over_shards.places(tokens.length, tokens.features.device)[None]
         if self.places is not None:
-            total = over_shards.total_length(tokens.length) if tokens.positions is None else 0
-            if total > self.length:
-                raise InputError(f"there are {total} tokens, but the model learned {self.length} positions")
-            return self.places(codes(places, [self.length], "position"))
+            return self.places(self._known_places(tokens))
+        places = _places(tokens)
         if self.positions == "sinusoidal":
             return sinusoidal_positions(places, self.width) * self.position_scale
         return places.new_zeros(())
 
     def extra_repr(self) -> str:
         return f"width={self.width}, vocabulary={self.vocabulary}, positions={self.positions}"
+
+
+def _places(tokens: Tokens) -> Tensor:
+    if tokens.positions is not None:
+        return tokens.positions
+    return over_shards.places(tokens.length, tokens.features.device)[None]
+
+
+def _at_zero(table: nn.Embedding) -> None:
+    nn.init.zeros_(table.weight)
 
 
 def small(table: nn.Embedding) -> None:

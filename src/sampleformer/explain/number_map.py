@@ -114,7 +114,7 @@ def _dots(choices: Choices, token: int) -> list[str]:
 
 def _line(values: Float[np.ndarray, "n channels"]) -> str:
     """The values as a line as wide as the strips below it, for rows with many columns."""
-    series = values.mean(axis=1)
+    series = np.nan_to_num(values.mean(axis=1))  # a gap is drawn at the mean
     places = np.unique(np.linspace(0, len(series) - 1, min(len(series), _POINTS)).astype(np.int64))
     low, high = float(series.min()), float(series.max())
     height = (high - series[places]) / (high - low) if high > low else np.full(len(places), 0.5)

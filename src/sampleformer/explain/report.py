@@ -1,6 +1,7 @@
 """The report of a training: ``report.html`` in the run folder."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sampleformer.training.summary import main_score
 from sampleformer.wording import count, number, percent
 
 _SAMPLES = 4
+_GAPS_LISTED = 50
 _SCORE_NAMES = {
     "f1": "F1 (macro)",
     "mae": "mean absolute error",
@@ -66,7 +68,7 @@ def write_report(
         f"<h1>{escape(recipe.name)}</h1>\n",
         f"<p class='lead'>{_lead(recipe)}</p>\n",
         _headline(results),
-        f"<h2>Results</h2>\n{_results(results)}",
+        f"<h2>Results</h2>\n{_results(results)}{_gaps(encoding.gaps, results['samples']['train'])}",
         f"<h2>Learning curves</h2>\n{curves(Metrics.read(folder.metrics), score, folder.path / 'curves.png')}",
         f"<h2>{escape(predictions.title)} (test, best weights)</h2>\n{summary}" if predictions.title else "",
         f"<h2>What the heads chose</h2>\n{choices}",
@@ -114,6 +116,15 @@ def _results(results: dict[str, Any]) -> str:
         share = percent(results["majority_share"])
         words += f" Always naming the most frequent class of the test part would be right in {share} of it."
     return table(["", "best on validation", "last"], rows) + f"<p class='note'>{words}</p>\n" + _parts(results)
+
+
+def _gaps(gaps: Mapping[str, int], rows: int) -> str:
+    """How often each column of numbers was empty in the training part."""
+    if not gaps:
+        return ""
+    words = f"Of the {count(rows, 'row')} of the training part, these columns of numbers had gaps"
+    named = [[escape(name), f"{missing:,}", percent(missing / rows)] for name, missing in gaps.items()]
+    return f"<p class='note'>{words}:</p>\n" + table(["column", "gaps", ""], named[:_GAPS_LISTED])
 
 
 def _parts(results: dict[str, Any]) -> str:

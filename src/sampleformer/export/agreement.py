@@ -13,6 +13,7 @@ from sampleformer.tokens import Tokens
 
 TOLERANCE = 1e-3
 LONGEST_CHOICE = 512
+_SHARE_OF_GAPS = 0.2
 
 _OTHERS = {"edge_features": "graphs", "normals": "point clouds"}
 """Kinds of data of which a token is more, by an input of their models."""
@@ -43,6 +44,8 @@ def random_tokens(model: Model, lengths: list[int], generator: torch.Generator) 
         return Tokens(codes, mask, descriptors=_descriptors(model, len(lengths), generator))
     if (features := model.inputs.get("features")) is not None:
         vectors = torch.randn(*mask.shape, features, generator=generator)
+        if model.inputs.get("gaps"):
+            vectors[torch.rand(vectors.shape, generator=generator) < _SHARE_OF_GAPS] = torch.nan
         return Tokens(vectors, mask, descriptors=_descriptors(model, len(lengths), generator))
     raise InputError(f"a model of {', '.join(model.inputs)} cannot be exported yet, only one of sequences")
 

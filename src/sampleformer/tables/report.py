@@ -1,11 +1,12 @@
-"""What was found while rows were read: wrong rows, texts that were cut, texts without a token."""
+"""What was found while rows were read: wrong rows, gaps, texts that were cut, texts without a token."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed
 from sampleformer.reading import reading_row
 from sampleformer.wording import count
 
@@ -36,6 +37,8 @@ class RowReport:
         self.truncated = 0
         self.empty = 0
         self.unreadable = 0
+        self.gaps: Counter[str] = Counter()
+        self.new_gaps: set[str] = set()
 
     def go_on(self, place: Callable[[int], str]) -> None:
         """Goes on with the next piece of a file, whose rows are counted from 0 again; what was found is kept in mind.
@@ -62,6 +65,17 @@ class RowReport:
         if self.on_error == "stop":
             raise InputError(f"{self.path}: {self.place(row)}: {message}{f'; {remedy}' if remedy else ''}")
         self.wrong.setdefault(row, message)
+
+    def add_gaps(self, columns: Sequence[str], values: np.ndarray) -> None:
+        """Counts the gaps of columns of numbers.
+
+        Args:
+            columns: Names of the columns.
+            values: ``(rows, columns)``; NaN is a gap.
+        """
+        for place, gaps in enumerate(np.isnan(values).sum(axis=0).tolist()):
+            if gaps:
+                self.gaps[columns[place]] += gaps
 
     def take_over(self, wrong: int, first: str, truncated: int, empty: int) -> None:
         """Counts what another report, of other rows of the same file, has found.
@@ -113,6 +127,12 @@ class RowReport:
         if first := self._first_words():
             skipped = count(self._earlier + len(self.wrong), "wrong row")
             logger.warning("%s: skipped %s, the first: %s", self.path, skipped, first)
+        if self.gaps:
+            found = listed([f"{name} {gaps:,}" for name, gaps in self.gaps.items()])
+            logger.info("%s: gaps: %s", self.path, found)
+        if self.new_gaps:
+            names = listed(sorted(self.new_gaps))
+            logger.warning("%s: gaps count as the mean where the training part had none: %s", self.path, names)
         if self.empty:
             empty = count(self.empty, "text is empty and kept, as a sample", "texts are empty and kept, as samples")
             logger.warning("%s: %s without tokens", self.path, empty)

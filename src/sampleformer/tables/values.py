@@ -33,6 +33,7 @@ _FLAGS = {"1": True, "true": True, "yes": True, "t": True, "y": True} | {
     "n": False,
 }
 _WORDS = {"true": 1.0, "false": 0.0}
+_GAPS = frozenset({"nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?|[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?|\d{1,2}[./]\d{1,2}[./]\d{4}")
 LEAVE_OUT = "--on-error skip leaves such rows out"
@@ -49,6 +50,17 @@ def label_text(value: Any) -> str | None:
         return None
     whole = re.fullmatch(r"([+-]?\d+)\.0+", text)
     return whole.group(1) if whole else text
+
+
+def is_gap(value: Any) -> bool:
+    """Whether a field of a column of numbers holds none: empty, NaN, or what other programs write for that.
+
+    Example:
+        >>> [is_gap(value) for value in (None, " ", float("nan"), "NA", "null", 0, "0")]
+        [True, True, True, True, True, False, False]
+    """
+    text = None if isinstance(value, _NESTED) else label_text(value)
+    return not isinstance(value, _NESTED) and (text is None or text.lower() in _GAPS)
 
 
 def as_float(value: Any, decimal: str = ".") -> float | None:
@@ -131,14 +143,14 @@ def parse_numbers(
         table: the table.
         columns: names of the columns.
         report: is told of wrong rows.
-        missing_allowed: an empty field is NaN instead of wrong.
+        missing_allowed: a gap is NaN instead of wrong, see `is_gap`.
         remedy: what the user can do about an empty field, for messages.
     """
-    values = _numbers_of_records(table, columns)
+    values = _numbers_of_records(table, columns, missing_allowed)
     if values is None:
         values = np.empty((len(table), len(columns)), dtype=np.float64)
         for place, name in enumerate(columns):
-            converted = _all_numbers(table.column(name), table.decimal)
+            converted = _all_numbers(table.column(name), table.decimal, missing_allowed)
             values[:, place] = (
                 _each_number(table, name, report, missing_allowed, remedy) if converted is None else converted
             )
@@ -146,7 +158,7 @@ def parse_numbers(
     return values
 
 
-def _numbers_of_records(table: Table, columns: list[str]) -> np.ndarray | None:
+def _numbers_of_records(table: Table, columns: list[str], missing_allowed: bool) -> np.ndarray | None:
     """Numbers of columns of records, a row after the other, as they lie in memory; None if they are anything else."""
     found = [each for each in map(table.column, columns) if isinstance(each, RecordColumn)]
     if len(found) < max(2, len(columns)):
@@ -154,7 +166,7 @@ def _numbers_of_records(table: Table, columns: list[str]) -> np.ndarray | None:
     fields = itemgetter(*(each.place for each in found))
     values = np.empty((len(table), len(columns)), dtype=np.float64)
     for row, record in enumerate(found[0].records):
-        converted = _all_numbers(fields(record), table.decimal)
+        converted = _all_numbers(fields(record), table.decimal, missing_allowed)
         if converted is None:
             return None
         values[row] = converted
@@ -163,17 +175,18 @@ def _numbers_of_records(table: Table, columns: list[str]) -> np.ndarray | None:
 
 def _each_number(table: Table, name: str, report: RowReport, missing_allowed: bool, remedy: str) -> list[float]:
     column = table.column(name)
-    known = [str(value).strip().lower() for value in column if label_text(value) is not None]
+    is_none = is_gap if missing_allowed else _is_empty
+    known = [str(value).strip().lower() for value in column if not is_none(value)]
     words = _WORDS if known and all(each in _WORDS for each in known) else {}
     values = []
     for row, value in enumerate(column):
         found = words.get(str(value).strip().lower()) if words else as_float(value, table.decimal)
         if found is None or not abs(found) <= LARGEST:
-            if not (missing_allowed and label_text(value) is None):
+            if not (missing_allowed and is_gap(value)):
                 report.add(
                     row,
                     f"column {name!r}: found {value_words(value)}, expected {_expected(value, found, table)}",
-                    remedy if label_text(value) is None else "",
+                    remedy if _is_empty(value) else "",
                 )
             found = math.nan
         values.append(found)
@@ -188,16 +201,30 @@ def _expected(value: Any, found: float | None, table: Table) -> str:
     return "a finite number" + (" with a decimal comma" if table.decimal == "," and isinstance(value, str) else "")
 
 
-def _all_numbers(column: Any, decimal: str) -> np.ndarray | None:
-    """A column of nothing but numbers that a model can hold, converted at once; None if it holds anything else."""
+def _is_empty(value: Any) -> bool:
+    return label_text(value) is None
+
+
+def _all_numbers(column: Any, decimal: str, missing_allowed: bool) -> np.ndarray | None:
+    """A column of nothing but numbers that a model can hold, converted at once; None if it holds anything else.
+
+    Where gaps are allowed, empty fields and NaN become NaN.
+    """
     try:
-        text = "\n".join(column) if isinstance(column[0], str) else ""
+        texts = column if isinstance(column[0], str) else ()
+        if missing_allowed:
+            column = [
+                math.nan if value is None or (isinstance(value, str) and not value) else value for value in column
+            ]
+            texts = [value for value in column if isinstance(value, str)]
+        text = "\n".join(texts)
         if "_" in text or (decimal == "," and text):
             return None
         converted = np.fromiter(map(float, column), np.float64, len(column))
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
-    return converted if (np.abs(converted) <= LARGEST).all() else None
+    fits = np.abs(converted) <= LARGEST
+    return converted if (fits | np.isnan(converted) if missing_allowed else fits).all() else None
 
 
 def _log_rounded(table: Table, columns: Sequence[str], values: np.ndarray) -> None:

@@ -189,6 +189,11 @@ class MaskedNumbers(Masked, Regression):
     def to_json(self) -> dict[str, Any]:
         return {"columns": self.columns, "places": self.places}
 
+    def _askable(self, sample: Sample) -> np.ndarray:
+        if self.places:
+            return super()._askable(sample)
+        return np.flatnonzero(~np.isnan(sample.features).any(axis=1))
+
     def _carried(self, sample: Sample, asked: np.ndarray) -> np.ndarray:
         if not self.places:
             return sample.features[asked].astype(np.float32)

@@ -45,6 +45,13 @@ def test_a_code_is_the_place_among_the_quantiles(numbers: np.ndarray, bins: int)
             at += 1
 
 
+def test_a_column_with_one_value_says_where_its_gaps_are() -> None:
+    numbers = np.array([[7.0, 7, 7]] * 5 + [[np.nan, 7, np.nan]] * 2 + [[np.nan, 7, 7]])
+    coding = QuantileCoding.learn(numbers, bins=8)
+    assert coding.names(["a", "b", "c"]) == ["a", "a is missing"]  # of the last one, too few gaps are known
+    assert coding.encode(numbers)[:, 1].tolist() == [0] * 5 + [1] * 3
+
+
 @given(arrays(np.float64, st.tuples(st.integers(4, 30), st.just(1)), elements=st.floats(-1e3, 1e3)))
 def test_the_order_of_numbers_stays(numbers: np.ndarray) -> None:
     coding = QuantileCoding.learn(numbers, 8)

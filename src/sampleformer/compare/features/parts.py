@@ -46,17 +46,18 @@ def samples_of(samples: Samples) -> Iterator[Sample]:
 
 
 def dense_parts(splits: Splits, numbers: Callable[[Sample], np.ndarray]) -> Parts:
-    """Numbers of each sample, without the columns that are the same for all of the training part.
+    """Numbers of each sample, NaN for gaps, without the columns that are the same for all of the training part.
 
     Args:
         splits: The data.
         numbers: Numbers of one sample, ``(f,)``; or of what its targets are for, ``(rows, f)``.
     """
     made = []
+    gaps = bool(splits.encoding.inputs.get("gaps"))
     for part in (splits.train, splits.valid, splits.test):
         rows = [np.atleast_2d(numbers(sample)) for sample in samples_of(part)]
         joined = np.concatenate(rows).astype(np.float32)
-        made.append(np.nan_to_num(joined, nan=0.0, posinf=1e9, neginf=-1e9))
+        made.append(np.nan_to_num(joined, nan=np.nan if gaps else 0.0, posinf=1e9, neginf=-1e9))
     parts = Parts(*made)
     return parts.chosen((parts.train != parts.train[:1]).any(axis=0))
 

@@ -22,7 +22,8 @@ class QuantileCoding:
 
     A number x between the quantiles ``e_b`` and ``e_(b+1)`` becomes ``b + (x − e_b) / (e_(b+1) − e_b)``, which a model
     takes apart into one number a bin (`expand`). Small counts have a bin for each step. A column with more different
-    values than bins also stands there standardised, and one with gaps also says where they are.
+    values than bins also stands there standardised, and one with gaps also says where they are, which may be all that
+    it says.
 
     Args:
         columns: Place of each kept column among those that were measured.
@@ -76,10 +77,12 @@ class QuantileCoding:
         for place, column in enumerate(numbers.T):
             known = column[np.isfinite(column)].astype(np.float64)
             values, counts = np.unique(known, return_counts=True)
-            gaps = len(known) < len(column)
+            missing = len(column) - len(known)
+            if len(values) == 1 and min(missing, len(known)) >= _FEWEST:
+                kept.append((place, (float(values[0]), float(values[0] + max(1.0, abs(values[0])))), False, True))
             if len(values) < 2 or len(known) - counts.max() < _FEWEST:
                 continue
-            kept.append((place, _edges(known, values, counts, bins), len(values) > bins + 1, gaps))
+            kept.append((place, _edges(known, values, counts, bins), len(values) > bins + 1, missing > 0))
         places = [place for place, *_ in kept]
         mean, deviation = mean_and_deviation(_finite(numbers[:, places]))
         return cls(

@@ -51,6 +51,7 @@ class Checks:
         inputs = encoding.inputs
         codes = inputs.get("vocabularies", [inputs["vocabulary"]] if "vocabulary" in inputs else [])
         self._vocabularies = np.asarray(codes, np.int64)
+        self._gaps = bool(inputs.get("gaps"))
         self._forms = _forms(encoding, codes)
 
     def check_shard(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -117,6 +118,8 @@ class Checks:
                     f"it has {len(features)}"
                 )
         for name, value in found.items():
+            if name == "features" and self._gaps:
+                value = np.nan_to_num(value, posinf=np.inf, neginf=-np.inf)
             if value.dtype.kind == _REAL and name != "target_values" and not _finite(value):
                 raise InputError(f"{where}: {name}: found a number that is not finite")
 

@@ -28,8 +28,9 @@ class NumberTable(TableSource):
         label: target column, or several.
         columns: input columns, in the order of the tokens. None: all but those named elsewhere and those that only
             name or count the rows, see `names_rows`.
-        values: "numbers": any, each column standardised by its mean and deviation in the training part; "pixels": whole
-            numbers from 0 to `maximum`, scaled to [0, 1]; "codes": the same as codes, as in the Long Range Arena.
+        values: "numbers": any, each column standardised by its mean and deviation in the training part, and gaps;
+            "pixels": whole numbers from 0 to `maximum`, scaled to [0, 1]; "codes": the same as codes, as in the Long
+            Range Arena.
         maximum: the highest level of a pixel.
         layout: rows and columns, if the pixels are an image, read row by row.
         rows: ``valid``, ``test``, ``task``, ``id``, ``limit``, ``seed``, ``on_error`` and ``format``: which rows are
@@ -70,12 +71,13 @@ class NumberTable(TableSource):
 
     def parse_inputs(self, table: Table, columns: list[str], report: RowReport) -> np.ndarray:
         if self.values == "numbers":
-            values = parse_numbers(table, columns, report)
+            values = parse_numbers(table, columns, report, missing_allowed=True)
+            report.add_gaps(columns, values)
             check_scales(values, columns, report)
             return values
         return parse_pixels(table, columns, self.maximum, report)
 
     def learn_inputs(self, columns: list[str], values: Values) -> Inputs:
         if self.values == "numbers":
-            return NumberColumns.learn(columns, np.asarray(values))
+            return NumberColumns.learn(columns, np.asarray(values), str(self.path))
         return PixelColumns(columns, self.maximum, codes=self.values == "codes", layout=self.layout)

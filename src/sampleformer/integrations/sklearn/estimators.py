@@ -61,12 +61,19 @@ class _Estimator(BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "predictor_")
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _checked(self, kind: Kind, X: Any, y: Any = None, *, reset: bool) -> tuple[Any, Any]:
         """Samples and targets as scikit-learn checks them: numbers as an array, texts as they are."""
         if kind.name == "numbers":
+            finite = "allow-nan"  # a gap; infinity stays wrong
             if y is None:
-                return validate_data(self, X, reset=reset), None
-            return validate_data(self, X, y, reset=reset, y_numeric=isinstance(self, RegressorMixin))
+                return validate_data(self, X, reset=reset, ensure_all_finite=finite), None
+            of_numbers = isinstance(self, RegressorMixin)
+            return validate_data(self, X, y, reset=reset, ensure_all_finite=finite, y_numeric=of_numbers)
         if y is not None:
             y = column_or_1d(y, warn=True)
             if len(y) != len(X):
@@ -117,7 +124,8 @@ class _Estimator(BaseEstimator):
 class SampleformerClassifier(ClassifierMixin, _Estimator):
     """Classifier with scikit-learn's interface, trained as ``sampleformer train`` does.
 
-    Samples are rows of numbers ``(n, features)``, texts, or rows of a DataFrame of pandas or polars.
+    Samples are rows of numbers ``(n, features)``, texts, or rows of a DataFrame of pandas or polars. Among numbers NaN
+    is a gap.
 
     Args:
         text: Column of the texts in a DataFrame. None: a list or an array of strings is one of texts.
