@@ -55,6 +55,7 @@ def _empty_class(folder: Path) -> None:
         (_empty_mesh, "box/train/bad.off: the mesh is empty: found no faces, expected at least one"),
         (_no_area, "box/train/bad.off: the mesh has no area"),
         (_mixed, "ball/bad.xyz: found 2 features a point beside coordinates and normals, expected 0, as in training"),
+        (_mixed, "train with --set data.point_features=false to see neither colours nor intensity"),
         (_new_class, "cone/test/bad.off: column 'folder': label 'cone' does not occur in the training part"),
         (_empty_folder, "shapes: found no file of points"),
         (_empty_class, "shapes/cone: found no file of points"),

@@ -8,7 +8,7 @@ import pytest
 from sampleformer.data.point_cloud import cloud_parsing
 from sampleformer.data.point_cloud.cloud_files import read_cloud_rows
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
-from sampleformer.data.point_cloud.cloud_folders import holds_clouds, read_folder
+from sampleformer.data.point_cloud.cloud_folders import FOLDER, holds_clouds, read_folder
 from sampleformer.data.point_cloud.view import CloudView
 from sampleformer.errors import InputError
 from tests.data.point_cloud.small import BOX, TRIANGLE, cloud, write_meshes, write_parts, write_points, write_shapes
@@ -240,3 +240,20 @@ def test_what_is_not_used_is_said_in_one_line(
             CloudFolder(str(tmp_path / "shapes")).load()
         said = [record.getMessage() for record in caplog.records if "not used" in record.getMessage()]
         assert said == [f"{tmp_path / 'shapes'}: not used: w of vertex (20 of 20 clouds)"]
+
+
+def test_scans_beside_vertices_are_seen_without_what_only_some_of_them_carry(tmp_path: Path) -> None:
+    laspy = pytest.importorskip("laspy")
+    axes = "".join(f"property float {axis}\n" for axis in "xyz")
+    header = f"ply\nformat ascii 1.0\nelement vertex 40\n{axes}end_header"
+    for number in range(12):
+        points, folder = cloud(number), tmp_path / ("ball" if number % 2 else "disc")
+        write_points(folder / f"{number}.ply", points, header)
+        scan = laspy.LasData(laspy.LasHeader(point_format=0))
+        scan.xyz = points
+        scan.write(folder / f"{number}.las")
+    with pytest.raises(InputError, match="expected [01], as in training; .* --set data.point_features=false"):
+        CloudFolder(str(tmp_path), FOLDER).load()
+    splits = CloudFolder(str(tmp_path), FOLDER, point_features=False).load()
+    assert splits.encoding.inputs["features"] == 0
+    assert {Path(name).suffix for name in splits.train.ids} == {".las", ".ply"}

@@ -89,7 +89,7 @@ class CloudInputs(Inputs, kind="cloud"):
         sums: dict[int, tuple[int, np.ndarray]] = {}
         for each in clouds:
             have_normals &= each.cloud.normals is not None
-            features = _features(each.cloud)
+            features = _features(each.cloud, view)
             width = features.shape[1]
             counts[width] += 1
             points, total = sums.get(width, (0, np.zeros(width)))
@@ -98,7 +98,7 @@ class CloudInputs(Inputs, kind="cloud"):
         points, total = sums[width]
         mean, squares = total / points, np.zeros(width)
         for each in clouds if width else ():
-            if (features := _features(each.cloud)).shape[1] == width:
+            if (features := _features(each.cloud, view)).shape[1] == width:
                 squares += np.square(features - mean).sum(axis=0)
         deviation = np.sqrt(squares / points)
         normals = have_normals if view.normals is None else view.normals
@@ -175,16 +175,19 @@ class CloudInputs(Inputs, kind="cloud"):
             cloud = Cloud(cloud.points, np.zeros_like(cloud.points), np.zeros((len(cloud), len(self.mean)), np.float32))
         if self.view.normalise == "sphere":
             cloud = unit_sphere(cloud)
-        features = ((_features(cloud) - self.mean) / self.deviation).astype(np.float32)
+        features = ((_features(cloud, self.view) - self.mean) / self.deviation).astype(np.float32)
         normals = cloud.normals if self.normals else None
         index = placed.index.astype(np.int32)
         return Sample(features, None, "", coordinates=cloud.points, normals=normals, index=index)
 
     def _misfit(self, cloud: Cloud) -> str | None:
-        found = _features(cloud).shape[1]
+        found = _features(cloud, self.view).shape[1]
         if found != len(self.mean):
-            expected = f"expected {len(self.mean)}, as in training"
-            return f"found {count(found, 'feature')} a point beside coordinates and normals, {expected}"
+            return (
+                f"found {count(found, 'feature')} a point beside coordinates and normals, expected {len(self.mean)}, "
+                "as in training; convert the files to one kind, train with --set data.point_features=false to see "
+                "neither colours nor intensity, or leave such files out with --on-error skip"
+            )
         if self.normals and cloud.normals is None:
             return "found no normals, expected them as in training (or give normals: false)"
         return None
@@ -235,5 +238,6 @@ class CloudInputs(Inputs, kind="cloud"):
         return construct(cls, values, "inputs", **parts)
 
 
-def _features(cloud: Cloud) -> np.ndarray:
-    return np.zeros((len(cloud), 0), np.float32) if cloud.features is None else cloud.features
+def _features(cloud: Cloud, view: CloudView) -> np.ndarray:
+    seen = cloud.features if view.point_features else None
+    return np.zeros((len(cloud), 0), np.float32) if seen is None else seen

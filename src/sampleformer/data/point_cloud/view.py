@@ -19,6 +19,7 @@ class CloudView(Settings):
         stored: how many points of each cloud are kept, spread over all of it. Evaluation sees the first `points` of
             them, in farthest-point order; each pass of training draws others.
         normals: whether directions of the surface are seen; None: if all files of the training part have them.
+        point_features: whether what points carry beside place and direction is seen: colours, intensity.
         normalise: "sphere": the centroid moves to the origin and the farthest point to distance one; "none".
         identifiers: random numbers of each point, for models that do not see coordinates.
         train_rotation, evaluation_rotation: "none"; "z", about the axis that points up; "so3", any rotation. The
@@ -33,6 +34,7 @@ class CloudView(Settings):
     points: int = Field(default=1024, ge=1)
     stored: int = Field(default=2048, ge=1)
     normals: bool | None = None
+    point_features: bool = True
     normalise: Literal["sphere", "none"] = "sphere"
     identifiers: int = Field(default=0, ge=0, le=4096)
     train_rotation: Literal["none", "z", "so3"] = "none"
