@@ -84,6 +84,15 @@ def test_the_total_is_the_sum_of_what_is_named() -> None:
     assert present_bytes(torch.device("cpu")) >= 0
 
 
+def test_what_is_little_or_not_known_is_not_called_nothing() -> None:
+    little = str(ExpectedMemory(present=500_000_000, learning=20_000, activations=0, tokens=3))
+    assert "500 MB: less than 1 MB for activations" in little
+    assert "less than 1 MB for gradients and optimizer, 500 MB that" in little
+    unknown = str(ExpectedMemory(present=0, learning=3_000_000, activations=2_000_000, tokens=3))
+    assert "memory 5 MB beside what the program, the data and the model have now: 2 MB for activations" in unknown
+    assert unknown.endswith("optimizer")
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_a_training_says_what_it_needs_and_is_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, precision: str

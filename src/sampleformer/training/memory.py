@@ -22,7 +22,7 @@ class ExpectedMemory:
     """Bytes of memory at the peak of a training.
 
     Args:
-        present: bytes that the process has before the first step: program, data and model.
+        present: bytes that the process has before the first step: program, data and model. 0: not known.
         learning: bytes of gradients and the optimiser's state.
         activations: bytes of what one chunk keeps for its gradient, and of what comes and goes beside it.
         tokens: padded tokens of that chunk.
@@ -39,10 +39,13 @@ class ExpectedMemory:
         return self.present + self.learning + self.activations
 
     def __str__(self) -> str:
+        now = "the program, the data and the model have now"
+        whole, rest = f"memory {_in_words(self.total)}", f", {_in_words(self.present)} that {now}"
+        if not self.present:
+            whole, rest = f"memory {_in_words(self.total)} beside what {now}", ""
         return (
-            f"expected peak memory {_in_words(self.total)}: {_in_words(self.activations)} for activations of at most "
-            f"{self.tokens:,} tokens at once (training.max_tokens), {_in_words(self.learning)} for gradients and "
-            f"optimizer, {_in_words(self.present)} that the program, the data and the model have now"
+            f"expected peak {whole}: {_in_words(self.activations)} for activations of at most {self.tokens:,} tokens "
+            f"at once (training.max_tokens), {_in_words(self.learning)} for gradients and optimizer{rest}"
         )
 
 
@@ -112,4 +115,6 @@ def _storage(tensor: Tensor) -> int:
 
 
 def _in_words(size: int) -> str:
+    if size < 1e6:
+        return "less than 1 MB"
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
