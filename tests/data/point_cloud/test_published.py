@@ -82,9 +82,11 @@ def test_modelnet_in_h5(tmp_path: Path) -> None:
     assert {name.split("/")[0] for name in splits.test.ids} == {"ply_data_test0.h5"}
 
 
-def test_parts_of_shapenet(tmp_path: Path) -> None:
+def test_parts_of_shapenet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert sum(PARTS.values()) == 50
+    caplog.set_level("INFO")
     splits = ShapeNetPart(str(_zipped(write_shapenet(tmp_path / "shapes"))), points=16).load()
+    assert any("parts (as published), classes of points: " in line for line in caplog.messages)
     assert (len(splits.train), len(set(splits.valid.ids)), len(set(splits.test.ids))) == (4, 2, 2)
     target = splits.encoding.task
     assert isinstance(target, PartSegmentation)
@@ -113,7 +115,8 @@ def test_scanobjectnn(tmp_path: Path) -> None:
         ScanObjectNN(variant="hard")
 
 
-def test_blocks_of_s3dis(tmp_path: Path) -> None:
+def test_blocks_of_s3dis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     random = np.random.default_rng(0)
     rooms = [f"Area_{area}_office_{room}" for area in (1, 5) for room in range(12) for _ in range(2)]
     with h5py.File(tmp_path / "ply_data_all_0.h5", "w") as file:
@@ -122,6 +125,7 @@ def test_blocks_of_s3dis(tmp_path: Path) -> None:
     (tmp_path / "all_files.txt").write_text("indoor3d_sem_seg_hdf5_data/ply_data_all_0.h5\n")
     (tmp_path / "room_filelist.txt").write_text("\n".join(rooms) + "\n")
     splits = S3dis(str(tmp_path), points=16).load()
+    assert any("segmentation (as published), classes of points: " in line for line in caplog.messages)
     assert splits.encoding.task.labels == list(CLASSES)
     assert splits.encoding.inputs == {"features": 6, "normals": False, "identifiers": 0}
     parts = {

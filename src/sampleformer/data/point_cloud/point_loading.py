@@ -82,7 +82,8 @@ class PointLoading:
         encoding = Encoding(self.source.taken_over(inputs), task, self.source.id)
         samples = {name: self._samples(part, encoding) for name, part in cut.items()}
         sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
-        logger.info("%s: classes of points: %s; clouds: %s", self.rows.path, encoding.words, sizes)
+        how = f"{task.name} ({self.source.task_reason}), classes of points"
+        logger.info("%s: task %s: %s; clouds: %s", self.rows.path, how, encoding.words, sizes)
         return Splits(samples["train"], samples["valid"], samples["test"], encoding, self.skipped)
 
     def _parse(self, rows: CloudRows) -> _Clouds:
