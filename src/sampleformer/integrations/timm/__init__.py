@@ -1,0 +1,5 @@
+"""Sampled attention in vision transformers of timm."""
+
+from sampleformer.integrations.timm.attention import SampledViTAttention, swap
+
+__all__ = ["SampledViTAttention", "swap"]
