@@ -113,6 +113,17 @@ def test_a_dataframe_has_the_answers_of_its_texts(library: str) -> None:
     assert numbers.predict(frame[["more", "price"]]).shape == (40,)
 
 
+def test_a_dataset_of_hugging_face(reader: SampleformerClassifier) -> None:
+    datasets = pytest.importorskip("datasets")
+    texts, classes = words(60)
+    whole = datasets.Dataset.from_dict({"said": texts, "class": classes.tolist()})
+    settings = (*SMALL, "training.learning_rate=0.05")
+    made = SampleformerClassifier(text="said", steps=30, settings=settings).fit(whole, whole["class"])
+    np.testing.assert_allclose(made.predict_proba(whole), reader.predict_proba(texts))
+    with pytest.raises(InputError, match="X: found the splits train, test, expected the samples of one of them"):
+        made.fit(whole.train_test_split(0.5), whole["class"])
+
+
 def test_molecules_and_their_numbers() -> None:
     pytest.importorskip("rdkit")
     molecules = ["C" * (1 + row % 7) + "O" * (row % 2) for row in range(30)]

@@ -20,6 +20,7 @@ from sampleformer.errors import InputError
 from sampleformer.settings import Component
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.saved_dataset import is_saved_splits, saved_parts
 from sampleformer.tables.streamed import ROWS
 from sampleformer.tables.table import Table, read_table
 from sampleformer.tasks import TASKS
@@ -61,7 +62,8 @@ class TableSource(Source):
     """Rows of a table with input columns and target columns.
 
     Args:
-        path: CSV, TSV, JSONL (each also .gz) or Parquet file.
+        path: CSV, TSV, JSONL (each also .gz) or Parquet file; or a folder that ``save_to_disk`` of Hugging Face's
+            datasets wrote, of a ``DatasetDict`` with its splits.
         label: target column, or several. A task that makes its targets from the inputs needs none, and reads none.
         valid, test, task, id, limit, seed, on_error, format: See `RowOptions`.
 
@@ -84,6 +86,11 @@ class TableSource(Source):
         format: TableFormat | None = None,
     ) -> None:
         self.path = path
+        if is_saved_splits(Path(path)):
+            parts = saved_parts(Path(path))
+            self.path = str(parts["train"])
+            valid = valid or (str(parts["valid"]) if "valid" in parts else None)
+            test = test or (str(parts["test"]) if "test" in parts else None)
         self.labels = [label] if isinstance(label, str) else list(label or [])
         self.valid = valid
         self.test = test

@@ -36,20 +36,28 @@ def read_parquet(path: Path, wrong: UnreadableRows, most: int | None) -> Iterato
         check_unpacked(path, sum(group.total_byte_size for group in groups))
         names = column_names(path, file.schema_arrow.names)
         if most is None:
-            yield _fields(names, file.read().columns, 1, wrong)
+            yield arrow_fields(names, file.read().columns, 1, wrong)
         else:
             start = 1
             for batch in file.iter_batches(batch_size=most):
                 rows = max(1, len(batch) * PIECE_CHARACTERS // max(batch.nbytes, PIECE_CHARACTERS))
                 for place in range(0, len(batch), rows):
-                    yield _fields(names, batch.slice(place, rows).columns, start + place, wrong)
+                    yield arrow_fields(names, batch.slice(place, rows).columns, start + place, wrong)
                 start += len(batch)
             if start == 1:
                 yield Fields({name: [] for name in names}, [], None)
     wrong.log()
 
 
-def _fields(names: Sequence[str], columns: Sequence[pyarrow.Array], start: int, wrong: UnreadableRows) -> Fields:
+def arrow_fields(names: Sequence[str], columns: Sequence[pyarrow.Array], start: int, wrong: UnreadableRows) -> Fields:
+    """Columns of Arrow as rows of a table; those that are no text are reported and left out.
+
+    Args:
+        names: Names of the columns.
+        columns: The columns, of equal length.
+        start: Number of the first row.
+        wrong: Report of rows that cannot be read.
+    """
     count = len(columns[0]) if columns else 0
     unreadable: dict[int, str] = {}
     values = {}

@@ -18,6 +18,7 @@ from sampleformer.tables.format import TableFormat
 from sampleformer.tables.json_lines import read_json_lines
 from sampleformer.tables.kinds import PARQUET, other_kind
 from sampleformer.tables.parquet import read_parquet
+from sampleformer.tables.saved_dataset import is_saved_dataset, is_saved_splits, read_saved_dataset
 from sampleformer.tables.text import TextFile
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -86,10 +87,11 @@ def read_table(
 ) -> Table:
     """Reads a table; the file's name says how: .csv, .tsv, .jsonl (each also .gz), .parquet.
 
-    Columns without a name and without a value are left out.
+    A folder that ``save_to_disk`` of Hugging Face's datasets wrote is a table, too. Columns without a name and without
+    a value are left out.
 
     Args:
-        path: the file.
+        path: the file, or folder.
         on_error: "stop" at the first row that cannot be read, or "skip" and count such rows.
         format: how it is written, where the file does not say.
         empty_allowed: there may be nothing but a header.
@@ -151,6 +153,10 @@ def table_pieces(
 
 
 def _fields(path: Path, format: TableFormat, wrong: UnreadableRows, rows: int | None) -> Iterator[Fields]:
+    if path.is_dir() and is_saved_dataset(path):
+        return read_saved_dataset(path, wrong, rows)
+    if path.is_dir() and is_saved_splits(path):
+        raise InputError(f"{path}: found the splits of a saved DatasetDict, expected one of them; give its folder")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     suffix = "".join(suffixes[-2:-1] if packed else suffixes[-1:])

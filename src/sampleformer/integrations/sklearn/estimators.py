@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sampleformer.errors import InputError, shown
-from sampleformer.integrations.sklearn.rows import LABEL, SPLIT, Kind, validation_rows, with_parts
+from sampleformer.integrations.sklearn.rows import LABEL, SPLIT, Kind, framed, validation_rows, with_parts
 from sampleformer.recipes import request
 from sampleformer.tables.table import Table
 from sampleformer.training.predictor import Predictor
@@ -117,15 +117,15 @@ class _Estimator(BaseEstimator):
     def _answers(self, X: Any) -> dict[str, list[Any]]:
         """Columns of predictions for new samples."""
         check_is_fitted(self)
-        X, _ = self._checked(self.kind_, X, reset=False)
+        X, _ = self._checked(self.kind_, framed(X), reset=False)
         return self.predictor_(self.kind_.samples(X))
 
 
 class SampleformerClassifier(ClassifierMixin, _Estimator):
     """Classifier with scikit-learn's interface, trained as ``sampleformer train`` does.
 
-    Samples are rows of numbers ``(n, features)``, texts, or rows of a DataFrame of pandas or polars. Among numbers NaN
-    is a gap.
+    Samples are rows of numbers ``(n, features)``, texts, or rows of a DataFrame of pandas or polars or of a
+    ``Dataset`` of Hugging Face's datasets. Among numbers NaN is a gap.
 
     Args:
         text: Column of the texts in a DataFrame. None: a list or an array of strings is one of texts.
@@ -160,6 +160,7 @@ class SampleformerClassifier(ClassifierMixin, _Estimator):
         Raises:
             InputError: if a sample, a target or an argument cannot be used.
         """
+        X = framed(X)
         kind = Kind.of(X, self.text, self.smiles, self.features)
         X, y = self._checked(kind, X, y, reset=True)
         check_classification_targets(y)
@@ -203,6 +204,7 @@ class SampleformerRegressor(RegressorMixin, _Estimator):
         Raises:
             InputError: if a sample, a target or an argument cannot be used.
         """
+        X = framed(X)
         kind = Kind.of(X, self.text, self.smiles, self.features)
         X, y = self._checked(kind, X, y, reset=True)
         y = column_or_1d(y, warn=True).astype(np.float64)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sampleformer.errors import InputError, shown
+from sampleformer.errors import InputError, listed, shown
 from sampleformer.tables.memory import PATH, SampleTable, frame_table, is_frame, listed_samples
 from sampleformer.tables.table import Table
 
@@ -72,6 +72,21 @@ class Kind:
     def samples(self, X: Any) -> Any:
         """The samples as a `Predictor` takes them."""
         return X if is_frame(X) or self.name == "numbers" else texts_of(X)
+
+
+def framed(X: Any) -> Any:
+    """Samples as they are; a ``Dataset`` of Hugging Face's datasets as a DataFrame.
+
+    Raises:
+        InputError: if they are the splits of a ``DatasetDict``.
+    """
+    if isinstance(X, Mapping) and X and all(_is_dataset(each) for each in X.values()):
+        raise InputError(f"X: found the splits {listed(list(map(str, X)))}, expected the samples of one of them")
+    return X.to_pandas() if _is_dataset(X) else X
+
+
+def _is_dataset(X: Any) -> bool:
+    return all(hasattr(X, name) for name in ("to_pandas", "column_names", "features"))
 
 
 def holds_texts(X: Any) -> bool:
