@@ -26,7 +26,9 @@ def zeroed(values: Num[Tensor, "..."], keep: Bool[Tensor, "..."]) -> Num[Tensor,
         >>> zeroed(torch.tensor([[1.0, torch.nan]]), torch.tensor([[True, False]]))
         tensor([[1., 0.]])
     """
-    if values.numel() >= _MANY and values.is_floating_point() and is_readable(values) and is_readable(keep):
+    # Asked first: what is traced must not depend on the size of its example.
+    many = not torch.compiler.is_compiling() and values.numel() >= _MANY
+    if many and values.is_floating_point() and is_readable(values) and is_readable(keep):
         result: Tensor = _Zeroed.apply(values, -keep.to(word_type(values)))
         return result
     return values.masked_fill(~keep, 0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sampleformer.errors import InputError
-from sampleformer.export import ExportedFile, export_onnx, onnx_translations
+from sampleformer.export import ExportedFile, export_onnx, export_program, onnx_translations
 from sampleformer.export.agreement import largest_difference, longest
 from sampleformer.models import Blend, DescriptorKernel, Forest, Model, ModelSettings, NGrams, TokenModel
 from sampleformer.models.fitted.columns import Columns
@@ -98,6 +98,17 @@ def test_a_blend_with_ngrams_and_trees(tmp_path: Path) -> None:
     made = Blend.of(parts, torch.tensor([0.4, 0.2, 0.2, 0.2]), inputs).eval()
     written = export_onnx(made, tmp_path / "model.onnx")  # which compares the answers
     assert [each.partition(":")[0] for each in written.inputs] == ["tokens", "mask", "descriptors"]
+
+
+@pytest.mark.parametrize("name", ["full", "samsa-hard"])
+def test_a_program_of_torch_is_for_any_batch_and_length(name: str, tmp_path: Path) -> None:
+    made = model(name)
+    torch.export.save(export_program(made), tmp_path / "model.pt2")
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    for lengths in ([1], [7, 4], [1100, 1000]):  # the last fill more than 16 384 numbers
+        tokens = batch(made, lengths)
+        with torch.no_grad():
+            torch.testing.assert_close(program(tokens.features, tokens.mask), made(tokens), **CLOSE)
 
 
 def test_numbers_with_gaps(tmp_path: Path) -> None:

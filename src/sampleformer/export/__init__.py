@@ -1,6 +1,6 @@
-"""Models as files that run without torch."""
+"""Models as files that run without this package's code: ONNX, and programs of torch."""
 
-from sampleformer.export.onnx_file import ExportedFile, export_onnx
+from sampleformer.export.onnx_file import ExportedFile, export_onnx, export_program
 from sampleformer.export.translations import onnx_translations
 
-__all__ = ["ExportedFile", "export_onnx", "onnx_translations"]
+__all__ = ["ExportedFile", "export_onnx", "export_program", "onnx_translations"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
 from sampleformer.errors import InputError
 from sampleformer.export.agreement import largest_difference, longest, random_tokens
@@ -111,6 +111,39 @@ def _inputs(tokens: Tokens) -> dict[str, Tensor]:
 
 
 def _onnx_program(model: Model) -> Any:
+    known = onnx_translations()
+    with _exporting():
+        program, named = _program(model)
+        check_operators(program, known)
+        return torch.onnx.export(
+            program,
+            dynamo=True,
+            dynamic_shapes=tuple(named.values()),
+            input_names=list(named),
+            output_names=["output"],
+            opset_version=OPSET,
+            custom_translation_table=known,
+            verbose=False,
+        )
+
+
+def export_program(model: Model) -> ExportedProgram:
+    """A model as a program of `torch.export`, for any number of token sets of any length.
+
+    It takes what the ONNX file of `export_onnx` takes, and `torch.export.save` writes it as a file.
+
+    Args:
+        model: in evaluation mode, on the CPU.
+
+    Raises:
+        InputError: if the model cannot be exported.
+    """
+    with _exporting():
+        return _program(model)[0]
+
+
+def _program(model: Model) -> tuple[ExportedProgram, dict[str, dict[int, Any]]]:
+    """The program, and the names of the free sizes of its inputs."""
     most = longest(model)
     # Two sets of several tokens each: torch takes a size of 1 for one that never changes.
     length = 9 if most is None else min(9, most)
@@ -118,28 +151,18 @@ def _onnx_program(model: Model) -> Any:
     names = {0: Dim("batch")} | ({} if most == 1 else {1: Dim("length")})
     # Not the names, with which torch wants a proof for all sizes: it finds none where a length is filled up to blocks.
     given = _inputs(example)
-    named = tuple({0: names[0]} if name == "descriptors" else names for name in given)
-    sizes = tuple(dict.fromkeys(each, Dim.DYNAMIC) for each in named)
-    known = onnx_translations()
+    named = {name: {0: names[0]} if name == "descriptors" else names for name in given}
+    sizes = {name: dict.fromkeys(each, Dim.DYNAMIC) for name, each in named.items()}
+    program = torch.export.export(_WithTensors(model).eval(), tuple(given.values()), dynamic_shapes=sizes, strict=False)
+    return program, named
+
+
+@contextmanager
+def _exporting() -> Iterator[None]:
+    """Turns whatever an export raises into an `InputError`."""
     try:
         with _quiet():
-            program = torch.export.export(
-                _WithTensors(model).eval(),
-                tuple(given.values()),
-                dynamic_shapes=dict(zip(given, sizes, strict=True)),
-                strict=False,
-            )
-            check_operators(program, known)
-            return torch.onnx.export(
-                program,
-                dynamo=True,
-                dynamic_shapes=named,
-                input_names=list(given),
-                output_names=["output"],
-                opset_version=OPSET,
-                custom_translation_table=known,
-                verbose=False,
-            )
+            yield
     except InputError:
         raise
     except Exception as error:  # of whatever kind: a model may have parts that are not ours

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from typing_extensions import Self
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.samples import Samples
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, shown
 from sampleformer.models import Model
 from sampleformer.tables.memory import is_frame
 from sampleformer.tasks import Predictions
 from sampleformer.training.devices import pick_device
 from sampleformer.training.evaluation import ROWS_AT_ONCE
+from sampleformer.training.narrowed import narrow
 from sampleformer.training.outputs import model_outputs
 from sampleformer.training.predictions import prediction_columns, predictions_of
 from sampleformer.training.run_folder import RunFolder
@@ -46,21 +49,44 @@ class Predictor:
         self.max_tokens = max_tokens
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str], *, device: str = "cpu", trust_code: bool = False) -> Self:
+    def load(
+        cls,
+        run: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        quantize: str | None = None,
+        compile: bool = False,
+        trust_code: bool = False,
+    ) -> Self:
         """Reads the best model of a run.
 
         Args:
             run: Folder of the run.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            dtype: Type of the weights of linear layers and embeddings, and of their products: ``torch.float32`` or
+                ``torch.bfloat16``.
+            quantize: ``"int8"``: these weights and products in whole numbers of eight bits, on a CPU. None: not.
+            compile: Whether torch compiles the model when it is first called, which takes a minute or so and on a CPU
+                needs a C++ compiler.
             trust_code: Whether the folder may name classes outside this package, see `TokenModel.from_pretrained`.
 
         Raises:
-            InputError: if the folder is none of a finished run, or the device is not there.
+            InputError: if the folder is none of a finished run, the device is not there, or an option cannot be had.
         """
         folder = RunFolder(run)
+        place = pick_device(device)
+        narrowed = _narrowed(dtype, quantize, place)
+        if compile:
+            _check_compiler(place)
         recipe = folder.read_recipe(trust_code=trust_code)
         model, encoding = folder.read_trained(trust_code=trust_code)
-        return cls(model.to(pick_device(device)), encoding, recipe.training.max_tokens)
+        if narrowed:
+            narrow(model, narrowed)
+        model = model.to(place)
+        if compile:
+            model.compile(dynamic=True)
+        return cls(model, encoding, recipe.training.max_tokens)
 
     def __call__(self, samples: Any) -> dict[str, Any]:
         """Predictions for one sample or many.
@@ -144,6 +170,28 @@ class Predictor:
         if self.encoding.task.of_tokens:
             return found
         return {name: values[0] for name, values in found.items()}
+
+
+def _narrowed(dtype: torch.dtype, quantize: str | None, device: str) -> str:
+    """Type of the weights, as `narrow` names it; empty: float32."""
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise InputError(f"dtype: found {dtype}, expected torch.float32 or torch.bfloat16")
+    if quantize is None:
+        return "" if dtype == torch.float32 else "bfloat16"
+    if quantize != "int8":
+        raise InputError(f"quantize: found {shown(quantize)}, expected 'int8' or None")
+    if dtype != torch.float32:
+        raise InputError(f"dtype and quantize: found {dtype} and {quantize!r}, expected one of them")
+    if device != "cpu":
+        raise InputError(f"quantize: found {quantize!r} for the device {device}, expected cpu; take torch.bfloat16")
+    return quantize
+
+
+def _check_compiler(device: str) -> None:
+    """Raises InputError where torch would find no compiler when the model is first called."""
+    names = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
+    if device == "cpu" and not any(name and shutil.which(name) for name in names):
+        raise InputError("compile: found no C++ compiler, with which torch compiles for a CPU, expected c++ or clang++")
 
 
 def _say_nothing(done: int) -> None:
