@@ -46,7 +46,6 @@ class ModelNet(PublishedClouds):
         **view: Any,
     ) -> None:
         super().__init__(path, FOLDER, view, limit=limit, seed=seed, on_error=on_error, cache=cache)
-        self.task_reason = "as published"
         self.up_given = "up" in view
 
     def read(self) -> CloudRows:

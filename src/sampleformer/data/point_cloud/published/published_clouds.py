@@ -31,6 +31,7 @@ class PublishedClouds(CloudSource):
         self, path: str | None, label: str, view: Mapping[str, Any], *, cache: str | None, **others: Any
     ) -> None:
         super().__init__(path or self.archive.name, label, view, task="classification", **others)
+        self.task_reason = "as published"
         self.given = path
         self.cache = cache
 

@@ -67,7 +67,6 @@ class ScanObjectNN(PublishedClouds):
             on_error=on_error,
             cache=cache,
         )
-        self.task_reason = "as published"
         self.variant = variant
 
     def read(self) -> CloudRows:
