@@ -61,7 +61,7 @@ class Encoding:
     @property
     def gaps(self) -> dict[str, int]:
         """Number of gaps of each column of numbers in the training part; columns without any are left out."""
-        return self._inputs.gaps
+        return self.learnt_inputs.gaps
 
     @property
     def unit(self) -> str:
