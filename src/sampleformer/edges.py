@@ -15,6 +15,28 @@ from sampleformer.zeroing import zeroed
 
 @tree_node
 @dataclass(frozen=True)
+class Halo:
+    """Tokens of other ranks that edges of this one enter, and its own tokens that edges of others enter.
+
+    The tokens of a batch are counted through, those of the first set first.
+
+    Args:
+        rows: Tokens of this rank that others need, those for the first rank first, shape ``(r,)``.
+        sent: How many of them go to each rank.
+        received: How many tokens come from each rank.
+        places: Place of each that comes among ``b · length`` ones, shape ``(m,)``.
+        length: Tokens from elsewhere of the set that needs most.
+    """
+
+    rows: Int64[Tensor, " r"]
+    sent: tuple[int, ...]
+    received: tuple[int, ...]
+    places: Int64[Tensor, " m"]
+    length: int
+
+
+@tree_node
+@dataclass(frozen=True)
 class Edges:
     """Directed edges between the tokens of each set of a batch, padded to one number of edges.
 
@@ -26,6 +48,8 @@ class Edges:
         target: index of the token that it enters, shape ``(b, E)``.
         features: what each edge carries, shape ``(b, E, f)``; f may be 0.
         mask: shape ``(b, E)``, True where an edge is real and False where it is padding. None: every edge is real.
+        halo: Where ranks share the tokens, which of other ranks the edges enter: targets count them behind the tokens
+            of this rank, see `distributed.shard_edges`. None: all tokens are here.
 
     Raises:
         ValueError: if the shapes do not fit together, the indices are not int64, the features no floating-point
@@ -41,6 +65,7 @@ class Edges:
     target: Int64[Tensor, "b E"]
     features: Float[Tensor, "b E f"]
     mask: Bool[Tensor, "b E"] | None = None
+    halo: Halo | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.source, Tensor) or torch.compiler.is_compiling():
@@ -135,6 +160,10 @@ class Edges:
         """Edges of the set that has most, padding included."""
         return self.source.shape[1]
 
+    def reach(self, length: int) -> int:
+        """Number of tokens that edges may enter, of so many at hand: those of the halo come after them."""
+        return length if self.halo is None else length + self.halo.length
+
     def without_padding(self) -> "Edges":
         """The same edges with index 0 and zero features in the place of padding, whatever it held; the mask stays."""
         if self.mask is None:
@@ -145,4 +174,5 @@ class Edges:
             self.target.masked_fill(padding, 0),
             zeroed(self.features, self.mask[:, :, None]),
             self.mask,
+            self.halo,
         )

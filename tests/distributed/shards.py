@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sampleformer import InputError, ModelSettings, TokenModel
 from sampleformer.attention import Attention, LocalEdges, Noise, SftAttention, WindowAttention
 from sampleformer.attention.projected import ProjectedAttention
-from sampleformer.distributed import token_parallel
+from sampleformer.distributed import shard_edges, token_parallel
 from sampleformer.edges import Edges
 from sampleformer.embed import PointCloudEmbed
 from sampleformer.tokens import Tokens
@@ -136,6 +136,79 @@ def answered(name: str, cut: Sequence[int] | None) -> Found:
     mine = Tokens(codes[:, own], mask[:, own])
     with nullcontext() if cut is None else token_parallel(dist.group.WORLD, mine.length):
         answers = model(mine, noise=[_share_of(each, own, extra) for each in noise])
+    ((answers * weight).sum() / ranks).backward()
+    state = {key: value for key, value in model.state_dict().items() if "running" in key}
+    return Found({}, {"answers": answers.detach(), **state}, _gradients(model))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Graphs of two samples, and what goes along their edges.
+
+    Args:
+        kind: ``"messages"`` or ``"attention"`` along the edges.
+        edges: Number of edges of each sample, drawn at random; tokens that none joins are left alone.
+        features: Numbers that an edge carries.
+        far: Whether all edges lead to the last token, which some rank holds.
+    """
+
+    kind: str
+    edges: tuple[int, int]
+    features: int = 2
+    far: bool = False
+
+    def tokens(self) -> Tokens:
+        """Graphs; of the second sample the last tokens are padding."""
+        counts = torch.tensor(self.edges)[:, None]
+        mask = torch.arange(LENGTH) < torch.tensor([LENGTH, 9])[:, None]
+        most = max(self.edges)
+        source, target = (torch.randint(0, 9, (2, most)) for _ in range(2))
+        target = torch.full_like(target, 8) if self.far else target
+        features = torch.randn(2, most, self.features, dtype=torch.float64)
+        edges = Edges(source, target, features, torch.arange(most) < counts)
+        return Tokens(torch.randn(2, LENGTH, WIDTH, dtype=torch.float64), mask, edges=edges)
+
+
+def along_edges(graph: Graph, cut: Sequence[int] | None) -> Found:
+    """What two layers along edges give, and all gradients; arguments as of `attended`."""
+    torch.manual_seed(7)
+    layers = [LocalEdges(WIDTH, HEADS, edge_features=graph.features, kind=graph.kind).double() for _ in range(2)]
+    tokens, weight = graph.tokens(), torch.randn(2, LENGTH, WIDTH, dtype=torch.float64)
+    own, _ = _own(cut)
+    assert tokens.edges is not None
+    edges = tokens.edges if cut is None else shard_edges(tokens.edges, None, cut)
+    mine = _share(tokens, own).with_edges(edges)
+    mine.features.requires_grad_()
+    with nullcontext() if cut is None else token_parallel(dist.group.WORLD, mine.length):
+        between = mine.with_features(mine.features + layers[0](mine))
+        result = layers[1](between)
+    (result * weight[:, own]).sum().backward()
+    return Found({"result": result.detach(), "features": mine.features.grad}, {}, _gradients(nn.ModuleList(layers)))
+
+
+def answered_graphs(norm: str, cut: Sequence[int] | None) -> Found:
+    """Answers and gradients of a model of graphs; arguments as of `attended`."""
+    torch.manual_seed(7)
+    settings = ModelSettings(
+        width=8,
+        layers=2,
+        heads=2,
+        feedforward=16,
+        residual_scale=1.0,
+        attention={"name": "samsa", "sampled": 3, "layers": [2]},
+        local={"name": "edges"},
+        embed={"name": "graph", "edge_tokens": "none"},
+        norm=norm,
+    )
+    model = TokenModel(settings, {"features": WIDTH, "edge_features": 2}, outputs=3).double().train()
+    tokens, weight = Graph("messages", (14, 9)).tokens(), torch.randn(2, 3, dtype=torch.float64)
+    assert tokens.edges is not None
+    own, ranks = _own(cut)
+    mine = _share(tokens, own)
+    mine = mine.with_edges(tokens.edges if cut is None else shard_edges(tokens.edges, None, cut))
+    torch.manual_seed(3)
+    with nullcontext() if cut is None else token_parallel(dist.group.WORLD, mine.length):
+        answers = model(mine)
     ((answers * weight).sum() / ranks).backward()
     state = {key: value for key, value in model.state_dict().items() if "running" in key}
     return Found({}, {"answers": answers.detach(), **state}, _gradients(model))

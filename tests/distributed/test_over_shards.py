@@ -13,7 +13,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from sampleformer import Tokens
-from sampleformer.distributed import Shard, gather_tokens, over_shards, shard_tokens, token_parallel
+from sampleformer.distributed import Shard, gather_tokens, over_shards, shard_edges, shard_tokens, token_parallel
+from sampleformer.distributed.edge_halo import with_targets
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
 from sampleformer.heads import PairHead
@@ -119,10 +120,33 @@ def _is_near(place: int, cut: tuple[int, int], other: int) -> bool:
     return first - 2 <= place < end + 2
 
 
-def test_a_mesh_of_two_dimensions_and_edges_are_refused(ranks: Ranks) -> None:
+def test_a_mesh_of_two_dimensions_is_refused_and_wrong_edges_are(ranks: Ranks) -> None:
     for said in ranks.run(refused):
         assert "mesh has 2 dimensions, expected 1" in said[0]
-        assert "tokens have edges, expected none" in said[1]
+        assert said[1] == "the target of an edge has index 4, expected 0 to 3"
+        assert "used outside of token_parallel" in said[2]
+
+
+def cut_edges() -> Edges:
+    """Edges of one rank, of two samples."""
+    join_group()
+    source, target = torch.tensor([[0, 5, 1, 6, 2, 0], [3, 3, 3, 3, 0, 0]]), torch.tensor([[5, 5, 5, 0, 0, 4], [4] * 6])
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    return shard_edges(Edges(source, target, torch.arange(12.0).view(2, 6, 1), mask), None, (4, 3))
+
+
+def test_a_rank_gets_each_token_once_that_its_edges_enter(ranks: Ranks) -> None:
+    first, second = ranks.run(cut_edges)
+    assert (first.halo.sent, first.halo.received, first.halo.length) == ((0, 1), (0, 3), 2)
+    assert (second.halo.sent, second.halo.received, second.halo.length) == ((3, 0), (1, 0), 1)
+    assert first.halo.rows.tolist() == [0]
+    assert second.halo.rows.tolist() == [0, 1, 3]  # tokens 4 and 5 of one sample, 4 of the other
+    assert first.source.tolist() == [[0, 1, 2, 0], [3, 3, 3, 3]]
+    assert first.target.tolist() == [[5, 5, 0, 4], [4, 4, 4, 4]]
+    assert first.features[..., 0].tolist() == [[0, 2, 4, 5], [6, 7, 8, 9]]
+    assert second.source[0].tolist() == [1, 2]
+    assert second.target[0].tolist() == [1, 3]
+    assert not second.mask[1].any()
 
 
 def compiled() -> tuple[Tensor, Tensor]:
@@ -166,11 +190,17 @@ def refused() -> list[str]:
 
     join_group()
     mesh = init_device_mesh("cpu", (1, 2), mesh_dim_names=("batch", "tokens"))
-    edges = Edges(torch.tensor([[0, 1]]), torch.tensor([[1, 0]]), torch.zeros(1, 2, 3))
+    inside, outside = (Edges(torch.tensor([[0]]), torch.tensor([[end]]), torch.zeros(1, 1, 3)) for end in (3, 4))
+    tokens = Tokens(torch.zeros(1, 4, 2))
+    cut = shard_tokens(tokens.with_edges(inside), None)
     said = []
-    for tokens, given in ((Tokens(torch.zeros(1, 4, 2)), mesh), (Tokens(torch.zeros(1, 4, 2), edges=edges), None)):
+    for work in (
+        lambda: shard_tokens(tokens, mesh),
+        lambda: shard_tokens(tokens.with_edges(outside), None),
+        lambda: with_targets(cut.features, cut.edges),
+    ):
         try:
-            shard_tokens(tokens, given)
+            work()
         except InputError as error:
             said.append(str(error))
     # One dimension of it is what is asked for.

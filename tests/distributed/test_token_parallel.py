@@ -1,12 +1,26 @@
 """Ranks that share the tokens of a sample give what one process gives."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import torch
 
 from tests.attention.variations import CASES
-from tests.distributed.shards import LENGTH, MODELS_TRIED, OTHERS, Case, Found, answered, attended, in_ranks, refusals
+from tests.distributed.shards import (
+    LENGTH,
+    MODELS_TRIED,
+    OTHERS,
+    Case,
+    Found,
+    Graph,
+    along_edges,
+    answered,
+    answered_graphs,
+    attended,
+    in_ranks,
+    refusals,
+)
 from tests.training.ranks import Ranks
 
 CUTS: dict[int, list[tuple[int, ...]]] = {
@@ -54,6 +68,23 @@ def test_a_model_is_that_of_one_process(ranks: dict[int, Ranks], size: int) -> N
             _assert_alike(of_ranks, expected, f"{name}, {cut}")
 
 
+GRAPHS = [
+    *(Graph(kind, edges) for kind in ("messages", "attention") for edges in ((20, 9), (0, 5), (0, 0))),
+    Graph("messages", (30, 30), features=0),
+    Graph("attention", (9, 2), far=True),
+]
+
+
+@pytest.mark.parametrize("size", CUTS)
+@pytest.mark.parametrize(("function", "cases"), [(along_edges, GRAPHS), (answered_graphs, ["batch"])])
+def test_edges_lead_to_other_ranks(ranks: dict[int, Ranks], size: int, function: Any, cases: list[Any]) -> None:
+    found = ranks[size].run(in_ranks, function, cases, CUTS[size])
+    for number, case in enumerate(cases):
+        expected = function(case, None)
+        for cut, of_ranks in zip(CUTS[size], _by_cut(found, number), strict=True):
+            _assert_alike(of_ranks, expected, f"{case}, {cut}")
+
+
 def test_what_cannot_be_shared_is_refused_on_every_rank(ranks: dict[int, Ranks]) -> None:
     for said in ranks[2].run(refusals, 3):
         nystrom, expectation, exact, length, edges, cloud, others, scores, negative = said
@@ -61,7 +92,7 @@ def test_what_cannot_be_shared_is_refused_on_every_rank(ranks: dict[int, Ranks])
         assert "hashes = None" in expectation
         assert "gradient 'exact'" in exact
         assert "there are 2 tokens on rank" in length
-        assert "edges, which may lead to other ranks" in edges
+        assert "edges that shard_edges or shard_tokens has not cut" in edges
         assert "clouds with neighbours = 16" in cloud
         assert "layers of other libraries" in others
         assert "scores are NaN or infinite" in scores

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from sampleformer.attention import WindowAttention
 from sampleformer.data.batch import Batch
 from sampleformer.models import MODELS, AnyModelSettings, Model
 from sampleformer.training import Recipe
@@ -39,6 +40,13 @@ class FickleModel(Model):
         if tokens.length > 7:
             features = features + self.scale * self.of_long(features)
         return self.head(features)
+
+
+class NormedWindow(WindowAttention):
+    """A window attention with a batch norm of torch's."""
+
+    def __init__(self, width: int, heads: int, *, norm: nn.Module | None = None) -> None:
+        super().__init__(width, heads, window=1, norm=nn.BatchNorm1d(width))
 
 
 def step(values: dict[str, Any], number: int = 0, cut: Cut | None = None) -> dict[str, Tensor]:
@@ -77,7 +85,8 @@ def _ready(values: dict[str, Any], cut: Cut | None) -> tuple[TrainingModule, Tra
     processes = join(recipe.training, "cpu")
     module, data = parts_of(recipe, processes, cut)
     if processes.tokens is not None:
-        share_tokens(module.model, module._splits.train, recipe.training, processes.tokens, "cpu")
+        share_tokens(module.model.float(), module._splits.train, recipe.training, processes.tokens, "cpu")
+        module.model.double()  # it was tried with a sample as the data has it
     if processes.in_step:
         module.shard_weights(torch.device("cpu"))
     module.manual_backward = Tensor.backward  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from sampleformer.models import Model
 from sampleformer.training import RunFolder
-from sampleformer.training.batches import BY_LENGTH
+from sampleformer.training.batches import BY_LENGTH, IN_ORDER
 from sampleformer.training.run_folder import read_checkpoint
 from tests.training.ranks import Ranks
 from tests.training.shares import FickleModel, step, steps
@@ -141,22 +141,36 @@ def test_bfloat16(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], t
     assert max(float((value - before[name]).abs().max()) for name, value in one.items()) > longest * 2**-3
 
 
-SHARED_TOKENS: list[tuple[int, int | None, dict[str, Any]]] = [
-    (2, None, {}),
-    (2, None, {"attention": {"name": "yoso"}, "local": {"name": "window", "window": 2}, "pooling": "max"}),
-    (4, 2, {"attention": {"name": "sft", "sampled": 3}, "stochastic_depth": 0.3}),
-    (4, None, {"attention": {"name": "full"}, "pooling": "mean"}),
+GRAPHS = {
+    "embed": {"name": "graph", "edge_tokens": "none"},
+    "local": {"name": "edges"},
+    "attention": {"name": "samsa", "sampled": 3, "layers": "every second"},
+    "norm": "batch",
+}
+SHARED_TOKENS: list[tuple[int, int | None, str, dict[str, Any]]] = [
+    (2, None, "text", {}),
+    (2, None, "text", {"attention": {"name": "yoso"}, "local": {"name": "window", "window": 2}, "pooling": "max"}),
+    (4, 2, "text", {"attention": {"name": "sft", "sampled": 3}, "stochastic_depth": 0.3}),
+    (4, None, "text", {"attention": {"name": "full"}, "pooling": "mean"}),
+    (2, None, "graph", GRAPHS),
+    (4, 2, "graph", GRAPHS),
 ]
-"""Numbers of processes, and of those that share the tokens of a sample, and what the model has."""
+"""Numbers of processes, and of those that share the tokens of a sample, the kind of data, and what the model has."""
 
 
-@pytest.mark.parametrize(("size", "shards", "model"), SHARED_TOKENS)
+@pytest.mark.parametrize(("size", "shards", "kind", "model"), SHARED_TOKENS)
 def test_a_step_on_shared_tokens_is_that_of_one_process(
-    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], size: int, shards: int | None, model: dict[str, Any]
+    ranks: dict[int, Ranks],
+    recipes: dict[str, dict[str, Any]],
+    size: int,
+    shards: int | None,
+    kind: str,
+    model: dict[str, Any],
 ) -> None:
-    values = recipes["text"] | {"model": recipes["text"]["model"] | model}
+    values = recipes[kind] | {"model": recipes[kind]["model"] | model}
     values = _with(values, parts=2)
-    expected = step(values, cut=BY_LENGTH)  # which draws noise and dropout for one chunk after the other
+    # Cuts whose chunks draw noise and dropout one after the other.
+    expected = step(values, cut=IN_ORDER if "norm" in model else BY_LENGTH)
     whole = int(expected.pop("samples"))
     found = ranks[size].run(step, _with(values, strategy="tokens", token_shards=shards))
     assert sum(int(each.pop("samples")) for each in found) == whole * (shards or size)
@@ -191,15 +205,16 @@ def _refusals(several: list[dict[str, Any]], folder: Path) -> list[str]:
 
 
 def test_what_cannot_be_is_refused(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    text, edges = recipes["text"], {"local": {"name": "edges"}}
+    text, torchs = recipes["text"], {"local": {"name": "tests.training.shares.NormedWindow"}}
     bag = {"beside": [{"name": "bag"}]}
     cases = {
-        "edges": recipes["graph"] | {"model": recipes["graph"]["model"] | edges},
+        "graphs with edge_tokens = 'pair', expected 'none'": recipes["graph"]
+        | {"model": recipes["graph"]["model"] | {"local": {"name": "edges"}}},
         "clouds with neighbours": recipes["cloud"],
         "the model 'transformer' looks at all tokens of a sample, or one beside it does": text
         | {"model": text["model"] | bag},
         "the model 'gin' looks at all tokens": recipes["graph"] | {"model": {"name": "gin"}},
-        "batch norms look at all samples": text | {"model": text["model"] | {"norm": "batch"}},
+        "batch norms of others look at the tokens at hand alone": text | {"model": text["model"] | torchs},
         "terms of the loss": _with(text, score_load=0.1),
     }
     several = [_with(each, strategy="tokens") for each in cases.values()]

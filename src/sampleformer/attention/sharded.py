@@ -19,10 +19,10 @@ def check_sharded(sampler: Sampler, mixing: Mixing, relative: Relative | None) -
     """Refuses parts of an attention that ranks which share the tokens cannot have.
 
     Raises:
-        InputError: if the mixing looks at all queries or at edges, or relative terms need edges or all tokens.
+        InputError: if the mixing looks at all queries, or relative terms need edges or all tokens.
     """
     if not (mixing.blockwise or mixing.sharded):
-        refuse_shards(f"{type(mixing).__name__}, which looks at all queries or at edges")
+        refuse_shards(f"{type(mixing).__name__}, which looks at all queries")
     if relative is not None and "edges" in relative.needs:
         refuse_shards(f"{type(relative).__name__}, which needs edges")
     if relative is not None and not sampler.selects:

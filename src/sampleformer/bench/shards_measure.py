@@ -188,9 +188,9 @@ def _cell(settings: ShardSettings, name: str, direction: str, length: int) -> di
     for _ in range(settings.repeats):
         work.clear()
         dist.barrier()
-        before = _bytes_written()
+        before = bytes_written()
         seconds.append(work.seconds())
-        sent.append(_bytes_written() - before)
+        sent.append(bytes_written() - before)
     found: list[Any] = [None] * ranks
     dist.all_gather_object(found, (seconds, sent, peak))
     slowest = [max(turn) for turn in zip(*(times for times, _, _ in found), strict=True)]
@@ -217,7 +217,7 @@ def _cell(settings: ShardSettings, name: str, direction: str, length: int) -> di
     }
 
 
-def _bytes_written() -> int:
+def bytes_written() -> int:
     """Bytes that this process has written, to sockets too, on Linux."""
     counters = dict(line.split(": ") for line in COUNTER.read_text(encoding="ascii").splitlines())
     return int(counters["wchar"])

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Shaped
-from torch import Tensor
 
-from sampleformer.distributed.collectives import all_gather
 from sampleformer.distributed.shared_batch import is_shared, sharing
 from sampleformer.errors import InputError
-from sampleformer.tokens import Tokens, as_tokens
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh
@@ -106,8 +101,9 @@ def token_parallel(mesh: DeviceMesh | dist.ProcessGroup | None, length: int) -> 
 
     Attentions that sample exchange scores of the best tokens of each rank, then keys and values of those chosen, and
     nothing that grows with the number of tokens; `YosoAttention` adds up its tables, `WindowAttention` gets the
-    neighbours of the first and the last token, full attention gathers all keys and values. Poolings return the same
-    vector on every rank. Batch norms see the tokens of all ranks. Compiled modules run as if they were not compiled.
+    neighbours of the first and the last token, `LocalEdges` the tokens of other ranks that its edges enter, full
+    attention gathers all keys and values. Poolings return the same vector on every rank. Batch norms see the tokens of
+    all ranks. Compiled modules run as if they were not compiled.
 
     The loss is the sum of the ranks' losses, and the gradient of a parameter the sum of the ranks' gradients, which the
     caller adds up: divide a loss of pooled outputs, the same on every rank, by the number of ranks. All ranks call the
@@ -176,55 +172,3 @@ def group_of(mesh: DeviceMesh | dist.ProcessGroup | None) -> dist.ProcessGroup:
     if mesh.ndim != 1:
         raise InputError(f'mesh has {mesh.ndim} dimensions, expected 1: take one by its name, such as mesh["tokens"]')
     return mesh.get_group()
-
-
-def shard_tokens(tokens: Tokens | Tensor, mesh: DeviceMesh | dist.ProcessGroup | None) -> Tokens:
-    """Tokens of this rank, for `token_parallel`: consecutive ones, as `torch.chunk` cuts, with their positions.
-
-    Args:
-        tokens: Tokens of all ranks, the same on each. A tensor stands for tokens of which none is padding.
-        mesh: Ranks that share them. None: all ranks.
-
-    Raises:
-        InputError: if the tokens have edges, which may lead to other ranks.
-    """
-    group, tokens = group_of(mesh), as_tokens(tokens)
-    if tokens.edges is not None:
-        raise InputError("tokens have edges, expected none: edges that lead to tokens of other ranks are not followed")
-    rank, lengths = dist.get_rank(group), lengths_of(tokens.length, dist.get_world_size(group))
-    own = slice(sum(lengths[:rank]), sum(lengths[: rank + 1]))
-    positions = tokens.positions
-    if positions is None:
-        positions = torch.arange(tokens.length, device=tokens.features.device).expand(tokens.batch, -1)
-    values: dict[str, Any] = {field.name: getattr(tokens, field.name) for field in fields(Tokens)}
-    values["positions"] = positions
-    whole = ("descriptors", "edges")
-    return Tokens(**{name: v if v is None or name in whole else v[:, own] for name, v in values.items()})
-
-
-def lengths_of(length: int, ranks: int) -> tuple[int, ...]:
-    """Number of tokens that `shard_tokens` gives each rank.
-
-    Args:
-        length: Number of tokens of all ranks.
-        ranks: Number of ranks.
-
-    Example:
-        >>> lengths_of(7, 3), lengths_of(1, 2)
-        ((3, 3, 1), (1, 0))
-    """
-    each = -(-length // ranks)
-    return tuple(min((rank + 1) * each, length) - min(rank * each, length) for rank in range(ranks))
-
-
-def gather_tokens(
-    values: Shaped[Tensor, "b n *rest"], mesh: DeviceMesh | dist.ProcessGroup | None, lengths: Sequence[int]
-) -> Shaped[Tensor, "b total *rest"]:
-    """What the tokens of all ranks have, on every rank, with gradients: memory and time grow with all tokens.
-
-    Args:
-        values: What this rank's tokens have.
-        mesh: Ranks that share the tokens. None: all ranks.
-        lengths: Number of tokens of each rank, see `Shard`.
-    """
-    return all_gather(group_of(mesh), values.transpose(0, 1), lengths).transpose(0, 1)

@@ -119,11 +119,12 @@ class GraphEmbed(Module):
         tokens = as_tokens(tokens)
         if tokens.edges is None:
             raise InputError("the tokens have no edges, expected those of graphs")
-        refuse_shards("graphs, whose edges may lead to other ranks")
+        if self.edge_tokens != "none":
+            refuse_shards(f"graphs with edge_tokens = {self.edge_tokens!r}, expected 'none'")
         tokens = tokens.without_padding()
         assert tokens.edges is not None
         check_indices(tokens.edges.source, tokens.length, "the source of an edge")
-        check_indices(tokens.edges.target, tokens.length, "the target of an edge")
+        check_indices(tokens.edges.target, tokens.edges.reach(tokens.length), "the target of an edge")
         nodes = self._nodes(tokens)
         left, right = self._sides(nodes, tokens)
         parts, masks, edges = [nodes + left + right], [tokens.mask], tokens.edges

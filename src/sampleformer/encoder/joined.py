@@ -118,4 +118,5 @@ def _edges(chunks: Sequence[Tokens], places: Sequence[Tensor | None]) -> Edges |
             source, target, features = source[real], target[real], features[real]
         found.append((source, target, features))
         first += _count(each, at)
-    return Edges(*(torch.cat(parts)[None] for parts in zip(*found, strict=True)))
+    source, target, features = (torch.cat(parts)[None] for parts in zip(*found, strict=True))
+    return Edges(source, target, features)

@@ -62,9 +62,10 @@ class RunningStatistics:
             return
         count = self._sums[0].new_tensor(self._own)
         self._processes.add_up([*self._sums, count])
-        chunks = int(count)
+        shards = self._processes.shards  # all of them have the same chunks
+        chunks = int(count) // shards
         for place, old, added, keep in zip(self._places(), self._first, self._sums, self._kept(), strict=True):
-            place.copy_(old * keep**chunks + added)
+            place.copy_(old * keep**chunks + added / shards)
         self._count(self._updates * (chunks - self._own))
 
     def _count(self, batches: int) -> None:

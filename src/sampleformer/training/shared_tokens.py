@@ -11,10 +11,12 @@ from torch import nn
 
 from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
-from sampleformer.distributed.token_shards import Shard, lengths_of, shard_tokens, within
-from sampleformer.encoder.norming import sees_whole_batch
+from sampleformer.distributed.cutting import lengths_of, shard_tokens
+from sampleformer.distributed.token_shards import Shard, within
+from sampleformer.encoder.norming import looks_at_batch
 from sampleformer.errors import InputError
 from sampleformer.models import Model
+from sampleformer.norms import BatchNorm
 from sampleformer.tokens import as_tokens
 from sampleformer.training.outputs import answer_model
 from sampleformer.training.settings import TrainingSettings
@@ -65,8 +67,8 @@ def _check(model: Model, settings: TrainingSettings) -> None:
         reason = f"the model {model.name!r} looks at all tokens of a sample, or one beside it does"
     elif model.level != "sample":
         reason = f"outputs are for each {model.level}, expected outputs for whole samples"
-    elif sees_whole_batch(model):
-        reason = "batch norms look at all samples of a batch, expected model.norm 'rms' or 'layer'"
+    elif any(looks_at_batch(each) and not isinstance(each, BatchNorm) for each in model.modules()):
+        reason = "batch norms of others look at the tokens at hand alone, expected those of sampleformer.norms"
     elif looks_at_choices(settings, model):
         reason = "terms of the loss look at all chosen tokens (score_entropy, score_load, score_mass, score_function)"
     if reason is not None:

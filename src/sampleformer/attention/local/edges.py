@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention.base import Attention, check_heads
 from sampleformer.attention.mixings.edges import EdgeMixing, edge_projection, edges_of, project_edges
+from sampleformer.distributed.edge_halo import with_targets
 from sampleformer.errors import nearest
 from sampleformer.functional.edge_sums import edge_messages, edge_sums
 from sampleformer.modules import Module
@@ -111,7 +112,9 @@ class EdgeMessages(Module):
         tokens = vectors_of_width(tokens, self.width).without_padding(edges=False)
         edges = edges_of(tokens, self.edge)
         x = normalised(self.norm, tokens).features
-        heard = edge_messages(x, edges.source, edges.target, project_edges(edges, self.edge, x), edges.mask)
+        of_edges = project_edges(edges, self.edge, x)
+        # What comes behind the tokens at hand hears nothing here.
+        heard = edge_messages(with_targets(x, edges), edges.source, edges.target, of_edges, edges.mask)[:, : x.shape[1]]
         result: Tensor = self.mlp((1 + self.epsilon.to(x.dtype)) * x + heard)
         return result if tokens.mask is None else zeroed(result, tokens.mask[:, :, None])
 

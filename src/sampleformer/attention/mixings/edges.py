@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from sampleformer.attention.mixings.base import Mixing
 from sampleformer.attention.mixings.records import Keys, Queries
-from sampleformer.distributed.token_shards import refuse_shards
+from sampleformer.distributed.edge_halo import with_targets
 from sampleformer.edges import Edges
 from sampleformer.errors import InputError
 from sampleformer.functional.edge_sums import edge_attention
@@ -39,6 +39,7 @@ class EdgeMixing(Mixing):
 
     self_only = True
     blockwise = False
+    sharded = True
 
     def __init__(self, width: int, *, edge_features: int) -> None:
         super().__init__()
@@ -56,6 +57,7 @@ class EdgeMixing(Mixing):
         edges = edges_of(tokens, self.edge)
         query, key, value = (each.transpose(1, 2).flatten(2) for each in (queries.q, keys.k, keys.v))
         heads = queries.q.shape[1]
+        key, value = (with_targets(each, edges) for each in (key, value))
         of_edges = project_edges(edges, self.edge, query)
         mixed = edge_attention(query, key, value, edges.source, edges.target, of_edges, edges.mask, heads=heads)
         return mixed.unflatten(2, (heads, -1)).transpose(1, 2)
@@ -84,14 +86,13 @@ def edges_of(tokens: Tokens | None, projection: nn.Module | None) -> Edges:
     """
     if tokens is None or tokens.edges is None:
         raise InputError("the tokens have no edges, expected those of graphs, or the neighbours in point clouds")
-    refuse_shards("edges, which may lead to other ranks")
     edges = tokens.edges.without_padding()
     found = edges.features.shape[2]
     expected = 0 if projection is None else getattr(projection, "in_features", found)  # a wrapper does not say
     if found != expected:
         raise InputError(f"edges have {found} features, expected edge_features = {expected}")
     check_indices(edges.source, tokens.length, "the source of an edge")
-    check_indices(edges.target, tokens.length, "the target of an edge")
+    check_indices(edges.target, edges.reach(tokens.length), "the target of an edge")
     return edges
 
 
