@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sampleformer.models import Model
+from sampleformer.models import Blend, Model
 from sampleformer.training import RunFolder
 from sampleformer.training.batches import BY_LENGTH, IN_ORDER
 from sampleformer.training.run_folder import read_checkpoint
@@ -128,17 +128,37 @@ def test_the_weights_are_one_file(runs: dict[str, Path]) -> None:
     assert isinstance(RunFolder(runs["four"]).read_model(), Model)
 
 
-def test_bfloat16(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    values = _with(recipes["text"], parts=2, optimizer={"name": "sgd"}, learning_rate=0.1, precision="bf16-mixed")
+@pytest.mark.parametrize("strategy", ["fsdp", "tokens"])
+def test_bfloat16(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path, strategy: str) -> None:
+    # Nothing random in the model: processes that share tokens draw for other chunks than one process.
+    still = {"dropout": 0.0, "attention": {"name": "samsa", "sampled": 3, "choice": "straight_through", "noise": 0.0}}
+    values = recipes["text"] | {"model": recipes["text"]["model"] | still}
+    values = _with(values, parts=2, optimizer={"name": "sgd"}, learning_rate=0.1, precision="bf16-mixed")
     several = {"before": _with(values, learning_rate=1e-9), "one": values}
     for name, each in several.items():
         assert _train(_with(each, steps=1), tmp_path / name) == ""
-    assert ranks[2].run(_train, _with(values, steps=1, strategy="fsdp"), tmp_path / "two") == ["", ""]
+    assert ranks[2].run(_train, _with(values, steps=1, strategy=strategy), tmp_path / "two") == ["", ""]
     before, one, two = (_last(tmp_path / name) for name in (*several, "two"))
     longest = 0.1 * values["training"]["gradient_clip"]
     for name, value in one.items():  # a number has eight bits
         torch.testing.assert_close(two[name], value, rtol=0, atol=longest * 2**-7)
     assert max(float((value - before[name]).abs().max()) for name, value in one.items()) > longest * 2**-3
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "tokens"])
+def test_a_blend_has_the_models_that_one_process_fits(
+    ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path, strategy: str
+) -> None:
+    values = _with(recipes["text"] | {"blend": [{"name": "ngrams"}]}, parts=2, steps=1, check_every=1)
+    assert _train(values, tmp_path / "one") == ""
+    assert ranks[2].run(_train, _with(values, strategy=strategy), tmp_path / "two") == ["", ""]
+    one, two = (RunFolder(tmp_path / name) for name in ("one", "two"))
+    fitted, expected = (folder.read_results()["parts"][1] for folder in (two, one))  # type: ignore[index]
+    assert fitted["name"] == "ngrams"
+    assert (fitted["valid"], fitted["test"]) == (expected["valid"], expected["test"])
+    model, other = two.read_model(), one.read_model()
+    assert isinstance(model, Blend)
+    assert model.state_dict().keys() == other.state_dict().keys()
 
 
 GRAPHS = {
@@ -192,7 +212,8 @@ def test_steps_on_shared_tokens_are_those_of_one_process(
 def test_a_run_on_shared_tokens_goes_on_with_fewer_processes(
     ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    values = _with(recipes["text"], parts=2, ema=0.9, accumulate=2, precision="32-true", strategy="tokens")
+    values = recipes["graph"] | {"model": recipes["graph"]["model"] | GRAPHS}
+    values = _with(values, parts=2, steps=8, check_every=4, ema=0.9, accumulate=2, strategy="tokens")
     assert ranks[2].run(_train, values, tmp_path / "two") == [""] * 2
     pairs = _with(values, token_shards=2)
     assert ranks[4].run(_train, pairs, tmp_path / "four then two", False, StopAt(6)) == ["interrupted"] * 4
