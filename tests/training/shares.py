@@ -66,6 +66,7 @@ def steps(values: dict[str, Any], count: int, cut: Cut | None = None) -> dict[st
     module, data = _ready(values, cut)
     optimizer = optimizer_of(module._settings, module.model)
     losses, norms = [], []
+    torch.set_default_dtype(torch.float64)  # of the sums of the losses
     for number in range(count):
         optimizer.zero_grad()
         sums = module._add_gradients([[_double(chunk) for chunk in group] for group in data.chunks[number]])
@@ -73,6 +74,7 @@ def steps(values: dict[str, Any], count: int, cut: Cut | None = None) -> dict[st
         module._gradients.clip(module._settings.gradient_clip)
         optimizer.step()
         losses.append(sums["loss"])
+    torch.set_default_dtype(torch.float32)
     weights = {name: whole(each.detach()).clone() for name, each in module.model.named_parameters()}
     state = [value for of_one in optimizer.state.values() for value in of_one.values()]
     held = sum(own_share(each).numel() for each in [*module.model.parameters(), *module._gradients.known, *state])

@@ -87,7 +87,7 @@ def test_steps_are_those_of_one_process(ranks: dict[int, Ranks], recipes: dict[s
     for each in ranks[2].run(steps, _with(values, strategy="fsdp"), 12):
         assert int(each.pop("held")) < 0.55 * held
         torch.testing.assert_close(each["norms"], expected["norms"], rtol=1e-9, atol=0)
-        torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-6, atol=0)  # kept in float32
+        torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-9, atol=0)
         _assert_alike(each, expected)
 
 
@@ -205,7 +205,7 @@ def test_steps_on_shared_tokens_are_those_of_one_process(
     expected = steps(values, 12, BY_LENGTH)
     for each in ranks[2].run(steps, _with(values, strategy="tokens"), 12):
         torch.testing.assert_close(each["norms"], expected["norms"], rtol=1e-9, atol=0)
-        torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-6, atol=0)  # kept in float32
+        torch.testing.assert_close(each["losses"], expected["losses"], rtol=1e-9, atol=0)
         _assert_alike(each, expected)
 
 
