@@ -121,10 +121,14 @@ def _is_near(place: int, cut: tuple[int, int], other: int) -> bool:
 
 
 def test_a_mesh_of_two_dimensions_is_refused_and_wrong_edges_are(ranks: Ranks) -> None:
-    for said in ranks.run(refused):
+    of_ranks = ranks.run(refused)
+    for said in of_ranks:
         assert "mesh has 2 dimensions, expected 1" in said[0]
         assert said[1] == "the target of an edge has index 4, expected 0 to 3"
         assert "used outside of token_parallel" in said[2]
+    (*_, first), (*_, second) = of_ranks
+    assert first == "an edge of another rank has an index outside 0 to 3"
+    assert second == "the source of an edge has index -1, expected 0 to 3"
 
 
 def cut_edges() -> Edges:
@@ -190,7 +194,10 @@ def refused() -> list[str]:
 
     join_group()
     mesh = init_device_mesh("cpu", (1, 2), mesh_dim_names=("batch", "tokens"))
-    inside, outside = (Edges(torch.tensor([[0]]), torch.tensor([[end]]), torch.zeros(1, 1, 3)) for end in (3, 4))
+    inside, outside, of_one = (
+        Edges(torch.tensor([[source]]), torch.tensor([[target]]), torch.zeros(1, 1, 3))
+        for source, target in ((0, 3), (0, 4), (-dist.get_rank(), 0))
+    )
     tokens = Tokens(torch.zeros(1, 4, 2))
     cut = shard_tokens(tokens.with_edges(inside), None)
     said = []
@@ -198,6 +205,7 @@ def refused() -> list[str]:
         lambda: shard_tokens(tokens, mesh),
         lambda: shard_tokens(tokens.with_edges(outside), None),
         lambda: with_targets(cut.features, cut.edges),
+        lambda: shard_edges(of_one, None, (2, 2)),
     ):
         try:
             work()

@@ -37,16 +37,13 @@ def shard_edges(edges: Edges, mesh: DeviceMesh | dist.ProcessGroup | None, lengt
         behind them.
 
     Raises:
-        InputError: if an edge joins a token that is not there.
+        InputError: if an edge of some rank joins a token that is not there.
     """
     group = group_of(mesh)
     shard = Shard(group, dist.get_rank(group), tuple(lengths))
     edges = edges.without_padding()
     real = torch.ones_like(edges.source, dtype=torch.bool) if edges.mask is None else edges.mask
-    for name, ends in (("source", edges.source), ("target", edges.target)):
-        wrong = ends[real & ((ends < 0) | (ends >= shard.total))]
-        if len(wrong):
-            raise InputError(f"the {name} of an edge has index {int(wrong[0])}, expected 0 to {shard.total - 1}")
+    _check(edges, real, shard)
     own = _kept(edges, real & (edges.source >= shard.offset) & (edges.source < shard.offset + shard.length))
     mask = torch.ones_like(own.source, dtype=torch.bool) if own.mask is None else own.mask
     target = own.target - shard.offset
@@ -80,6 +77,21 @@ def with_targets(values: Shaped[Tensor, "b n c"], edges: Edges) -> Shaped[Tensor
     found = collectives.all_to_all(shard.group, offered, halo.sent, halo.received)
     behind = found.new_zeros(batch * halo.length, width).index_copy(0, halo.places, found)
     return torch.cat([values, behind.unflatten(0, (batch, halo.length))], dim=1)
+
+
+def _check(edges: Edges, real: Bool[Tensor, "b E"], shard: Shard) -> None:
+    """Refuses, on every rank, edges of some rank that join a token that is not there."""
+    wrong = {
+        name: ends[real & ((ends < 0) | (ends >= shard.total))].tolist()
+        for name, ends in (("source", edges.source), ("target", edges.target))
+    }
+    found = edges.source.new_tensor(any(wrong.values()))
+    if not collectives.all_reduce_max(shard.group, found):  # the others would wait for this rank
+        return
+    for name, indices in wrong.items():
+        if indices:
+            raise InputError(f"the {name} of an edge has index {indices[0]}, expected 0 to {shard.total - 1}")
+    raise InputError(f"an edge of another rank has an index outside 0 to {shard.total - 1}")
 
 
 def _kept(edges: Edges, keep: Bool[Tensor, "b E"]) -> Edges:
