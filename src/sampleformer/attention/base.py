@@ -167,20 +167,7 @@ class Attention(Module):
                 than the tokens themselves is given to an attention that is `self_only`.
             NonFiniteScores: if the sampler's scores are NaN or infinite.
         """
-        if context is tokens:
-            context = None
-        tokens = vectors_of_width(tokens, self.width).without_padding(edges=False)
-        if context is not None and self.self_only:
-            raise InputError(
-                f"context is given, expected None: {type(self).__name__} ({type(self.mixing).__name__}) attends to the "
-                "tokens themselves alone"
-            )
-        if context is None:
-            context = tokens
-        else:
-            context = vectors_of_width(context, self.width, "context").without_padding(edges=False)
-        if context.batch != tokens.batch:
-            raise InputError(f"context has {context.batch} sets of tokens, expected {tokens.batch}, as the tokens have")
+        tokens, context = self._asked(tokens, context)
         check_sharded(self.sampler, self.mixing, self.relative)
         if self.training and noise is None:
             noise = self.draw_noise(tokens, context)
@@ -212,6 +199,24 @@ class Attention(Module):
             noise=of_mixing,
         )
         return (result, choice.selection(self.heads)) if return_selection else result
+
+    def _asked(self, tokens: Tokens | Tensor, context: Tokens | Tensor | None) -> tuple[Tokens, Tokens]:
+        """Queries, and what they attend to, as tokens of the width; the same object where both are the same."""
+        given = None if context is tokens else context
+        queries = vectors_of_width(tokens, self.width).without_padding(edges=False)
+        if given is None:
+            return queries, queries
+        if self.self_only:
+            raise InputError(
+                f"context is given, expected None: {type(self).__name__} ({type(self.mixing).__name__}) attends to the "
+                "tokens themselves alone"
+            )
+        attended = vectors_of_width(given, self.width, "context").without_padding(edges=False)
+        if attended.batch != queries.batch:
+            raise InputError(
+                f"context has {attended.batch} sets of tokens, expected {queries.batch}, as the tokens have"
+            )
+        return queries, attended
 
     def _project(self, norm: Callable[[Tensor], Tensor], context: Tokens, choice: Choice) -> Keys:
         """Keys, values and perhaps leak logits of what the sampler chose."""

@@ -13,6 +13,7 @@ from sampleformer.data.prepared.manifest import ENCODING, MANIFEST, SHARDS
 from sampleformer.data.prepared.shard import read_layout
 from sampleformer.errors import InputError
 from sampleformer.recipes import request
+from sampleformer.settings import Component
 from sampleformer.training.recipe import make_source
 from tests.data.prepared.small import in_pieces, text_source
 from tests.training.small import write_texts
@@ -146,6 +147,11 @@ def test_descriptors_are_those_of_the_preparation(prepared: Path) -> None:
     recipe = request(None, data={"path": str(prepared)}, changes=["descriptors=[morgan]"])
     with pytest.raises(InputError, match="descriptors: found morgan, but .* was prepared with none"):
         make_source(recipe)
+    folder = PreparedFolder(prepared)
+    plan = folder.manifest.plan.model_copy(update={"descriptors": (Component(name="morgan"),)})
+    folder.manifest = folder.manifest.model_copy(update={"plan": plan})
+    with pytest.raises(InputError, match=r"found none, .* with morgan; model\.beside=\[\] and blend=\[\] leave"):
+        folder.check_descriptors([])
 
 
 def test_another_run_cannot_lend_its_vocabulary_afterwards(prepared: Path) -> None:

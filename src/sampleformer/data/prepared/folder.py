@@ -44,7 +44,8 @@ class PreparedFolder(Source):
         if tuple(descriptors) != self.manifest.plan.descriptors:
             found = listed([each.name for each in descriptors]) or "none"
             expected = listed([each.name for each in self.manifest.plan.descriptors]) or "none"
-            raise InputError(f"descriptors: found {found}, but {self.path} was prepared with {expected}")
+            unused = "" if descriptors else "; model.beside=[] and blend=[] leave them unused"
+            raise InputError(f"descriptors: found {found}, but {self.path} was prepared with {expected}{unused}")
 
     def verify(self) -> None:
         """Reads every shard whole.
