@@ -318,7 +318,7 @@ class SelfRelated(nn.Module):
 def test_exported_with_any_batch_length_and_number_of_edges_equals_eager(name):
     module, tokens = SelfRelated(build(name)), token_sets([7, 5, 6], padding=1)
     sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    of_tokens = [*[sizes] * 5, None, None, None, None, [sizes] * 4]
+    of_tokens = [*[sizes] * 5, None, None, None, None, [*[sizes] * 4, None]]
     of_slots = {0: torch.export.Dim.DYNAMIC}
     program = torch.export.export(
         module, (tokens, *choose(tokens, 2)), dynamic_shapes=(of_tokens, of_slots, of_slots), strict=False

@@ -32,7 +32,7 @@ def _wrong_width(folder: Path) -> None:
 
 
 def _not_a_number(folder: Path) -> None:
-    _append(write_numbers(folder / "numbers.csv"), b"1,2,NaN,4,50000\r\n")
+    _append(write_numbers(folder / "numbers.csv"), b"1,2,much,4,50000\r\n")
 
 
 def _cut_gzip(folder: Path) -> None:
@@ -78,7 +78,7 @@ def _existing(folder: Path) -> None:
         ),
         pytest.param(_empty_file, TEXTS, ["texts.csv", "empty"], id="empty file"),
         pytest.param(_label_once, TEXTS, ["texts.csv", "row 61", "'neither'", "at least 2"], id="label once"),
-        pytest.param(_not_a_number, NUMBERS, ["numbers.csv", "row 61", "'c'", "NaN"], id="NaN in a number column"),
+        pytest.param(_not_a_number, NUMBERS, ["numbers.csv", "row 61", "'c'", "much"], id="word in a number column"),
         pytest.param(_broken_utf8, TEXTS, ["texts.csv", "row 61", "UTF-8"], id="broken UTF-8"),
         pytest.param(_wrong_width, TEXTS, ["texts.csv", "row 61", "4", "3"], id="row of the wrong width"),
         pytest.param(

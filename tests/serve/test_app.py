@@ -138,19 +138,24 @@ def test_a_sample_that_overflows_in_the_model_costs_no_other_its_answer(tmp_path
     assert found[1] == {"error": "sample 1: the model cannot answer: layer 1, head 1: scores are NaN"}
 
 
-def test_numbers_that_json_has_not_are_refused_or_null(tmp_path: Path) -> None:
+def test_gaps_are_null_and_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
     with TestClient(make_app(number_predictor(tmp_path))) as client:
         found = client.post("/predict", json={"samples": [[1, 2, 3, 4], [1, 2, 3], {"a": 1, "b": 2, "c": 3, "d": 4}]})
         answers = found.json()["answers"]
         assert answers[0]["price"] == pytest.approx(answers[2]["price"])
         assert "found 3 values, expected 4" in answers[1]["error"]
-        for number in ("NaN", "Infinity", "1e308", "-1e999"):
+        gaps = client.post(
+            "/predict", content=b'{"samples": [[1, 2, 3, null], [1, 2, 3, NaN], {"a": 1, "b": 2, "c": 3, "d": null}]}'
+        )
+        first, second, third = gaps.json()["answers"]
+        assert first == second == third
+        for number in ("Infinity", "1e308", "-1e999"):
             refused = client.post("/predict", content=b'{"sample": [1, 2, 3, %s]}' % number.encode())
             assert refused.status_code == 422
             assert "column 'd': found " in refused.json()["error"]
 
 
-@pytest.mark.parametrize("sample", [[1, 2, 3, [None, None]], [1, 2, 3, {}], [None] * 4, [[1], 2, 3, 4], [1, 2, 3, "x"]])
+@pytest.mark.parametrize("sample", [[1, 2, 3, [None, None]], [1, 2, 3, {}], [None] * 3, [[1], 2, 3, 4], [1, 2, 3, "x"]])
 def test_rows_of_something_else_are_refused(numbers: TestClient, sample: object) -> None:
     found = numbers.post("/predict", json={"samples": [[1, 2, 3, 4], sample]})
     assert found.status_code == 200

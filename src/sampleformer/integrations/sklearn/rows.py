@@ -80,7 +80,8 @@ def framed(X: Any) -> Any:
     Raises:
         InputError: if they are the splits of a ``DatasetDict``.
     """
-    if isinstance(X, Mapping) and X and all(_is_dataset(each) for each in X.values()):
+    splits = list(X.values()) if isinstance(X, Mapping) else []  # a sparse matrix may be a mapping of its places
+    if splits and all(map(_is_dataset, splits)):
         raise InputError(f"X: found the splits {listed(list(map(str, X)))}, expected the samples of one of them")
     return X.to_pandas() if _is_dataset(X) else X
 
