@@ -42,6 +42,14 @@ def test_as_many_sampled_as_there_are_tokens_give_the_same(bias: bool) -> None:
     assert few[0].attention.in_proj_weight.grad.abs().sum() > 0
 
 
+def test_one_in_several_places_is_replaced_in_all_and_counts_once() -> None:
+    shared = Attention()
+    model = nn.Sequential(shared, nn.Sequential(shared))
+    assert swap(model, sampled=3) == 1
+    assert model[0] is model[1][0]
+    assert isinstance(model[0], SampledViTAttention)
+
+
 def test_what_has_no_equivalent_is_refused_and_nothing_is_changed() -> None:
     model = nn.Sequential(Attention(), Attention(norm=True))
     with pytest.raises(InputError, match="1: module has q_norm, expected attention without"):
@@ -49,6 +57,8 @@ def test_what_has_no_equivalent_is_refused_and_nothing_is_changed() -> None:
     assert all(isinstance(each, Attention) for each in model)
     with pytest.raises(InputError, match="model is a Linear without timm.layers.Attention"):
         swap(nn.Linear(2, 2))
+    with pytest.raises(InputError, match=r"model is timm\.layers\.Attention itself, expected a model around it"):
+        swap(Attention())
     with pytest.raises(InputError, match="found a mask of pairs"):
         SampledViTAttention.of(Attention())(torch.zeros(1, 3, 16), is_causal=True)
     odd = Attention()

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from sampleformer.errors import InputError
 from sampleformer.integrations.torch.multihead import SampledMultiheadAttention
+from sampleformer.integrations.torch.replacement import replace_each
 
 _PARTS = ("qkv", "q_norm", "k_norm", "attn_drop", "proj", "proj_drop", "num_heads")
 """What timm's `Attention` has, and no other attention."""
@@ -102,7 +103,7 @@ def swap(
         settings: Further arguments of the method, such as ``sampled=64``.
 
     Returns:
-        How many modules were replaced.
+        How many modules were replaced. A module in several places counts once.
 
     Raises:
         InputError: if there is none to replace, or one has something that has no equivalent; nothing is changed then.
@@ -112,15 +113,10 @@ def swap(
         >>> swap(model, sampled=64)                                     # doctest: +SKIP
         12
     """
-    made: dict[str, SampledViTAttention] = {}
-    for name, module in model.named_modules():
-        if all(hasattr(module, part) for part in _PARTS) and (only is None or only(name)):
-            try:
-                made[name] = SampledViTAttention.of(module, attention, **settings)
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from error
-    if not made:
-        raise InputError(f"model is a {type(model).__name__} without timm.layers.Attention, expected at least one")
-    for name, sampled in made.items():
-        model.set_submodule(name, sampled)
-    return len(made)
+    return replace_each(
+        model,
+        lambda module: all(hasattr(module, part) for part in _PARTS),
+        lambda module: SampledViTAttention.of(module, attention, **settings),
+        named="timm.layers.Attention",
+        only=only,
+    )

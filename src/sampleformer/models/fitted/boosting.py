@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -18,14 +18,13 @@ from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.descriptors import DescriptorModel, described_by
 from sampleformer.models.fitted.base import EXTRA, FittedModel
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns, log_odds
-from sampleformer.models.fitted.trees import Trees, check_depth
+from sampleformer.models.fitted.trees import Trees, check_depth, features_of_a_node
 from sampleformer.tokens import Tokens
 
 MOST_WORK = 20_000_000_000
 """Numbers that fitting looks at, samples × features of a node × levels × trees: some minutes. Of more, some samples."""
 _DRAWN = 0.7  # of the samples for each tree
 _LEAF = 3  # samples at least
-_SHARE = 0.05  # of the features that a node looks at, where that is more than their square root
 _NEVER = float(log_odds(np.zeros(1))[0])  # of a class that the training part does not have
 
 Rounds = Annotated[int, Field(ge=1, le=10_000)]
@@ -49,7 +48,7 @@ class BoostingSettings(AnyModelSettings):
     rounds: tuple[Rounds, ...] = Field(default=(50, 100, 200, 400), min_length=1)
     levels: int = Field(default=4, ge=1, le=20)
     rate: float = Field(default=0.05, gt=0, le=1)
-    form: str = Field(default="", pattern="^(classes|labels|values|)$")
+    form: Literal["", "classes", "labels", "values"] = ""
     trees: int = Field(default=0, ge=0, le=10_000)
     nodes: tuple[int, ...] = ()
     depth: int = Field(default=0, ge=0, le=20)
@@ -134,13 +133,11 @@ class Boosting(DescriptorModel, FittedModel):
             yield made.eval()
 
 
-def _features_of_a_node(features: int, form: str) -> int:
-    return max(1, round(max(features**0.5, _SHARE * features, features / 3 * (form == VALUES))))
-
-
 def _some(settings: BoostingSettings, features: np.ndarray, columns: Columns, seed: int) -> tuple[np.ndarray, Columns]:
     """The samples, or of very many those that are drawn, see `MOST_WORK`."""
-    each = _features_of_a_node(features.shape[1], columns.form) * settings.levels * max(settings.rounds)
+    each = (
+        features_of_a_node(features.shape[1], of_values=columns.form == VALUES) * settings.levels * max(settings.rounds)
+    )
     most = max(1, int(MOST_WORK / (_DRAWN * each * columns.outputs)))
     if len(features) <= most:
         return features, columns
@@ -156,7 +153,7 @@ def _maker(settings: BoostingSettings, form: str, features: int, rounds: int, se
             n_estimators=rounds,
             learning_rate=settings.rate,
             max_depth=settings.levels,
-            max_features=_features_of_a_node(features, form),
+            max_features=features_of_a_node(features, of_values=form == VALUES),
             min_samples_leaf=_LEAF,
             subsample=_DRAWN,
             random_state=seed,

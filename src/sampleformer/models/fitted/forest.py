@@ -18,13 +18,12 @@ from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.descriptors import DescriptorModel, described_by
 from sampleformer.models.fitted.base import EXTRA, FittedModel
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns
-from sampleformer.models.fitted.trees import Trees, check_depth
+from sampleformer.models.fitted.trees import Trees, check_depth, features_of_a_node
 from sampleformer.tokens import Tokens
 
 MOST_BYTES = 256_000_000
 """Of the arrays of a forest: of many samples, leaves are made larger."""
 _BYTES = 16  # of a node, beside 4 for each output
-_SHARE = 0.05  # of the features that a node looks at, where that is more than their square root
 
 
 class ForestSettings(AnyModelSettings):
@@ -142,11 +141,10 @@ def _fitted(settings: ForestSettings, columns: Columns, features: np.ndarray, le
     kind = ("ExtraTrees" if settings.cuts == "random" else "RandomForest") + (
         "Regressor" if of_values else "Classifier"
     )
-    width = features.shape[1]
     made = getattr(require("sklearn.ensemble", EXTRA), kind)(
         n_estimators=settings.trees,
         min_samples_leaf=leaf,
-        max_features=max(1, round(max(width**0.5, _SHARE * width, width / 3 * of_values))),
+        max_features=features_of_a_node(features.shape[1], of_values=of_values),
         n_jobs=torch.get_num_threads(),
         random_state=seed,
     )

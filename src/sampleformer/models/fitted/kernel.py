@@ -21,7 +21,8 @@ from sampleformer.models.fitted.columns import LABELS, VALUES, Columns
 from sampleformer.tokens import Tokens
 
 MOST_ROWS = 12_000
-"""Samples that are kept, of more drawn at random: fitting has a square matrix of them, 576 MB."""
+"""Samples that are kept, of more drawn at random: fitting has a square matrix of them, 576 MB,
+and where some targets are unknown another one, of the rows that are known."""
 MOST_BYTES = 64_000_000
 """Of the samples that are kept."""
 _LEVELS = 255  # a bin that is between empty and full is kept in a byte

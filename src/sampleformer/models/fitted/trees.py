@@ -97,6 +97,20 @@ class Trees(Module):
         return made
 
 
+def features_of_a_node(features: int, *, of_values: bool) -> int:
+    """How many features a node looks at: their square root or a twentieth, of values a third, whichever is more.
+
+    Args:
+        features: Number of features.
+        of_values: Whether the trees say values, not classes or labels.
+
+    Example:
+        >>> features_of_a_node(100, of_values=False), features_of_a_node(1000, of_values=False)
+        (10, 50)
+    """
+    return max(1, round(max(features**0.5, features / 20, features / 3 * of_values)))
+
+
 def check_depth(depth: int, nodes: Sequence[int]) -> None:
     """Raises ValueError if trees are deeper than they have nodes.
 
