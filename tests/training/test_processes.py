@@ -1,5 +1,6 @@
 """Several processes train as one does."""
 
+import atexit
 import os
 import signal
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from lightning.pytorch import Callback
 from torch import Tensor
 
@@ -325,3 +327,20 @@ def test_torchrun_starts_a_run_again(
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     assert _train(recipes["text"], Path("runs/small-1")) == ""
     assert len(RunFolder("runs/small-1").read_run()["resumed"]) == 1
+
+
+def _left_at_exit(recipe: Recipe) -> tuple[bool, bool]:
+    """Whether there is a group after joining, and after what runs when Python ends."""
+    join(recipe.training, "cpu")
+    joined = dist.is_initialized()
+    atexit._run_exitfuncs()
+    return joined, dist.is_initialized()
+
+
+def test_processes_leave_their_group_when_python_ends(texts: Path) -> None:
+    """Threads of a group that is left alive now and then abort a process that has done all its work."""
+    two = Ranks(2)
+    try:
+        assert two.run(_left_at_exit, text_recipe(texts)) == [(True, False), (True, False)]
+    finally:
+        two.close()

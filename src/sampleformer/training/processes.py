@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -175,8 +176,15 @@ def join(settings: TrainingSettings, device: str) -> Processes:
         store, *_ = next(dist.rendezvous("env://", rank, size, timeout=timeout))
         store = dist.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
         dist.init_process_group(backend, rank=rank, world_size=size, timeout=timeout, store=store)
+        atexit.register(_leave)
     tokens = None if settings.strategy != "tokens" else _sharing_tokens(settings.token_shards or size, size, device)
     return Processes(rank, size, local_rank, size // local_size, dist.group.WORLD, settings.strategy, tokens)
+
+
+def _leave() -> None:
+    """Ends the threads of the group, which abort a process that still has them when its libraries are unloaded."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _sharing_tokens(shards: int, size: int, device: str) -> dist.ProcessGroup:
