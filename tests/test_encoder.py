@@ -2,13 +2,14 @@
 
 import copy
 import functools
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 
-from sampleformer.attention import ATTENTIONS, FullAttention, SamsaAttention
+from sampleformer.attention import ATTENTIONS, LOCALS, FullAttention, SamsaAttention
 from sampleformer.encoder import NORM_POSITIONS, Encoder, EncoderLayer, FeedForward
 from sampleformer.functional import blocks
 from sampleformer.norms import NORMS, BatchNorm, RMSNorm
@@ -338,14 +339,14 @@ def near(norm: nn.Module | None) -> nn.Module:
     return ATTENTIONS["yoso"](WIDTH, HEADS, hashes=None, convolution=3, norm=norm)
 
 
-def some(attending: list[int] | None, name: str = "samsa") -> Encoder:
+def some(attending: list[int] | None, name: str = "samsa", local: Callable[..., nn.Module] = near) -> Encoder:
     return Encoder.of(
         functools.partial(ATTENTIONS[name], WIDTH, HEADS, **({"sampled": 2} if name == "samsa" else {})),
         width=WIDTH,
         layers=LAYERS,
         feedforward=17,
         residual_scale=0.7,
-        local=near,
+        local=local,
         attention_layers=attending,
     ).double()
 
@@ -368,6 +369,17 @@ def test_layers_without_an_attention_have_their_local_part_alone(training):
     torch.testing.assert_close(found, stack.norm(x), rtol=1e-12, atol=1e-12)
 
 
+def test_without_an_attention_nothing_passes_what_is_near():
+    """One place a layer."""
+    stack, tokens = some([], local=functools.partial(LOCALS["window"], WIDTH, HEADS, window=1)).eval(), batch([13])
+    assert all(layer.attention is None for layer in stack.layers)
+    found, selections = stack(tokens, return_selections=True)
+    assert selections == []
+    changed = tokens.with_features(tokens.features.index_fill(1, torch.tensor([0]), 9.0))
+    moved = (stack(changed).features - found.features).abs().amax(dim=(0, 2)) > 0
+    assert moved.tolist() == [True] * (1 + LAYERS) + [False] * (12 - LAYERS)
+
+
 def test_layers_without_an_attention_chose_nothing():
     _, selections = some([2]).eval()(batch([13, 7]), return_selections=True)
     assert [each.indices.shape for each in selections] == [(2, HEADS, 0), (2, HEADS, 2), (2, HEADS, 0)]
@@ -384,7 +396,7 @@ def test_all_layers_attend_where_all_are_named_or_none_is(attending):
     assert torch.equal(*(stack(tokens).features for stack in stacks))
 
 
-@pytest.mark.parametrize("attending", [[], [0], [4], [1, 1], [True], ["1"], "1", 2, [1.0], {1: 2}], ids=str)
+@pytest.mark.parametrize("attending", [[0], [4], [1, 1], [True], ["1"], "1", 2, [1.0], {1: 2}], ids=str)
 def test_layers_that_are_not_there_are_refused(attending):
     with pytest.raises(
         ValueError, match=r"attention_layers is .*, expected 'every second', or a list of layers that attend"
@@ -395,5 +407,7 @@ def test_layers_that_are_not_there_are_refused(attending):
 def test_layers_with_nothing_to_look_at_are_refused():
     with pytest.raises(ValueError, match=r"attention_layers is \[1\], expected all 3 layers, or a local part"):
         encoder(attention_layers=[1])
+    with pytest.raises(ValueError, match=r"attention_layers is \[\], expected all 3 layers, or a local part"):
+        encoder(attention_layers=[])
     with pytest.raises(ValueError, match="attention and local are None, expected at least one of them"):
         EncoderLayer(None, FeedForward(WIDTH, 17))

@@ -79,7 +79,7 @@ class Encoder(Module):
                 where each sum of tokens and branch is normalised.
             local: makes the local part beside the attention, likewise. None: there is none.
             attention_layers: Layers that have the attention, counted from 1; the others have the local part alone.
-                None: all.
+                Empty: none. None: all.
 
         Raises:
             ValueError: if the norm or its position is unknown, or there are no such layers, see `check_layers`.
@@ -185,7 +185,7 @@ def check_layers(value: object, layers: int, local: bool, name: str) -> Sequence
     """Layers that have the attention, counted from 1.
 
     Args:
-        value: Their numbers, or "every second", the last one among them. None: all.
+        value: Their numbers, or "every second", the last one among them. Empty: none. None: all.
         layers: Number of layers.
         local: Whether there is a local part, which the other layers need.
         name: Name of the argument, for messages.
@@ -204,8 +204,8 @@ def check_layers(value: object, layers: int, local: bool, name: str) -> Sequence
         return every
     if value == EVERY_SECOND:
         value = list(every[(layers - 1) % 2 :: 2])
-    numbers = list(value) if isinstance(value, list | tuple) else []
-    if not numbers or not all(type(each) is int and each in every for each in numbers) or _repeats(numbers):
+    numbers = list(value) if isinstance(value, list | tuple) else [None]
+    if not all(type(each) is int and each in every for each in numbers) or _repeats(numbers):
         raise InputError(
             f"{name} is {shown(value)}, expected {EVERY_SECOND!r}, or a list of layers that attend, each once, such "
             f"as [1]: there are {layers}, counted from 1"

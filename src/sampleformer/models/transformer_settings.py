@@ -15,7 +15,7 @@ class ModelSettings(AnyModelSettings):
         feedforward: width inside the token-wise branch.
         attention: name and arguments of the attention; in a recipe ``auto``, see `attention.auto.choose_attention`.
             Beside them ``layers: [1, 3]`` or ``layers: every second``: the layers that have it, counted from 1; the
-            others have `local` alone.
+            others have `local` alone. ``layers: []``: all of them have.
         embed: name and arguments of the embedding.
         pooling: ``attention``, ``mean`` or ``max``.
         dropout: of the branches and inside the token-wise branch.
