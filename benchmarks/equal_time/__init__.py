@@ -1,0 +1,1 @@
+"""Whether the sample earns its place: local parts alone, with samples of several sizes, with all tokens."""
