@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 from torch import Tensor
 
 from sampleformer import Edges, Tokens
 from sampleformer.attention import LocalEdges
+from sampleformer.bench.ranks import in_ranks
 from sampleformer.bench.shards_measure import bytes_written
 from sampleformer.distributed import shard_tokens, token_parallel
 from sampleformer.distributed.over_shards import joined
@@ -98,15 +97,9 @@ def cell(length: int, far: float) -> dict[str, Any]:
     }
 
 
-def serve(rank: int, ranks: int, folder: str) -> None:
-    """Measures as one of several ranks."""
-    torch.set_num_threads(1)
-    store = dist.FileStore(str(Path(folder, "store")), ranks)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks)
-    records = [cell(length, far) for length, far in product(LENGTHS, FAR)]
-    if rank == 0:
-        Path(folder, "records.json").write_text(json.dumps(records), encoding="utf-8")
-    dist.destroy_process_group()
+def cells() -> list[dict[str, Any]]:
+    """Records of all cells, as one of several ranks."""
+    return [cell(length, far) for length, far in product(LENGTHS, FAR)]
 
 
 def main() -> None:
@@ -114,11 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="file for the figures, JSON")
     output = parser.parse_args().output
-    records = []
-    for ranks in RANKS:
-        with tempfile.TemporaryDirectory() as folder:
-            torch.multiprocessing.spawn(serve, (ranks, folder), nprocs=ranks)
-            records += json.loads(Path(folder, "records.json").read_text(encoding="utf-8"))
+    records = [record for ranks in RANKS for record in in_ranks(ranks, cells, threads=1)]
     output.write_text(json.dumps(records, indent=2) + "\n", encoding="utf-8")
 
 

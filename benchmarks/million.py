@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,11 +16,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 from torch import Tensor
 
 from sampleformer import ModelSettings, TokenModel, Tokens
 from sampleformer.bench.memory import peak_bytes
+from sampleformer.bench.ranks import in_ranks
 from sampleformer.distributed import shard_tokens, token_parallel
 from sampleformer.functional.blocks import activation_checkpointing
 from sampleformer.settings import Component
@@ -100,17 +99,6 @@ def cell(length: int, direction: str) -> dict[str, Any]:
     }
 
 
-def serve(rank: int, ranks: int, folder: str, length: int, direction: str) -> None:
-    """Measures as one of several ranks."""
-    torch.set_num_threads(1)
-    store = dist.FileStore(str(Path(folder, "store")), ranks)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks)
-    record = cell(length, direction)
-    if rank == 0:
-        Path(folder, "record.json").write_text(json.dumps(record), encoding="utf-8")
-    dist.destroy_process_group()
-
-
 def main() -> None:
     """Measures some cells, each in new processes, and writes them beside those of other lengths in the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,9 +109,7 @@ def main() -> None:
     given = parser.parse_args()
     records = json.loads(given.output.read_text(encoding="utf-8")) if given.output.exists() else []
     for length, ranks, direction in product(given.lengths, given.ranks, given.passes):
-        with tempfile.TemporaryDirectory() as folder:
-            torch.multiprocessing.spawn(serve, (ranks, folder, length, direction), nprocs=ranks)
-            record = json.loads(Path(folder, "record.json").read_text(encoding="utf-8"))
+        record = in_ranks(ranks, cell, length, direction, threads=1)
         key = ("n", "ranks", "pass")
         records = [each for each in records if any(each[name] != record[name] for name in key)] + [record]
         records.sort(key=lambda each: tuple(each[name] for name in key))

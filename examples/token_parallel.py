@@ -42,6 +42,7 @@ def main() -> None:
         optimizer.zero_grad()
         if dist.get_rank() == 0:
             print(f"step {step + 1}: loss {loss:.6f}, {mine.length} of {LENGTH} tokens here")
+    dist.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -3,10 +3,7 @@
 import argparse
 import functools
 import inspect
-import json
-import os
 import statistics
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,12 +12,12 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 from torch import Tensor, nn
 
 from sampleformer.attention import ATTENTIONS
 from sampleformer.bench import options
 from sampleformer.bench.memory import peak_bytes
+from sampleformer.bench.ranks import in_ranks
 from sampleformer.bench.settings import PASSES
 from sampleformer.bench.timing import Pass
 from sampleformer.distributed import token_parallel
@@ -109,26 +106,17 @@ def measure_shards(settings: ShardSettings, watch: Callable[[str], None] = lambd
     records = []
     for ranks in settings.ranks:
         watch(f"{ranks} ranks")
-        with tempfile.TemporaryDirectory() as folder:
-            # The output of ranks, which torch starts anew, comes back in a file.
-            torch.multiprocessing.spawn(_serve, (ranks, folder, settings), nprocs=ranks)
-            records += json.loads(Path(folder, "records.json").read_text(encoding="utf-8"))
+        records += in_ranks(ranks, _cells, settings, threads=settings.threads)
     return records
 
 
-def _serve(rank: int, ranks: int, folder: str, settings: ShardSettings) -> None:
-    torch.set_num_threads(settings.threads or max(1, len(os.sched_getaffinity(0)) // ranks))
-    store = dist.FileStore(str(Path(folder, "store")), ranks)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=ranks)
-    records = [
+def _cells(settings: ShardSettings) -> list[dict[str, Any]]:
+    return [
         _cell(settings, name, direction, length)
         for direction in settings.passes
         for length in settings.lengths
         for name in settings.attentions
     ]
-    if rank == 0:
-        Path(folder, "records.json").write_text(json.dumps(records), encoding="utf-8")
-    dist.destroy_process_group()
 
 
 class _Stack(nn.Module):

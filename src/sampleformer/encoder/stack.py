@@ -1,7 +1,7 @@
 """The stack of layers."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -204,7 +204,7 @@ def check_layers(value: object, layers: int, local: bool, name: str) -> Sequence
         return every
     if value == EVERY_SECOND:
         value = list(every[(layers - 1) % 2 :: 2])
-    numbers = list(value) if isinstance(value, list | tuple) else [None]
+    numbers: list[Any] = list(value) if isinstance(value, list | tuple) else [None]
     if not all(type(each) is int and each in every for each in numbers) or _repeats(numbers):
         raise InputError(
             f"{name} is {shown(value)}, expected {EVERY_SECOND!r}, or a list of layers that attend, each once, such "
