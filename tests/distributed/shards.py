@@ -15,7 +15,6 @@ from sampleformer.attention import Attention, LocalEdges, Noise, SftAttention, W
 from sampleformer.attention.projected import ProjectedAttention
 from sampleformer.distributed import shard_edges, token_parallel
 from sampleformer.edges import Edges
-from sampleformer.embed import PointCloudEmbed
 from sampleformer.tokens import Tokens
 from tests.attention.variations import CASES, WIDTH, build
 
@@ -214,6 +213,50 @@ def answered_graphs(norm: str, cut: Sequence[int] | None) -> Found:
     return Found({}, {"answers": answers.detach(), **state}, _gradients(model))
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """Clouds of two samples and the embedding of their points.
+
+    Args:
+        invariant, neighbours: Settings of the embedding.
+        normals: Whether points have normals.
+        padded: Whether the last points of the second cloud are padding.
+    """
+
+    invariant: bool = False
+    normals: bool = True
+    neighbours: int = 4
+    padded: bool = True
+
+
+def answered_clouds(cloud: Cloud, cut: Sequence[int] | None) -> Found:
+    """Answers and gradients of a model of clouds with messages to the neighbours; arguments as of `attended`."""
+    torch.manual_seed(7)
+    settings = ModelSettings(
+        width=8,
+        layers=1,
+        heads=2,
+        feedforward=16,
+        residual_scale=1.0,
+        attention={"name": "samsa", "sampled": 3},
+        local={"name": "edges"},
+        embed={"name": "point_cloud", "neighbours": cloud.neighbours, "invariant": cloud.invariant, "hidden": 8},
+    )
+    model = TokenModel(settings, {"features": 1, "normals": cloud.normals}, outputs=3).double().train()
+    tokens = _tokens(Case("", padded=cloud.padded))
+    normals = torch.nn.functional.normalize(tokens.normals, dim=-1) if cloud.normals else None
+    tokens = Tokens(tokens.features[..., :1], tokens.mask, coordinates=tokens.coordinates, normals=normals)
+    weight = torch.randn(2, 3, dtype=torch.float64)
+    own, ranks = _own(cut)
+    mine = _share(tokens, own)
+    mine.coordinates.requires_grad_()
+    torch.manual_seed(3)
+    with nullcontext() if cut is None else token_parallel(dist.group.WORLD, mine.length):
+        answers = model(mine)
+    ((answers * weight).sum() / ranks).backward()
+    return Found({"coordinates": mine.coordinates.grad}, {"answers": answers.detach()}, _gradients(model))
+
+
 def refusals(length: int) -> list[str]:
     """Messages of what ranks cannot share, from each of several calls."""
     join_group()
@@ -226,8 +269,6 @@ def refusals(length: int) -> list[str]:
         said.append(_message(lambda: build("samsa-hard").eval()(Tokens(tokens.features[:, 1:]))))
         edges = Edges(torch.tensor([[0, 1]]), torch.tensor([[1, 0]]), torch.zeros(1, 2, 0))
         said.append(_message(lambda: LocalEdges(WIDTH, HEADS, edge_features=0).double()(tokens.with_edges(edges))))
-        cloud = Tokens(torch.zeros(1, length, 0), coordinates=torch.randn(1, length, 3))
-        said.append(_message(lambda: PointCloudEmbed(8)(cloud)))
         said.append(_message(lambda: ProjectedAttention(build("samsa-hard")).choose(tokens)))
         attention = build("samsa-hard").eval()
         spoilt = tokens.features + (torch.nan if dist.get_rank() == 0 else 0)

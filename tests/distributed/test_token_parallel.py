@@ -12,10 +12,12 @@ from tests.distributed.shards import (
     MODELS_TRIED,
     OTHERS,
     Case,
+    Cloud,
     Found,
     Graph,
     along_edges,
     answered,
+    answered_clouds,
     answered_graphs,
     attended,
     in_ranks,
@@ -75,8 +77,15 @@ GRAPHS = [
 ]
 
 
+CLOUDS = [Cloud(), Cloud(invariant=True), Cloud(invariant=True, normals=False), Cloud(neighbours=11, padded=False)]
+
+
 @pytest.mark.parametrize("size", CUTS)
-@pytest.mark.parametrize(("function", "cases"), [(along_edges, GRAPHS), (answered_graphs, ["batch"])])
+@pytest.mark.parametrize(
+    ("function", "cases"),
+    [(along_edges, GRAPHS), (answered_graphs, ["batch"]), (answered_clouds, CLOUDS)],
+    ids=["edges", "graphs", "clouds"],
+)
 def test_edges_lead_to_other_ranks(ranks: dict[int, Ranks], size: int, function: Any, cases: list[Any]) -> None:
     found = ranks[size].run(in_ranks, function, cases, CUTS[size])
     for number, case in enumerate(cases):
@@ -87,13 +96,12 @@ def test_edges_lead_to_other_ranks(ranks: dict[int, Ranks], size: int, function:
 
 def test_what_cannot_be_shared_is_refused_on_every_rank(ranks: dict[int, Ranks]) -> None:
     for said in ranks[2].run(refusals, 3):
-        nystrom, expectation, exact, length, edges, cloud, others, scores, negative = said
+        nystrom, expectation, exact, length, edges, others, scores, negative = said
         assert "NystromMixing, which looks at all queries" in nystrom
         assert "hashes = None" in expectation
         assert "gradient 'exact'" in exact
         assert "there are 2 tokens on rank" in length
         assert "edges that shard_edges or shard_tokens has not cut" in edges
-        assert "clouds with neighbours = 16" in cloud
         assert "layers of other libraries" in others
         assert "scores are NaN or infinite" in scores
         assert "length is -1" in negative

@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from sampleformer.distributed.token_shards import refuse_shards
+from sampleformer.distributed.edge_halo import shard_edges
+from sampleformer.distributed.over_shards import joined, shard_of
 from sampleformer.edges import Edges
 from sampleformer.embed.fields import numbers
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.neighbours import nearest_neighbours
-from sampleformer.functional.point_pairs import centre_pairs, normal_pairs
+from sampleformer.functional.point_pairs import EVERY, centre_pairs, normal_pairs
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens, as_tokens
 from sampleformer.zeroing import zeroed
@@ -108,10 +109,10 @@ class PointCloudEmbed(Module):
         carried = numbers(tokens.features.to(points.dtype), "features", self.features)
         features: Tensor = self.point(torch.cat([*self._own(points, normals), carried], dim=-1))
         if self.neighbours:
-            refuse_shards(f"clouds with neighbours = {self.neighbours}, which may be on other ranks")
             edges = self._edges(points, normals, tokens.mask)
             features = features + self._neighbourhoods(edges, tokens.length)
-            tokens = tokens.with_edges(edges)
+            shard = shard_of(tokens.length)
+            tokens = tokens.with_edges(edges if shard is None else shard_edges(edges, shard.group, shard.lengths))
         if self.identify is not None:
             features = features + self.identify(numbers(tokens.identifiers, "identifiers", self.identifiers))
         if tokens.mask is not None:
@@ -130,10 +131,15 @@ class PointCloudEmbed(Module):
         return [radius.where(away, 0), ((normals * points).sum(-1, keepdim=True) / radius).abs()]
 
     def _edges(self, points: Tensor, normals: Tensor | None, mask: Tensor | None) -> Edges:
-        """The neighbours of all points, those of one after those of the other."""
+        """The neighbours of the points at hand, those of one after those of the other; ends are among all points."""
+        shard = shard_of(points.shape[1])
+        own = EVERY if shard is None else slice(shard.offset, shard.offset + shard.length)
+        if shard is not None:
+            points, normals, mask = _of_all_ranks(points, normals, mask)
         indices, valid = nearest_neighbours(points, self.neighbours, mask)
-        pairs = self._pairs(points / self._spacing(points, mask), normals, indices, valid)
-        source = torch.arange(points.shape[1], device=points.device)[:, None].expand_as(indices)
+        indices, valid = indices[:, own], None if valid is None else valid[:, own]
+        pairs = self._pairs(points / self._spacing(points, mask), normals, indices, valid, own)
+        source = torch.arange(points.shape[1], device=points.device)[own, None].expand_as(indices)
         mask = None if valid is None else valid.flatten(1)
         return Edges(source.flatten(1), indices.flatten(1), pairs.flatten(1, 2), mask)
 
@@ -158,19 +164,34 @@ class PointCloudEmbed(Module):
         self,
         points: Float[Tensor, "b n 3"],
         normals: Float[Tensor, "b n 3"] | None,
-        indices: Int64[Tensor, "b n k"],
-        valid: Bool[Tensor, "b n k"] | None,
+        indices: Int64[Tensor, "b m k"],
+        valid: Bool[Tensor, "b m k"] | None,
+        own: slice,
     ) -> Tensor:
-        """What each point is to its neighbours, (b, n, k, f)."""
+        """What each of some points is to its neighbours, (b, m, k, f)."""
         if self.invariant:
-            centre = centre_pairs(points, indices, valid)
+            centre = centre_pairs(points, indices, valid, own=own)
             if normals is None:
                 return centre
-            return torch.cat([centre, normal_pairs(points, normals, indices, valid, oriented=False)[..., 1:]], dim=-1)
+            of_normals = normal_pairs(points, normals, indices, valid, oriented=False, own=own)
+            return torch.cat([centre, of_normals[..., 1:]], dim=-1)
         carried = points if normals is None else torch.cat([points, normals], dim=-1)
         taken = rows_at(carried, indices.flatten(1)).unflatten(1, indices.shape[1:])
-        own = points if normals is None else torch.cat([points, torch.zeros_like(normals)], dim=-1)
-        return taken - own[:, :, None]
+        centres = points if normals is None else torch.cat([points, torch.zeros_like(normals)], dim=-1)
+        return taken - centres[:, own, None]
 
     def extra_repr(self) -> str:
         return f"width={self.width}, neighbours={self.neighbours}, invariant={self.invariant}"
+
+
+def _of_all_ranks(
+    points: Tensor, normals: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """What the points of all ranks have, in one message."""
+    real = None if mask is None else mask[:, :, None].to(points.dtype)
+    given = {"points": points, "normals": normals, "real": real}
+    parts = {name: each for name, each in given.items() if each is not None}
+    everything = joined(torch.cat([*parts.values()], dim=-1)[:, None])[:, 0]
+    found = dict(zip(parts, everything.split([each.shape[-1] for each in parts.values()], dim=-1), strict=True))
+    real = found.get("real")
+    return found["points"], found.get("normals"), None if real is None else real[..., 0].bool()

@@ -11,10 +11,16 @@ from torch import Tensor
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.relative import wide
 
+EVERY = slice(None)
+
 
 def centre_pairs(
-    points: Float[Tensor, "b n c"], indices: Int64[Tensor, "b n k"], valid: Bool[Tensor, "b n k"] | None = None
-) -> Float[Tensor, "b n k 4"]:
+    points: Float[Tensor, "b n c"],
+    indices: Int64[Tensor, "b m k"],
+    valid: Bool[Tensor, "b m k"] | None = None,
+    *,
+    own: slice = EVERY,
+) -> Float[Tensor, "b m k 4"]:
     """Points and their neighbours as seen from the origin: ``[‖d‖, ‖x_i‖, ‖x_j‖, cos(x_i, d)]`` with ``d = x_j − x_i``.
 
     Rotations about the origin change nothing; so the origin should be the centre of the cloud. The four numbers fix the
@@ -24,6 +30,7 @@ def centre_pairs(
         points: x.
         indices: j, the neighbours of each point i.
         valid: False where a slot holds no neighbour; its features are zero.
+        own: Places of the points i.
 
     Example:
         >>> points = torch.tensor([[[3.0, 0.0, 0.0], [3.0, 4.0, 0.0]]])
@@ -32,10 +39,10 @@ def centre_pairs(
                 [ 4.0000,  5.0000,  3.0000, -0.8000]])
     """
     (points,) = wide(points)
-    distance, direction = _length_and_direction(_take(points, indices) - points[:, :, None])
+    distance, direction = _length_and_direction(_take(points, indices) - points[:, own, None])
     radius, outward = _length_and_direction(points)
-    cosine = (outward[:, :, None] * direction).sum(-1)
-    radii = radius[:, :, None].expand_as(distance)
+    cosine = (outward[:, own, None] * direction).sum(-1)
+    radii = radius[:, own, None].expand_as(distance)
     neighbour_radii = _take(radius[..., None], indices).squeeze(-1)
     return _without_invalid(torch.stack([distance, radii, neighbour_radii, cosine], dim=-1), valid)
 
@@ -43,11 +50,12 @@ def centre_pairs(
 def normal_pairs(
     points: Float[Tensor, "b n c"],
     normals: Float[Tensor, "b n c"],
-    indices: Int64[Tensor, "b n k"],
-    valid: Bool[Tensor, "b n k"] | None = None,
+    indices: Int64[Tensor, "b m k"],
+    valid: Bool[Tensor, "b m k"] | None = None,
     *,
     oriented: bool = True,
-) -> Float[Tensor, "b n k f"]:
+    own: slice = EVERY,
+) -> Float[Tensor, "b m k f"]:
     """Point pair features: the distance of two points, and how their normals lie to the line between and to each other.
 
     With ``d = x_j − x_i``, ``α = ν_i · d / ‖d‖``, ``β = ν_j · d / ‖d‖``, ``γ = ν_i · ν_j``: ``[‖d‖, α, β, γ]``. Normals
@@ -64,6 +72,7 @@ def normal_pairs(
         indices: j, the neighbours of each point i.
         valid: False where a slot holds no neighbour; its features are zero.
         oriented: whether the signs of the normals mean something.
+        own: Places of the points i.
 
     Returns:
         Four numbers a pair, or five if the normals are not oriented.
@@ -78,9 +87,9 @@ def normal_pairs(
                 [ 2.0000,  0.6000, -1.0000, -0.6000]])
     """
     points, normals = wide(points, normals)
-    distance, direction = _length_and_direction(_take(points, indices) - points[:, :, None])
-    own, of_neighbours = normals[:, :, None], _take(normals, indices)
-    cosines = [(own * direction).sum(-1), (of_neighbours * direction).sum(-1), (own * of_neighbours).sum(-1)]
+    distance, direction = _length_and_direction(_take(points, indices) - points[:, own, None])
+    first, second = normals[:, own, None], _take(normals, indices)
+    cosines = [(first * direction).sum(-1), (second * direction).sum(-1), (first * second).sum(-1)]
     if not oriented:
         product = cosines[0] * cosines[1] * cosines[2]
         cosines = [*(cosine.abs() for cosine in cosines), product]
@@ -88,7 +97,7 @@ def normal_pairs(
 
 
 def _take(of_points: Tensor, indices: Tensor) -> Tensor:
-    """What the neighbours hold: (b, n, c) and (b, n, k) to (b, n, k, c)."""
+    """What the neighbours hold: (b, n, c) and (b, m, k) to (b, m, k, c)."""
     return rows_at(of_points, indices.flatten(1)).unflatten(1, indices.shape[1:])
 
 
