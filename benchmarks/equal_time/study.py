@@ -56,8 +56,8 @@ def asked_recipe(settings: Mapping[str, Any], data: Path) -> Recipe:
         settings: Its settings in `SETS`.
         data: Folder with the files.
     """
-    asked = {name: value.format(data=data) for name, value in settings.get("data", {}).items()}
-    return request(settings.get("recipe"), data=asked, changes=settings.get("changes", []))
+    asked = settings["data"] | {"path": settings["data"]["path"].format(data=data)}
+    return request(None, data=asked, changes=settings["changes"])
 
 
 def variants(recipe: Recipe, sizes: Sequence[int]) -> Iterator[tuple[str, Recipe]]:
