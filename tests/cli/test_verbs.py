@@ -171,6 +171,13 @@ def test_data_is_checked_without_training(tmp_path: Path) -> None:
     assert list(files_in(tmp_path)) == ["texts.csv"]
 
 
+def test_a_check_counts_the_descriptors(tmp_path: Path) -> None:
+    rows = [f"{n / 7},{n * n / 9},{'ab'[n % 2]}" for n in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(["x,y,label", *rows]))
+    done = run_program(tmp_path, ["data", "check", "--data", "table.csv", "--columns", "x,y", "--label", "label"])
+    assert "descriptors 4 " in done.stdout, done.stderr  # of each column its place among quantiles, and its number
+
+
 def test_heavy_libraries_wait_until_they_are_needed(tmp_path: Path) -> None:
     code = (
         "import sys; from sampleformer.cli import main; main(['recipes', 'ls']);"

@@ -6,7 +6,8 @@ import argparse
 import inspect
 import os
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sampleformer.cli.data_options import add_data_options, data_section
 from sampleformer.cli.output import show
@@ -141,10 +142,9 @@ def _data(options: argparse.Namespace) -> tuple[Component, list[Component]]:
 
 
 def _summary_table(summary: Summary) -> Table:
-    sizes = ", ".join(f"{name} {size}" for name, size in summary.inputs.items() if name != "gaps")
     from rich.table import Table
 
-    table = Table(title=f"{summary.task.name}, {sizes}", caption=_left_out(summary))
+    table = Table(title=f"{summary.task.name}, {_sizes(summary.inputs)}", caption=_left_out(summary))
     table.add_column("")
     for name in summary.parts:
         table.add_column(name, justify="right")
@@ -167,6 +167,12 @@ def _summary_table(summary: Summary) -> Table:
     for name in summary.parts["train"].means:
         table.add_row(f"mean of {one_line(name, LONGEST_NAME)}", *(number(part.means[name]) for part in parts))
     return table
+
+
+def _sizes(inputs: Mapping[str, Any]) -> str:
+    """What a model must know of its inputs, in words: of descriptors, of which it must know the bins, how many."""
+    sizes = {**inputs, "descriptors": len(inputs["descriptors"])} if "descriptors" in inputs else inputs
+    return ", ".join(f"{name} {size}" for name, size in sizes.items() if name != "gaps")
 
 
 def _left_out(summary: Summary) -> str | None:

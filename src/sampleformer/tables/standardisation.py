@@ -46,7 +46,7 @@ def check_scales(values: np.ndarray, columns: list[str], report: RowReport) -> N
                 report.add(
                     int(row),
                     f"column {columns[place]!r}: found {values[row, place]:g}, beside which most other values of the "
-                    "column are the same to a model; correct it, or give the logarithm",
+                    "column are the same to a model; correct it, give the logarithm, or leave the column out",
                 )
                 values[row, place] = np.nan
 

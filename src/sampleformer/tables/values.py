@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,21 @@ def has_decimal_comma(value: Any) -> bool:
 def is_date(value: Any) -> bool:
     """Whether a text looks like a date."""
     return isinstance(value, str) and _DATE.fullmatch(value.strip()) is not None
+
+
+def holds_words(column: Iterable[Any]) -> bool:
+    """Whether a column holds texts, none of which is a number, True or False, or meant as one.
+
+    Example:
+        >>> [holds_words(column) for column in (["S1", "", "S2"], ["low", "0.5"], ["True", "False"], ["1,5"], ["", ""])]
+        [True, False, False, False, False]
+    """
+    known = [value for value in column if not is_gap(value)]
+    return bool(known) and all(isinstance(value, str) and not _like_number(value) for value in known)
+
+
+def _like_number(text: str) -> bool:
+    return as_float(text) is not None or has_decimal_comma(text) or text.strip().lower() in _WORDS
 
 
 def value_words(value: Any) -> str:

@@ -111,6 +111,13 @@ def test_a_name_that_several_nodes_have_describes_them() -> None:
     assert (keys.node, keys.taken("nodes")) == (None, set())
 
 
+def test_the_only_column_with_the_ends_of_the_edges_names_the_nodes() -> None:
+    nodes = table("nodes.csv", {"size": ["5", "7"], "package": ["libc6", "bash"], "section": ["libs", "shells"]})
+    edges = table("edges.csv", {"from": ["bash"], "to": ["libc6"]})
+    keys = KeyColumns.of({"nodes": nodes, "edges": edges})
+    assert (keys.node, keys.taken("nodes")) == ("package", {"package"})
+
+
 def test_row_numbers_of_a_file_of_several_graphs_name_nothing() -> None:
     nodes = table("nodes.csv", {"Unnamed: 0": ["0", "1", "2", "3"], "graph": ["a", "a", "b", "b"]})
     edges = table("edges.csv", {"graph": ["a", "b"], "source": ["0", "0"], "target": ["1", "1"]})
@@ -127,7 +134,7 @@ def test_row_numbers_of_a_file_of_several_graphs_name_nothing() -> None:
             "nodes.csv: column 'node' is missing; all ends of edges are among the values of 'rank', which are all",
         ),
         (
-            {"person": ["p1", "p2"], "age": ["1", "2"]},
+            {"person": ["p1", "p2"], "partner": ["p2", "p1"]},
             {"source": ["p1"], "target": ["p2"]},
             "nodes.csv: column 'node' is missing; all ends of edges are among the values of 'person', which are all",
         ),

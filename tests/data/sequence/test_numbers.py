@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sampleformer.data import Encoding, NumberTable, Splits
+from sampleformer.data.descriptors import TableColumns
 from sampleformer.errors import InputError
 from sampleformer.tables.format import TableFormat
 
@@ -61,6 +62,29 @@ def test_columns_are_all_that_are_not_named_elsewhere(tmp_path: Path) -> None:
     assert NumberTable(path, label="label", test="part").load().train.lengths.tolist() == [2] * 10
     chosen = NumberTable(path, label="label", test="part", columns=["b", "a"]).load()
     assert chosen.encoding.pieces(chosen.train[0])[0].startswith("b = ")
+
+
+def test_columns_of_words_are_no_numbers(tmp_path: Path) -> None:
+    rows = [[f"S{n}", n * n, "ab"[n % 2], n % 3, n % 2] for n in range(20)]
+    path = write(tmp_path / "a.csv", ["sample", "x", "kind", "y", "label"], rows)
+    with pytest.raises(InputError) as raised:
+        NumberTable(path, "label").load()
+    assert str(raised.value) == (
+        f"{path}: found no number in 'kind'; --features takes columns of categories beside the numbers, --set "
+        "data.id=kind one that names the rows, and --set 'data.left_out=[kind]' leaves it out"
+    )
+    described = NumberTable(path, "label")
+    described.descriptors = [TableColumns(["kind"])]
+    for source in (described, NumberTable(path, "label", left_out=["kind"]), NumberTable(path, "label", id="kind")):
+        assert input_names(source) == ["x", "y"]
+    assert input_names(NumberTable(path, "label", left_out=["kind", "x"])) == ["y"]
+    with pytest.raises(InputError, match="column 'kid' is missing; did you mean 'kind'"):
+        NumberTable(path, "label", left_out=["kid"]).load()
+
+
+def input_names(source: NumberTable) -> list[str]:
+    splits = source.load()
+    return [piece.split(" = ")[0] for piece in splits.encoding.pieces(splits.train[0])]
 
 
 INDEX_NAMES = ["", "Unnamed: 0", "__index_level_0__", "index", "ID", "Id", "id", "case"]

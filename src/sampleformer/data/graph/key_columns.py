@@ -45,9 +45,10 @@ Key = tuple[str | None, str]
 class KeyColumns:
     """Names of the columns that say which graph, which node or which ends a row is about.
 
-    Case, blanks and punctuation do not matter: `Node ID` is `node_id`. Nodes are named by "node", "node_id", "vertex",
-    "id" and the like, by another column that ends in "id" or by "name" where each is different, or by the row numbers
-    of another program. Edges have "source" and "target", "src" and "dst", "from" and "to", "u" and "v" and the like.
+    Case, blanks and punctuation do not matter: `Node ID` is `node_id`. Nodes are named by "node", "node_id",
+    "vertex", "id" and the like, by another column that ends in "id" or by "name" where each is different, by the
+    row numbers of another program, or by the only column that holds all ends of edges, if these are not numbers.
+    Edges have "source" and "target", "src" and "dst", "from" and "to", "u" and "v" and the like.
 
     Args:
         node: name of each node, in the table of nodes. None: the nodes of each graph are counted from 0.
@@ -198,6 +199,8 @@ class _NodeNames:
             named = (name for name in candidates if usual(name) not in _ROW_NUMBERS or not self._counts_rows(name))
             found = next(named, None)
         if found is None:
+            found = self._only_one_with_names()
+        if found is None:
             self._refuse_to_guess()
         return found, tuple(name for name in candidates if name != found)
 
@@ -207,6 +210,14 @@ class _NodeNames:
         maybe = [*ending, *_all(self.nodes, (*_SAID, *_ROW_NUMBERS), self.left_out)]
         different = [name for name in dict.fromkeys(maybe) if name not in usually and self._names_each(name)]
         return [*usually, *different]
+
+    def _only_one_with_names(self) -> str | None:
+        """The only column, whatever it is called, that holds all ends of the edges, where those cannot be places."""
+        if all(text.isdecimal() for _, text in self.ends):
+            return None
+        others = (name for name in self.nodes.columns if name not in self.left_out)
+        found = [name for name in others if self._names_each(name) and self._covers(name)]
+        return found[0] if len(found) == 1 else None
 
     def _refuse_to_guess(self) -> None:
         """Stops where a column may name graphs or nodes, but is not called so."""

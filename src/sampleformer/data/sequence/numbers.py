@@ -5,6 +5,7 @@ import os
 import numpy as np
 from typing_extensions import Unpack
 
+from sampleformer.data.descriptors import TableColumns
 from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import names_rows
 from sampleformer.data.sequence.number_columns import NumberColumns
@@ -15,7 +16,7 @@ from sampleformer.errors import InputError, listed, nearest
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.standardisation import check_scales
 from sampleformer.tables.table import Table
-from sampleformer.tables.values import parse_numbers
+from sampleformer.tables.values import holds_words, parse_numbers
 
 VALUES = ("numbers", "pixels", "codes")
 
@@ -26,8 +27,9 @@ class NumberTable(TableSource):
     Args:
         path: CSV, TSV, JSONL (each also .gz) or Parquet file.
         label: target column, or several.
-        columns: input columns, in the order of the tokens. None: all but those named elsewhere and those that only
-            name or count the rows, see `names_rows`.
+        columns: input columns, in the order of the tokens. None: all but those named elsewhere, those that only name or
+            count the rows, see `names_rows`, and those of words that are others in each row.
+        left_out: columns that are no inputs either, where `columns` are not given.
         values: "numbers": any, each column standardised by its mean and deviation in the training part, and gaps;
             "pixels": whole numbers from 0 to `maximum`, scaled to [0, 1]; "codes": the same as codes, as in the Long
             Range Arena.
@@ -45,6 +47,7 @@ class NumberTable(TableSource):
         values: str = "numbers",
         maximum: int = 255,
         layout: tuple[int, int] | None = None,
+        left_out: list[str] | None = None,
         **rows: Unpack[RowOptions],
     ) -> None:
         super().__init__(path, label, **rows)
@@ -58,12 +61,25 @@ class NumberTable(TableSource):
         self.values = values
         self.maximum = maximum
         self.layout = layout
+        self.left_out = left_out or []
 
     def input_columns(self, table: Table) -> list[str]:
-        elsewhere = {*self.labels, self.valid, self.test, self.id}
+        for name in self.left_out:
+            table.column(name)  # names the nearest one if it is missing
+        described = (name for each in self.descriptors if isinstance(each, TableColumns) for name in each.columns)
+        elsewhere = {*self.labels, self.valid, self.test, self.id, *described, *self.left_out}
         names = self.columns
         if names is None:
-            names = [name for name in table.columns if name not in elsewhere and names_rows(table, name) is None]
+            rest = [name for name in table.columns if name not in elsewhere and names_rows(table, name) is None]
+            words = [name for name in rest if holds_words(table.column(name))]
+            # One that is another in each row says nothing of the others.
+            if kinds := [name for name in words if len(set(table.column(name))) < len(table)]:
+                raise InputError(
+                    f"{table.path}: found no number in {listed(list(map(repr, kinds)))}; --features takes columns of "
+                    f"categories beside the numbers, --set data.id={kinds[0]} one that names the rows, and "
+                    f"--set 'data.left_out=[{kinds[0]}]' leaves it out"
+                )
+            names = [name for name in rest if name not in words]
         if not names:
             found = listed(list(table.columns))
             raise InputError(f"{table.path}: found no column of numbers besides {found}, expected one")
