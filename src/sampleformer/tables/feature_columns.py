@@ -11,7 +11,7 @@ from sampleformer.errors import listed
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.standardisation import check_scales
 from sampleformer.tables.table import Table
-from sampleformer.tables.values import as_float, has_decimal_comma, label_text, parse_numbers, value_words
+from sampleformer.tables.values import as_float, has_decimal_comma, is_gap, label_text, parse_numbers, value_words
 
 _MOST = 0.9  # of the fields of a column of numbers
 
@@ -35,7 +35,7 @@ class FeatureColumns:
 
     @classmethod
     def of(cls, table: Table, left_out: Collection[str]) -> FeatureColumns:
-        """All columns but some: one is of numbers if nine in ten of its fields that are not empty hold one.
+        """All columns but some: one is of numbers if nine in ten of its fields hold one, gaps aside.
 
         What is none among so many numbers is a mistake, and found when the column is parsed.
         """
@@ -45,20 +45,17 @@ class FeatureColumns:
             tuple(name for name in names if name in numbers), tuple(name for name in names if name not in numbers)
         )
 
-    def parse(
-        self, table: Table, report: RowReport, *, learning: bool = False, missing_allowed: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def parse(self, table: Table, report: RowReport, *, learning: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The values of the columns.
 
         Args:
             table: the table.
-            report: is told of rows where a number is missing or not finite.
+            report: is told of gaps, and of rows with what is neither a gap nor a finite number.
             learning: whether the columns are standardised by what these rows hold, so that a number beside which all
                 others vanish is reported too.
-            missing_allowed: Whether an empty field of a column of numbers is NaN instead of wrong.
 
         Returns:
-            ``(rows, numbers)`` float64, and ``(rows, categories)`` texts as objects.
+            ``(rows, numbers)`` float64, NaN for a gap, and ``(rows, categories)`` texts as objects.
 
         Raises:
             InputError: if a column is missing, or a row is wrong and the report stops at the first.
@@ -70,7 +67,8 @@ class FeatureColumns:
                 if isinstance(value, dict | list | bytes):
                     report.add(row, f"column {name!r}: found {value_words(value)}, expected a text or a number")
             categories[:, place] = [label_text(value) or "" for value in values]
-        numbers = parse_numbers(table, list(self.numbers), report, missing_allowed)
+        numbers = parse_numbers(table, list(self.numbers), report, missing_allowed=True)
+        report.add_gaps(self.numbers, numbers)
         if learning:
             check_scales(numbers, list(self.numbers), report)
         return numbers, categories
@@ -83,7 +81,7 @@ class FeatureColumns:
 
 
 def _holds_numbers(table: Table, name: str) -> bool:
-    known = [value for value in table.column(name) if label_text(value) is not None]
+    known = [value for value in table.column(name) if not is_gap(value)]
     # One with a decimal comma is found wrong where it is parsed, unless the table says that it has such.
     numbers = sum(as_float(value, table.decimal) is not None or has_decimal_comma(value) for value in known)
     return bool(known) and numbers >= _MOST * len(known)

@@ -28,6 +28,18 @@ def test_numbers_are_standardised_and_flags_are_not() -> None:
     np.testing.assert_array_equal(vectors[:, 2], 0)  # a constant says nothing
 
 
+def test_gaps_count_as_the_mean_and_are_told() -> None:
+    parts = [np.array([[1.0, np.nan, 2.0], [3.0, 5.0, np.nan]]), np.array([[5.0, 7.0, np.nan]])]
+    coding = FeatureCoding.learn(parts, [_texts("a", "b"), _texts("a")])
+    known = [[1.0, 3.0, 5.0], [5.0, 7.0], [2.0]]
+    np.testing.assert_allclose(coding.mean, [np.mean(values) for values in known])
+    np.testing.assert_allclose(coding.deviation, [np.std(known[0]), np.std(known[1]), 1])
+    assert (coding.gaps, coding.width) == ((1, 2), 7)
+    vectors = coding.vectors(np.array([[np.nan, np.nan, 2.0]]), _texts("b"))
+    assert vectors.tolist() == [[0, 0, 0, 0, 1, 1, 0]]  # the first had none in training: nothing is learnt of it
+    assert construct(FeatureCoding, json.loads(json.dumps(coding.to_json())), "nodes") == coding
+
+
 def test_categories_that_training_did_not_have_are_unknown() -> None:
     coding = FeatureCoding.learn([np.zeros((3, 0))], [_texts("b", "a", "b")])
     assert coding.categories == (("a", "b"),)

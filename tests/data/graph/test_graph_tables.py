@@ -58,6 +58,14 @@ def test_nodes_edges_and_their_features(parse: Files) -> None:
     assert first.node_numbers.dtype == np.float64
 
 
+def test_gaps_are_kept_and_counted(parse: Files, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    (graph,) = parse(nodes="node,x,kind\na,1,\nb,,k\nc,NA,k\n", edges="source,target,w\na,b,\nb,c,2\n")
+    np.testing.assert_array_equal(graph.node_numbers, [[1], [np.nan], [np.nan]])
+    np.testing.assert_array_equal(graph.edge_numbers, [[np.nan], [2]])
+    assert [line.partition(": ")[2] for line in caplog.messages] == ["gaps: x 2", "gaps: w 1"]
+
+
 def test_the_table_of_graphs_gives_the_order(parse: Files) -> None:
     found = parse(NODES, EDGES, "graph,label\nh,1\ng,0\n")
     assert [(graph.name, graph.row, len(graph.ends)) for graph in found] == [("h", 0, 1), ("g", 1, 3)]
@@ -115,8 +123,7 @@ def test_graphs_without_edges(parse: Files) -> None:
             "nodes.csv: row 3 (line 4): column 'node': found 'a' again (first in row 1 (line 2)), expected each id "
             "once in a graph",
         ),
-        ("node,x\na,1\nb,nan\n", None, None, "nodes.csv: row 2 (line 3): column 'x': found 'nan', expected a finite"),
-        ("node,x\na,1\nb,\n", None, None, "nodes.csv: row 2 (line 3): column 'x': found an empty field, expected a"),
+        ("node,x\na,1\nb,-inf\n", None, None, "nodes.csv: row 2 (line 3): column 'x': found '-inf', expected a fin"),
         ("node\na\n", "source,target,w\na,a,inf\n", None, "edges.csv: row 1 (line 2): column 'w': found 'inf', exp"),
         ("node,x\n,1\n", None, None, "nodes.csv: row 1 (line 2): column 'node': the id is missing"),
         ("node\na\n", "source,target\n,a\n", None, "edges.csv: row 1 (line 2): column 'source': the id is missing"),
@@ -177,7 +184,7 @@ def test_bad_tables(parse: Files, nodes: str | None, edges: str | None, graphs: 
     ("nodes", "edges", "kept"),
     [
         ("graph,node\ng,a\nh,b\nh,b\nk,c\n", None, ["g", "k"]),
-        ("graph,node,x\ng,a,1\nh,b,nan\nk,c,2\n", None, ["g", "k"]),
+        ("graph,node,x\ng,a,1\nh,b,inf\nk,c,2\n", None, ["g", "k"]),
         ("graph,node\ng,a\nh,b\nk,c\n", "source,target\na,c\nb,b\n", ["h"]),
         ("graph,node\ng,a\nh,b\nk,c\n", "graph,source,target\nh,a,b\n", ["g", "k"]),
         ("graph,node\ng,a\nh,b\nk,c\n", "source,target\na,z\n", ["h", "k"]),

@@ -59,7 +59,7 @@ class TableColumns(Descriptor):
         return [*self.numbers, *(f"{name} = {each}" for name, known in self.categories.items() for each in known)]
 
     def measure(self, values: Sequence[Any] | np.ndarray, table: Table, report: RowReport) -> np.ndarray:
-        numbers, texts = self._kinds.parse(table, report, missing_allowed=True)
+        numbers, texts = self._kinds.parse(table, report)
         flags = [
             texts[:, place, None] == np.array(known, dtype=object)
             for place, known in enumerate(self.categories.values())

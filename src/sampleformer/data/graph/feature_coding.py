@@ -26,6 +26,8 @@ class FeatureCoding:
     Args:
         mean, deviation: of each number in the training part; 0 and 1 where it is nothing but 0 and 1.
         categories: of each column of texts or codes, those of the training part, sorted. Others are unknown.
+        gaps: places of the numbers that are missing here and there in the training part, NaN. A gap counts as the mean,
+            and in these a further number says that it is one.
 
     Example:
         >>> coding = FeatureCoding((2.0,), (0.5,), (("a", "b"),))
@@ -38,6 +40,7 @@ class FeatureCoding:
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     categories: tuple[tuple[Category, ...], ...]
+    gaps: tuple[int, ...] = ()
 
     @classmethod
     def learn(
@@ -53,7 +56,9 @@ class FeatureCoding:
         mean, deviation = _moments(numbers)
         columns = list(zip(*(list(values.T) for values in categories), strict=True))
         names = names if len(names) == len(columns) else [f"code {place}" for place in range(len(columns))]
-        return cls(mean, deviation, tuple(_frequent(parts, name) for parts, name in zip(columns, names, strict=True)))
+        known = tuple(_frequent(parts, name) for parts, name in zip(columns, names, strict=True))
+        missing = np.any([np.isnan(values).any(axis=0) for values in numbers], axis=0)
+        return cls(mean, deviation, known, tuple(np.flatnonzero(missing).tolist()))
 
     @property
     def all_codes(self) -> bool:
@@ -68,7 +73,7 @@ class FeatureCoding:
     @property
     def width(self) -> int:
         """Length of a vector."""
-        return len(self.mean) + sum(len(known) for known in self.categories)
+        return len(self.mean) + sum(len(known) for known in self.categories) + len(self.gaps)
 
     def codes(self, categories: np.ndarray) -> np.ndarray:
         """The code of each category from 1 on, 0 if it is unknown: ``(n, c)``, of a small integer type."""
@@ -79,7 +84,7 @@ class FeatureCoding:
         return codes
 
     def vectors(self, numbers: np.ndarray, categories: np.ndarray) -> np.ndarray:
-        """Standardised numbers, then each category one-hot (zeros if unknown), ``(n, width)`` float32.
+        """Standardised numbers, each category one-hot (zeros if unknown), then gaps, ``(n, width)`` float32.
 
         Raises:
             ValueError: if a number is so far from those of the training part that float32 cannot hold its distance.
@@ -88,6 +93,9 @@ class FeatureCoding:
         first = len(self.mean)
         if first:
             distances = (numbers.astype(np.float64) - np.array(self.mean)) / np.array(self.deviation)
+            missing = np.isnan(numbers)
+            distances[missing] = 0
+            vectors[:, self.width - len(self.gaps) :] = missing[:, list(self.gaps)]
             wrong = np.argwhere(~(np.abs(distances) <= LARGEST))
             if len(wrong):
                 row, column = wrong[0].tolist()
@@ -113,15 +121,19 @@ class FeatureCoding:
 
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments as plain values."""
-        return {"mean": self.mean, "deviation": self.deviation, "categories": self.categories}
+        return {"mean": self.mean, "deviation": self.deviation, "categories": self.categories, "gaps": self.gaps}
 
 
 def _moments(numbers: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each number, without overflow or underflow; 0 and 1 of flags."""
+    """Mean and deviation of each number, without overflow or underflow; 0 and 1 of flags. NaN counts for nothing."""
     filled = [values for values in numbers if len(values)]
     width = numbers[0].shape[1]
     if not filled:
         return (0.0,) * width, (1.0,) * width
+    if any(np.isnan(values).any() for values in filled):
+        columns = [[values[~np.isnan(values[:, place]), place, None] for values in filled] for place in range(width)]
+        means, deviations = zip(*map(_moments, columns), strict=True)
+        return sum(means, ()), sum(deviations, ())
     count = sum(map(len, filled))
     least, most = (
         least_or_most([least_or_most(values, axis=0) for values in filled], axis=0).astype(np.float64)
