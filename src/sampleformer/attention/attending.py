@@ -1,5 +1,6 @@
 """Steps of an attention after its projections: what the slots of a choice hold, and queries that attend to it."""
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -119,11 +120,10 @@ def attend(
         result = tokenwise(mix, tokens.features, *of_queries, widest=widest)
     else:
         result = mix(tokens.features, *of_queries)
-    reachable = None if valid is None else any_of(valid.any(-1).any(1))[:, None, None]
-    for alive in (reachable, None if tokens.mask is None else tokens.mask[:, :, None]):
-        if alive is not None:
-            result = zeroed(result, alive)
-    return result
+    alive = [] if valid is None else [any_of(valid.any(-1).any(1))[:, None, None]]
+    if tokens.mask is not None:
+        alive.append(tokens.mask[:, :, None])
+    return zeroed(result, functools.reduce(torch.logical_and, alive)) if alive else result
 
 
 def for_each_head(of_groups: Shaped[Tensor, "b g k"], heads: int) -> Tensor:

@@ -180,8 +180,9 @@ class Attention(Module):
         terms = None if self.relative is None else self.relative.of_choice(tokens, *placed(context, choice))
         norm: Callable[[Tensor], Tensor] = self.norm
         scored = context
-        if not is_tokenwise(self.norm):  # it must see every token at once
-            same = context is tokens
+        same = context is tokens
+        # It must see every token at once; or each is both asked and asked about, and its gradient costs much.
+        if not is_tokenwise(self.norm) or (self.training and same):
             tokens = normalised(self.norm, tokens)
             context = tokens if same else normalised(self.norm, context)
             norm = nn.Identity()

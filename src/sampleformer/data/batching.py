@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-CHUNK_OVERHEAD = 500
-"""Padded tokens that take a CPU as long as what a chunk costs beside its tokens."""
+CHUNK_OVERHEAD = 1500
+"""Padded tokens that take a CPU as long as what a chunk costs beside its tokens, most of which run without padding."""
 
 
 class RandomBatches(Sampler[list[int]]):

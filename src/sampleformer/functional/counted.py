@@ -205,14 +205,14 @@ def _of_block(
 ) -> tuple[Tensor, ...]:
     scale = 1 / math.sqrt(query.shape[-1])
     key, absent_key = key * scale, absent_key * scale
-    logits = torch.bmm(query, key.mT) + counts
+    logits = torch.baddbmm(counts, query, key.mT)
     weights = logits.softmax(-1)
-    through_out = (gradient * out).sum(-1, keepdim=True)
-    of_logits = (torch.bmm(gradient, value.mT) - through_out).mul_(weights)
+    through_out = -(gradient * out).sum(-1, keepdim=True)
+    of_logits = torch.baddbmm(through_out, gradient, value.mT).mul_(weights)
     # The logarithm of the sum of the exponentials is what the softmax took off its largest logit.
-    log_total = logits.amax(-1, keepdim=True) - weights.amax(-1, keepdim=True).log()
-    joins = (torch.bmm(query, absent_key.mT) - log_total).sigmoid_()
-    of_absent = (torch.bmm(gradient, absent_value.mT) - through_out).mul_(joins)
+    less_log_total = weights.amax(-1, keepdim=True).log() - logits.amax(-1, keepdim=True)
+    joins = torch.baddbmm(less_log_total, query, absent_key.mT).sigmoid_()
+    of_absent = torch.baddbmm(through_out, gradient, absent_value.mT).mul_(joins)
     return (
         torch.bmm(of_logits, key),
         torch.bmm(of_logits.mT, query) * scale,

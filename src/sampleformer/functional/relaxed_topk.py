@@ -1,10 +1,16 @@
 """Top-k made smooth: how much of each token is among the k best, by one threshold or by k softmaxes in turn."""
 
+import math
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sampleformer.tracing import has_values
+
 _HALVINGS = {torch.float32: 24, torch.float64: 40}  # float32 has no numbers between after so many
+_STEPS = {torch.float32: 4, torch.float64: 6}  # from a threshold that is half a temperature off to one that is exact
 _LOWEST_LOGARITHM = -1e4  # not infinite, whose gradients are not numbers
 
 
@@ -35,16 +41,42 @@ def relaxed_topk(
         tensor(2.)
     """
     temperature = temperature[..., None].to(scores.dtype)
-    weights = torch.ones_like(scores) if valid is None else valid.to(scores.dtype)
-    scores = scores if valid is None else scores.masked_fill(~valid, 0)
-    few = weights.sum(-1, keepdim=True) <= k
-    found = _threshold(scores.detach(), weights, k, temperature.detach())
-    # One step of Newton's method from the solution: its value stays, and it has the gradient of the solution.
-    shares = torch.sigmoid((scores - found) / temperature) * weights
-    slope = (shares * (1 - shares) / temperature).sum(-1, keepdim=True).detach()
-    step = (shares.sum(-1, keepdim=True) - k) / slope.clamp(min=torch.finfo(scores.dtype).tiny)
-    shares = torch.sigmoid((scores - found - step.masked_fill(few, 0)) / temperature)
-    return torch.where(few, torch.ones_like(shares), shares) * weights
+    shares: Tensor = _RelaxedTopK.apply(scores, temperature, k, valid)
+    return shares
+
+
+class _RelaxedTopK(torch.autograd.Function):
+    """With ``v_i = p_i (1 − p_i) / T`` the gradient of s_i is ``v_i (g_i − Σ_j v_j g_j / Σ_j v_j)``, and that of T
+    minus the sum of these times s_i / T."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(scores: Tensor, temperature: Tensor, k: int, valid: Tensor | None) -> Tensor:
+        few, scores = _prepared(scores, k, valid)
+        scores = scores / temperature
+        shares = (scores - _threshold(scores, k, few)).sigmoid_()
+        if valid is None:
+            return shares.masked_fill_(few, 1)
+        return torch.where(few, valid.to(shares.dtype), shares)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        scores, temperature, _, valid = inputs
+        ctx.save_for_backward(scores, temperature, valid, output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        scores, temperature, valid, shares = ctx.saved_tensors
+        slopes = torch.addcmul(shares, shares, shares, value=-1) / temperature
+        weighted = slopes * gradient
+        total = slopes.sum(-1, keepdim=True).clamp(min=torch.finfo(slopes.dtype).tiny)
+        of_scores = torch.addcmul(weighted, slopes, weighted.sum(-1, keepdim=True) / total, value=-1)
+        of_temperature = None
+        if ctx.needs_input_grad[1]:
+            scores = scores if valid is None else scores.masked_fill(~valid, 0)
+            of_temperature = -(of_scores * scores / temperature).sum_to_size(temperature.shape)
+        return of_scores, of_temperature, None, None
 
 
 def topk_threshold(
@@ -58,29 +90,46 @@ def topk_threshold(
         >>> topk_threshold(torch.tensor([3.0, 1.0]), 1).round(decimals=3)
         tensor([2.])
     """
-    weights = torch.ones_like(scores) if valid is None else valid.to(scores.dtype)
-    scores = (scores if valid is None else scores.masked_fill(~valid, 0)).detach()
-    return _threshold(scores, weights, k, scores.new_ones(()))
+    few, scores = _prepared(scores.detach(), k, valid)
+    return _threshold(scores, k, few).masked_fill(few, 0)
 
 
-def _threshold(scores: Tensor, weights: Tensor, k: int, temperature: Tensor) -> Tensor:
-    count = weights.sum(-1, keepdim=True)
+def _prepared(scores: Tensor, k: int, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Where at most k are valid, and the scores, minus infinity where there is no token."""
+    if valid is None:
+        return torch.ones_like(scores, dtype=torch.bool).sum(-1, keepdim=True) <= k, scores
+    return valid.sum(-1, keepdim=True) <= k, scores.masked_fill(~valid, -torch.inf)
+
+
+def _threshold(scores: Tensor, k: int, few: Tensor) -> Tensor:
+    """θ of scores that have been divided by T; anything in rows that are few.
+
+    The interval that holds it is halved until it is shorter than one. Then Newton's method squares what is left of the
+    distance in each step: ``|f''| ≤ |f'|`` for ``f(θ) = Σ_i sigmoid(s_i − θ)``.
+    """
     if scores.shape[-1] == 0:
-        return count
-    few = count <= k
+        return few.to(scores.dtype)
+    real = scores > -torch.inf
     # All shares are k / count where the threshold is this far below a score that all had.
-    below = temperature * torch.logit((k / count.clamp(min=1)).masked_fill(few, 0.5))
-    padding = weights == 0
-    low = scores.masked_fill(padding, torch.inf).amin(-1, keepdim=True).masked_fill(few, 0) - below
-    high = scores.masked_fill(padding, -torch.inf).amax(-1, keepdim=True).masked_fill(few, 0) - below
-    # Of a width that is halved, so that there is one end to move.
-    scores, low, width = scores / temperature, low / temperature, (high - low) / temperature
-    for _ in range(_HALVINGS[scores.dtype]):
+    below = torch.logit((k / real.sum(-1, keepdim=True).clamp(min=1)).to(scores.dtype).masked_fill(few, 0.5))
+    high = scores.amax(-1, keepdim=True)
+    low = torch.where(real, scores, high).amin(-1, keepdim=True)
+    width, middle = (high - low).masked_fill(few, 0), (low - below).masked_fill(few, 0)
+    halvings = _HALVINGS[scores.dtype]
+    if has_values(width) and width.numel():
+        halvings = min(halvings, max(0, math.frexp(float(width.amax()))[1]))
+    for _ in range(halvings):
         width = width / 2
-        middle = low + width
-        too_many = (torch.sigmoid(scores - middle) * weights).sum(-1, keepdim=True) > k
-        low = torch.where(too_many, middle, low)
-    return (low + width / 2) * temperature
+        further = middle + width
+        middle = torch.where((scores - further).sigmoid_().sum(-1, keepdim=True) > k, further, middle)
+    middle = middle + width / 2
+    for _ in range(_STEPS[scores.dtype]):
+        shares = (scores - middle).sigmoid_()
+        total = shares.sum(-1, keepdim=True)
+        slope = total - shares.square().sum(-1, keepdim=True)
+        # No step is as long as one, but where rounding is all that is left of the slope.
+        middle = middle + ((total - k) / slope.clamp(min=torch.finfo(scores.dtype).tiny)).clamp(-1, 1)
+    return middle
 
 
 def relaxed_subset(

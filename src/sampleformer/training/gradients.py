@@ -19,6 +19,7 @@ class Gradients:
 
     def __init__(self, model: nn.Module, processes: Processes) -> None:
         self._model = model
+        self._parameters = list(model.parameters())  # to look for them takes longer than to clip them
         self._processes = processes
 
     @torch.no_grad()
@@ -63,4 +64,4 @@ class Gradients:
     @property
     def known(self) -> list[Tensor]:
         """Gradients of parameters that have one."""
-        return [each.grad for each in self._model.parameters() if each.grad is not None]
+        return [each.grad for each in self._parameters if each.grad is not None]

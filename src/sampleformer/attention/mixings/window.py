@@ -9,6 +9,7 @@ from sampleformer.attention.mixings.records import Keys, Queries
 from sampleformer.distributed.over_shards import padded_to_halo, with_halo
 from sampleformer.distributed.token_shards import current_shard
 from sampleformer.tracing import is_exporting
+from sampleformer.zeroing import zeroed
 
 LEAST_BLOCK = 64
 """Smaller blocks would compute less, but so little at a time that they take longer."""
@@ -72,15 +73,17 @@ class WindowMixing(Mixing):
         size = max(LEAST_BLOCK, window)
         # An exported program is never made for just one block.
         blocks = (length + size - 1) // size + (1 if is_exporting() else 0)
-        query, key, value, seen = (_in_blocks(each, blocks, size) for each in (query, key, value, valid[..., None]))
-        key, value, seen = (_with_neighbours(each, window) for each in (key, value, seen))
+        pairs = torch.cat([key, value], -1)  # cut and put together as one
+        query, pairs, seen = (_in_blocks(each, blocks, size) for each in (query, pairs, valid[..., None]))
+        pairs, seen = (_with_neighbours(each, window) for each in (pairs, seen))
+        key, value = pairs.chunk(2, -1)
         seen = seen.transpose(-1, -2) & _band(size, window, query.device)
         something = seen.any(-1, keepdim=True)
         # Blocks stand beside the batch: torch's fused attention wants four dimensions.
         mixed = F.scaled_dot_product_attention(
             query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn_mask=(seen | ~something).flatten(0, 1)
         ).unflatten(0, something.shape[:2])
-        mixed = torch.where(something, mixed, 0)
+        mixed = zeroed(mixed, something)
         return mixed.transpose(1, 2).flatten(2, 3)[:, :, :length]
 
     def extra_repr(self) -> str:
