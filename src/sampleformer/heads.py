@@ -9,6 +9,7 @@ from sampleformer.distributed.token_shards import current_shard
 from sampleformer.errors import nearest
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.indices import check_indices
+from sampleformer.gelu import GELU
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens, as_tokens
 from sampleformer.zeroing import zeroed
@@ -163,9 +164,7 @@ class PairHead(Module):
         if outputs < 1:
             raise ValueError(f"outputs is {outputs}, expected at least 1")
         self.directed = directed
-        self.answer = nn.Sequential(
-            nn.Linear((3 if directed else 2) * width, width), nn.GELU(), nn.Linear(width, outputs)
-        )
+        self.answer = nn.Sequential(nn.Linear((3 if directed else 2) * width, width), GELU(), nn.Linear(width, outputs))
 
     def forward(self, tokens: Tokens | Tensor, pairs: Int64[Tensor, "b p 2"]) -> Float[Tensor, "b p outputs"]:
         """One answer a pair.

@@ -13,6 +13,7 @@ from sampleformer.embed.fields import numbers
 from sampleformer.functional.gathering import rows_at
 from sampleformer.functional.neighbours import nearest_neighbours
 from sampleformer.functional.point_pairs import EVERY, centre_pairs, normal_pairs
+from sampleformer.gelu import GELU
 from sampleformer.modules import Module
 from sampleformer.tokens import Tokens, as_tokens
 from sampleformer.zeroing import zeroed
@@ -85,10 +86,10 @@ class PointCloudEmbed(Module):
         pair = 4 + 4 * normals if invariant else 3 * (1 + normals)
         self.edge_features = pair if neighbours else None
         own = 1 + normals if invariant else 3 * (1 + normals)
-        self.point = nn.Sequential(nn.Linear(own + features, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.point = nn.Sequential(nn.Linear(own + features, hidden), GELU(), nn.Linear(hidden, width))
         self.identify = nn.Linear(identifiers, width, bias=False) if identifiers else None
         if neighbours:
-            self.pair = nn.Sequential(nn.Linear(pair, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU())
+            self.pair = nn.Sequential(nn.Linear(pair, hidden), GELU(), nn.Linear(hidden, hidden), GELU())
             self.neighbourhood = nn.Linear(hidden, width)
 
     def forward(self, tokens: Tokens | Tensor) -> Tokens:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from sampleformer.dropout import Dropout
 from sampleformer.functional.blocks import tokenwise
+from sampleformer.gelu import GELU
 from sampleformer.modules import Module
 from sampleformer.norms import is_tokenwise
 
@@ -26,7 +27,7 @@ class FeedForward(Module):
         super().__init__()
         self.norm = norm if norm is not None else nn.Identity()
         self.hidden = hidden
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, width))
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), GELU(), Dropout(dropout), nn.Linear(hidden, width))
 
     def forward(
         self, features: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sampleformer.functional.blocks import tokenwise
 from sampleformer.functional.norms import inverse_rms
+from sampleformer.gelu import GELU
 from sampleformer.modules import Module, is_plain, linear_in_precision_of
 from sampleformer.norms import RMSNorm
 from sampleformer.tracing import without_autocast
@@ -26,7 +27,7 @@ class ImportanceScorer(Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, width), GELU(), nn.Linear(width, width))
         self.norm = RMSNorm(width)
         self.score = nn.Linear(width, heads, bias=False)  # a bias would move all scores of a head alike
 
