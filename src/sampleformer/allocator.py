@@ -50,7 +50,7 @@ def return_freed_memory() -> bool:
 def keep_few_primitives() -> None:
     """Lets oneDNN keep 64 compiled primitives in place of 1 024, if the environment does not say how many.
 
-    oneDNN compiles a primitive (torch: GELU; in bfloat16 matrix products too) for each shape of its input. Batches of
+    oneDNN compiles a primitive (torch's GELU; in bfloat16 matrix products too) for each shape of its input. Batches of
     unequal lengths have a new shape in nearly every step; what is kept of them lies between the pieces of memory that
     a step frees, which then cannot be joined again. Has to come before oneDNN's first primitive.
     """

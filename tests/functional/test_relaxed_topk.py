@@ -55,6 +55,22 @@ def test_gradcheck(relax, k):
     assert torch.autograd.gradcheck(lambda s, t: relax(s, k, t, valid), (scores, temperature), atol=1e-6)
 
 
+def test_the_gradient_of_relaxed_topk_has_the_right_gradient_too():
+    scores = rows_of(5).requires_grad_()
+    temperature = torch.tensor([0.7, 1.0, 1.9], dtype=torch.float64, requires_grad=True)
+    valid = torch.tensor([5, 4, 2])[:, None] > torch.arange(5)
+    assert torch.autograd.gradgradcheck(lambda s, t: relaxed_topk(s, 2, t, valid), (scores, temperature), atol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [1e2, 1e4])
+def test_scores_in_two_far_groups_are_parted_between_them(gap):
+    scores = torch.tensor([gap, gap + 1, 0.0, 1.0, -gap])
+    one = torch.tensor(1.0)
+    torch.testing.assert_close(relaxed_topk(scores, 2, one), torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0]))
+    expected = torch.cat([torch.ones(2), relaxed_topk(scores[2:4], 1, one), torch.zeros(1)])
+    torch.testing.assert_close(relaxed_topk(scores, 3, one), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize(("m", "k"), SIZES)
 def test_relaxed_subset_equals_its_twin_in_value_and_gradient(m, k, temperature):
