@@ -47,7 +47,8 @@ def batch_norm(
         scale, shift = weight.to(rows.dtype), bias.to(rows.dtype)
         normal, mean, inverse = torch.native_batch_norm(rows, scale, shift, None, None, True, 0.0, epsilon)
         variance = (inverse.square().reciprocal() - epsilon).clamp(min=0)
-        return normal.reshape(features.shape).to(features.dtype), mean, variance, rows.new_tensor(float(len(rows)))
+        count = rows.new_ones(rows.shape[0]).sum()  # no number, which a compiled program would keep
+        return normal.reshape(features.shape).to(features.dtype), mean, variance, count
     # Twice, because what padding holds may be NaN, and then it holds minus the mean.
     real = torch.ones_like(rows[:, :1], dtype=torch.bool) if mask is None else mask.reshape(-1, 1)
     count = real.sum().to(rows.dtype)
