@@ -34,6 +34,12 @@ LENGTH = 512
 """Tokens of a review at most."""
 BATCH = 32
 HEADS = 4
+ATTENTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "full": ("sdpa", {}),
+    "straight_through": ("samsa", {"choice": "straight_through", "noise": 0.0}),
+    "published": ("samsa", {"choice": "hard", "noise": 1.0}),
+}
+"""Attentions that are fine-tuned and timed: `attn_implementation` and settings."""
 
 
 @dataclass(frozen=True)
@@ -153,19 +159,19 @@ def seconds(
     for length in lengths:
         codes = torch.tensor(list(islice(stream, tokens // length * length))).view(-1, length)
         batch = {"input_ids": codes, "labels": torch.zeros(len(codes), dtype=torch.long)}
-        options = {"max_position_embeddings": tokens, "samsa": {"sampled": sampled}}
         built = {}
-        for method in ("sdpa", "samsa"):
-            config = BertConfig.from_dict(like.to_dict() | options)
-            built[method] = AutoModelForSequenceClassification.from_config(config, attn_implementation=method).train()
-        times: dict[str, list[float]] = {method: [] for method in built}
+        for name, (method, options) in ATTENTIONS.items():
+            settings = {"max_position_embeddings": tokens, "samsa": {"sampled": sampled} | options}
+            config = BertConfig.from_dict(like.to_dict() | settings)
+            built[name] = AutoModelForSequenceClassification.from_config(config, attn_implementation=method).train()
+        times: dict[str, list[float]] = {name: [] for name in built}
         for turn in range(repeats + 1):
-            for method, model in built.items():
+            for name, model in built.items():
                 model.zero_grad()
                 start = time.process_time()
                 model(**batch).loss.backward()
                 if turn:  # the first one warms up
-                    times[method].append(time.process_time() - start)
+                    times[name].append(time.process_time() - start)
         rows.append(
             {"length": length, "texts": len(codes)} | {each: statistics.median(of) for each, of in times.items()}
         )
@@ -219,9 +225,10 @@ def study(data: Path, folder: Path, settings: dict[str, Any], lengths: Sequence[
         attention_probs_dropout_prob=0.0,  # with it torch's fast kernels for CPUs cannot be used
     )
 
-    def loaded(path: Path, method: str, seed: int) -> PreTrainedModel:
+    def loaded(path: Path, attention: str, seed: int) -> PreTrainedModel:
         torch.manual_seed(seed)  # of what is new: the head, the scorers
-        options = {"attn_implementation": method, "samsa": {"sampled": settings["sampled"]}}
+        method, options = ATTENTIONS[attention]
+        options = {"attn_implementation": method, "samsa": {"sampled": settings["sampled"]} | options}
         return AutoModelForSequenceClassification.from_pretrained(path, **options)
 
     def pretrained() -> dict[str, float]:
@@ -231,24 +238,24 @@ def study(data: Path, folder: Path, settings: dict[str, Any], lengths: Sequence[
         model.save_pretrained(folder / "pretrained")
         return found
 
-    def tuned(start: Path, method: str, steps: int, rate: float, seed: int, name: str) -> dict[str, float]:
-        model = loaded(start, method, seed)
+    def tuned(start: str, attention: str, steps: int, rate: float, seed: int, name: str) -> dict[str, float]:
+        model = loaded(folder / start, attention, seed)
         found = train(model, label_loss, learnt, steps, rate, seed)
         model.save_pretrained(folder / name)
         return found | {"accuracy": accuracy(model, tested)}
 
     def switched(seed: int) -> dict[str, float]:
-        return {"accuracy": accuracy(loaded(folder / "full", "samsa", seed), tested)}
+        return {"accuracy": accuracy(loaded(folder / "trained", "published", seed), tested)}
 
     first, second = settings["rates"]
     results.of("pretrained", pretrained)
-    results.of("full", partial(tuned, folder / "pretrained", "sdpa", settings["training"], first, 0, "full"))
+    results.of("trained", partial(tuned, "pretrained", "full", settings["training"], first, 0, "trained"))
     results.of("seconds", partial(seconds, learnt, config, settings["sampled"], lengths, repeats))
     for seed in range(1, settings["seeds"] + 1):
         results.of(f"switched-{seed}", partial(switched, seed))
-        for method in ("samsa", "sdpa"):
-            name = f"{method}-{seed}"
-            results.of(name, partial(tuned, folder / "full", method, settings["tuning"], second, seed, name))
+        for attention in ATTENTIONS:
+            name = f"{attention}-{seed}"
+            results.of(name, partial(tuned, "trained", attention, settings["tuning"], second, seed, name))
     figures: dict[str, Any] = results.figures
     return figures
 
@@ -264,25 +271,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "layers": (2, "layers"),
         "words": (10_000, "words of the vocabulary"),
         "pretraining": (400, "steps with masked words"),
-        "training": (800, "steps with labels, full attention"),
-        "tuning": (200, "further steps after the switch, and without it"),
+        "training": (500, "steps with labels, full attention"),
+        "tuning": (120, "further steps after the switch, and without it"),
         "seeds": (3, "how often these"),
-        "tested": (5000, "reviews of the test part that are asked"),
+        "tested": (2000, "reviews of the test part that are asked"),
     }
     for name, (default, meaning) in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
-    parser.add_argument("--rates", type=float, nargs=2, default=[5e-4, 2e-4], help="highest rate of both trainings")
+    parser.add_argument("--rates", type=float, nargs=2, default=[1e-3, 3e-4], help="highest rate of both trainings")
     parser.add_argument("--lengths", type=int, nargs="+", default=[512, 2048, 8192], help="lengths that are timed")
     parser.add_argument("--repeats", type=int, default=5, help="how often (default: %(default)s)")
     given = vars(parser.parse_args(arguments))
     data, folder, lengths, repeats = (given.pop(name) for name in ("data", "output", "lengths", "repeats"))
     figures = study(data, folder, given, lengths, repeats)
-    print(f"full attention: {figures['full']['accuracy']:.1%}")
-    for name, meaning in (("switched", "switched"), ("samsa", "and fine-tuned"), ("sdpa", "fine-tuned without")):
+    print(f"trained with full attention: {figures['trained']['accuracy']:.1%}")
+    for name in ("switched", *ATTENTIONS):
         found = [figures[f"{name}-{seed}"]["accuracy"] for seed in range(1, given["seeds"] + 1)]
-        print(f"{meaning}: {', '.join(format(each, '.1%') for each in found)}")
+        print(f"{name}{', fine-tuned' * (name in ATTENTIONS)}: {', '.join(f'{each:.1%}' for each in found)}")
     for row in figures["seconds"]:
-        print(f"{row['length']} tokens: sdpa {row['sdpa']:.2f} s, samsa {row['samsa']:.2f} s")
+        print(f"{row['length']} tokens: {', '.join(f'{name} {row[name]:.2f} s' for name in ATTENTIONS)}")
 
 
 if __name__ == "__main__":

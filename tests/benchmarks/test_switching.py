@@ -57,20 +57,20 @@ def test_what_is_measured_is_kept_and_not_measured_again(tmp_path: Path, capsys:
     main(arguments)
     path = tmp_path / "study" / "results.json"
     figures = json.loads(path.read_text())
-    assert figures["settings"] == numbers | {"seeds": 1, "tested": 5000, "rates": [5e-4, 2e-4]}
+    assert figures["settings"] == numbers | {"seeds": 1, "tested": 2000, "rates": [1e-3, 3e-4]}
     # As many sampled as there are tokens.
-    assert figures["switched-1"]["accuracy"] == figures["full"]["accuracy"]
-    for name in ("full", "samsa-1", "sdpa-1"):
+    assert figures["switched-1"]["accuracy"] == figures["trained"]["accuracy"]
+    for name in ("trained", "full-1", "straight_through-1", "published-1"):
         assert 0 <= figures[name]["accuracy"] <= 1
         assert figures[name]["cpu_seconds"] > 0
     assert [(row["length"], row["texts"]) for row in figures["seconds"]] == [(8, 2), (16, 1)]
     capsys.readouterr()
-    del figures["sdpa-1"]
+    del figures["full-1"]
     path.write_text(json.dumps(figures))
     main(arguments)
     printed = capsys.readouterr().out
-    assert "sdpa-1\n" in printed
-    assert "samsa-1\n" not in printed
-    assert f"full attention: {figures['full']['accuracy']:.1%}" in printed
+    assert "full-1\n" in printed
+    assert "published-1\n" not in printed
+    assert f"trained with full attention: {figures['trained']['accuracy']:.1%}" in printed
     with pytest.raises(SystemExit, match="written with other settings"):
         main([*arguments, "--tuning", "1"])
