@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sampleformer.data.collate import collate
 from sampleformer.errors import InputError
-from sampleformer.export import export_onnx, export_program
+from sampleformer.export import export_onnx, export_program, program_inputs
 from sampleformer.models import Model
 from sampleformer.tokens import Tokens
 from sampleformer.training import Predictor, RunFolder
@@ -63,12 +63,6 @@ def forms(run: Path, folder: Path, names: Sequence[str]) -> Iterator[tuple[str, 
             yield name, *program(model, folder / f"model.{name}")
 
 
-def _named(tokens: Tokens) -> dict[str, Tensor]:
-    mask = torch.ones(tokens.batch, tokens.length, dtype=torch.bool) if tokens.mask is None else tokens.mask
-    described = {} if tokens.descriptors is None else {"descriptors": tokens.descriptors}
-    return {"tokens": tokens.features, "mask": mask, **described}
-
-
 def _onnx(model: Model, path: Path) -> tuple[int, Program]:
     import onnxruntime
 
@@ -78,7 +72,7 @@ def _onnx(model: Model, path: Path) -> tuple[int, Program]:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def answer(tokens: Tokens) -> Tensor:
-        given = {name: value.numpy() for name, value in _named(tokens).items()}
+        given = {name: value.numpy() for name, value in program_inputs(tokens).items()}
         return torch.from_numpy(session.run(["output"], given)[0])
 
     return path.stat().st_size, answer
@@ -87,7 +81,7 @@ def _onnx(model: Model, path: Path) -> tuple[int, Program]:
 def _program(model: Model, path: Path) -> tuple[int, Program]:
     torch.export.save(export_program(model), path)
     program = torch.export.load(path).module()
-    return path.stat().st_size, lambda tokens: program(*_named(tokens).values())
+    return path.stat().st_size, lambda tokens: program(program_inputs(tokens))
 
 
 @torch.inference_mode()

@@ -8,10 +8,15 @@ import onnxruntime
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 
+from sampleformer.edges import Edges
 from sampleformer.errors import InputError
-from sampleformer.export import ExportedFile, export_onnx, export_program, onnx_translations
+from sampleformer.export import ExportedFile, export_onnx, export_program, onnx_translations, program_inputs
 from sampleformer.export.agreement import largest_difference, longest
+from sampleformer.export.inputs import answer
+from sampleformer.functional.neighbours import nearest_neighbours
 from sampleformer.models import Blend, DescriptorKernel, Forest, Model, ModelSettings, NGrams, TokenModel
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tokens import Tokens
@@ -52,9 +57,12 @@ def batch(made: TokenModel, lengths: list[int]) -> Tokens:
 
 def answers(path: Path, tokens: Tokens) -> Tensor:
     """What onnxruntime says, on its own terms."""
+    return ran(path, {"tokens": tokens.features, "mask": tokens.mask})
+
+
+def ran(path: Path, given: dict[str, Tensor]) -> Tensor:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    inputs = {"tokens": tokens.features.numpy(), "mask": tokens.mask.numpy()}
-    return torch.from_numpy(session.run(["output"], inputs)[0])
+    return torch.from_numpy(session.run(["output"], {name: each.numpy() for name, each in given.items()})[0])
 
 
 def same_answers(made: TokenModel, path: Path, longest: int = 33) -> ExportedFile:
@@ -108,7 +116,152 @@ def test_a_program_of_torch_is_for_any_batch_and_length(name: str, tmp_path: Pat
     for lengths in ([1], [7, 4], [1100, 1000]):  # the last fill more than 16 384 numbers
         tokens = batch(made, lengths)
         with torch.no_grad():
-            torch.testing.assert_close(program(tokens.features, tokens.mask), made(tokens), **CLOSE)
+            given = {"tokens": tokens.features, "mask": tokens.mask}
+            torch.testing.assert_close(program(given), made(tokens), **CLOSE)
+
+
+# Graphs and clouds
+
+NODES = {"edge_features": 2, "directed": False, "encodings": 3, "identifiers": 2}
+GRAPHS = {
+    "codes": ({"edge_tokens": "pair"}, NODES | {"vocabularies": [3, 4]}, "sample", {}),
+    "directed": ({"edge_tokens": "each"}, NODES | {"features": 2, "directed": True}, "sample", {"name": "edges"}),
+    "nodes": ({"edge_tokens": "none"}, NODES | {"features": 2}, "token", {"name": "edges", "kind": "attention"}),
+    "links": ({"edge_tokens": "none"}, NODES | {"features": 2}, "pair", {"name": "edges"}),
+}
+
+
+SIZES_OF_GRAPHS = (([1], [0]), ([2], [1]), ([4, 1, 9], [3, 0, 17]), ([12, 30], [40, 2]))
+
+
+def graph_or_cloud(embed: dict, inputs: dict, level: str, **settings: object) -> TokenModel:
+    """A small model whose parts count."""
+    small = {"width": 8, "layers": 1, "heads": 2, "feedforward": 16, "residual_scale": 0.7}
+    sampled = {"attention": {"name": "samsa", "sampled": 3}}
+    return TokenModel(
+        ModelSettings.model_validate(small | sampled | {"embed": embed} | settings), inputs, 3, level=level
+    )
+
+
+def graphs(inputs: dict, nodes: list[int], edges: list[int]) -> Tokens:
+    """Random graphs with so many nodes, and edges in as many directions as the model wants."""
+    features, source, target = [], [], []
+    for number, count in zip(nodes, edges, strict=True):
+        first, second = torch.randint(max(1, number), (2, count))
+        ends = [(first, second)] if inputs["directed"] else [(first, second), (second, first)]
+        source.append(torch.stack([pair[0] for pair in ends], 1).flatten())
+        target.append(torch.stack([pair[1] for pair in ends], 1).flatten())
+        carried = torch.randn(count, inputs["edge_features"])
+        features.append(carried.repeat_interleave(len(ends), 0))
+    padded = {"batch_first": True}
+    joined = Edges(
+        pad_sequence(source, **padded),
+        pad_sequence(target, **padded),
+        pad_sequence(features, **padded),
+        pad_sequence([torch.ones(len(each), dtype=torch.bool) for each in source], **padded),
+    )
+    mask = torch.arange(max(nodes)) < torch.tensor(nodes)[:, None]
+    if "vocabularies" in inputs:
+        carried = torch.stack([torch.randint(size, mask.shape) for size in inputs["vocabularies"]], dim=-1)
+    else:
+        carried = torch.randn(*mask.shape, inputs["features"])
+    places = {name: torch.rand(*mask.shape, inputs[name]) for name in ("encodings", "identifiers")}
+    return Tokens(carried, mask, **places, edges=joined)
+
+
+def of_graphs(tokens: Tokens) -> dict[str, Tensor]:
+    """What a program takes of graphs."""
+    return {
+        "tokens": tokens.features,
+        "mask": tokens.mask,
+        "encodings": tokens.encodings,
+        "identifiers": tokens.identifiers,
+        "source": tokens.edges.source,
+        "target": tokens.edges.target,
+        "edge_features": tokens.edges.features,
+        "edge_mask": tokens.edges.mask,
+    }
+
+
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_graphs_with_any_number_of_nodes_and_edges(kind: str, tmp_path: Path) -> None:
+    embed, inputs, level, local = GRAPHS[kind]
+    made = graph_or_cloud({"name": "graph"} | embed, inputs, level, local=local or None).eval()
+    export_onnx(made, tmp_path / "model.onnx")
+    for nodes, edges in SIZES_OF_GRAPHS:
+        tokens = graphs(inputs, nodes, edges)
+        asked = {"pairs": torch.randint(min(nodes), (len(nodes), 2, 2))} if level == "pair" else {}
+        with torch.no_grad():
+            expected = made(tokens, **asked)
+        torch.testing.assert_close(ran(tmp_path / "model.onnx", of_graphs(tokens) | asked), expected, **CLOSE)
+
+
+def test_a_program_of_torch_is_for_graphs_without_edges_too(tmp_path: Path) -> None:
+    embed, inputs, level, _ = GRAPHS["codes"]
+    made = graph_or_cloud({"name": "graph"} | embed, inputs, level).eval()
+    torch.export.save(export_program(made), tmp_path / "model.pt2")
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    for nodes, edges in SIZES_OF_GRAPHS:
+        tokens = graphs(inputs, nodes, edges)
+        with torch.no_grad():
+            torch.testing.assert_close(program(of_graphs(tokens)), made(tokens), **CLOSE)
+
+
+CLOUDS = {
+    "points": ({"neighbours": 4}, {"features": 0, "normals": False}, "token", {"local": {"name": "edges"}}),
+    "invariant": (
+        {"neighbours": 4, "invariant": True},
+        {"features": 2, "normals": True},
+        "sample",
+        {"attention": {"name": "sft", "sampled": 3, "relative": "distance_normals"}, "pooling": "max"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_clouds_of_any_size(kind: str, tmp_path: Path) -> None:
+    embed, inputs, level, settings = CLOUDS[kind]
+    made = graph_or_cloud({"name": "point_cloud"} | embed, inputs | {"identifiers": 0}, level, **settings).eval()
+    export_onnx(made, tmp_path / "model.onnx")
+    for lengths in ([1], [3], [2, 0, 7], [40, 25]):
+        mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        points, carried = torch.randn(*mask.shape, 3), torch.randn(*mask.shape, inputs["features"])
+        normals = normalize(torch.randn(points.shape), dim=-1) if inputs["normals"] else None
+        given = {"tokens": carried, "normals": normals} if inputs["normals"] else {}
+        with torch.no_grad():
+            expected = made(Tokens(carried, mask, coordinates=points, normals=normals))
+        found = ran(tmp_path / "model.onnx", {"mask": mask, "coordinates": points} | given)
+        torch.testing.assert_close(found, expected, **CLOSE)
+
+
+class Neighbours(torch.nn.Module):
+    def forward(self, points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        return nearest_neighbours(points, 3, mask)
+
+
+def test_points_at_equal_distances_are_taken_in_their_order(tmp_path: Path) -> None:
+    mask = torch.arange(6) < torch.tensor([6, 4])[:, None]
+    sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    given = (torch.zeros(2, 6, 3), mask)
+    program = torch.export.export(Neighbours(), given, dynamic_shapes=(sizes, sizes), strict=False)
+    file = tmp_path / "neighbours.onnx"
+    table = onnx_translations()
+    torch.onnx.export(program, dynamo=True, custom_translation_table=table, verbose=False).save(file)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for lengths in ([1], [3, 0, 2], [40, 30]):
+        mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+        points = torch.randint(-1, 2, (*mask.shape, 3)).float()
+        found = session.run(None, {"points": points.numpy(), "mask": mask.numpy()})
+        for ours, expected in zip(found, nearest_neighbours(points, 3, mask), strict=True):
+            np.testing.assert_array_equal(ours, expected.numpy())
+
+
+def test_what_a_program_takes_of_a_batch() -> None:
+    edges = Edges(torch.tensor([[0, 1]]), torch.tensor([[1, 0]]), torch.zeros(1, 2, 0))
+    tokens = Tokens(torch.zeros(1, 2, 0), coordinates=torch.zeros(1, 2, 3), edges=edges)
+    found = program_inputs(tokens, pairs=torch.tensor([[[0, 1]]]))
+    assert list(found) == ["mask", "coordinates", "source", "target", "edge_mask", "pairs"]
+    assert found["mask"].tolist() == found["edge_mask"].tolist() == [[True, True]]
 
 
 def test_numbers_with_gaps(tmp_path: Path) -> None:
@@ -200,8 +353,8 @@ def test_other_precisions_are_refused(tmp_path: Path) -> None:
 
 def test_the_same_program_agrees() -> None:
     made = model("samsa-hard")
-    assert largest_difference(made, made) == 0
-    assert largest_difference(made, lambda tokens: made(tokens) * (1 + 1e-5)) > 0
+    assert largest_difference(made, lambda given: answer(made, given)) == 0
+    assert largest_difference(made, lambda given: answer(made, given) * (1 + 1e-5)) > 0
 
 
 WRONG = [lambda out: out * 1.01, lambda out: out * torch.nan, lambda out: out + 1]
@@ -211,43 +364,23 @@ WRONG = [lambda out: out * 1.01, lambda out: out * torch.nan, lambda out: out + 
 def test_other_answers_do_not(wrong) -> None:
     made = model("samsa-hard")
     with pytest.raises(InputError, match="the answers differ from the model's by (nan|inf|[0-9.e-]+), where"):
-        largest_difference(made, lambda tokens: wrong(made(tokens)))
+        largest_difference(made, lambda given: wrong(answer(made, given)))
 
 
 def test_one_wrong_size_is_enough() -> None:
     made = model("samsa-hard")
     with pytest.raises(InputError, match="for 4 sets of up to 17 tokens"):
-        largest_difference(made, lambda tokens: made(tokens) + (tokens.length == 17))
+        largest_difference(made, lambda given: answer(made, given) + (given["mask"].shape[1] == 17))
 
 
 def test_another_shape_is_refused() -> None:
     made = model("full")
     with pytest.raises(InputError, match=r"the answers have the shape \(1, 2\) in place of \(1, 3\)"):
-        largest_difference(made, lambda tokens: made(tokens)[:, :2])
+        largest_difference(made, lambda given: answer(made, given)[:, :2])
 
 
 def test_a_model_whose_answers_turn_on_rounding_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sampleformer.export.agreement.TOLERANCE", 1e-12)
     made = model("full")
     with pytest.raises(InputError, match="change with rounding"):
-        largest_difference(made, made)
-
-
-@pytest.mark.parametrize(
-    ("embed", "inputs", "kind"),
-    [
-        ("graph", {"features": 3, "edge_features": 2}, "graphs"),
-        ("graph", {"vocabularies": [3, 4], "edge_features": 0}, "graphs"),
-        ("point_cloud", {"features": 0, "normals": False}, "point clouds"),
-    ],
-)
-def test_what_else_can_be_done_with_graphs_and_clouds_is_said(
-    embed: str, inputs: dict[str, object], kind: str, tmp_path: Path
-) -> None:
-    settings = ModelSettings.model_validate({"width": 8, "layers": 1, "heads": 2, "embed": embed})
-    with pytest.raises(
-        InputError, match=f"a model of {kind} cannot be exported: .*runs of texts, images and rows"
-    ) as it:
-        export_onnx(TokenModel(settings, inputs, 2), tmp_path / "model.onnx")
-    assert "\n" not in str(it.value)
-    assert "`sampleformer serve`, `predict` or `Predictor`" in str(it.value)
+        largest_difference(made, lambda given: answer(made, given))

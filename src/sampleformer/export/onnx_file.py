@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from sampleformer.errors import InputError
-from sampleformer.export.agreement import largest_difference, longest, random_tokens
+from sampleformer.export.agreement import largest_difference, longest
+from sampleformer.export.inputs import answer, free_sizes, random_inputs, with_edges
 from sampleformer.export.translations import check_operators, onnx_translations
 from sampleformer.files import write_bytes
 from sampleformer.models import Model
 from sampleformer.output_paths import check_output
-from sampleformer.tokens import Tokens
 
 log = logging.getLogger("sampleformer")
 
@@ -54,9 +54,10 @@ class ExportedFile:
 def export_onnx(model: Model, path: str | os.PathLike[str]) -> ExportedFile:
     """Writes a model as an ONNX file, for any number of token sets of any length.
 
-    The inputs are ``tokens``, codes ``(batch, length)`` int64 or numbers ``(batch, length, features)`` float32, and
-    ``mask``, ``(batch, length)``, true where a token is real. The output is ``output``: what the model gives. Before
-    the file takes its name, onnxruntime's answers for random sets are compared with the model's.
+    The inputs are those of `program_inputs`: ``tokens``, codes ``(batch, length)`` int64 or numbers ``(batch, length,
+    features)`` float32, ``mask``, ``(batch, length)``, true where a token is real, and what else the model takes. The
+    output is ``output``: what the model gives. Before the file takes its name, onnxruntime's answers for random sets
+    are compared with the model's.
 
     Args:
         model: in float32; it is neither moved nor changed.
@@ -99,15 +100,8 @@ class _WithTensors(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor, mask: Tensor, descriptors: Tensor | None = None) -> Tensor:
-        return self.model(Tokens(tokens, mask, descriptors=descriptors))
-
-
-def _inputs(tokens: Tokens) -> dict[str, Tensor]:
-    """The program's inputs by their names."""
-    assert tokens.mask is not None
-    described = {} if tokens.descriptors is None else {"descriptors": tokens.descriptors}
-    return {"tokens": tokens.features, "mask": tokens.mask} | described
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        return answer(self.model, with_edges(inputs))
 
 
 def _onnx_program(model: Model) -> Any:
@@ -118,7 +112,7 @@ def _onnx_program(model: Model) -> Any:
         return torch.onnx.export(
             program,
             dynamo=True,
-            dynamic_shapes=tuple(named.values()),
+            dynamic_shapes=(named,),
             input_names=list(named),
             output_names=["output"],
             opset_version=OPSET,
@@ -130,7 +124,7 @@ def _onnx_program(model: Model) -> Any:
 def export_program(model: Model) -> ExportedProgram:
     """A model as a program of `torch.export`, for any number of token sets of any length.
 
-    It takes what the ONNX file of `export_onnx` takes, and `torch.export.save` writes it as a file.
+    It takes what the ONNX file of `export_onnx` takes as a dictionary, and `torch.export.save` writes it as a file.
 
     Args:
         model: in evaluation mode, on the CPU.
@@ -147,13 +141,13 @@ def _program(model: Model) -> tuple[ExportedProgram, dict[str, dict[int, Any]]]:
     most = longest(model)
     # Two sets of several tokens each: torch takes a size of 1 for one that never changes.
     length = 9 if most is None else min(9, most)
-    example = random_tokens(model, [length, max(1, length // 2)], torch.Generator().manual_seed(0))
-    names = {0: Dim("batch")} | ({} if most == 1 else {1: Dim("length")})
+    given = random_inputs(model, [length, max(1, length // 2)], torch.Generator().manual_seed(0))
     # Not the names, with which torch wants a proof for all sizes: it finds none where a length is filled up to blocks.
-    given = _inputs(example)
-    named = {name: {0: names[0]} if name == "descriptors" else names for name in given}
+    named = {name: {place: Dim(size) for place, size in enumerate(free_sizes(name))} for name in given}
+    if most == 1:
+        named = {name: {0: sizes[0]} for name, sizes in named.items()}
     sizes = {name: dict.fromkeys(each, Dim.DYNAMIC) for name, each in named.items()}
-    program = torch.export.export(_WithTensors(model).eval(), tuple(given.values()), dynamic_shapes=sizes, strict=False)
+    program = torch.export.export(_WithTensors(model).eval(), (given,), dynamic_shapes=(sizes,), strict=False)
     return program, named
 
 
@@ -172,7 +166,7 @@ def _exporting() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without remarks on packages that are not there, on what is not optimised, and on the future."""
-    exporters = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    exporters = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [exporter.level for exporter in exporters]
     for exporter in exporters:
         exporter.setLevel(logging.ERROR)
@@ -209,8 +203,8 @@ def _checked(model: Model, path: Path, content: bytes) -> ExportedFile:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
-        def run(tokens: Tokens) -> Tensor:
-            inputs = {name: value.numpy() for name, value in _inputs(tokens).items()}
+        def run(given: dict[str, Tensor]) -> Tensor:
+            inputs = {name: value.numpy() for name, value in given.items()}
             return torch.from_numpy(session.run(["output"], inputs)[0])
 
         difference = largest_difference(model, run)

@@ -1,5 +1,6 @@
 """The package's own operators, written with those of ONNX."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from torch.export import ExportedProgram
 
 from sampleformer.errors import InputError
 
+_BOOL = 9  # of onnx.TensorProto
 _NAMESPACE = "sampleformer"
 _OF_SAMPLED_HASHES = ("sign_codes", "bernoulli_attention")
 
@@ -29,6 +31,24 @@ def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         _, indices = op.TopK(scores, count, axis=-1, largest=1, sorted=1)
         return indices
 
+    def nearest_neighbours(coordinates: Any, k: int, mask: Any = None) -> Any:
+        # Minus the squared distances of all pairs, added up as in the model; of fewer than k others the rest is −∞.
+        axes = op.Split(coordinates, axis=2, num_outputs=coordinates.shape[2])
+        steps = [op.Sub(x, op.Transpose(x, perm=[0, 2, 1])) for x in axes]
+        closeness = op.Neg(functools.reduce(op.Add, [op.Mul(step, step) for step in steps]))
+        never = op.Constant(value_float=-math.inf)
+        length = op.Shape(coordinates, start=1, end=2)
+        itself = op.EyeLike(op.Expand(never, op.Concat(length, length, axis=0)))
+        closeness = op.Where(op.Cast(itself, to=_BOOL), never, closeness)
+        if mask is not None:
+            both = op.And(op.Unsqueeze(mask, axes=[1]), op.Unsqueeze(mask, axes=[2]))
+            closeness = op.Where(both, closeness, never)
+        closeness = op.Pad(closeness, op.Constant(value_ints=[0, 0, 0, 0, 0, k]), never)
+        values, indices = op.TopK(closeness, op.Constant(value_ints=[k]), axis=-1, largest=1, sorted=1)
+        valid = op.Greater(values, never)
+        own = op.Range(op.Constant(value_int=0), op.Squeeze(length), op.Constant(value_int=1))
+        return op.Where(valid, indices, op.Unsqueeze(own, axes=[1])), valid
+
     def expected_attention(query: Any, key: Any, value: Any, code_length: int) -> Any:
         cosine = op.MatMul(query, op.Transpose(key, perm=[0, 1, 3, 2]))
         cosine = op.Clip(cosine, op.Constant(value_float=-1.0), op.Constant(value_float=1.0))
@@ -39,6 +59,7 @@ def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     operators = torch.ops.sampleformer
     return {
         operators.ordered_topk.default: ordered_topk,
+        operators.nearest_neighbours.default: nearest_neighbours,
         operators.expected_attention.default: expected_attention,
     }
 

@@ -40,7 +40,8 @@ class Bfloat16Linear(nn.Module):
 class Int8Linear(nn.Module):
     """A linear layer that multiplies whole numbers of eight bits: weights by row, inputs by token as they come.
 
-    ``y_o = s_x s_o Σ_i round(x_i / s_x) round(W_oi / s_o) + b_o`` with ``s = max |·| / 127``.
+    ``y_o = s_x s_o Σ_i round(x_i / s_x) round(W_oi / s_o) + b_o`` with ``s = max |·| / 127``, as torchao's
+    ``Int8DynamicActivationInt8WeightConfig``, which takes longer. torch has no public product of such numbers.
 
     Args:
         layer: Layer whose weights it takes.
