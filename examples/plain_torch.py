@@ -1,4 +1,4 @@
-"""A transformer of torch with one line changed: `swap` gives its attentions the same weights and a sample of tokens.
+"""A transformer of torch with one line added, beside an import: `swap` gives its attentions a sample of the tokens.
 
     python examples/plain_torch.py
 

@@ -8,15 +8,13 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from sampleformer import Predictor
-from sampleformer.serve.app import make_app  # the first line, beside the one above
-from sampleformer.serve.settings import ServeSettings
+from sampleformer import Predictor  # the first line
+from sampleformer.serve.app import make_app  # the second
 
 
 def application(run: str) -> FastAPI:
     """The application for a run folder, which any server for ASGI runs."""
-    predictor = Predictor.load(run)  # the second
-    return make_app(predictor, ServeSettings(max_samples=16))  # the third
+    return make_app(Predictor.load(run))  # the third
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The scripts in examples/ run, and what they show is so."""
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -99,4 +100,28 @@ def test_a_service_of_one_s_own_answers(tmp_path):
     application = runpy.run_path(str(EXAMPLES / "service.py"))["application"]
     with TestClient(application(str(text_run(tmp_path).path))) as client:
         assert client.post("/predict", json={"sample": "abba"}).json()["answer"]["prediction"] in ("ab", "cd")
-        assert client.post("/predict", json={"samples": ["a"] * 17}).status_code == 413
+        assert len(client.post("/predict", json={"samples": ["a", "cd"]}).json()["answers"]) == 2
+
+
+LINES = {"hugging_face": (1, 2), "plain_torch": (1, 1), "geometric": (1, 1), "data_frame": (1, 1), "service": (2, 1)}
+"""Imports of this package in a script, and other lines that use it; transformers reads its model twice."""
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_script_differs_from_one_without_this_package_by_few_lines(name):
+    tree = ast.parse((EXAMPLES / f"{name}.py").read_text())
+    imports = [
+        each
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Import | ast.ImportFrom) and "sampleformer" in named(each)
+    ]
+    ours = {alias.name for each in imports for alias in each.names}
+    uses = [each for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id in ours]
+    uses += [each for each in ast.walk(tree) if isinstance(each, ast.keyword) and each.arg == "attn_implementation"]
+    assert (len(imports), len({each.lineno for each in uses})) == LINES[name]
+
+
+def named(statement: ast.Import | ast.ImportFrom) -> str:
+    """What an import begins with."""
+    name = statement.module if isinstance(statement, ast.ImportFrom) else statement.names[0].name
+    return str(name).partition(".")[0]

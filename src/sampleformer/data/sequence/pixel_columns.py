@@ -73,7 +73,7 @@ class PixelColumns(Inputs, kind="pixels"):
 
     @property
     def _level(self) -> dict[str, Any]:
-        return {"type": "integer", "minimum": 0, "maximum": self.maximum}
+        return {"type": ["integer", "boolean"], "minimum": 0, "maximum": self.maximum}
 
     def is_one(self, value: Any) -> bool:
         return is_row(value)
