@@ -78,6 +78,11 @@ class Choices:
         return self.chosen.shape[2]
 
     @property
+    def attending(self) -> Bool[np.ndarray, " layers"]:
+        """Which layers have an attention, whose heads choose tokens or extra ones."""
+        return self.chosen.any(axis=(1, 2)) | self.extra.any(axis=1)
+
+    @property
     def counts(self) -> Int[np.ndarray, " n"]:
         """How many heads, all layers together, chose each token."""
         return self.chosen.sum(axis=(0, 1))

@@ -66,7 +66,7 @@ def _figures(explanation: Explanation, view: View) -> str:
     choices = explanation.choices
     if choices.length == 0:
         return ""
-    chosen = choices.chosen.sum(axis=-1)
+    chosen = choices.chosen[choices.attending].sum(axis=-1)
     fewest, most = int(chosen.min()), int(chosen.max())
     numbers = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     rows = [

@@ -76,8 +76,10 @@ def nothing_chosen(choices: Choices, layer: int, unit: str) -> str:
         layer: its number, from 0.
         unit: what a token is called.
     """
-    words = f"no head of this layer chose a {unit}"
-    return f"{words}: all chose “nothing”, the learned extra tokens" if choices.extra[layer].any() else words
+    if not choices.extra[layer].any():  # a head has to choose something
+        return "this layer has no attention"
+    article = "an" if unit[0] in "aeiou" else "a"
+    return f"no head of this layer chose {article} {unit}: all chose “nothing”, the learned extra tokens"
 
 
 def _row(name: str, words: str, pixels: UInt8[np.ndarray, "rows columns 3"]) -> str:
