@@ -49,6 +49,12 @@ settings.register_profile(
 settings.load_profile("sampleformer")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", metavar="FOLDER", help="keep pictures of pages in this folder, for the documentation"
+    )
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection() -> Iterator[Any]:
     """Thousands of tests, and the libraries that they import, stay to the end: garbage is sought among them once."""

@@ -24,7 +24,8 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         (read, told), (heard, self._write) = os.pipe(), os.pipe()
         self._read = open(read, "rb")  # noqa: SIM115 - until it is closed
-        command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
+        command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command.append("--remote-debugging-pipe")
         # The browser reads from the descriptor 3 and writes to 4.
         shell = f'exec "$@" 3<&{heard} 4>&{told}'
         self._process = subprocess.Popen(
