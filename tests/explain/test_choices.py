@@ -43,6 +43,15 @@ def test_padding_is_neither_a_token_nor_extra() -> None:
     assert not choices.everything
 
 
+def test_a_layer_without_an_attention_has_no_say() -> None:
+    nothing = Selection(torch.empty(1, 2, 0, dtype=torch.int64), torch.empty(1, 2, 0, dtype=torch.bool))
+    choices = Choices.from_selections([nothing, selection([[0, 1], [1, 0]])], 2, 2)
+    assert choices.attending.tolist() == [False, True]
+    assert choices.voters == 2
+    assert choices.share.tolist() == [1, 1]
+    assert choices.everything
+
+
 def test_everything_is_chosen() -> None:
     assert Choices(np.ones((2, 2, 3), bool), np.zeros((2, 2), int)).everything
     assert not Choices(np.array([[[True, False]]]), np.zeros((1, 1), int)).everything

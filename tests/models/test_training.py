@@ -82,6 +82,14 @@ def test_a_training_from_recipe_to_predictions(name: str, tmp_path: Path) -> Non
             write_page(run.path, tmp_path / "texts.csv", tmp_path / "page.html")
 
 
+def test_a_transformer_of_local_parts_alone_has_no_choice_to_show(tmp_path: Path) -> None:
+    asked = recipe("transformer", tmp_path, attention={"name": "samsa", "layers": []}, local={"name": "window"})
+    run = train(asked, tmp_path / "run", quiet=True)
+    assert "This model attends to no tokens" in Path(write_report(run.path)).read_text()
+    with pytest.raises(InputError, match="its model 'transformer' attends to no tokens"):
+        write_page(run.path, tmp_path / "texts.csv", tmp_path / "page.html")
+
+
 @pytest.mark.parametrize(("name", "steps"), [("gin", 150), ("pointnet", 60), ("dgcnn", 60), ("bag", 60), ("mlp", 150)])
 def test_what_is_easy_is_learned(name: str, steps: int, tmp_path: Path) -> None:
     results = train(recipe(name, tmp_path, steps, check_every=30), tmp_path / "run", quiet=True).read_results()

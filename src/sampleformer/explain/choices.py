@@ -80,7 +80,12 @@ class Choices:
     @property
     def attending(self) -> Bool[np.ndarray, " layers"]:
         """Which layers have an attention, whose heads choose tokens or extra ones."""
-        return self.chosen.any(axis=(1, 2)) | self.extra.any(axis=1)
+        return np.array([each.any() for each in self.chosen], dtype=bool) | self.extra.any(axis=1)
+
+    @property
+    def voters(self) -> int:
+        """Number of heads of all layers that have an attention."""
+        return int(self.attending.sum()) * self.heads
 
     @property
     def counts(self) -> Int[np.ndarray, " n"]:
@@ -90,12 +95,12 @@ class Choices:
     @property
     def everything(self) -> bool:
         """Every head chose every token, so that the choice says nothing."""
-        return self.length > 0 and bool(self.chosen.all())
+        return self.length > 0 and bool(self.chosen[self.attending].all())
 
     @property
     def share(self) -> Float[np.ndarray, " n"]:
         """Share of the heads, all layers together, that chose each token, between 0 and 1."""
-        return self.counts / max(1, self.layers * self.heads)
+        return self.counts / max(1, self.voters)
 
     def summary(self, layer: int) -> LayerSummary:
         """The choices of one layer in numbers."""

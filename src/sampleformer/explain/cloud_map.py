@@ -34,7 +34,7 @@ def cloud_map(
         raise ValueError(f"{len(coordinates)} points, expected the {choices.length} of the choices")
     shown = _shown(len(coordinates))
     seen = Choices(choices.chosen[:, :, shown], choices.extra)
-    most, heads = int(seen.counts.max(initial=0)), choices.layers * choices.heads
+    most, heads = int(seen.counts.max(initial=0)), choices.voters
     words = f"chosen by none (grey) to {most} (darkest) of {heads} heads, all layers together"
     weights = None if pooling is None else pooling[shown]
     return (

@@ -54,7 +54,7 @@ class Drawing:
             choices: of every layer and head, over the nodes or over nodes and edges.
             pooling: weight of each token in the answer; None: not known.
         """
-        heads = choices.layers * choices.heads
+        heads = choices.voters
         most = int(choices.counts.max(initial=0))
         words = f"chosen by none (no mark) to {most} (darkest) of {heads} heads, all layers together"
         facts = [f"chosen by {number} of {heads}" for number in choices.counts]

@@ -85,7 +85,7 @@ def _how_to_read(choosing: Sequence[Explanation], settings: Sequence[ModelSettin
             f"<p>The choice of {whose} is soft: each chosen {one} is mixed with the runners-up, which are not marked "
             "but are read a little too.</p>\n"
         )
-    heads = max(explanation.choices.layers * explanation.choices.heads for explanation in choosing)
+    heads = max(explanation.choices.voters for explanation in choosing)
     return words + (text_legend(heads, most_heads(choosing)) if one == "token" else "")
 
 

@@ -28,7 +28,7 @@ def image_map(
         pooling: weight of each pixel in the answer; None: not known.
     """
     grey = _brightness(values, choices.length)
-    heads = count(choices.layers * choices.heads, "head")
+    heads = count(choices.voters, "head")
     most = int(choices.counts.max(initial=0))
     caption = f"chosen by none (white) to {most} (dark blue) of {heads}, all layers together"
     summary = _heat(choices.counts, layout)

@@ -34,7 +34,7 @@ def number_map(
         choices: of every layer and head.
         pooling: weight of each column in the answer; None: not known.
     """
-    heads = choices.layers * choices.heads
+    heads = choices.voters
     shown = _most_chosen(choices.share, ROWS)
     dots = heads <= _HEADS_SHOWN
     head = ["column", "value", "chosen by", ""] + (_layer_titles(choices) if dots else [])

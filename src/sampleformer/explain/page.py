@@ -18,7 +18,7 @@ from sampleformer.explain.gallery import gallery, model_words
 from sampleformer.explain.html import escape, page
 from sampleformer.explain.side_by_side import Pair, side_by_side
 from sampleformer.files import write_text
-from sampleformer.models import Model, ModelSettings, TokenModel
+from sampleformer.models import Model, ModelSettings
 from sampleformer.output_paths import check_output
 from sampleformer.tables.format import TableFormat
 from sampleformer.training.run_folder import RunFolder
@@ -152,7 +152,7 @@ class _Reader:
         self.name = run.path.name
         self.model: Model
         self.model, self.encoding = run.read_trained(trust_code=trust_code)
-        if not isinstance(self.model.main, TokenModel):
+        if not self.model.main.attends:
             raise InputError(
                 f"{run.path}: its model {self.model.name!r} attends to no tokens, so there is no choice to show"
             )

@@ -14,7 +14,6 @@ from sampleformer.explain.html import escape, page, table
 from sampleformer.explain.predictions_table import PredictionsTable, read_predictions
 from sampleformer.explain.provenance import provenance
 from sampleformer.files import write_text
-from sampleformer.models import TokenModel
 from sampleformer.registry import is_trusted, trusted_code
 from sampleformer.training.data_record import load_again
 from sampleformer.training.recipe import Recipe
@@ -151,7 +150,7 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     except InputError as error:
         return f"<p>The data cannot be read any more, so no samples are shown: {escape(error)}</p>\n"
     model, encoding = run_folder.read_trained(trust_code=is_trusted())
-    if not isinstance(model.main, TokenModel):
+    if not model.main.attends:
         return "<p>This model attends to no tokens, so there is no choice to show.</p>\n"
     whole = not encoding.task.of_tokens
     known = samples.ids if whole else list(dict.fromkeys(samples.ids))  # a scene may be in several samples

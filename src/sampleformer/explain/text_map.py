@@ -112,7 +112,7 @@ def text_map(pieces: Sequence[str], source: str | None, choices: Choices, most: 
     """
     cells = Cells.from_pieces(pieces[:SHOWN], source)
     chosen = cells.chosen(choices.chosen[:, :, :SHOWN])
-    marked = _marked(cells, chosen.sum(axis=(0, 1)), most, choices.layers * choices.heads)
+    marked = _marked(cells, chosen.sum(axis=(0, 1)), most, choices.voters)
     note = ""
     if len(pieces) > SHOWN:
         note = (

@@ -173,6 +173,11 @@ class Model(Module):
         return ()
 
     @property
+    def attends(self) -> bool:
+        """Whether some layer has an attention, so that there is a choice to show."""
+        return False
+
+    @property
     def shares_tokens(self) -> bool:
         """Whether processes that have some tokens each give what one gives that has all, see `token_parallel`."""
         return False

@@ -154,6 +154,10 @@ class TokenModel(Model):
         return list(self.encoder.layers)
 
     @property
+    def attends(self) -> bool:
+        return any(layer.attention is not None for layer in self.encoder.layers)
+
+    @property
     def shares_tokens(self) -> bool:
         return all(model.shares_tokens for model in self.beside)
 

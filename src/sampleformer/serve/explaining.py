@@ -9,7 +9,6 @@ from sampleformer.explain.explanation import Explanation, explain
 from sampleformer.explain.gallery import gallery
 from sampleformer.explain.html import page
 from sampleformer.explain.influences import Influence
-from sampleformer.models import TokenModel
 from sampleformer.training.predictor import Predictor
 
 TITLE = "What the model chose"
@@ -17,7 +16,7 @@ TITLE = "What the model chose"
 
 def no_explanation(predictor: Predictor) -> str | None:
     """Words for why a model's answers have no explanation; None: they have one."""
-    if isinstance(predictor.model.main, TokenModel):
+    if predictor.model.main.attends:
         return None
     return f"the model {predictor.model.name!r} attends to no tokens, so there is no choice to show"
 
