@@ -36,7 +36,7 @@ def _unknown_node(folder: Path) -> None:
 
 def _not_a_number(folder: Path) -> None:
     write_many(folder / "mine")
-    _append(folder / "mine" / "nodes.csv", "g3,99,a,nan,A")
+    _append(folder / "mine" / "nodes.csv", "g3,99,a,inf,A")
 
 
 def _no_nodes(folder: Path) -> None:
@@ -74,7 +74,7 @@ def _many(folder: Path) -> None:
     [
         (_no_molecule, MOLECULES, "molecules.csv: row 31 (line 32): column 'smiles': 'C1CC' is not a valid SMILES"),
         (_unknown_node, MANY, "mine/edges.csv: row 128 (line 129): column 'target': found '99', expected the id of a"),
-        (_not_a_number, MANY, "mine/nodes.csv: row 143 (line 144): column 'mass': found 'nan', expected a finite"),
+        (_not_a_number, MANY, "mine/nodes.csv: row 143 (line 144): column 'mass': found 'inf', expected a finite"),
         (_no_nodes, MANY, "mine/graphs.csv: row 31 (line 32): column 'graph': 'new' has no nodes in mine/nodes.csv"),
         (_twice, MANY, "mine/nodes.csv: row 143 (line 144): column 'node': found '0' again (first in row"),
         (

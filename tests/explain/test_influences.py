@@ -10,6 +10,7 @@ from sampleformer.data.descriptors import Descriptors, TableColumns
 from sampleformer.explain.influences import Influence, influence_table, influences
 from sampleformer.explain.outcome import Answer, ClassOutcome
 from sampleformer.models import ModelSettings, TokenModel
+from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 from sampleformer.tokens import Tokens
 
@@ -19,7 +20,7 @@ COLUMNS = {"age": [str(row * 1.5) for row in range(40)], "kind": ["x" if row % 3
 def described() -> tuple[Descriptors, torch.Tensor]:
     table = Table("rows.csv", COLUMNS, list(range(40)))
     part = TableColumns(["age", "kind"]).learn(table, [])
-    measured = part.measure(np.zeros(40), table, None)  # type: ignore[arg-type]
+    measured = part.measure(np.zeros(40), table, RowReport(table.path, str))
     learnt = Descriptors.learn([part], [measured])
     return learnt, torch.from_numpy(learnt.encode([measured]).astype(np.float32))
 

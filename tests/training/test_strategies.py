@@ -174,6 +174,7 @@ SHARED_TOKENS: list[tuple[int, int | None, str, dict[str, Any]]] = [
     (4, None, "text", {"attention": {"name": "full"}, "pooling": "mean"}),
     (2, None, "graph", GRAPHS),
     (4, 2, "graph", GRAPHS),
+    (4, 2, "cloud", {"local": {"name": "edges"}}),
 ]
 """Numbers of processes, and of those that share the tokens of a sample, the kind of data, and what the model has."""
 
@@ -231,7 +232,6 @@ def test_what_cannot_be_is_refused(ranks: dict[int, Ranks], recipes: dict[str, d
     cases = {
         "graphs with edge_tokens = 'pair', expected 'none'": recipes["graph"]
         | {"model": recipes["graph"]["model"] | {"local": {"name": "edges"}}},
-        "clouds with neighbours": recipes["cloud"],
         "the model 'transformer' looks at all tokens of a sample, or one beside it does": text
         | {"model": text["model"] | bag},
         "the model 'gin' looks at all tokens": recipes["graph"] | {"model": {"name": "gin"}},
