@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,7 +27,11 @@ def by_definition(x: float, edges: tuple[float, ...]) -> float:
     return place
 
 
+TINY = np.array([0.0, 2.2e-313, 2.2e-311, 1.0] * 3)[:, None]
+
+
 @given(arrays(np.float64, st.tuples(st.integers(4, 40), st.integers(1, 3)), elements=NUMBERS), st.integers(1, 9))
+@example(TINY, 2)
 def test_a_code_is_the_place_among_the_quantiles(numbers: np.ndarray, bins: int) -> None:
     coding = QuantileCoding.learn(numbers, bins)
     codes = coding.encode(numbers)

@@ -123,7 +123,7 @@ class QuantileCoding:
         ):
             column = numbers[:, place].astype(np.float64)
             missing = np.isnan(column)
-            codes[:, at] = np.interp(np.where(missing, edges[len(edges) // 2], column), edges, range(len(edges)))
+            codes[:, at] = _places(np.where(missing, edges[len(edges) // 2], column), np.array(edges))
             at += 1
             if linear:
                 scaled = np.where(missing, 0.0, ((column - mean) / deviation).clip(-_FARTHEST, _FARTHEST))
@@ -137,6 +137,14 @@ class QuantileCoding:
     def to_json(self) -> dict[str, Any]:
         """The constructor's arguments as plain values."""
         return {name: getattr(self, name) for name in ("columns", "edges", "mean", "deviation", "linear", "gaps")}
+
+
+def _places(numbers: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Bins below each number, and the share of its own."""
+    # Not by numpy.interp: one over the width of a bin may be infinite.
+    numbers = numbers.clip(edges[0], edges[-1])
+    bins = (np.searchsorted(edges, numbers, side="right") - 1).clip(max=len(edges) - 2)
+    return bins + (numbers - edges[bins]) / (edges[bins + 1] - edges[bins])
 
 
 def _edges(known: np.ndarray, values: np.ndarray, counts: np.ndarray, bins: int) -> tuple[float, ...]:
