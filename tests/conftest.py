@@ -43,7 +43,7 @@ CHECKED = (
 )
 check_modules([f"sampleformer.{name}" for name in CHECKED])
 
-# What is tried is the same each time: what lands does not hang on luck. `--hypothesis-profile search` tries other things.
+# What is tried is the same each time, lest luck decide what lands; `--hypothesis-profile search` tries other things.
 tried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("sampleformer", tried, max_examples=30, derandomize=True)
 settings.register_profile("search", tried, max_examples=300)
