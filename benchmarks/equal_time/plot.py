@@ -26,7 +26,7 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> bytes:
         minutes, metric = of_set[0]["minutes"], of_set[0]["metric"]
         above.set_title(f"{name}, {minutes:g} CPU-minutes", fontsize=12, loc="left", fontweight="bold")
         _draw(above, of_set, "test", *SCORE)
-        above.set_ylabel(f"test {metric}")
+        above.set_ylabel(f"test {metric.replace('_', ' ')}")
         _draw(below, of_set, "step_ms", *COST)
         below.set_ylim(bottom=0)
         below.set_ylabel("CPU-ms a step")
