@@ -9,7 +9,7 @@ import tempfile
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification, PreTrainedModel
 
 import sampleformer.integrations.huggingface  # noqa: F401  # registers "samsa", "sft" and "yoso"
 
@@ -42,18 +42,22 @@ def write_checkpoint(folder: str) -> str:
     return folder
 
 
+def read(checkpoint: str) -> PreTrainedModel:
+    """The classifier of a checkpoint; which attention it has is not part of one."""
+    return AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="samsa")  # the one line
+
+
 def main(checkpoint: str, steps: int = 80) -> None:
     """Trains the model, saves it, reads it and says how often it is right."""
     generator = torch.Generator().manual_seed(0)
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="samsa")  # the one line
-    model.train()
+    model = read(checkpoint).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(steps):
         optimizer.zero_grad()
         model(**draw(16, generator)).loss.backward()
         optimizer.step()
     model.save_pretrained(checkpoint)
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="samsa").eval()
+    model = read(checkpoint).eval()
     batch = draw(64, generator)
     with torch.inference_mode():
         right = (model(**batch).logits.argmax(1) == batch["labels"]).float().mean()

@@ -103,8 +103,8 @@ def test_a_service_of_one_s_own_answers(tmp_path):
         assert len(client.post("/predict", json={"samples": ["a", "cd"]}).json()["answers"]) == 2
 
 
-LINES = {"hugging_face": (1, 2), "plain_torch": (1, 1), "geometric": (1, 1), "data_frame": (1, 1), "service": (2, 1)}
-"""Imports of this package in a script, and other lines that use it; transformers reads its model twice."""
+LINES = {"hugging_face": (1, 1), "plain_torch": (1, 1), "geometric": (1, 1), "data_frame": (1, 1), "service": (2, 1)}
+"""Imports of this package in a script, and other lines that use it."""
 
 
 @pytest.mark.parametrize("name", LINES)
