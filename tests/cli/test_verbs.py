@@ -51,6 +51,17 @@ def test_a_finished_run_is_shown_again(trained: Path) -> None:
     assert files_in(trained) == before
 
 
+def test_runs_are_blended(trained: Path) -> None:
+    arguments = ["blend", "run", "--output", "both", "--set", "blend=[ngrams]"]
+    done = run_program(trained, arguments)
+    assert done.returncode == 0, done.stderr
+    assert "alone:  transformer of run" in done.stdout
+    assert "report: both/report.html" in done.stdout
+    assert run_program(trained, ["evaluate", "both"]).returncode == 0
+    refused = run_program(trained, arguments)
+    assert (refused.returncode, refused.stderr.startswith("error: both: exists already")) == (2, True)
+
+
 def test_evaluate_repeats_the_test(trained: Path) -> None:
     done = run_program(trained, ["evaluate", "run"])
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from sampleformer.extras import TRAINING, check_installed
 VERBS = {
     "train": "train a model by a recipe, or on your own table",
     "compare": "train our model and simple ones on the same split, and say which is worth using",
+    "blend": "make one run of several finished ones, and of simple models beside them",
     "evaluate": "score a run's model on its test part, or on a file",
     "predict": "write a run's predictions for the rows of a file",
     "explain": "show which tokens each head chose, as one HTML page",

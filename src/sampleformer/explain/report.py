@@ -136,9 +136,9 @@ def _parts(results: dict[str, Any]) -> str:
         for part in results["parts"]
     ]
     words = (
-        "The outputs are a weighted sum of those of several models. The first is trained, the others are fitted to the "
-        "training part at once; the validation part decided what each is multiplied by. Learning curves are of the "
-        f"first alone. What each gives alone ({escape(score_name(score))}):"
+        "The outputs are a weighted sum of those of several models, some trained, others fitted to the training part "
+        "at once; the validation part decided what each is multiplied by. Learning curves are of the first alone. "
+        f"What each gives alone ({escape(score_name(score))}):"
     )
     return f"<p class='note'>{words}</p>\n" + table(["model", "factor", "validation", "test"], rows)
 

@@ -41,8 +41,8 @@ class BlendSettings(AnyModelSettings):
 class Blend(Model):
     """``y = Σ_i s_i y_i`` over the outputs of several models, the main one first.
 
-    The main one is trained, the others are fitted; what each weighs is decided on the validation part, when all are
-    ready (`training.blending`).
+    The main one is trained, the others are fitted, or trained in runs of their own; what each weighs is decided on the
+    validation part, when all are ready (`training.blending`).
 
     Args:
         settings: `BlendSettings`.
@@ -103,11 +103,16 @@ class Blend(Model):
         return None
 
     @property
+    def models(self) -> list[Model]:
+        """The parts, the main one first."""
+        return list(self.parts)  # type: ignore[arg-type]
+
+    @property
     def main(self) -> Model:
-        return self._models()[0]
+        return self.models[0]
 
     def check_weights(self) -> None:
-        for part in self._models():
+        for part in self.models:
             part.check_weights()
 
     def _reset_own_parameters(self) -> None:
@@ -125,13 +130,10 @@ class Blend(Model):
     def of_descriptors(self, tokens: Tokens) -> Tensor | None:
         found = [
             factor * outputs
-            for factor, part in zip(self.factors, self._models(), strict=True)
+            for factor, part in zip(self.factors, self.models, strict=True)
             if (outputs := part.of_descriptors(tokens)) is not None
         ]
         return torch.stack(found).sum(0) if found else None
-
-    def _models(self) -> list[Model]:
-        return list(self.parts)  # type: ignore[arg-type]
 
     def _weighed(self, outputs: Sequence[Tensor]) -> Tensor:
         stacked = torch.stack(list(outputs), dim=-1)

@@ -1,4 +1,4 @@
-"""Models that are fitted at once, blended with the one that is trained."""
+"""Models as one: what is fitted at once, and what each of several weighs."""
 
 from __future__ import annotations
 
@@ -44,17 +44,48 @@ log = logging.getLogger("sampleformer")
 
 
 @dataclass(frozen=True)
-class FittedPart:
-    """A model that was fitted, and what it says.
+class BlendPart:
+    """A model of a blend, ready, and what it says.
 
     Args:
-        model: Fitted model.
-        valid, test: Its raw outputs for these parts, ``(rows, o)``.
+        name: What it is called in the results.
+        model: Fitted or trained model.
+        valid, test: Its raw outputs for these parts of the data, ``(rows, o)``.
     """
 
-    model: FittedModel
+    name: str
+    model: Model
     valid: np.ndarray
     test: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        model: Model,
+        splits: Splits,
+        most: int,
+        processes: Processes,
+        valid: np.ndarray | None = None,
+        test: np.ndarray | None = None,
+    ) -> BlendPart:
+        """A model with its outputs, but for those that are known already.
+
+        Args:
+            name: What it is called in the results.
+            model: Ready model.
+            splits: Data.
+            most: Most tokens of a batch.
+            processes: Processes that share the samples.
+            valid, test: Outputs that are known already.
+        """
+
+        def outputs(samples: Samples) -> np.ndarray:
+            return model_outputs(model, samples, splits.encoding.task, most, _say_nothing, processes)
+
+        valid = outputs(splits.valid) if valid is None else valid
+        test = outputs(splits.test) if test is None else test
+        return cls(name, model, valid, test)
 
 
 def check_blend(parts: Sequence[Component]) -> None:
@@ -74,7 +105,7 @@ def check_blend(parts: Sequence[Component]) -> None:
         require("sklearn", EXTRA)
 
 
-def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[FittedPart]:
+def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[BlendPart]:
     """Fits the models of a recipe's blend to the training part.
 
     Of each kind the candidate is kept that is best on the validation part. A kind for which the data has nothing, such
@@ -94,7 +125,7 @@ def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[Fitt
     if task.losses[0] not in FORMS:
         log.info("%s: nothing is blended, since nothing can be fitted by the loss %s", _FIT, task.losses[0])
         return []
-    fitted: list[FittedPart] = []
+    fitted: list[BlendPart] = []
     for each in recipe.blend:
         kind: type[FittedModel] = MODELS.resolve(each.name, f"{_FIT}.name")  # type: ignore[assignment]
         if kind.needs and not any(splits.encoding.inputs.get(name) for name in kind.needs):
@@ -111,7 +142,7 @@ def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[Fitt
 
 def _best(
     kind: type[FittedModel], part: Component, recipe: Recipe, splits: Splits, processes: Processes
-) -> FittedPart | None:
+) -> BlendPart | None:
     """The candidate that is best on the validation part."""
     task, most = splits.encoding.task, recipe.training.max_tokens
     metric = selecting_metric(task, recipe.training.selected_by)
@@ -134,7 +165,7 @@ def _best(
             break
     if best is None:
         return None
-    return FittedPart(best[0], best[1], model_outputs(best[0], splits.test, task, most, _say_nothing, processes))
+    return BlendPart.of(kind.name, best[0], splits, most, processes, valid=best[1])
 
 
 def _some(samples: Samples, kind: type[FittedModel], inputs: Mapping[str, Any], seed: int) -> Samples:
@@ -207,7 +238,7 @@ class Blending:
     """What a run gives in the end.
 
     Args:
-        model: The trained model, or a blend with those that were fitted.
+        model: The trained model, or a blend with others.
         test: Its raw outputs for the test part.
         scores: Its scores on the validation part.
         parts: For each model of a blend, its factor, and its scores alone on both parts; empty where there is no blend.
@@ -219,44 +250,27 @@ class Blending:
     parts: list[dict[str, Any]]
 
     @classmethod
-    def of(
-        cls,
-        model: Model,
-        test: np.ndarray,
-        scores: dict[str, float],
-        fitted: Sequence[FittedPart],
-        splits: Splits,
-        recipe: Recipe,
-        processes: Processes,
-    ) -> Blending:
-        """Blends a trained model with fitted ones, by the validation part.
+    def of(cls, parts: Sequence[BlendPart], splits: Splits, recipe: Recipe) -> Blending:
+        """Blends models, by the validation part.
 
         Args:
-            model: Trained model.
-            test: Its raw outputs for the test part.
-            scores: Its scores on the validation part.
-            fitted: Models that were fitted; none: the trained model stays alone.
+            parts: The models, the main one first.
             splits: Data.
             recipe: Of the run.
-            processes: Processes that share the validation part.
         """
-        if not fitted:
-            return cls(model, test, scores, [])
         task = splits.encoding.task
         loss = make_loss(task, recipe.training.loss, known_targets(splits.train))
-        own = model_outputs(model, splits.valid, task, recipe.training.max_tokens, _say_nothing, processes)
-        valid, tests = [own, *[each.valid for each in fitted]], [test, *[each.test for each in fitted]]
-        factors = factors_of(valid, known_targets(splits.valid), loss)
-        names = [model.name, *[each.model.name for each in fitted]]
-        parts = [
+        factors = factors_of([each.valid for each in parts], known_targets(splits.valid), loss)
+        alone = [
             {
-                "name": name,
+                "name": each.name,
                 "factor": factor,
-                "valid": scored(splits, before, loss),
-                "test": task.score(predictions_of(splits.test, after, task)),
+                "valid": scored(splits, each.valid, loss),
+                "test": task.score(predictions_of(splits.test, each.test, task)),
             }
-            for name, factor, before, after in zip(names, factors.tolist(), valid, tests, strict=True)
+            for each, factor in zip(parts, factors.tolist(), strict=True)
         ]
-        both = [sum(s * each for s, each in zip(factors.numpy(), group, strict=True)) for group in (valid, tests)]
-        made = Blend.of([model, *[each.model for each in fitted]], factors, splits.encoding.inputs).eval()
-        return cls(made, both[1], scored(splits, both[0], loss), parts)
+        valid = sum(s * each.valid for s, each in zip(factors.numpy(), parts, strict=True))
+        test = sum(s * each.test for s, each in zip(factors.numpy(), parts, strict=True))
+        made = Blend.of([each.model for each in parts], factors, splits.encoding.inputs).eval()
+        return cls(made, test, scored(splits, valid, loss), alone)

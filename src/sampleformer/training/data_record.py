@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class DataRecord(Settings):
             files[setting] = FilesRecord(
                 given=given,
                 absolute=absolute,
-                from_run=[os.path.relpath(path, folder.path.absolute()) for path in absolute],
+                from_run=_from_run(absolute, folder),
                 rows=rows,
                 **FilesState.of(paths).model_dump(),
             )
@@ -103,15 +104,19 @@ class DataRecord(Settings):
         """
         return validate(cls, folder.read_run().get("data") or {}, f"{folder.run_file}: data")
 
+    @property
+    def content(self) -> list[dict[str, Any]]:
+        """What the files hold, and the samples of each part, wherever the files are."""
+        files = {name: (record.count, record.bytes, record.sha256) for name, record in self.files.items()}
+        return [files, {name: part.model_dump() for name, part in self.split.items()}]
+
     def digest_of(self, splits: Splits) -> str:
         """SHA-256 of what the files and the parts hold, wherever the files are.
 
         Args:
             splits: Samples that the record is of.
         """
-        files = {name: (record.count, record.bytes, record.sha256) for name, record in self.files.items()}
-        parts = {name: part.model_dump() for name, part in self.split.items()}
-        whole = hashlib.sha256(json.dumps([files, parts], sort_keys=True).encode(errors="surrogateescape"))
+        whole = hashlib.sha256(json.dumps(self.content, sort_keys=True).encode(errors="surrogateescape"))
         for part in PARTS:
             whole.update(np.ascontiguousarray(getattr(splits, part).sizes, dtype="<i8").tobytes())
         return whole.hexdigest()
@@ -143,6 +148,25 @@ class DataRecord(Settings):
                 raise InputError(f"data.{setting}: {several[0]}: no such file; looked for {where}")
             places[setting] = found[0] if isinstance(record.given, str) else found
         return recipe.model_copy(update={"data": recipe.data.model_copy(update=places)})
+
+    def moved(self, recipe: Recipe, folder: RunFolder, other: RunFolder) -> DataRecord:
+        """The record for another run folder.
+
+        Args:
+            recipe: Recipe of the run.
+            folder: Run folder.
+            other: The other one.
+
+        Raises:
+            InputError: as `located`.
+        """
+        places = self.located(recipe, folder).data.arguments
+        files = {}
+        for setting, record in self.files.items():
+            given = places[setting]
+            absolute = [os.path.abspath(path) for path in ([given] if isinstance(given, str) else given)]
+            files[setting] = record.model_copy(update={"absolute": absolute, "from_run": _from_run(absolute, other)})
+        return self.model_copy(update={"files": files})
 
     def check_files(self, source: Source) -> None:
         """Raises InputError if the files are others than those of the training.
@@ -202,6 +226,11 @@ def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -
     splits = source.load()
     record.check_split(splits, recipe.data.name, other_view=other_view)
     return splits
+
+
+def _from_run(paths: list[str], folder: RunFolder) -> list[str]:
+    """Paths from a run folder."""
+    return [os.path.relpath(path, folder.path.absolute()) for path in paths]
 
 
 def _split(splits: Splits, part: str) -> SplitRecord:

@@ -11,7 +11,7 @@ from sampleformer.data.progress import announced
 from sampleformer.data.source import Source, Splits
 from sampleformer.errors import InputError
 from sampleformer.models import Model
-from sampleformer.training.blending import FittedPart, check_blend, fit_parts
+from sampleformer.training.blending import BlendPart, check_blend, fit_parts
 from sampleformer.training.building import check_model, make_model
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.learning_rate import rate_factor
@@ -51,7 +51,7 @@ class Setup:
     splits: Splits
     record: DataRecord
     model: Model
-    fitted: tuple[FittedPart, ...]
+    fitted: tuple[BlendPart, ...]
     start: Start | None = None
 
 
