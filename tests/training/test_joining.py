@@ -135,6 +135,13 @@ def test_runs_that_do_not_fit_together_are_refused(folder: Path, tmp_path: Path)
     (unfinished / "results.json").unlink()
     with pytest.raises(InputError, match="unfinished: the training is not finished, expected finished runs"):
         blend([unfinished], tmp_path / "out")
+    (unfinished / "results.json").write_text("{}")
+    with pytest.raises(InputError, match="results.json: not the scores of a run"):
+        blend([unfinished], tmp_path / "out")
+    masked = recipe.data.model_copy(update={"task": "masked", "label": None})
+    train(recipe.model_copy(update={"data": masked}), tmp_path / "masked", quiet=True)
+    with pytest.raises(InputError, match="masked: its labels are not for samples"):
+        blend([tmp_path / "masked"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match="exists already"):
         blend([first], folder / "seed-1")

@@ -14,7 +14,6 @@ from sampleformer.data.inputs import Inputs
 from sampleformer.data.row_names import row_ids, scene_ids
 from sampleformer.data.sample_schema import check_mappings, sample_schema
 from sampleformer.data.samples import HeldSets, Samples, TargetRows
-from sampleformer.data.token_sets import TokenSets
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError, listed
 from sampleformer.files import write_text
@@ -87,10 +86,6 @@ class Encoding:
     def words(self) -> str:
         """The labels in a few words."""
         return listed(self.task.labels)
-
-    def encode(self, values: np.ndarray, report: RowReport) -> TokenSets:
-        """The tokens of parsed values; wrong ones are reported."""
-        return self.learnt_inputs.encode(values, report)
 
     def samples(
         self,

@@ -15,6 +15,7 @@ from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.files import write_json
 from sampleformer.models import Blend, Model
+from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
 from sampleformer.tasks import task_to_json
 from sampleformer.training.blending import Blending, BlendPart, check_blend, fit_parts
@@ -77,29 +78,30 @@ def blend(
             splits = load_again(first.folder, first.recipe)
         parts = list(_said(members, splits, recipe.training.max_tokens, device))
         blending = Blending.of([*parts, *fit_parts(recipe, splits, ALONE)], splits, recipe)
-        seconds = round(sum(each.results["train_seconds"] for each in members), 3)
-        run = describe_run(list(command or sys.argv), recipe.seed, device) | {
-            "data": first.record.moved(first.recipe, first.folder, folder).model_dump(),
-            "blended": [os.path.abspath(each.folder.path) for each in members],
-            "train_seconds": seconds,
-            "started": started,
-            "finished": now(),
-        }
-        started_from = recipe.training.init_from is not None
-        folder.create(recipe, run, first.folder.read_encoding(learnt=True) if started_from else None)
-        shutil.copyfile(first.folder.metrics, folder.metrics)
-        predictions = predictions_of(splits.test, blending.test, splits.encoding.task)
-        save(folder, blending.model, blending.model.state_dict(), splits.encoding, predictions)
-        scores = {"valid": blending.scores, "test": splits.encoding.task.score(predictions)}
-        step = first.results["best"]["step"]
-        results = described(splits, recipe) | {
-            "parameters": sum(weights.numel() for each in parts for weights in each.model.parameters()),
-            "train_seconds": seconds,
-            "best": {"step": step} | scores,
-            "last": {"step": step} | scores,
-            "parts": blending.parts,
-        }
-        write_json(folder.results, results)
+    run = describe_run(list(command or sys.argv), recipe.seed, device) | {
+        "data": first.record.moved(first.recipe, first.folder, folder).model_dump(),
+        "blended": [os.path.abspath(each.folder.path) for each in members],
+        "train_seconds": round(sum(each.seconds for each in members), 3),
+        "started": started,
+        "finished": now(),
+    }
+    folder.create(recipe, run, first.learnt)
+    shutil.copyfile(first.folder.metrics, folder.metrics)
+    predictions = predictions_of(splits.test, blending.test, splits.encoding.task)
+    save(folder, blending.model, blending.model.state_dict(), splits.encoding, predictions)
+    scored = {
+        "step": first.step,
+        "valid": blending.scores,
+        "test": splits.encoding.task.score(predictions),
+    }
+    results = described(splits, recipe) | {
+        "parameters": sum(weights.numel() for each in parts for weights in each.model.parameters()),
+        "train_seconds": run["train_seconds"],
+        "best": scored,
+        "last": scored,
+        "parts": blending.parts,
+    }
+    write_json(folder.results, results)  # last: where it is, the run is complete
     return folder
 
 
@@ -121,7 +123,9 @@ class Member:
         models: Its trained model; of a run that was blended of several, all of theirs.
         encoding: Encoding of its data.
         record: What it remembers of its data.
-        results: Its scores.
+        learnt: Encoding of the run that it started from. None: it started from nothing.
+        step: The step whose weights it kept.
+        seconds: Time of its training.
     """
 
     folder: RunFolder
@@ -129,7 +133,9 @@ class Member:
     models: tuple[Model, ...]
     encoding: Encoding
     record: DataRecord
-    results: dict[str, Any]
+    learnt: Encoding | None
+    step: int
+    seconds: float
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], *, trust_code: bool) -> Member:
@@ -143,11 +149,15 @@ class Member:
         results = folder.read_results()
         if results is None:
             raise InputError(f"{folder.path}: the training is not finished, expected finished runs")
+        with reading(folder.results, "the scores of a run"):
+            step, seconds = int(results["best"]["step"]), float(results["train_seconds"])
         model, encoding = folder.read_trained(trust_code=trust_code)
-        models = model.models if isinstance(model, Blend) else [model]
-        return cls(
-            folder, recipe, tuple(each for each in models if each.trained), encoding, DataRecord.read(folder), results
-        )
+        task = encoding.task
+        if task.of_tokens or task.from_inputs:
+            raise InputError(f"{folder.path}: its labels are not for samples, expected runs whose labels are")
+        models = tuple(each for each in (model.models if isinstance(model, Blend) else [model]) if each.trained)
+        learnt = None if recipe.training.init_from is None else folder.read_encoding(learnt=True, trust_code=trust_code)
+        return cls(folder, recipe, models, encoding, DataRecord.read(folder), learnt, step, seconds)
 
     def check_like(self, first: Member) -> None:
         """Raises InputError if the first run had other samples in one of its parts, another task or other inputs."""
