@@ -20,7 +20,7 @@ class Ranks:
 
     def __init__(self, size: int) -> None:
         shared = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "GROUP_RANK": 0}
-        shared |= {"MASTER_PORT": _free_port(), "TORCHELASTIC_RUN_ID": "tests", "OMP_NUM_THREADS": 1}
+        shared |= {"MASTER_PORT": free_port(), "TORCHELASTIC_RUN_ID": "tests", "OMP_NUM_THREADS": 1}
         self._pipes, self._processes = [], []
         for rank in range(size):
             own = {name: str(value) for name, value in (shared | {"RANK": rank, "LOCAL_RANK": rank}).items()}
@@ -65,7 +65,8 @@ def _serve(address: str, key: bytes) -> None:
             pipe.send(error)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Number of a port that nobody listens at."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
         return int(place.getsockname()[1])

@@ -1,5 +1,7 @@
 """The token-wise branch of a layer."""
 
+from collections.abc import Callable
+
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -27,6 +29,7 @@ class FeedForward(Module):
         super().__init__()
         self.norm = norm if norm is not None else nn.Identity()
         self.hidden = hidden
+        self.dropout = dropout
         self.mlp = nn.Sequential(nn.Linear(width, hidden), GELU(), Dropout(dropout), nn.Linear(hidden, width))
 
     def forward(
@@ -39,5 +42,8 @@ class FeedForward(Module):
             mask: True where a token is real, for a norm that is not token-wise. None: all are.
         """
         if is_tokenwise(self.norm):
-            return tokenwise(lambda block: self.mlp(self.norm(block)), features, widest=self.hidden)
-        return tokenwise(self.mlp, self.norm(features, mask), widest=self.hidden)
+            return self._in_blocks(lambda block: self.mlp(self.norm(block)), features)
+        return self._in_blocks(self.mlp, self.norm(features, mask))
+
+    def _in_blocks(self, function: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
+        return tokenwise(function, features, widest=self.hidden, random=self.training and self.dropout > 0)

@@ -57,8 +57,8 @@ class BatchNorm(Norm):
 
     @property
     def tokenwise(self) -> bool:
-        """Whether each token is normalised by itself: in evaluation, and by given statistics."""
-        return not self.training or self._given is not None
+        """Whether each token is normalised by itself, now and later: given statistics are gone in a backward pass."""
+        return not self.training
 
     def given(self, mean: Tensor, variance: Tensor, count: Tensor) -> ExitStack:
         """Context in which training normalises by statistics of more tokens than it gets; running ones follow them.

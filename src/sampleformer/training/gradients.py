@@ -57,6 +57,14 @@ class Gradients:
         if most is not None and gradients:
             torch._foreach_mul_(gradients, (most / (self.norm() + _MARGIN)).clamp(max=1.0))
 
+    @torch.no_grad()
+    def spread_overflow(self) -> None:
+        """Makes all gradients NaN where one is not finite, so that each process sees it in its share."""
+        gradients = [own_share(each) for each in self.known]
+        if gradients:
+            norm = self.norm()
+            torch._foreach_mul_(gradients, torch.where(norm.isfinite(), 1.0, torch.nan).to(norm.dtype))
+
     def norm(self) -> Tensor:
         """Norm of all gradients together."""
         return torch.nn.utils.get_total_norm(self.known)

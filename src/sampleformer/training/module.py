@@ -33,6 +33,7 @@ from sampleformer.training.outputs import (
 from sampleformer.training.predictions import predictions_of
 from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.running_statistics import RunningStatistics
+from sampleformer.training.scaled_precision import ScaledPrecision
 from sampleformer.training.selection import selecting_metric
 from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.sharding import ShardedGradients, shard_weights
@@ -117,6 +118,8 @@ class TrainingModule(LightningModule):
         assert isinstance(rate, LambdaLR)
         optimizer.zero_grad()
         sums = self._add_gradients(groups)
+        if isinstance(self.trainer.precision_plugin, ScaledPrecision):
+            self.trainer.precision_plugin.unscale(optimizer.optimizer, self._gradients)
         self._gradients.clip(self._settings.gradient_clip)
         optimizer.step()
         rate.step()

@@ -42,6 +42,7 @@ DECIDED = {
     "devices",
     "max_epochs",
     "num_sanity_val_steps",
+    "plugins",
     "precision",
     "reload_dataloaders_every_n_epochs",
     "use_distributed_sampler",

@@ -43,7 +43,11 @@ class TrainingSettings(Settings):
         check_every: steps between two checks, each of which validates and writes a checkpoint. None: once a pass, or as
             many passes apart as make fifty checks, and twenty steps where that leaves ten checks.
         accumulate: batches whose gradients make one step, so that it sees ``accumulate · batch_size`` samples.
-        precision: ``bf16-mixed`` runs matrix products in bfloat16.
+        precision: ``bf16-mixed`` runs matrix products in bfloat16, ``16-mixed`` in float16 with scaled gradients, for
+            GPUs that know no bfloat16; a step whose gradients overflow is left out. Default ``32-true``.
+        activation_checkpointing: Tokens of a block of token-wise work (MLPs, attention to chosen tokens) of which
+            training keeps what goes in and comes out, and makes the rest again in the backward pass: less memory, more
+            time, the same gradients. None: all is kept.
         compile: whether the model is compiled, which takes minutes at first and pays on GPUs.
         workers: processes that make the batches; 0: the training makes them itself.
         devices: Processes on each host, which share the batch of a step; on GPUs one for each. None: 1, or as many as
@@ -101,7 +105,8 @@ class TrainingSettings(Settings):
     gradient_clip: float | None = Field(default=2.0, gt=0)
     check_every: int | None = Field(default=None, ge=1)
     accumulate: int = Field(default=1, ge=1)
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    activation_checkpointing: int | None = Field(default=None, ge=1)
     compile: bool = False
     workers: int = Field(default=0, ge=0)
     devices: int | None = Field(default=None, ge=1)
@@ -123,11 +128,16 @@ class TrainingSettings(Settings):
     choice_samples: int = Field(default=2, ge=2)
 
     @model_validator(mode="after")
-    def _some_length(self) -> "TrainingSettings":
+    def _fits_together(self) -> "TrainingSettings":
         if self.epochs is None and self.steps is None and self.minutes is None:
             raise ValueError("epochs, steps or minutes must be given")
         if self.steps is not None and self.min_steps > self.steps:
             raise ValueError(f"min_steps is {self.min_steps}, expected at most steps, which is {self.steps}")
+        if self.compile and self.activation_checkpointing is not None:
+            raise ValueError(
+                f"activation_checkpointing is {self.activation_checkpointing} beside compile, expected none: what a "
+                "compiled program keeps is for the compiler to choose"
+            )
         return self
 
     def total_steps(self, batches_per_pass: int) -> int:

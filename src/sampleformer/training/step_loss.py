@@ -1,7 +1,9 @@
 """The loss of a step: that of the task, and what looks at which tokens were chosen and at their scores."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from sampleformer.data.batch import Batch
 from sampleformer.distributed.shared_batch import counting, sharing, summed_over_processes
 from sampleformer.distributed.streams import start_stream, streams
 from sampleformer.errors import InputError
+from sampleformer.functional.blocks import activation_checkpointing
 from sampleformer.functional.score_function import leave_one_out
 from sampleformer.models import Model
 from sampleformer.tasks.losses import Loss, positive
@@ -49,6 +52,7 @@ class StepLoss:
         self.passes = settings.choice_samples if self._by_score_function else 1
         self._model, self._loss = model, loss
         self._together = together
+        self._block = settings.activation_checkpointing
         if settings.score_mass:
             teach(model, settings.mass_queries)
 
@@ -74,9 +78,18 @@ class StepLoss:
         weight, samples = self._whole([chunk for group in groups for chunk in group if chunk.counts])
         for group in groups:
             if self._weights or self._by_score_function:
-                yield from (self._with_terms(chunk, weight, samples) for chunk in group)
+                for chunk in group:
+                    with self._keeping():
+                        part = self._with_terms(chunk, weight, samples)
+                    yield part
             else:
-                yield self._of_task(group, weight, samples)
+                with self._keeping():
+                    part = self._of_task(group, weight, samples)
+                yield part
+
+    def _keeping(self) -> AbstractContextManager[Any]:
+        """Context that decides what is kept for the backward pass."""
+        return nullcontext() if self._block is None else activation_checkpointing(self._block)
 
     def _whole(self, chunks: Sequence[Batch]) -> tuple[Tensor, Tensor]:
         """The weight of all losses and the number of all samples of the batch."""

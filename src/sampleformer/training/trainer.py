@@ -20,6 +20,7 @@ from sampleformer.training.callbacks.metrics_file import LOG_EVERY
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.module import TrainingModule
 from sampleformer.training.processes import ALONE, Processes
+from sampleformer.training.scaled_precision import ScaledPrecision
 from sampleformer.training.settings import TrainingSettings
 from sampleformer.training.step_loss import looks_at_choices
 from sampleformer.training.strategies import STRATEGIES
@@ -76,13 +77,18 @@ def make_trainer(
     return Trainer(
         accelerator=_ACCELERATORS[device],
         **several,
-        precision=settings.precision,
         max_epochs=checks,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         callbacks=callbacks,
-        **free | dict(arguments),
+        **_precision(settings, device) | free | dict(arguments),
+    )
+
+
+def _precision(settings: TrainingSettings, device: str) -> dict[str, Any]:
+    return (
+        {"plugins": ScaledPrecision(device)} if settings.precision == "16-mixed" else {"precision": settings.precision}
     )
 
 
@@ -106,3 +112,5 @@ def _silence_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning.*")
+    # Where a first step overflows in float16, it is left out and the schedule goes on.
+    warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step\\(\\)` before", category=UserWarning)
