@@ -234,6 +234,11 @@ def test_it_compiles(fresh_compiler: None) -> None:
             "BigBirdModel: attn_implementation='samsa' cannot be used: its BigBirdAttention does not go through",
         ),
         ("Bart", "BartAttention) is causal, expected an encoder"),
+        (
+            "Falcon",
+            "FalconModel: attn_implementation='samsa' cannot be used: it takes its attention from "
+            "FALCON_ATTENTION_CLASSES, not through transformers' attention interface",
+        ),
         ("FNet", "FNetModel: attn_implementation='samsa' cannot be used: it has no attention that goes through"),
     ],
 )
@@ -250,6 +255,13 @@ def test_architectures_whose_attention_cannot_be_replaced_are_refused(kind: str,
     with pytest.raises(InputError):
         model.set_attn_implementation("samsa")
     assert model.config._attn_implementation == "eager"
+
+
+def test_a_method_that_would_change_nothing_is_refused() -> None:
+    config = config_of("modernbert")
+    config.layer_types = ["sliding_attention"] * config.num_hidden_layers
+    with pytest.raises(InputError, match="'samsa' would change nothing: each of its layers sees a sliding window"):
+        transformers.AutoModel.from_config(config, attn_implementation="samsa")
 
 
 def test_biases_of_pairs_and_causal_texts_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -34,9 +35,9 @@ def has_transformers() -> bool:
 def register() -> None:
     """Makes the methods known to transformers, as values of `attn_implementation`.
 
-    `PreTrainedModel` gets three additions: a model that is built gets the weights of its method (`attach`), what starts
-    new weights starts these in their own way, and `set_attn_implementation` attaches, too. Models with another
-    attention are left as they are. Configurations have the methods' names as attributes, so that ``from_pretrained``
+    `PreTrainedModel` gets four additions: a model that is begun is looked at (`check_classes`), one that is built gets
+    the weights of its method (`attach`), what starts new weights starts these in their own way, and
+    `set_attn_implementation` attaches, too. Models with another attention are left as they are. Configurations have the methods' names as attributes, so that ``from_pretrained``
     takes settings: ``samsa={"sampled": 64}``.
     """
     from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
@@ -65,9 +66,10 @@ def attach(model: nn.Module) -> int:
 
     Raises:
         InputError: if an attention of the model cannot be replaced: it is causal, it does not go through the attention
-            interface, or its heads are not known. Or if a setting does not exist or is refused.
+            interface, or its heads are not known; or if all of them are local. Or if a setting does not exist or is
+            refused.
     """
-    found = 0
+    found = local = 0
     for name, module in list(model.named_modules()):
         if not _uses_interface(type(module)):
             continue
@@ -76,12 +78,13 @@ def attach(model: nn.Module) -> int:
             continue
         found += 1
         if getattr(module, "sliding_window", None) is not None:
+            local += 1
             continue  # a local layer stays what it is; parameters without use would stop training in parallel
         if not isinstance(getattr(module, method, None), ProjectedAttention):
             setattr(module, method, _parts_for(module, getattr(module, "config", model.config), method, name))
     wanted = _method(model.config)
     if wanted is not None:
-        _check_all_replaced(model, wanted, found)
+        _check_all_replaced(model, wanted, found, local)
     return found
 
 
@@ -136,12 +139,42 @@ def _first(names: tuple[str, ...], *owners: Any) -> int | None:
     return next((value for value in values if isinstance(value, int) and not isinstance(value, bool)), None)
 
 
-def _check_all_replaced(model: nn.Module, method: str, found: int) -> None:
-    other = next(_other_attentions(model), None)
-    if found and other is None:
+def check_classes(model: nn.Module) -> None:
+    """Refuses a method before transformers looks for it among classes of attentions, where it is not.
+
+    Args:
+        model: `transformers.PreTrainedModel` whose layers have not been made yet.
+
+    Raises:
+        InputError: if its module has a class for each attention, by name.
+    """
+    method = _method(model.config)
+    if method is None:
         return
-    what = f"its {other} does not go" if other else "it has no attention that goes"
-    raise InputError(
+    for name, value in vars(sys.modules[type(model).__module__]).items():
+        if isinstance(value, dict) and _is_attention(value.get("eager")):
+            raise _refusal(model, method, f"it takes its attention from {name}, not")
+
+
+def _is_attention(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, nn.Module)
+
+
+def _check_all_replaced(model: nn.Module, method: str, found: int, local: int) -> None:
+    other = next(_other_attentions(model), None)
+    if other is not None:
+        raise _refusal(model, method, f"its {other} does not go")
+    if not found:
+        raise _refusal(model, method, "it has no attention that goes")
+    if local == found:
+        raise InputError(
+            f"{type(model).__name__}: attn_implementation={method!r} would change nothing: each of its layers sees a "
+            "sliding window, and stays what it is"
+        )
+
+
+def _refusal(model: nn.Module, method: str, what: str) -> InputError:
+    return InputError(
         f"{type(model).__name__}: attn_implementation={method!r} cannot be used: {what} through transformers' "
         "attention interface"
     )
@@ -167,7 +200,13 @@ def _pools(model: nn.Module) -> bool:
 
 def _extend(base: Any) -> None:
     """Adds what `register` says to `PreTrainedModel`."""
-    post_init, start, change = base.post_init, base._initialize_weights, base.set_attn_implementation
+    begin, post_init = base.__init__, base.post_init
+    start, change = base._initialize_weights, base.set_attn_implementation
+
+    @functools.wraps(begin)
+    def with_check(self: Any, *arguments: Any, **named: Any) -> None:
+        begin(self, *arguments, **named)
+        check_classes(self)
 
     @functools.wraps(post_init)
     def with_parts(self: Any) -> None:
@@ -200,7 +239,8 @@ def _extend(base: Any) -> None:
             change(self, before)
             raise
 
-    base.post_init, base._initialize_weights, base.set_attn_implementation = with_parts, with_own_start, with_change
+    base.__init__, base.post_init = with_check, with_parts
+    base._initialize_weights, base.set_attn_implementation = with_own_start, with_change
 
 
 @torch.no_grad()
