@@ -112,3 +112,11 @@ def test_predictions_of_any_names_are_a_table(tmp_path: Path) -> None:
         header, *found = csv.reader(file)
     assert header == ["id", "prediction", "probability_[/red]", "probability_a\rb"]
     assert [row[0] for row in found] == [f"a\rb{row}" for row in range(30)]
+
+
+def test_texts_of_two_columns(tmp_path: Path, check: Check) -> None:
+    write(tmp_path / "t.csv", [("title", "body", "label"), *((row[0], row[1], row[2]) for row in ROWS)])
+    _, messages = check("--data", "t.csv", "--text", "title,body", "--label", "label")
+    assert "t.csv: inputs: title, body; predicted: label" in messages
+    _, messages = check("--data", "t.csv", "--text", "title", "--text", "body", "--label", "label")
+    assert "t.csv: inputs: title, body; predicted: label" in messages

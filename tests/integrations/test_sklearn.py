@@ -108,6 +108,12 @@ def test_a_dataframe_has_the_answers_of_its_texts(library: str) -> None:
     assert described.predictor_.encoding.inputs["descriptors"]
     with pytest.raises(InputError, match="^samples: column 'price' is missing"):
         described.predict(frame[["review"]])
+    halves = frames.DataFrame({"title": [text[:4] for text in texts], "body": [text[4:] for text in texts]})
+    of_two = SampleformerClassifier(text=["title", "body"], steps=1, settings=SMALL).fit(halves, target)
+    joined = SampleformerClassifier(steps=1, settings=SMALL).fit([f"{text[:4]}\n{text[4:]}" for text in texts], classes)
+    assert np.array_equal(of_two.predict_proba(halves), joined.predict_proba([f"{x[:4]}\n{x[4:]}" for x in texts]))
+    with pytest.raises(InputError, match="text: found .*, expected several columns of a DataFrame"):
+        clone(of_two).fit(texts, classes)
     numbers = SampleformerRegressor(steps=1, settings=NUMBERS).fit(frame[["more", "price"]], frame["price"])
     assert numbers.feature_names_in_.tolist() == ["more", "price"]
     assert numbers.predict(frame[["more", "price"]]).shape == (40,)

@@ -14,7 +14,9 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--data", metavar="PATH", help="a table (CSV, TSV, JSONL, Parquet), a folder of graphs or shapes, …"
     )
-    data.add_argument("--text", metavar="COLUMN", help="the column with the text")
+    data.add_argument(
+        "--text", action="append", metavar="A,B", help="the column with the text, or several that make one text"
+    )
     data.add_argument("--smiles", metavar="COLUMN", help="the column with molecules as SMILES")
     data.add_argument("--split", metavar="KIND", help="how molecules are split: random, or by their scaffold")
     data.add_argument("--cloud", metavar="COLUMN", help="the column with paths of point clouds or meshes")
@@ -73,10 +75,9 @@ def table_format(options: argparse.Namespace) -> TableFormat:
 
 def data_section(options: argparse.Namespace) -> dict[str, Any]:
     """Arguments of the data's source; None where nothing was given."""
-    labels = split_names(options.label)
     return {
         "path": options.data,
-        "text": options.text,
+        "text": _one_or_several(options.text),
         "smiles": options.smiles,
         "split": options.split,
         "cloud": options.cloud,
@@ -87,7 +88,7 @@ def data_section(options: argparse.Namespace) -> dict[str, Any]:
         "numbers": options.numbers,
         "columns": split_names(options.columns),
         "features": split_names(options.features),
-        "label": labels[0] if labels and len(labels) == 1 else labels,
+        "label": _one_or_several(options.label),
         "tokens": options.tokens,
         "max_length": options.max_length,
         "task": options.task,
@@ -96,3 +97,8 @@ def data_section(options: argparse.Namespace) -> dict[str, Any]:
         "on_error": options.on_error,
         "format": table_format(options).model_dump(exclude_none=True) or None,
     }
+
+
+def _one_or_several(values: list[str] | None) -> str | list[str] | None:
+    names = split_names(values)
+    return names[0] if names and len(names) == 1 else names

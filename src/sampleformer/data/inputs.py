@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Inputs(ABC):
     """Turns the input columns of a table into tokens.
 
-    A subclass names its kind, under which it is saved: ``class TextColumn(Inputs, kind="text")``. One that does
+    A subclass names its kind, under which it is saved: ``class TextColumns(Inputs, kind="text")``. One that does
     something to a sample each time it is used says so with `prepares`.
     """
 

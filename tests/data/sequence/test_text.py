@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sampleformer.data import SOURCES, Encoding, Splits, TextTable
-from sampleformer.data.sequence.text_column import LONGEST
+from sampleformer.data.sequence.text_columns import LONGEST
 from sampleformer.errors import InputError
 from sampleformer.settings import Component
 
@@ -290,3 +290,40 @@ def test_built_from_a_recipe(reviews: Path) -> None:
     component = Component(name="text", path=str(reviews), text="text", label="label", tokens="words", limit=5)
     source = component.build(SOURCES, "data")
     assert len(source.load().train) == 5
+
+
+def test_texts_of_several_columns_are_one_text(tmp_path: Path) -> None:
+    rows = [[f"title {number}", "" if number % 5 == 0 else f"body {number}", "ab"[number % 2]] for number in range(40)]
+    path = write(tmp_path / "news.csv", rows, ("title", "body", "label"))
+    splits = TextTable(path, text=["title", "body"], label="label", tokens="bytes").load()
+    for part in (splits.train, splits.valid, splits.test):
+        for sample in part:
+            number = int(sample.id) - 1
+            assert sample.source == (f"title {number}" if number % 5 == 0 else f"title {number}\nbody {number}")
+            assert sample.features.tobytes().decode() == sample.source
+    splits.encoding.save(tmp_path / "encoding.json")
+    encoding = Encoding.load(tmp_path / "encoding.json")
+    assert [sample.source for sample in encoding.read(path, targets=False)][:2] == ["title 0", "title 1\nbody 1"]
+    given = [{"title": "a", "body": "b"}, {"title": None, "body": "b"}, {"title": "a", "body": None}]
+    (samples, _), *_ = encoding.given(given)
+    assert [sample.source for sample in samples] == ["a\nb", "b", "a"]
+    (samples, _), *_ = encoding.given(["a text that stands alone"])
+    assert [sample.source for sample in samples] == ["a text that stands alone"]
+    with pytest.raises(InputError, match="sample 0: column 'body' is missing"):
+        list(encoding.given([{"title": "a"}]))
+    with pytest.raises(InputError, match="column 'body'"):
+        list(encoding.read(write(tmp_path / "titles.csv", [["a"]], ("title",)), targets=False))
+    assert encoding.sample_schema["anyOf"][1]["required"] == ["title", "body"]
+
+
+@pytest.mark.parametrize("text", [[], ["text", "text"]], ids=str)
+def test_columns_of_texts_are_different_ones(text: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="text: found .* expected a column, or several different ones"):
+        TextTable(tmp_path / "a.csv", text=text, label="label")
+
+
+def test_a_wrong_value_names_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"title": "a", "body": 3, "label": "x"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match="column 'body': found .*3.*, expected a text"):
+        TextTable(path, text=["title", "body"], label="label").load()

@@ -22,7 +22,7 @@ from sampleformer.data.sequence.listops_generator import (
     ListOpsGenerator,
     usable_processes,
 )
-from sampleformer.data.sequence.text_column import TextColumn
+from sampleformer.data.sequence.text_columns import TextColumns
 from sampleformer.data.sequence.tokenizers import WhitespaceTokenizer
 from sampleformer.data.source import Source, Splits
 from sampleformer.data.split import choose, strata_of
@@ -138,7 +138,7 @@ class ListOps(Source):
         self.prepare()
         hashes = self._hashes()
         words = [*OPERATORS, CLOSE, *VALUES]
-        encoding = Encoding(TextColumn("Source", WhitespaceTokenizer(words)), Classification("Target", list(VALUES)))
+        encoding = Encoding(TextColumns(["Source"], WhitespaceTokenizer(words)), Classification("Target", list(VALUES)))
         parts = {name: self._read(file, hashes[file], encoding) for name, file in _FILES.items()}
         return Splits(parts["train"], parts["valid"], parts["test"], encoding)
 

@@ -37,8 +37,8 @@ def register() -> None:
 
     `PreTrainedModel` gets four additions: a model that is begun is looked at (`check_classes`), one that is built gets
     the weights of its method (`attach`), what starts new weights starts these in their own way, and
-    `set_attn_implementation` attaches, too. Models with another attention are left as they are. Configurations have the methods' names as attributes, so that ``from_pretrained``
-    takes settings: ``samsa={"sampled": 64}``.
+    `set_attn_implementation` attaches, too. Models with another attention are left as they are. Configurations have the
+    methods' names as attributes, so that ``from_pretrained`` takes settings: ``samsa={"sampled": 64}``.
     """
     from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
     from transformers.integrations.sdpa_attention import sdpa_attention_forward

@@ -30,7 +30,7 @@ class _Estimator(BaseEstimator):
     def __init__(
         self,
         *,
-        text: str | None = None,
+        text: str | Sequence[str] | None = None,
         smiles: str | None = None,
         features: Sequence[str] | None = None,
         recipe: str | None = None,
@@ -128,7 +128,8 @@ class SampleformerClassifier(ClassifierMixin, _Estimator):
     ``Dataset`` of Hugging Face's datasets. Among numbers NaN is a gap.
 
     Args:
-        text: Column of the texts in a DataFrame. None: a list or an array of strings is one of texts.
+        text: Column of the texts in a DataFrame, or several that make one text. None: a list or an array of strings is
+            one of texts.
         smiles: Column of molecules as SMILES. With it, a list or an array of strings is one of SMILES.
         features: Columns of a DataFrame that describe a sample beside its text or SMILES. None: none.
         recipe: Packaged recipe or YAML file. None: that of the kind of the samples.

@@ -22,16 +22,16 @@ class Kind:
 
     Args:
         name: "text", "smiles" or "numbers".
-        column: Column of the texts or SMILES; empty for numbers.
+        columns: Columns of the texts, or the column of the SMILES; empty for numbers.
         features: Columns that describe a sample as a whole.
     """
 
     name: str
-    column: str = ""
+    columns: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, X: Any, text: str | None, smiles: str | None, features: Sequence[str] | None) -> Kind:
+    def of(cls, X: Any, text: str | Sequence[str] | None, smiles: str | None, features: Sequence[str] | None) -> Kind:
         """The kind that arguments of an estimator and the samples say.
 
         Raises:
@@ -39,21 +39,25 @@ class Kind:
         """
         if text is not None and smiles is not None:
             raise InputError(f"text and smiles: found {shown(text)} and {shown(smiles)}, expected one of them")
-        for name, column in (("text", text), ("smiles", smiles)):
-            if column is not None:
+        for name, given in (("text", text), ("smiles", smiles)):
+            if given is not None:
+                columns = (given,) if isinstance(given, str) else tuple(given)
                 if features and not is_frame(X):
                     raise InputError(f"features: found {shown(list(features))}, expected them beside a DataFrame")
-                return cls(name, column, tuple(features or ()))
+                if len(columns) > 1 and not is_frame(X):
+                    raise InputError(f"{name}: found {shown(list(columns))}, expected several columns of a DataFrame")
+                return cls(name, columns, tuple(features or ()))
         if features:
             raise InputError(f"features: found {shown(list(features))}, expected text or smiles beside them")
-        return cls("text", "text") if holds_texts(X) else cls("numbers")
+        return cls("text", ("text",)) if holds_texts(X) else cls("numbers")
 
     @property
     def data(self) -> dict[str, Any]:
         """What a recipe says of data of the kind."""
         if self.name == "numbers":
             return {"numbers": True}
-        return {self.name: self.column, "features": list(self.features) or None}
+        named = self.columns[0] if len(self.columns) == 1 else list(self.columns)
+        return {self.name: named, "features": list(self.features) or None}
 
     def table(self, X: Any) -> Table:
         """The samples as a table.
@@ -63,11 +67,11 @@ class Kind:
         """
         if is_frame(X):
             table = frame_table(X)
-            kept = [self.column, *self.features] if self.column else list(table.columns)
+            kept = [*self.columns, *self.features] if self.columns else list(table.columns)
             return SampleTable(PATH, {name: table.column(name) for name in kept}, table.rows)
         if self.name == "numbers":
             return SampleTable(PATH, {f"x{place}": X[:, place] for place in range(X.shape[1])}, range(len(X)))
-        return SampleTable(PATH, {self.column: texts_of(X)}, range(len(texts_of(X))))
+        return SampleTable(PATH, {self.columns[0]: texts_of(X)}, range(len(texts_of(X))))
 
     def samples(self, X: Any) -> Any:
         """The samples as a `Predictor` takes them."""

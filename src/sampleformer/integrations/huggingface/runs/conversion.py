@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sampleformer.data.encoding import Encoding
-from sampleformer.data.sequence.text_column import TextColumn
+from sampleformer.data.sequence.text_columns import TextColumns
 from sampleformer.errors import InputError
 from sampleformer.integrations.huggingface.runs.configuration import SampleformerConfig
 from sampleformer.models import Blend, Model, TokenModel
@@ -28,13 +28,13 @@ class TrainedRun:
         folder: Its folder.
         model: Its best model, perhaps a blend.
         encoding: What it learnt of its rows.
-        texts: The column of texts.
+        texts: The columns of texts.
     """
 
     folder: RunFolder
     model: Model
     encoding: Encoding
-    texts: TextColumn
+    texts: TextColumns
 
 
 def read_run(run: str | os.PathLike[str]) -> TrainedRun:
@@ -51,7 +51,7 @@ def read_run(run: str | os.PathLike[str]) -> TrainedRun:
     inputs = encoding.learnt_inputs
     if not isinstance(model.main, TokenModel):
         raise InputError(f"{folder.path}: found the model {model.main.name!r}, expected {TokenModel.name!r}")
-    if not isinstance(inputs, TextColumn):
+    if not isinstance(inputs, TextColumns):
         raise InputError(f"{folder.path}: found a run on {inputs.kind} data, expected texts, which tokenizers read")
     if encoding.descriptors is not None:
         raise InputError(

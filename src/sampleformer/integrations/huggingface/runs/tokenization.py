@@ -8,7 +8,7 @@ from typing import Any
 from transformers import AddedToken, PreTrainedTokenizer
 from typing_extensions import Self
 
-from sampleformer.data.sequence.text_column import LONGEST
+from sampleformer.data.sequence.text_columns import LONGEST
 from sampleformer.data.sequence.tokenizers import ByteTokenizer, Tokenizer, VocabularyTokenizer, tokenizer_from_json
 from sampleformer.documents import read_json
 from sampleformer.errors import InputError

@@ -1,8 +1,9 @@
-"""A column of texts as tokens."""
+"""Columns of texts as tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sampleformer.errors import InputError
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.format import TableFormat
-from sampleformer.tables.memory import sample_tables
+from sampleformer.tables.memory import is_frame, sample_tables
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import SUFFIXES
 from sampleformer.tables.text import TextFile
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
 LONGEST = 65_536
 
 
-class TextColumn(Inputs, kind="text"):
-    """A column of texts, one sample each.
+class TextColumns(Inputs, kind="text"):
+    """A text of each row: that of a column, or those of several, a title and a body say, joined by line breaks.
+
+    A text that stands alone, in no column, is taken as it is.
 
     Args:
-        column: its name.
+        columns: their names, in the order in which they are joined. One at least.
         tokenizer: cuts the texts.
         max_length: longer texts are cut to so many tokens and counted. None: a text over 65 536 tokens is wrong.
     """
@@ -42,8 +45,8 @@ class TextColumn(Inputs, kind="text"):
     file_suffixes = (".txt", *SUFFIXES)
     view_settings = frozenset({"max_length"})
 
-    def __init__(self, column: str, tokenizer: Tokenizer, max_length: int | None = None) -> None:
-        self.column = column
+    def __init__(self, columns: list[str], tokenizer: Tokenizer, max_length: int | None = None) -> None:
+        self.columns = columns
         self.tokenizer = tokenizer
         self.max_length = max_length
 
@@ -51,20 +54,24 @@ class TextColumn(Inputs, kind="text"):
     def model_inputs(self) -> dict[str, Any]:
         return {"vocabulary": self.tokenizer.vocabulary}
 
-    def with_learnt(self, other: Inputs) -> TextColumn:
+    def with_learnt(self, other: Inputs) -> TextColumns:
         self._alike(other)
-        assert isinstance(other, TextColumn)
-        return TextColumn(self.column, other.tokenizer, self.max_length)
+        assert isinstance(other, TextColumns)
+        return TextColumns(self.columns, other.tokenizer, self.max_length)
 
     @property
     def contents(self) -> Contents:
         return Contents(labels=self.tokenizer.names, unknown=self.tokenizer.unknown)
 
     def parse(self, table: Table, report: RowReport) -> np.ndarray:
-        return parse_texts(table, self.column, report)
+        return parse_texts(table, self.columns, report)
 
     def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
-        return sample_tables(samples, self.column, rows)
+        first, *others = self.columns
+        alone = not is_frame(samples) and not any(isinstance(each, Mapping) for each in samples)
+        for table in sample_tables(samples, first, rows):
+            missing: dict[str, Any] = dict.fromkeys(others, [None] * len(table)) if alone else {}
+            yield replace(table, columns={**table.columns, **missing})
 
     @property
     def value_schema(self) -> dict[str, Any]:
@@ -72,7 +79,7 @@ class TextColumn(Inputs, kind="text"):
 
     @property
     def row_schema(self) -> dict[str, Any]:
-        return {self.column: self.value_schema}
+        return dict.fromkeys(self.columns, self.value_schema)
 
     def samples_in(self, path: Path, format: TableFormat, most: int) -> list[tuple[str, Any]]:
         if path.suffix.lower() != ".txt":
@@ -101,29 +108,41 @@ class TextColumn(Inputs, kind="text"):
         if len(codes) > LONGEST:
             report.add(
                 row,
-                f"column {self.column!r}: found a text of {count(len(codes), 'token')}, expected at most {LONGEST:,}; "
+                f"{self._named}: found a text of {count(len(codes), 'token')}, expected at most {LONGEST:,}; "
                 "set max_length to cut longer texts",
             )
             return codes[:0]
         return codes
 
+    @property
+    def _named(self) -> str:
+        kind = "column" if len(self.columns) == 1 else "columns"
+        return f"{kind} {', '.join(map(repr, self.columns))}"
+
     def pieces(self, sample: Sample) -> list[str]:
         return self.tokenizer.pieces(sample.features, sample.source)
 
     def to_json(self) -> dict[str, Any]:
-        return {"column": self.column, "tokenizer": self.tokenizer.to_json(), "max_length": self.max_length}
+        return {"columns": self.columns, "tokenizer": self.tokenizer.to_json(), "max_length": self.max_length}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> TextColumn:
+    def from_json(cls, values: dict[str, Any]) -> TextColumns:
         tokenizer = tokenizer_from_json(values.pop("tokenizer"))
         return construct(cls, values, "inputs", tokenizer=tokenizer)
 
 
-def parse_texts(table: Table, column: str, report: RowReport) -> np.ndarray:
-    """Texts of a column, ``(rows,)``; a missing one is an empty text, anything else than text is reported."""
+def parse_texts(table: Table, columns: Sequence[str], report: RowReport) -> np.ndarray:
+    """Texts of each row, ``(rows,)``, those of several columns joined by line breaks, empty ones left out.
+
+    A missing one is an empty text; anything else than text is reported.
+    """
+    parts: list[list[str]] = [[] for _ in range(len(table))]
+    for column in columns:
+        for row, value in enumerate(table.column(column)):
+            if isinstance(value, str):
+                parts[row] += [value] if value else []
+            elif value is not None:
+                report.add(row, f"column {column!r}: found {value_words(value)}, expected a text")
     texts = np.empty(len(table), dtype=object)
-    for row, value in enumerate(table.column(column)):
-        texts[row] = value if isinstance(value, str) else ""
-        if value is not None and not isinstance(value, str):
-            report.add(row, f"column {column!r}: found {value_words(value)}, expected a text")
+    texts[:] = ["\n".join(each) for each in parts]
     return texts
