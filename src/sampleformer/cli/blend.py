@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from sampleformer.cli.output import show
+from sampleformer.cli.output import show, write_report
 from sampleformer.cli.parser import add_common, add_trust
 from sampleformer.training import blend
 from sampleformer.training.joining import CHANGED
@@ -35,11 +35,9 @@ def run(options: argparse.Namespace) -> None:
         changes=options.set,
         device=options.device,
         command=sys.argv,
+        finished=lambda folder, splits, predictions: write_report(folder, splits.test),
         trust_code=options.trust_code,
     )
-    from sampleformer.explain import write_report  # draws, and so imports what draws
-
-    write_report(folder.path, trust_code=options.trust_code)
     results = folder.read_results()
     assert results is not None
     show(run_table(results))

@@ -1,4 +1,4 @@
-"""What is printed: tables, and the last line of a verb."""
+"""What a verb leaves behind: tables, its last line, the report of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from sampleformer.output_paths import is_standard_output
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from sampleformer.data import Samples
+    from sampleformer.training import RunFolder
 
 
 def show(table: Table) -> None:
@@ -24,3 +27,15 @@ def show(table: Table) -> None:
 def say(line: str, output: str) -> None:
     """Prints what was written; to standard error if the output itself is on standard output."""
     print(line, file=sys.stderr if is_standard_output(output) else sys.stdout)
+
+
+def write_report(folder: RunFolder, test: Samples | None) -> None:
+    """Writes the report of a finished run of the user's own.
+
+    Args:
+        folder: Run folder.
+        test: The test part of its data, if it is at hand. None: it is loaded anew.
+    """
+    from sampleformer.explain import write_report as write  # draws, and so imports what draws
+
+    write(folder.path, test=test, trust_code=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from sampleformer.attention import ATTENTIONS
 from sampleformer.cli.data_options import add_data_options, data_section
-from sampleformer.cli.output import show
+from sampleformer.cli.output import show, write_report
 from sampleformer.cli.parser import add_common, add_trust
-from sampleformer.data import Samples
 from sampleformer.errors import InputError
 from sampleformer.models import MODELS
 from sampleformer.recipes import Recipe, request
@@ -87,7 +86,7 @@ def _run(options: argparse.Namespace) -> int:
     if not processes.is_first:
         return 0
     if not folder.report.exists():  # a finished training that was stopped before its report was written
-        _write_report(folder, None)
+        write_report(folder, None)
     results = folder.read_results()
     assert results is not None
     show(run_table(results))
@@ -105,7 +104,7 @@ def _train(recipe: Recipe, folder: RunFolder, options: argparse.Namespace) -> No
             command=sys.argv,
             quiet=options.quiet,
             trust_code=options.trust_code,
-            finished=lambda folder, splits, predictions: _write_report(folder, splits.test),
+            finished=lambda folder, splits, predictions: write_report(folder, splits.test),
         )
     except KeyboardInterrupt as stop:
         raise type(stop)(_what_is_left(folder, options.devices, recipe.training)) from stop
@@ -122,12 +121,6 @@ def _what_is_left(folder: RunFolder, devices: int | None, settings: TrainingSett
     if not any(path.exists() for path in (folder.last_checkpoint, folder.previous_checkpoint)):
         return f"no check was reached and nothing of the training is saved; from step 0 again with: {command}"
     return f"go on with: {command}"
-
-
-def _write_report(folder: RunFolder, test: Samples | None) -> None:
-    from sampleformer.explain import write_report  # draws, and so imports what draws
-
-    write_report(folder.path, test=test, trust_code=True)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

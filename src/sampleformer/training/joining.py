@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from sampleformer.files import write_json
 from sampleformer.models import Blend, Model
 from sampleformer.reading import reading
 from sampleformer.registry import trusted_code
-from sampleformer.tasks import task_to_json
+from sampleformer.tasks import Predictions, task_to_json
 from sampleformer.training.blending import Blending, BlendPart, check_blend, fit_parts
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
@@ -41,6 +41,7 @@ def blend(
     changes: Sequence[str] = (),
     device: str = "cpu",
     command: Sequence[str] | None = None,
+    finished: Callable[[RunFolder, Splits, Predictions], object] | None = None,
     trust_code: bool = False,
 ) -> RunFolder:
     """Makes one run of finished ones, without a further step.
@@ -55,6 +56,7 @@ def blend(
         changes: ``name=value`` each, of `CHANGED`: ``blend=[]``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         command: The program and its arguments, for ``run.json``. None: those of this process.
+        finished: Called at the end with the run folder, the data, and the predictions for the test part.
         trust_code: Whether the folders may name classes outside this package.
 
     Returns:
@@ -102,6 +104,8 @@ def blend(
         "parts": blending.parts,
     }
     write_json(folder.results, results)  # last: where it is, the run is complete
+    if finished is not None:
+        finished(folder, splits, predictions)
     return folder
 
 
