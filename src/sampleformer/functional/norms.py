@@ -80,9 +80,8 @@ class _BlockedRmsNorm(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight)
         for start in range(0, rows.shape[0], ROWS_PER_BLOCK):
             block = slice(start, start + ROWS_PER_BLOCK)
-            normal = rows[block] * inverse[block]
-            weight_gradient += (flat[block] * normal).sum(0)
-            weighted = flat[block] * weight
-            shared = (weighted * normal).mean(-1, keepdim=True)
-            torch.mul(weighted.sub_(normal.mul_(shared)), inverse[block], out=rows_gradient[block])
+            scale, products = inverse[block], flat[block] * rows[block]
+            weight_gradient += (scale.mT @ products)[0]
+            shared = (products @ weight)[:, None] * scale.pow(3) / -weight.numel()
+            torch.mul(flat[block], weight, out=rows_gradient[block]).mul_(scale).addcmul_(rows[block], shared)
         return rows_gradient.view(gradient.shape), weight_gradient, None
