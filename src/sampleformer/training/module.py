@@ -106,6 +106,10 @@ class TrainingModule(LightningModule):
         optimizer = self.optimizers()
         assert isinstance(optimizer, LightningOptimizer)
         check_state(optimizer.optimizer)
+        both = [] if self.average is None else [self.average, self.model]
+        # To look for them takes longer than to move the average.
+        self._moved = [[own_share(each) for each in model.parameters()] for model in both]
+        self._copied = [list(model.buffers()) for model in both]
 
     def training_step(self, groups: Sequence[Sequence[Batch]], batch_idx: int) -> dict[str, Tensor]:
         """One step of the optimiser on a batch, which comes in groups of chunks.
@@ -156,10 +160,9 @@ class TrainingModule(LightningModule):
             return
         step = self.global_step
         decay = min(self._settings.ema, (1 + step) / (10 + step))
-        averages = [own_share(each) for each in self.average.parameters()]
-        weights = [own_share(each) for each in self.model.parameters()]
+        averages, weights = self._moved
         torch._foreach_lerp_(averages, weights, 1 - decay)
-        for average, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
+        for average, buffer in zip(*self._copied, strict=True):
             average.copy_(buffer)
 
     def on_validation_epoch_start(self) -> None:
