@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from sampleformer.attention import SamsaAttention, WindowAttention
+from sampleformer.attention.mixings import Keys, Queries, WindowMixing
 from sampleformer.attention.mixings import window as window_module
 from sampleformer.encoder import Encoder, EncoderLayer, FeedForward
 from sampleformer.errors import InputError
@@ -136,3 +137,13 @@ def test_a_window_beyond_all_tokens_is_all_of_them(length):
 def test_a_negative_window_is_refused():
     with pytest.raises(ValueError, match="window is -1, expected at least 0"):
         WindowAttention(WIDTH, HEADS, window=-1)
+
+
+def test_samples_that_stand_one_after_the_other_do_not_see_each_other():
+    query, key, value = torch.randn(3, 1, HEADS, 45, 5, dtype=torch.float64)
+    sizes = [1, 33, 4, 7]
+    places = torch.arange(45) + 100 * torch.arange(4).repeat_interleave(torch.tensor(sizes))
+    found = WindowMixing(3)(Queries(query), Keys(key, value, places=places[None]))
+    parts = zip(*(each.split(sizes, 2) for each in (query, key, value)), strict=True)
+    expected = torch.cat([WindowMixing(3)(Queries(q), Keys(k, v)) for q, k, v in parts], 2)
+    torch.testing.assert_close(found, expected, **EXACT)

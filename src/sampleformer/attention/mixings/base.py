@@ -36,6 +36,9 @@ class Mixing(Module):
     False for statistics over all queries, and where `Queries.tokens` are looked at by their index.
     """
 
+    joining: bool = False
+    """Whether it takes `Keys.places`, so that tokens of several samples may stand one after the other."""
+
     sharded: bool = False
     """Whether it exchanges what it needs where ranks share the tokens (`token_parallel`), and gets their own keys.
 

@@ -1,8 +1,9 @@
 """Queries and keys of one call, as mixings get them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from sampleformer.tokens import Tokens
@@ -44,6 +45,9 @@ class Keys:
         counting: Number of keys, from the first on, that count at all. None: the weights alone say it.
         sink: Logits of the attention sink, one for each key, shape ``(b, h, k)``, for a mixing that `leaks`: a learned
             function of the token, to the good of attending to none. None: nothing leaks.
+        places: Place of each token in the sequence, shape ``(b, k)``, rising, for a mixing that is `joining`; the
+            queries are those of the same tokens. Samples that stand one after the other are far apart. None: the place
+            is that in the tensor.
 
     Example:
         >>> import torch
@@ -57,3 +61,12 @@ class Keys:
     weights: Float[Tensor, "b #h k"] | None = None
     counting: int | None = None
     sink: Float[Tensor, "b h k"] | None = None
+    places: Int64[Tensor, "b k"] | None = None
+
+    def split(self, samples: Sequence[int]) -> list["Keys"]:
+        """The keys of so many samples each, one after the other."""
+        parts = [
+            [given] * len(samples) if given is None or isinstance(given, int) else given.split(list(samples))
+            for given in (getattr(self, each.name) for each in fields(self))
+        ]
+        return [Keys(*part) for part in zip(*parts, strict=True)]
