@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sampleformer.edges import Edges
-from sampleformer.encoder.joined import Joined
 from sampleformer.functional.edge_sums import edge_messages
+from sampleformer.joined import Joined
 from sampleformer.tokens import Tokens
 
 SIZES = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=3), min_size=1, max_size=3)

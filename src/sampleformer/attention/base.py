@@ -227,10 +227,10 @@ class Attention(Module):
             sink = None if self.leak is None else self.leak(features).transpose(1, 2)
             keys = keys_of_slots(choice, key, value, sink)
             return keys if self.mixing.sharded else joined_keys(keys)
-        candidates = self._project_candidates(norm, context, choice.indices)
+        candidates = self.project_candidates(norm, context, choice.indices)
         return keys_of_choice(choice, candidates, self.heads, leaks=self.leak is not None)
 
-    def _project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
+    def project_candidates(self, norm: Callable[[Tensor], Tensor], context: Tokens, indices: Tensor) -> Tensor:
         """Each group's slice of the projections, for the tokens that this group chose: (b, g, m, carried h / g)."""
         length = context.length
         own, owned = owned_places(indices, length)

@@ -7,11 +7,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sampleformer.attention import Attention, Noise, Selection
+from sampleformer.attention.together import attended_together, attends_together
 from sampleformer.distributed.over_shards import agreed
 from sampleformer.distributed.streams import in_turn
 from sampleformer.dropout import Dropout
-from sampleformer.encoder.joined import Joined
 from sampleformer.encoder.norming import first_norm, norms_over
+from sampleformer.joined import Joined
 from sampleformer.modules import Module
 from sampleformer.norms import normalised
 from sampleformer.tokens import Tokens, as_tokens
@@ -135,5 +136,7 @@ def _beside(part: nn.Module, joined: Joined) -> Tensor:
     if getattr(part, "along_edges", False):  # no edge leads from one sample to another
         found: Tensor = part(joined.tokens)
         return found
+    if attends_together(part, joined):
+        return attended_together(part, joined)
     with norms_over([joined.tokens], first_norm(part)):
         return joined.join([part(tokens) for tokens in in_turn(joined.apart())])

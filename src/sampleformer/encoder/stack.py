@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from sampleformer.attention import Attention, Noise, NonFiniteScores, Selection
 from sampleformer.distributed.streams import join_rows
 from sampleformer.encoder.feed_forward import FeedForward
-from sampleformer.encoder.joined import Joined
 from sampleformer.encoder.layer import EncoderLayer
 from sampleformer.encoder.norming import first_norm, looks_at_batch
 from sampleformer.errors import InputError, nearest, shown
+from sampleformer.joined import Joined
 from sampleformer.modules import Module
 from sampleformer.norms import NORMS, BatchNorm, normalised
 from sampleformer.tokens import Tokens, as_tokens

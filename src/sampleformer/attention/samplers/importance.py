@@ -109,9 +109,15 @@ class ImportanceSampler(Sampler):
 
         return over_shards.drawn(draw, context.length, dim=3)
 
-    def forward(self, context: Tokens, noise: Tensor | None) -> Choice:
-        """The k best tokens of each group, as the estimator has it; with pairing, the next k as further candidates."""
-        scores, mask = self.candidates(context)
+    def forward(self, context: Tokens, noise: Tensor | None, scores: Tensor | None = None) -> Choice:
+        """The k best tokens of each group, as the estimator has it; with pairing, the next k as further candidates.
+
+        Args:
+            context, noise: As of `Sampler.forward`.
+            scores: What the scorer gave the tokens, ``(b, g, n)``; of the context only its mask is looked at then.
+                None: the scorer is asked.
+        """
+        scores, mask = self.candidates(context, scores)
         # A choice looks at the k best and the next k.
         sizes = {"count": 2 * self.count, "extra": self.extra}
         offers = Offers.of(scores, mask, mask, noise, self.noise_scale, **sizes, kernel=self.estimator.kernel)
@@ -125,13 +131,14 @@ class ImportanceSampler(Sampler):
         choice = offers.placed(choice)
         return replace(choice, scores=Scores(scores, mask, self._log_probability(scores, mask, choice)))
 
-    def candidates(self, context: Tokens) -> tuple[Tensor, Tensor | None]:
+    def candidates(self, context: Tokens, scores: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Scores of all candidates without noise, ``(b, g, n + extra)``, and where there is one; None: everywhere.
 
         Args:
             context: Tokens to choose from; the learned extra tokens come after them.
+            scores: Those of the tokens, if they are known.
         """
-        scores = self.scorer(context.features)
+        scores = self.scorer(context.features) if scores is None else scores
         mask = None if context.mask is None else context.mask[:, None, :].expand_as(scores)
         if self.extra:
             extra = self.extra_score.to(scores.dtype).expand(context.batch, -1, -1)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from sampleformer.edges import Edges
+from sampleformer.ragged import Ragged
 from sampleformer.tokens import Tokens
 from sampleformer.trees import tree_node
 
@@ -72,6 +73,24 @@ class Joined:
         """Number of real tokens of each chunk."""
         return [_count(each, at) for each, at in zip(self.chunks, self.places, strict=True)]
 
+    def places_apart(self, apart: int) -> Int64[Tensor, "1 N"]:
+        """Place of each token in its sample, padding counted, those of each sample so many places after the last's.
+
+        Args:
+            apart: More than there are tokens in a sample.
+        """
+        device = self.tokens.features.device
+        lines = [torch.arange(each.length, device=device).expand(each.batch, -1)[..., None] for each in self.chunks]
+        return self.join(lines)[..., 0] + apart * self.samples
+
+    @property
+    def layout(self) -> Ragged:
+        """The samples as sets, and the place of each token in its own."""
+        samples = self.samples
+        sizes = torch.bincount(samples, minlength=sum(each.batch for each in self.chunks))
+        first = sizes.cumsum(0) - sizes
+        return Ragged(samples, torch.arange(len(samples), device=samples.device) - first[samples], sizes)
+
     @property
     def samples(self) -> Int64[Tensor, "N"]:
         """Index of the sample of each token."""
@@ -91,7 +110,7 @@ def _count(chunk: Tokens, at: Tensor | None) -> int:
 def _joined(of_chunks: Sequence[Tensor], places: Sequence[Tensor | None]) -> Tensor:
     rows = [each.flatten(0, 1) for each in of_chunks]
     kept = [each if at is None else each.index_select(0, at) for each, at in zip(rows, places, strict=True)]
-    return torch.cat(kept)[None]
+    return (torch.cat(kept) if len(kept) > 1 else kept[0])[None]  # of one it would be a copy
 
 
 def _padded(part: Tensor, chunk: Tokens, at: Tensor | None) -> Tensor:
