@@ -128,8 +128,9 @@ def test_what_it_does_not_know_is_called_chunk_by_chunk(attention: nn.Module) ->
     assert not attends_together(attention, Joined.of(chunks(torch.float32)))
 
 
-def test_chunks_are_alone_where_one_sample_is_far_longer() -> None:
+def test_chunks_are_alone_where_there_is_one_or_a_sample_is_far_longer() -> None:
     attention = SamsaAttention(WIDTH, HEADS, sampled=3)
     long, short = Tokens(torch.zeros(1, 900, WIDTH)), Tokens(torch.zeros(30, 3, WIDTH))
-    assert attends_together(attention, Joined.of([short]))
+    assert attends_together(attention, Joined.of([short, short]))
+    assert not attends_together(attention, Joined.of([short]))
     assert not attends_together(attention, Joined.of([short, long]))

@@ -25,7 +25,8 @@ def attends_together(part: nn.Module, joined: Joined) -> TypeGuard[Attention]:
 
     Args:
         part: Any part.
-        joined: Tokens of all chunks. Where one sample is far longer than the others, chunks are better alone.
+        joined: Tokens of all chunks. One chunk without padding is better called as it is, and so are chunks where one
+            sample is far longer than the others.
     """
     if not isinstance(part, Attention) or type(part).forward is not Attention.forward or not is_plain(part, type(part)):
         return False
@@ -33,8 +34,9 @@ def attends_together(part: nn.Module, joined: Joined) -> TypeGuard[Attention]:
         return True
     sampler, tokens = part.sampler, joined.tokens.length
     known = type(part.mixing) is ScoredMixing and is_plain(sampler, ImportanceSampler) and not sampler.extra
+    several = len(joined.chunks) > 1 or joined.chunks[0].mask is not None
     padded = sum(each.batch for each in joined.chunks) * max(each.length for each in joined.chunks)
-    return known and part.relative is None and 0 < padded <= _MOST_PADDING * tokens
+    return known and several and part.relative is None and 0 < padded <= _MOST_PADDING * tokens
 
 
 def attended_together(attention: Attention, joined: Joined) -> Float[Tensor, "1 N d"]:
