@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sampleformer.extras import require
-from sampleformer.models.fitted.columns import VALUES, Columns, Estimator
+from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns, Estimator, log_odds
 
 EXTRA = "train"
 """Extra of the installation that brings scikit-learn."""
@@ -88,7 +88,10 @@ class Linear(Learner):
 
 
 class Forest(Learner):
-    """A forest of randomised trees; the fewest rows of a leaf are chosen."""
+    """A forest of randomised trees; the fewest rows of a leaf are chosen.
+
+    Labels share one, in which what is unknown counts as the mean of its column.
+    """
 
     seeded = True
     counts = "node"
@@ -98,13 +101,18 @@ class Forest(Learner):
 
     def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
         ensemble = require("sklearn.ensemble", EXTRA)
-        of_values = columns.form == VALUES
-        made = getattr(ensemble, self.estimators[of_values])
+        made = getattr(ensemble, self.estimators[columns.form != CLASSES])
+        features = np.asfortranarray(features)  # trees read column after column
         for leaf in self.leaves:
             options: dict[str, Any] = {"n_estimators": self.trees, "min_samples_leaf": leaf, "random_state": seed}
-            options["max_features"] = 1 / 3 if of_values else "sqrt"
-            models = columns.fitted(lambda options=options: made(**options), features)  # type: ignore[misc]
-            yield Candidate(f"leaves of at least {leaf}", _predictor(columns, models), sum(map(_nodes, models)))
+            options["max_features"] = 1 / 3 if columns.form == VALUES else "sqrt"
+            if columns.form == LABELS:
+                models = [made(**options).fit(features, columns.filled())]
+                predict = _shares(models[0])
+            else:
+                models = columns.fitted(lambda options=options: made(**options), features)  # type: ignore[misc]
+                predict = _predictor(columns, models)
+            yield Candidate(f"leaves of at least {leaf}", predict, sum(map(_nodes, models)))
 
 
 class ExtraTrees(Forest):
@@ -124,6 +132,9 @@ class Boosting(Learner):
         of_values = columns.form == VALUES
         made = ensemble.HistGradientBoostingRegressor if of_values else ensemble.HistGradientBoostingClassifier
         leaf = int(np.clip(len(features) // 20, 2, 20))  # scikit-learn's 20 would split no tree of a small table
+        kept = (features != np.median(features, axis=0)).sum(axis=0) >= leaf  # no tree could split the other columns
+        kept |= not kept.any()
+        features = features[:, kept]
         options = {"warm_start": True, "early_stopping": False, "min_samples_leaf": leaf, "random_state": seed}
         models: list[Estimator] | None = None
         for trees in self.stages:
@@ -132,11 +143,14 @@ class Boosting(Learner):
                     if not isinstance(model, float):
                         model.set_params(max_iter=trees)
             models = columns.fitted(lambda trees=trees: made(max_iter=trees, **options), features, models)  # type: ignore[misc]
-            yield Candidate(f"{trees} trees", _predictor(columns, models), sum(map(_trees, models)))
+            yield Candidate(f"{trees} trees", _predictor(columns, models, kept), sum(map(_trees, models)))
 
 
-def _predictor(columns: Columns, models: Sequence[Estimator]) -> Callable[[Any], np.ndarray]:
-    return lambda features: columns.predict(models, features)
+def _predictor(
+    columns: Columns, models: Sequence[Estimator], kept: np.ndarray | slice = slice(None)
+) -> Callable[[Any], np.ndarray]:
+    """Outputs of estimators that were fitted to some columns of the features."""
+    return lambda features: columns.predict(models, features[:, kept])
 
 
 def _is_dense(features: Any) -> bool:
@@ -148,6 +162,11 @@ def _parameters(model: Estimator) -> int:
         return 1
     last = model[-1] if hasattr(model, "steps") else model
     return int(np.size(last.coef_) + np.size(last.intercept_))
+
+
+def _shares(forest: Any) -> Callable[[Any], np.ndarray]:
+    """Log-odds of the shares that a forest says for all labels."""
+    return lambda features: log_odds(forest.predict(features).reshape(len(features), -1)).astype(np.float32)
 
 
 def _nodes(model: Estimator) -> int:

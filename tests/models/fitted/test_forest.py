@@ -50,21 +50,46 @@ def test_of_classes(cuts: str, kind: type) -> None:
     np.testing.assert_allclose(np.exp(found).sum(1), 1, atol=1e-5)
 
 
-def test_of_labels_and_of_labels_with_gaps() -> None:
+def test_of_labels() -> None:
     own = ExtraTreesClassifier(**options()).fit(NUMBERS.astype(np.float32), LABELS.targets)
     answers = own.predict_proba(ASKED.astype(np.float32))
     mean = np.column_stack([answers[0][:, 1], np.ones(len(ASKED)), answers[2][:, 1]])
     share = smoothed(mean, 2)
     np.testing.assert_allclose(fitted(LABELS)(samples(ASKED)).numpy(), np.log(share / (1 - share)), atol=1e-4)
-    model = fitted(GAPS)
-    assert len(model.settings.nodes) == 3
-    for output, column in enumerate(GAPS.targets.T):
-        known = ~np.isnan(column)
-        own = ExtraTreesClassifier(**options()).fit(NUMBERS[known].astype(np.float32), column[known])
-        mean = own.predict_proba(ASKED.astype(np.float32))[:, 1] if column[known].min() == 0 else np.ones(len(ASKED))
-        share = smoothed(mean, 2)
-        found = model(samples(ASKED))[:, output].numpy()
-        np.testing.assert_allclose(found, np.log(share / (1 - share)), atol=1e-4)
+
+
+def naive_means(columns: Columns, share: float) -> np.ndarray:
+    """Means of trees grown on filled targets, whose leaves say the mean of known ones and half a row of all."""
+    known = [column[~np.isnan(column)] for column in columns.targets.T]
+    means = np.array([column.mean() if len(column) else 0.5 for column in known])
+    some = ~np.isnan(columns.targets).all(axis=1)
+    numbers, targets = NUMBERS[some].astype(np.float32), columns.targets[some]
+    own = ExtraTreesRegressor(**options(share)).fit(numbers, np.where(np.isnan(targets), means, targets))
+    total = np.zeros((len(ASKED), len(means)))
+    for tree in own.estimators_:
+        of_rows, of_asked = tree.apply(numbers), tree.apply(ASKED.astype(np.float32))
+        for row, leaf in enumerate(of_asked):
+            for output, mean in enumerate(means):
+                there = [value for value in targets[of_rows == leaf, output] if not np.isnan(value)]
+                total[row, output] += (sum(there) + 0.5 * mean) / (len(there) + 0.5)
+    return total / TREES
+
+
+NEVER = np.column_stack([GAPS.targets[:, :2], np.full(41, np.nan)])
+"""Of the last label nothing is known."""
+
+
+@pytest.mark.parametrize("columns", [GAPS, Columns("labels", NEVER, 3)])
+def test_of_labels_with_gaps(columns: Columns) -> None:
+    model = fitted(columns)
+    assert len(model.settings.nodes) == 1
+    share = smoothed(naive_means(columns, 0), 2)
+    np.testing.assert_allclose(model(samples(ASKED)).numpy(), np.log(share / (1 - share)), atol=1e-4)
+
+
+def test_of_values_with_gaps() -> None:
+    columns = Columns("values", np.where(RANDOM.random((41, 2)) < 0.3, np.nan, VALUES.targets), 2)
+    np.testing.assert_allclose(fitted(columns)(samples(ASKED)).numpy(), naive_means(columns, 1 / 3), atol=1e-5)
 
 
 def test_of_values() -> None:

@@ -45,6 +45,16 @@ class Columns:
             return np.where(np.isnan(column), np.nan, column == number)
         return self.targets[:, number]
 
+    def means(self) -> np.ndarray:
+        """Means of the known targets, ``(columns,)``; where none is known, what says nothing: 0.5 of a label, 0."""
+        known = ~np.isnan(self.targets)
+        nothing = 0.5 if self.form == LABELS else 0.0
+        return np.where(known.any(0), np.nansum(self.targets, axis=0) / np.maximum(1, known.sum(0)), nothing)
+
+    def filled(self) -> np.ndarray:
+        """Targets with the mean of the column for each that is unknown, ``(rows, columns)``; of labels or values."""
+        return np.where(np.isnan(self.targets), self.means(), self.targets)
+
     def fitted(self, make: Callable[[], Any], features: Any, old: Sequence[Estimator] | None = None) -> list[Estimator]:
         """An estimator for each column, fitted on the rows whose target is known.
 
