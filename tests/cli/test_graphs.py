@@ -10,7 +10,7 @@ from tests.cli.program import run_program
 from tests.data.graph.small import MODEL, write_many, write_one
 from tests.training.small import write_csv
 
-RUN = ["--output", "run", "--steps", "8", "--set", "training.warmup_steps=0", *MODEL]
+RUN = ["-o", "run", "--steps", "8", "--set", "training.warmup_steps=0", *MODEL]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

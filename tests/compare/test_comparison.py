@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial, feature_models, networks
+from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial, comparison, feature_models, networks
 from sampleformer.compare.feature_models import Words
 from sampleformer.compare.learners import Forest, Linear
+from sampleformer.compare.networks import Ours
 from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
 from sampleformer.compare.simple_models import suited_models
 from sampleformer.data import SOURCES
@@ -212,6 +213,24 @@ def test_time_that_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Stopwatch, "check", lambda self: None)
     stopped = Words().train(conditions, 0)
     assert stopped.chosen == f"C = {Linear.strengths[0]:g}, when its time was used up"
+
+
+@pytest.mark.parametrize(("minutes", "seconds", "expected"), [(None, 600.0, 10.0), (None, 5.0, 1.0), (3.0, 600.0, 3.0)])
+def test_what_is_fitted_has_the_time_of_ours(
+    minutes: float | None, seconds: float, expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(texts(tmp_path))
+    conditions = Conditions(recipe.data.build(SOURCES, "data").load(), recipe, "accuracy", tmp_path, minutes=minutes)
+    given = []
+
+    def train(self: SimpleModel, conditions: Conditions, seed: int) -> Trial:
+        given.append((self.name, conditions.minutes))
+        return Trial(None, {}, {}, seconds, seconds)  # type: ignore[arg-type]
+
+    for kind in (Ours, Words):
+        monkeypatch.setattr(kind, "train", train)
+    comparison._trained(recipe, [Words], conditions, seeds=1)
+    assert given == [("sampleformer", minutes), ("words", expected)]
 
 
 def test_of_very_many_rows_some_are_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", help="a packaged recipe (see `sampleformer recipes ls`) or a .yaml file")
     add_data_options(parser)
     training = parser.add_argument_group("training")
-    training.add_argument("--output", metavar="DIR", help="the run folder; runs/<name>-<time> if not given")
+    training.add_argument("-o", "--output", metavar="DIR", help="the run folder; runs/<name>-<time> if not given")
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training part")
     training.add_argument("--steps", type=int, metavar="N", help="optimiser steps, in place of epochs")
     training.add_argument("--minutes", type=float, metavar="M", help="time for all of it; the steps are fitted to it")

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from sampleformer.wording import count, number
 FILE, PAGE = "compare.json", "compare.html"
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 _FEW_TESTED = 50
+_FEWEST_MINUTES = 1.0  # of a simple model that is fitted, where our model took less
 _DESCRIBED = ("command", "versions", "git_revision", "machine", "threads", "started")
 
 log = logging.getLogger("sampleformer")
@@ -163,11 +165,14 @@ def _metrics(task: Task, recipe: Recipe) -> tuple[str, str]:
 def _trained(recipe: Recipe, models: Sequence[type[SimpleModel]], conditions: Conditions, seeds: int) -> list[Entry]:
     """All models, ours first: what is wrong with its settings shows before the others take their time."""
     _import_all(models)
-    entries = [Entry(Ours(recipe), "ours")]
-    entries += [Entry(each(), "floor" if each.name == "floor" else "simple") for each in models]
-    for entry in entries:
-        _train(entry, conditions, seeds)
-    return entries
+    ours = Entry(Ours(recipe), "ours")
+    simple = [Entry(each(), "floor" if each.name == "floor" else "simple") for each in models]
+    _train(ours, conditions, seeds)
+    given = conditions.minutes
+    minutes = max(_FEWEST_MINUTES, ours.seconds() / 60) if given is None else given
+    for entry in simple:
+        _train(entry, replace(conditions, minutes=minutes), seeds)
+    return [ours, *simple]
 
 
 def _import_all(models: Sequence[type[SimpleModel]]) -> None:

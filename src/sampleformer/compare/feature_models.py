@@ -71,6 +71,7 @@ class FeatureModel(SimpleModel):
             if worse >= learner.patience:
                 break
             if watch.used_up:
+                log.info("%s: its time was used up after %s", self.title, candidate.words)
                 chosen += ", when its time was used up"
                 break
         assert best is not None

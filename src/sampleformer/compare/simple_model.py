@@ -54,7 +54,7 @@ class Stopwatch:
     def check(self) -> None:
         """Raises OutOfTime if there is no time left."""
         if self.used_up:
-            raise OutOfTime(f"its {self._minutes:g} min were used up before it had learnt anything")
+            raise OutOfTime(f"its {self._minutes:.3g} min were used up before it had learnt anything")
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Conditions:
         recipe: Of our model.
         metric: Name of the metric that chooses on the validation part.
         folder: Where trainings put their run folders.
-        minutes: Time of each training. None: as the recipe says, and any.
+        minutes: Time of a model that is fitted, such as that which our model took. None: any.
         device: Of networks.
         quiet: Without a word on how far a training has come.
         command: The program and its arguments, for run folders.
