@@ -222,6 +222,12 @@ def test_a_split_that_names_no_validation(tmp_path: Path, label: str) -> None:
     assert len(set(splits.train.ids) & set(splits.valid.ids)) == 0
 
 
+def test_a_column_of_edges_is_no_label(tmp_path: Path) -> None:
+    edges = write_csv(tmp_path / "edges.csv", ["source", "target", "kind"], [["a", "b", "x"], ["b", "c", "y"]])
+    with pytest.raises(InputError, match="'kind' is a column of neither graphs nor nodes; .*allowed: link; 'link' pre"):
+        GraphFiles(None, "kind", edges=str(edges)).load()
+
+
 def _codes(path: Path, graphs: int, highest: int) -> Path:
     """An archive of paths of four nodes, each with two codes from 0 to the highest."""
     random = np.random.default_rng(highest)

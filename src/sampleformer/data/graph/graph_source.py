@@ -103,10 +103,10 @@ class GraphSource(TableSource):
             return "pair"
         for name, level in found.items():
             if level is None:
-                columns = list(dict.fromkeys([*rows.columns, *(() if rows.nodes is None else rows.nodes.columns)]))
+                columns = {*rows.columns, *(() if rows.nodes is None else rows.nodes.columns), Link.name} - {"id"}
                 raise InputError(
                     f"{rows.path}: label {name!r} is a column of neither graphs nor nodes; {nearest(name, columns)}; "
-                    f"or {Link.name!r}, to predict edges"
+                    f"{Link.name!r} predicts edges"
                 )
         if len(set(found.values())) > 1:
             raise InputError(f"label: {', '.join(found)} are columns of graphs and of nodes, expected one of them")
