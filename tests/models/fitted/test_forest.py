@@ -82,7 +82,6 @@ NEVER = np.column_stack([GAPS.targets[:, :2], np.full(41, np.nan)])
 @pytest.mark.parametrize("columns", [GAPS, Columns("labels", NEVER, 3)])
 def test_of_labels_with_gaps(columns: Columns) -> None:
     model = fitted(columns)
-    assert len(model.settings.nodes) == 1
     share = smoothed(naive_means(columns, 0), 2)
     np.testing.assert_allclose(model(samples(ASKED)).numpy(), np.log(share / (1 - share)), atol=1e-4)
 
@@ -134,7 +133,7 @@ def test_a_saved_one_answers_the_same(columns: Columns, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "place"), [("roots", -1), ("below", 10_000), ("feature", 4)])
 def test_places_that_are_not_there_are_refused_when_read(name: str, place: int, tmp_path: Path) -> None:
     model = fitted(CLASSES)
-    getattr(model.forests[0], name).view(-1)[-1] = place
+    getattr(model.trees, name).view(-1)[-1] = place
     model.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=f"{name} has places from"):
         Model.from_pretrained(tmp_path)
@@ -145,7 +144,7 @@ def test_of_many_samples_leaves_are_larger(monkeypatch: pytest.MonkeyPatch) -> N
     settings = Forest.Settings(trees=TREES, leaves=(1, 2, 10))
     found = list(Forest.candidates(settings, INPUTS, [samples()], VALUES, seed=0))
     assert len(found) == 2  # of 3 and of 10 samples
-    assert all(sum(model.settings.nodes) <= 200 for model in found)
+    assert all(model.settings.nodes <= 200 for model in found)
 
 
 def test_without_descriptors_there_is_no_candidate() -> None:
@@ -178,8 +177,8 @@ def test_a_linear_model_over_descriptors_is_a_line_over_their_bins() -> None:
 def test_what_cannot_be() -> None:
     with pytest.raises(InputError, match="forest: has not been fitted"):
         Forest(Forest.Settings(), INPUTS, 2)
-    with pytest.raises(InputError, match="found 3 forests of 'values', expected 1 or 2 of classes, labels or values"):
-        Forest(Forest.Settings(nodes=(1, 1, 1), form="values"), INPUTS, 2)
+    with pytest.raises(InputError, match="forest.form: found '', expected classes, labels or values"):
+        Forest(Forest.Settings(nodes=1), INPUTS, 2)
     with pytest.raises(InputError, match="linear: has not been fitted"):
         DescriptorLinear(DescriptorLinear.Settings(), INPUTS, 2)
     with pytest.raises(InputError, match="the tokens have no descriptors, expected 4"):

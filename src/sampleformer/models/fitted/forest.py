@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Self
 
 from sampleformer.errors import InputError
@@ -37,8 +37,7 @@ class ForestSettings(AnyModelSettings):
         cuts: Where a feature is cut: "random": at random places, all samples for each tree (extremely randomised
             trees); "best": at the best place, samples drawn with replacement (random forest).
         form: Form of the targets, which fitting finds, see `Columns`.
-        nodes: Nodes of each forest, which fitting finds: one forest for all outputs; those of earlier versions may have
-            one for each. Empty: it has not been fitted.
+        nodes: Nodes of all trees together, which fitting finds. 0: it has not been fitted.
         depth: Levels of the deepest tree, which fitting finds.
     """
 
@@ -47,7 +46,7 @@ class ForestSettings(AnyModelSettings):
     leaves: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 3, 10), min_length=1)
     cuts: Literal["random", "best"] = "random"
     form: Literal["", "classes", "labels", "values"] = ""
-    nodes: tuple[int, ...] = ()
+    nodes: int = Field(default=0, ge=0)
     depth: int = Field(default=0, ge=0, le=10_000)
 
 
@@ -82,22 +81,16 @@ class Forest(DescriptorModel, FittedModel):
 
     def build(self, settings: ForestSettings) -> None:
         self._check_fitted(settings.nodes)
-        if len(settings.nodes) not in (1, self.outputs) or settings.form not in (CLASSES, LABELS, VALUES):
-            raise InputError(
-                f"forest: found {len(settings.nodes)} forests of {settings.form!r}, expected 1 or {self.outputs} of "
-                f"{CLASSES}, {LABELS} or {VALUES}"
-            )
-        each = self.outputs // len(settings.nodes)
-        self.forests = nn.ModuleList(Trees(settings.trees, nodes, settings.depth, each) for nodes in settings.nodes)
+        if settings.form not in (CLASSES, LABELS, VALUES):
+            raise InputError(f"forest.form: found {settings.form!r}, expected {CLASSES}, {LABELS} or {VALUES}")
+        self.trees = Trees(settings.trees, settings.nodes, settings.depth, self.outputs)
 
     def check_weights(self) -> None:
-        check_depth(self.settings.depth, self.settings.nodes)
-        for trees in self.forests:
-            trees.check_places(len(self.inputs["descriptors"]))  # type: ignore[operator]
+        check_depth(self.settings.depth, [self.settings.nodes])
+        self.trees.check_places(len(self.inputs["descriptors"]))
 
     def of_codes(self, codes: Float[Tensor, "b f"]) -> Float[Tensor, "b outputs"]:
-        described = codes.to(self.forests[0].threshold.dtype)  # type: ignore[arg-type]
-        mean = torch.cat([trees(described) for trees in self.forests], dim=1)
+        mean = self.trees(codes.to(self.trees.threshold.dtype))
         if self.settings.form == VALUES:
             return mean
         least = 0.5 / self.settings.trees
@@ -118,9 +111,9 @@ class Forest(DescriptorModel, FittedModel):
         fewest = -(-2 * len(features) * settings.trees // most)  # a tree has at most twice as many nodes as leaves
         for leaf in sorted({max(leaf, fewest) for leaf in settings.leaves}, reverse=True):
             trees = _fitted(settings, columns, features, leaf, seed)
-            found = {"form": columns.form, "nodes": (len(trees.feature),), "depth": trees.depth}
+            found = {"form": columns.form, "nodes": len(trees.feature), "depth": trees.depth}
             made = cls(settings.model_copy(update=found), inputs, columns.outputs)
-            made.forests[0].load_state_dict(trees.state_dict())
+            made.trees.load_state_dict(trees.state_dict())
             yield made.eval()
 
 
