@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sampleformer.allocator import return_freed_memory
 from sampleformer.compare.entry import Entry
 from sampleformer.compare.kinds import kind_of
 from sampleformer.compare.learners import EXTRA
@@ -201,6 +202,7 @@ def _train(entry: Entry, conditions: Conditions, seeds: int) -> None:
             entry.reason = str(error)
             log.info("%s: %s", entry.model.title, entry.reason)
             return
+        return_freed_memory()  # or it stands under the peak of the next model
 
 
 def _verdict(entries: Sequence[Entry], selecting: str, metric: str) -> dict[str, Any]:
