@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sampleformer.allocator import return_freed_memory
 from sampleformer.data.collate import collate
 from sampleformer.data.progress import announced
 from sampleformer.data.samples import Samples
@@ -133,6 +134,7 @@ def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[Blen
             continue
         with announced(f"fitting {each.name}"):
             best = _best(kind, each, recipe, splits, processes)
+        return_freed_memory()  # or it stands under the peak of the next one
         if best is None:
             log.info("%s: %s is left out, since it found nothing to learn from", _FIT, each.name)
         else:
