@@ -68,8 +68,8 @@ class TextColumns(Inputs, kind="text"):
 
     def given(self, samples: Any, rows: int | None = None) -> Iterator[Table]:
         first, *others = self.columns
-        alone = not is_frame(samples) and not any(isinstance(each, Mapping) for each in samples)
         for table in sample_tables(samples, first, rows):
+            alone = not is_frame(samples) and len(table.columns) == 1  # texts, and no mapping that has all columns
             missing: dict[str, Any] = dict.fromkeys(others, [None] * len(table)) if alone else {}
             yield replace(table, columns={**table.columns, **missing})
 
