@@ -22,6 +22,7 @@ from sampleformer.training.outputs import model_outputs
 from sampleformer.training.processes import join
 from sampleformer.training.recipe import make_source
 from sampleformer.training.run_folder import read_checkpoint
+from tests.forked import run_python
 from tests.training.ranks import Ranks
 from tests.training.shares import parts_of, step
 from tests.training.small import text_recipe, write_clouds, write_graphs, write_texts
@@ -344,3 +345,32 @@ def test_processes_leave_their_group_when_python_ends(texts: Path) -> None:
         assert two.run(_left_at_exit, text_recipe(texts)) == [(True, False), (True, False)]
     finally:
         two.close()
+
+
+END = """
+import atexit, sys, tempfile
+import torch.distributed as dist
+from sampleformer.training.processes import end_process
+
+class Teller:
+    def __del__(self):
+        print("taken apart")
+
+end_process(5)
+print("alone: goes on")
+dist.init_process_group("gloo", store=dist.FileStore(tempfile.mktemp(), 1), rank=0, world_size=1)
+teller = Teller()
+atexit.register(print, "what ends a program has run")
+sys.stdout.write("what was written is there\\n")
+end_process(3)
+"""
+
+
+def test_one_of_several_ends_before_python_takes_itself_apart(tmp_path: Path) -> None:
+    done = run_python(["-c", END], tmp_path, imported="torch")
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.splitlines() == [
+        "alone: goes on",
+        "what was written is there",
+        "what ends a program has run",
+    ]

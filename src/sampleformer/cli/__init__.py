@@ -24,7 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 if what the user gave or the machine has cannot be used, 130 if the user stopped it, 143 if
         the system did, 1 if whoever read the output has gone.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if "sampleformer.training.processes" in sys.modules:
+        from sampleformer.training.processes import end_process
+
+        end_process(code)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    """Runs the program, and says in one line what ended it."""
     _print_anything()
     try:
         options = parse(arguments)
