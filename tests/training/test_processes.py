@@ -350,7 +350,7 @@ def test_processes_leave_their_group_when_python_ends(texts: Path) -> None:
 END = """
 import atexit, sys, tempfile
 import torch.distributed as dist
-from sampleformer.training.processes import end_process
+from sampleformer.distributed.ending import end_process
 
 class Teller:
     def __del__(self):

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from sampleformer.distributed.ending import end_process
+
 
 def in_ranks(ranks: int, function: Callable[..., Any], *arguments: Any, threads: int | None = None) -> Any:
     """Calls a function in new processes that form a group, and gives what it returns in the first one.
@@ -35,4 +37,4 @@ def _serve(
     answer = function(*arguments)
     if rank == 0:
         Path(folder, "answer.json").write_text(json.dumps(answer), encoding="utf-8")
-    dist.destroy_process_group()
+    end_process(0)

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if "sampleformer.training.processes" in sys.modules:
-        from sampleformer.training.processes import end_process
+        from sampleformer.distributed.ending import end_process
 
         end_process(code)
     return code

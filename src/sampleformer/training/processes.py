@@ -6,7 +6,6 @@ import atexit
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -184,28 +183,10 @@ def join(settings: TrainingSettings, device: str) -> Processes:
 
 
 def _leave() -> None:
-    """Leaves the group, and gives its threads time to let go of the last tensors, see `end_process`."""
+    """Leaves the group, and gives its threads time to let go of the last tensors, see `distributed.ending`."""
     if dist.is_initialized():
         dist.destroy_process_group()
         time.sleep(0.2)
-
-
-def end_process(code: int) -> None:
-    """Ends this process, if it is one of several, before Python takes itself apart; else nothing happens.
-
-    A thread of gloo lets go of the tensors of the last message when it comes to it, for which it needs the interpreter.
-    If that is being taken apart by then, Python ends the thread, and C++ the process (SIGABRT, after all work is done);
-    `torch.distributed.destroy_process_group` does not end these threads.
-
-    Args:
-        code: Exit code.
-    """
-    if not dist.is_available() or not dist.is_initialized():
-        return
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def _sharing_tokens(shards: int, size: int, device: str) -> dist.ProcessGroup:
