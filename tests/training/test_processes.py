@@ -339,7 +339,7 @@ def _left_at_exit(recipe: Recipe) -> tuple[bool, bool]:
 
 
 def test_processes_leave_their_group_when_python_ends(texts: Path) -> None:
-    """Threads of a group that is left alive now and then abort a process that has done all its work."""
+    """The group is left by itself, without a word of torch that nobody did it."""
     two = Ranks(2)
     try:
         assert two.run(_left_at_exit, text_recipe(texts)) == [(True, False), (True, False)]

@@ -41,7 +41,7 @@ def finish(setup: Setup, session: Session, trained: Fitted) -> tuple[dict[str, A
     recipe, splits, folder, processes = setup.recipe, setup.splits, session.folder, session.processes
     model = setup.model.to(session.device)
     task, test = splits.encoding.task, splits.test
-    results = described(splits, recipe) | {
+    results = facts_of(splits, recipe) | {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "train_seconds": round(trained.seconds, 3),
     }
@@ -64,7 +64,7 @@ def finish(setup: Setup, session: Session, trained: Fitted) -> tuple[dict[str, A
     return results, predictions
 
 
-def described(splits: Splits, recipe: Recipe) -> dict[str, Any]:
+def facts_of(splits: Splits, recipe: Recipe) -> dict[str, Any]:
     """What results say of the data and of how weights are picked."""
     task = splits.encoding.task
     return {

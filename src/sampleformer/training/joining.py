@@ -21,7 +21,7 @@ from sampleformer.tasks import Predictions, task_to_json
 from sampleformer.training.blending import Blending, BlendPart, check_blend, fit_parts
 from sampleformer.training.data_record import DataRecord, load_again
 from sampleformer.training.devices import pick_device
-from sampleformer.training.finishing import described, save
+from sampleformer.training.finishing import facts_of, save
 from sampleformer.training.predictions import predictions_of
 from sampleformer.training.processes import ALONE
 from sampleformer.training.provenance import describe_run, now
@@ -96,7 +96,7 @@ def blend(
         "valid": blending.scores,
         "test": splits.encoding.task.score(predictions),
     }
-    results = described(splits, recipe) | {
+    results = facts_of(splits, recipe) | {
         "parameters": sum(weights.numel() for each in parts for weights in each.model.parameters()),
         "train_seconds": run["train_seconds"],
         "best": scored,
