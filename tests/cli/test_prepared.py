@@ -40,3 +40,16 @@ def test_descriptors_of_the_recipe_are_prepared(tmp_path: Path) -> None:
     _done(tmp_path, "data", "prepare", *options, "-o", "prepared", "--workers", "0")
     _done(tmp_path, "train", "--data", "prepared", "--steps", "2", "--output", "run", *SMALL)
     assert "morgan" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_other_descriptors_are_prepared(tmp_path: Path) -> None:
+    table(tmp_path / "m.csv", [f"{'C' * size}{ring}" for ring in RINGS for size in (1, 2)])
+    options = ["--data", "m.csv", "--smiles", "smiles", "--label", "active"]
+    asked = [*options, "--set", "descriptors=[{name: morgan, radius: 3}]", "--set", "random_walk=4"]
+    _done(tmp_path, "data", "prepare", *asked, "-o", "prepared", "--workers", "0")
+    _done(tmp_path, "train", "--data", "prepared", "--steps", "2", "--output", "run", *SMALL)
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    assert "radius: 3" in config
+    assert "torsions" not in config
+    said = refused(tmp_path, ["data", "prepare", *options, "-o", "other", "--set", "descriptors=3"])
+    assert said.startswith("descriptors: ")

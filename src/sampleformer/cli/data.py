@@ -18,7 +18,7 @@ from sampleformer.data.source import Source
 from sampleformer.data.summary import Summary, check
 from sampleformer.errors import LONGEST_NAME, InputError, nearest, one_line
 from sampleformer.recipes import names, request
-from sampleformer.settings import Component, override
+from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.recipe import described
 from sampleformer.training.starting import Start
 from sampleformer.wording import count, number
@@ -58,7 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("name", nargs="?", help="a kind of data, or a recipe; not with --data alone")
     add_data_options(check)
     for action in (prepared, check):
-        action.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting of the data")
+        action.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="any setting of the data, or its descriptors",
+        )
         action.add_argument("--quiet", action="store_true", help="no messages and progress bars, only the result")
 
 
@@ -74,8 +80,7 @@ def run(options: argparse.Namespace) -> None:
             table.add_row(name, (inspect.getdoc(kind) or "").splitlines()[0])
         show(table)
     elif options.action == "check":
-        data, descriptors = _data(options)
-        show(_summary_table(check(_source(data, descriptors))))
+        show(_summary_table(check(_source(_asked(options)))))
     elif options.output is not None:
         _write_shards(options)
     else:
@@ -84,8 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _fetch(options: argparse.Namespace) -> None:
     """Downloads or generates what a source reads."""
-    data, descriptors = _data(options)
-    fetch = getattr(_source(data, descriptors), "prepare", None)
+    fetch = getattr(_source(_asked(options)), "prepare", None)
     if fetch is None:
         raise InputError(
             f"data prepare {options.name or options.data}: it is read as it is; give -o DIR to write it as shards"
@@ -95,12 +99,12 @@ def _fetch(options: argparse.Namespace) -> None:
 
 def _write_shards(options: argparse.Namespace) -> None:
     """Writes the samples of a source as shards."""
-    data, descriptors = _data(options)
-    source = _source(data, descriptors)
+    asked = _asked(options)
+    source = _source(asked)
     if options.init_from is not None:
         Start.of(options.init_from).prepare(source)
     workers = min(os.cpu_count() or 1, _MOST_WORKERS) if options.workers is None else options.workers
-    manifest = prepare(source, options.output, data=data, descriptors=descriptors, workers=workers)
+    manifest = prepare(source, options.output, data=asked.data, descriptors=asked.descriptors, workers=workers)
     from rich.table import Table
 
     table = Table(title=f"{options.output}: {sum(each.bytes for each in manifest.shards):,} bytes")
@@ -112,15 +116,22 @@ def _write_shards(options: argparse.Namespace) -> None:
     print(f"train from it with: sampleformer train --data {shlex.quote(options.output)}")
 
 
-def _source(data: Component, descriptors: list[Component]) -> Source:
-    source: Source = data.build(SOURCES, "data")
-    return described(source, descriptors)
-
-
-def _data(options: argparse.Namespace) -> tuple[Component, list[Component]]:
+class _Asked(Settings):
     """The data section that is asked for, and the descriptors of the samples."""
-    section: dict[str, object] = {"name": options.name}
-    descriptors: list[Component] = []
+
+    data: Component
+    descriptors: tuple[Component, ...] = ()
+
+
+def _source(asked: _Asked) -> Source:
+    source: Source = asked.data.build(SOURCES, "data")
+    return described(source, asked.descriptors)
+
+
+def _asked(options: argparse.Namespace) -> _Asked:
+    """What the options ask for."""
+    section: dict[str, Any] = {"name": options.name}
+    descriptors: list[Any] = []
     asked = data_section(options)
     features = asked.pop("features", None)
     if options.name is None and not any(asked.get(name) for name in ("path", "edges", "nodes")):
@@ -133,12 +144,13 @@ def _data(options: argparse.Namespace) -> tuple[Component, list[Component]]:
         recipe = request(options.name, data=asked)
         section = recipe.data.arguments | {"name": recipe.data.name}
         descriptors += recipe.descriptors
+    values: dict[str, Any] = {"data": section, "descriptors": descriptors}
     for change in options.set:
-        name, _, value = change.removeprefix("data.").partition("=")
-        section = override(section, name, value)
-    if features:
-        descriptors.append(Component.model_validate({"name": "columns", "columns": features}))
-    return Component.model_validate(section), descriptors
+        name, _, value = change.partition("=")
+        values = override(values, name if name.partition(".")[0] in values else f"data.{name}", value)
+    found = validate(_Asked, values)
+    columns = [Component.model_validate({"name": "columns", "columns": features})] if features else []
+    return _Asked(data=found.data, descriptors=(*found.descriptors, *columns))
 
 
 def _summary_table(summary: Summary) -> Table:

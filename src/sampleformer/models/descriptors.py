@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -50,6 +52,24 @@ def described_by(tokens: Tokens, codes: int) -> Float[Tensor, "b codes"]:
         found = "no descriptors" if described is None else f"{described.shape[1]} descriptors"
         raise InputError(f"the tokens have {found}, expected {codes}")
     return described
+
+
+def descriptors_of(chunks: Iterable[Tokens], codes: int, rows: int) -> np.ndarray:
+    """The descriptors of all samples, ``(rows, codes)`` float32; those of a column lie beside each other in memory.
+
+    Args:
+        chunks: Samples; they are gone through once.
+        codes: Number of descriptors that each must have.
+        rows: Number of samples in all.
+    """
+    found = np.empty((rows, codes), np.float32, order="F")  # trees read column after column
+    start = 0
+    for each in chunks:
+        part = described_by(each, codes)
+        found[start : start + len(part)] = part.float().numpy()
+        start += len(part)
+    assert start == rows
+    return found
 
 
 class ThermometerCode(Module):

@@ -118,6 +118,17 @@ def test_of_many_samples_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(tuple(map(float, row)) in known for row in model.rows.tolist())
 
 
+def test_the_rows_kept_are_the_same_however_the_samples_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "MOST_BYTES", 6 * 11)
+    cut = [samples(NUMBERS[start : start + 5]) for start in range(0, len(NUMBERS), 5)]
+    settings = DescriptorKernel.Settings(penalties=(0.1,))
+    whole, parts = (
+        next(DescriptorKernel.candidates(settings, INPUTS, chunks, VALUES, seed=3)) for chunks in ([samples()], cut)
+    )
+    assert torch.equal(whole.rows, parts.rows)
+    assert torch.equal(whole.weights, parts.weights)
+
+
 def test_descriptors_without_bins_are_nothing_to_learn_from() -> None:
     numbers = samples(NUMBERS[:, 2:3])
     assert not list(
@@ -137,8 +148,8 @@ def test_saved_and_read(tmp_path: Path) -> None:
     [
         ({"rows": 0}, "kernel: has not been fitted"),
         ({"form": ""}, "kernel: has not been fitted"),
-        ({"rows": 8_001}, "rows"),
-        ({"rows": 7_000, "form": "values"}, r"kernel: rows is 7,000, expected fewer of 10,000 bins each"),
+        ({"rows": 12_001}, "rows"),
+        ({"rows": 7_000, "form": "values"}, r"kernel: rows is 7,000, expected fewer of 20,000 bins each"),
         ({"form": "odds"}, "form"),
         ({"penalties": [0]}, "penalties"),
     ],
@@ -146,7 +157,7 @@ def test_saved_and_read(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said(changed: dict[str, object], message: str) -> None:
     def build() -> None:
         settings = validate(DescriptorKernel.Settings, {"rows": 3, "form": "values"} | changed)
-        DescriptorKernel(settings, {"descriptors": [10_000]}, 1)
+        DescriptorKernel(settings, {"descriptors": [20_000]}, 1)
 
     with pytest.raises(InputError, match=message):
         build()

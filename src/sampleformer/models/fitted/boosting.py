@@ -15,7 +15,7 @@ from typing_extensions import Self
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
-from sampleformer.models.descriptors import DescriptorModel, described_by
+from sampleformer.models.descriptors import DescriptorModel, descriptors_of
 from sampleformer.models.fitted.base import EXTRA, FittedModel
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns, log_odds
 from sampleformer.models.fitted.trees import Trees, check_depth, features_of_a_node
@@ -110,7 +110,7 @@ class Boosting(DescriptorModel, FittedModel):
     ) -> Iterator[Self]:
         """One model for each number of trees; each goes on where the one before ended."""
         codes = len(inputs["descriptors"])
-        features = np.concatenate([described_by(each, codes).float().numpy() for each in chunks])
+        features = descriptors_of(chunks, codes, len(columns.targets))
         if not codes:
             return
         features, columns = _some(settings, features, columns, seed)

@@ -23,11 +23,11 @@ from sampleformer.tokens import Tokens
 MOST_ROWS = 12_000
 """Samples that are kept, of more drawn at random: fitting has a square matrix of them, 576 MB,
 and where some targets are unknown another one, of the rows that are known."""
-MOST_BYTES = 64_000_000
+MOST_BYTES = 128_000_000
 """Of the samples that are kept."""
 _LEVELS = 255  # a bin that is between empty and full is kept in a byte
 _LEAST = 0.02  # of a probability, since a ridge regression may go below zero: what validation parts like
-_BLOCK = 2048  # kept samples that are compared at once
+_BLOCK = 1024  # kept samples that are compared at once, as float32
 
 
 class KernelSettings(AnyModelSettings):
@@ -108,21 +108,19 @@ class DescriptorKernel(DescriptorModel, FittedModel):
     ) -> Iterator[Self]:
         """One model for each penalty."""
         bins = _Bins(inputs["descriptors"])
-        levels = torch.cat([bins(described_by(each, bins.codes).float()).to(torch.uint8) for each in chunks])
         if not bins.width:
             return
+        rows = np.arange(len(columns.targets))
         most = min(MOST_ROWS, MOST_BYTES // bins.width)
-        if len(levels) > most:
-            kept = np.sort(np.random.default_rng(seed).choice(len(levels), most, replace=False))
-            levels, columns = levels[torch.from_numpy(kept)], columns.taken(kept)
+        if len(rows) > most:
+            rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+        levels, columns = _levels(bins, chunks, rows), columns.taken(rows)
         targets = np.stack([columns.output(number) for number in range(columns.outputs)], axis=1)
-        gram = np.empty((len(levels), len(levels)), np.float32)
-        for start in range(0, len(levels), _BLOCK):
-            gram[start : start + _BLOCK] = similarity(levels[start : start + _BLOCK].float(), levels).numpy()
+        gram = _gram(levels)
         found = settings.model_copy(update={"rows": len(levels), "form": columns.form})
         for penalty in settings.penalties:
             made = cls(found, inputs, columns.outputs)
-            made.rows.copy_(levels)
+            made.rows = levels
             for number, (weights, bias) in enumerate(_solved(gram, targets, penalty, columns.form)):
                 made.weights[:, number], made.bias[number] = weights, bias
             yield made.eval()
@@ -154,6 +152,30 @@ def similarity(levels: Float[Tensor, "b width"], rows: Tensor) -> Float[Tensor, 
     common = levels @ wide.T + full
     either = levels.square().sum(1)[:, None] + wide.square().sum(1) + 2 * full - common
     return common / either
+
+
+def _levels(bins: _Bins, chunks: Iterable[Tokens], rows: np.ndarray) -> Tensor:
+    """Levels of some of the samples, ``(len(rows), width)`` uint8."""
+    found = torch.empty(len(rows), bins.width, dtype=torch.uint8)
+    start = 0
+    for each in chunks:
+        codes = described_by(each, bins.codes)
+        first, last = np.searchsorted(rows, [start, start + len(codes)])
+        found[first:last] = bins(codes[rows[first:last] - start].float()).to(torch.uint8)
+        start += len(codes)
+    return found
+
+
+def _gram(levels: Tensor) -> np.ndarray:
+    """Similarities of all samples, ``(rows, rows)`` float32."""
+    found = np.empty((len(levels), len(levels)), np.float32)
+    for first in range(0, len(levels), _BLOCK):
+        block = levels[first : first + _BLOCK].float()
+        for second in range(0, first + 1, _BLOCK):
+            other = levels[second : second + _BLOCK]
+            found[first : first + len(block), second : second + len(other)] = similarity(block, other).numpy()
+    _mirror(found)
+    return found
 
 
 def _solved(gram: np.ndarray, targets: np.ndarray, penalty: float, form: str) -> Iterator[tuple[Tensor, Tensor]]:
@@ -193,5 +215,5 @@ def _mirror(square: np.ndarray) -> None:
     for start in range(0, len(square), _BLOCK):
         rows, behind = slice(start, start + _BLOCK), slice(start + _BLOCK, None)
         square[rows, behind] = square[behind, rows].T
-        below = np.tril(square[rows, rows], -1)
-        square[rows, rows] = below + below.T
+        lower = np.tril(square[rows, rows])
+        square[rows, rows] = lower + np.tril(lower, -1).T
