@@ -66,8 +66,10 @@ def asked_recipe(settings: Mapping[str, Any], data: Path) -> Recipe:
         settings: Its settings in `SETS`.
         data: Folder with the files.
     """
-    asked = settings["data"] | {"path": settings["data"]["path"].format(data=data)}
-    return request(None, data=asked, changes=settings["changes"])
+    asked = dict(settings.get("data", {}))
+    if "path" in asked:
+        asked["path"] = asked["path"].format(data=data)
+    return request(settings.get("recipe"), data=asked, changes=settings["changes"])
 
 
 def price(recipe: Recipe, splits: Splits) -> float:

@@ -35,7 +35,7 @@ from sampleformer.training.selection import selecting_metric
 
 MOST_TOKENS = 10_000_000
 """Tokens of the training part that fitted models learn from, of samples drawn at random where there are more."""
-MOST_NUMBERS = 50_000_000
+MOST_NUMBERS = 60_000_000
 """Descriptors of the training part that fitted models learn from, likewise."""
 _ROUNDS = 50
 _TINY = 1e-12

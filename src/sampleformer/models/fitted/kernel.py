@@ -27,7 +27,7 @@ MOST_BYTES = 128_000_000
 """Of the samples that are kept."""
 _LEVELS = 255  # a bin that is between empty and full is kept in a byte
 _LEAST = 0.02  # of a probability, since a ridge regression may go below zero: what validation parts like
-_BLOCK = 1024  # kept samples that are compared at once, as float32
+_BLOCK = 256  # kept samples that are compared at once: as float32 they stay in a cache
 
 
 class KernelSettings(AnyModelSettings):
