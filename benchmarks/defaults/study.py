@@ -35,7 +35,8 @@ class Row:
         ours, error: Score of ours and its standard error.
         simple: Name of the simple model that is best on the test part.
         simple_score: Its score.
-        difference_error: Standard error of the difference, paired by the test rows.
+        difference_error: Standard error of the difference from the simple model that the validation part chooses, paired by
+            the test rows; of several seeds too. It stands for that from the best one.
         cpu_seconds, simple_cpu_seconds: Processor time of both, without reading the data.
         memory_mib: Largest memory of the comparison's process.
         seeds: Number of seeds.
@@ -101,8 +102,6 @@ def row_of(name: str, output: Path) -> Row | None:
     if not others:
         return None
     simple = max(others, key=lambda each: sign * each["test"][metric])
-    judged = found["verdict"]
-    paired = judged.get("best_simple") == simple["name"]
     return Row(
         name,
         metric,
@@ -110,7 +109,7 @@ def row_of(name: str, output: Path) -> Row | None:
         ours["standard_error"],
         simple["name"],
         simple["test"][metric],
-        judged["standard_error_of_difference"] if paired else ours["standard_error"],
+        found["verdict"]["standard_error_of_difference"],
         ours["cpu_seconds"],
         simple["cpu_seconds"],
         json.loads((output / f"{name}.memory.json").read_text(encoding="utf-8"))["mib"],

@@ -55,7 +55,7 @@ def test_the_models_differ_in_their_attention_alone(small: Path) -> None:
 def test_a_set_that_is_not_there(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         study.main(["--data", str(small), "-o", str(small / "x.json"), "--sets", "smal"])
-    assert "--sets: found smal, expected some of peptides, imdb, small" in capsys.readouterr().err
+    assert "--sets: found smal, expected some of peptides, imdb, listops, small" in capsys.readouterr().err
 
 
 def test_single_changes_are_compared_without_the_test_part(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
