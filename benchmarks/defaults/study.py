@@ -35,8 +35,8 @@ class Row:
         ours, error: Score of ours and its standard error.
         simple: Name of the simple model that is best on the test part.
         simple_score: Its score.
-        difference_error: Standard error of the difference from the simple model that the validation part chooses, paired by
-            the test rows; of several seeds too. It stands for that from the best one.
+        difference_error: Standard error of the difference from the simple model that the validation part chooses: over
+            the test rows, paired, and over the seeds. It stands for that from the best one.
         cpu_seconds, simple_cpu_seconds: Processor time of both, without reading the data.
         memory_mib: Largest memory of the comparison's process.
         seeds: Number of seeds.

@@ -1,15 +1,11 @@
-"""Relative terms of pairs, one function a file."""
+"""Relative terms of pairs."""
 
 from sampleformer.attention.relative.base import PairTerms, Relative
-from sampleformer.attention.relative.build import RelativeChoice, make_relative
-from sampleformer.attention.relative.distance import DistanceRelative
+from sampleformer.attention.relative.build import RELATIVES, RelativeChoice, make_relative
+from sampleformer.attention.relative.codes import OffsetRelative, SinusoidalConcatRelative, SinusoidalProductRelative
 from sampleformer.attention.relative.distance_field import DistanceFieldRelative
-from sampleformer.attention.relative.distance_normals import DistanceNormalsRelative
 from sampleformer.attention.relative.edges import EdgeRelative
-from sampleformer.attention.relative.offsets import OffsetRelative
-from sampleformer.attention.relative.registry import RELATIVES
-from sampleformer.attention.relative.sinusoidal_concat import SinusoidalConcatRelative
-from sampleformer.attention.relative.sinusoidal_product import SinusoidalProductRelative
+from sampleformer.attention.relative.points import DistanceNormalsRelative, DistanceRelative
 
 __all__ = [
     "RELATIVES",

@@ -1,11 +1,29 @@
-"""Relative terms by name, for settings."""
+"""Relative terms by name, and built parts from what a user says. A new one joins by its entry here."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from sampleformer.attention.relative.base import Relative
-from sampleformer.attention.relative.registry import RELATIVES
+from sampleformer.attention.relative.codes import OffsetRelative, SinusoidalConcatRelative, SinusoidalProductRelative
+from sampleformer.attention.relative.distance_field import DistanceFieldRelative
+from sampleformer.attention.relative.edges import EdgeRelative
+from sampleformer.attention.relative.points import DistanceNormalsRelative, DistanceRelative
+from sampleformer.registry import Registry
 from sampleformer.settings import Component, validate
+
+RELATIVES = Registry(
+    Relative,
+    {
+        "offsets": OffsetRelative,
+        "sinusoidal_concat": SinusoidalConcatRelative,
+        "sinusoidal_product": SinusoidalProductRelative,
+        "edges": EdgeRelative,
+        "distance": DistanceRelative,
+        "distance_normals": DistanceNormalsRelative,
+        "distance_field": DistanceFieldRelative,
+    },
+)
+
 
 RelativeChoice: TypeAlias = Relative | dict[str, Any] | str | None
 """A built part, a name, a name with arguments (``{"name": "edges", "features": 3}``), or none."""

@@ -1,4 +1,4 @@
-"""Relative features made of the sinusoidal codes of two positions."""
+"""Sequences: relative features made of the sinusoidal codes of two positions."""
 
 import torch
 from jaxtyping import Float
@@ -7,7 +7,13 @@ from torch import Tensor
 from sampleformer.attention.relative.base import PairTerms, Relative, gathered
 from sampleformer.attention.samplers.choice import Choice
 from sampleformer.distributed.over_shards import places
-from sampleformer.functional.relative import sinusoidal_code, sinusoidal_rates
+from sampleformer.functional.relative import (
+    concatenation_terms,
+    offset_terms,
+    product_terms,
+    sinusoidal_code,
+    sinusoidal_rates,
+)
 from sampleformer.tokens import Tokens
 
 
@@ -60,3 +66,96 @@ class CodeRelative(Relative):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, frequencies={self.frequencies}"
+
+
+class OffsetRelative(CodeRelative):
+    """Terms of the offset of two tokens of a sequence: the same for all pairs that are as far apart.
+
+    ``r_ij = [sin(ω_c (p_i − p_j)), cos(ω_c (p_i − p_j))]``, from the codes of both positions by the addition theorem.
+
+    Args:
+        heads: h.
+        frequencies: c; a pair has 2c features.
+
+    Raises:
+        ValueError: if the heads or the frequencies are not positive.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> import torch
+        >>> from sampleformer.tokens import Tokens
+        >>> tokens = Tokens(torch.zeros(1, 5, 8))
+        >>> multiplicative, additive = OffsetRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
+        >>> additive.shape
+        torch.Size([1, 4, 5, 2])
+    """
+
+    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
+        super().__init__(heads, 2, frequencies)
+
+    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+        """One term, see `CodeRelative.term`."""
+        return offset_terms(code, chosen, weight)
+
+
+class SinusoidalConcatRelative(CodeRelative):
+    """Terms of the codes of both positions, side by side: a sum of what each place adds by itself.
+
+    ``r_ij = [code_i ; code_j]`` with the code ``[sin(ω_c p), cos(ω_c p)]`` of a position p.
+
+    Args:
+        heads: h.
+        frequencies: c; a pair has 4c features.
+
+    Raises:
+        ValueError: if the heads or the frequencies are not positive.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> import torch
+        >>> from sampleformer.tokens import Tokens
+        >>> tokens = Tokens(torch.zeros(1, 5, 8))
+        >>> multiplicative, additive = SinusoidalConcatRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
+        >>> additive.shape
+        torch.Size([1, 4, 5, 2])
+    """
+
+    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
+        super().__init__(heads, 4, frequencies)
+
+    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+        """One term, see `CodeRelative.term`."""
+        return concatenation_terms(code, chosen, weight)
+
+
+class SinusoidalProductRelative(CodeRelative):
+    """Terms of the Hadamard product of the codes of both positions.
+
+    ``r_ij = code_i ⊙ code_j`` with the code ``[sin(ω_c p), cos(ω_c p)]`` of a position p.
+
+    Args:
+        heads: h.
+        frequencies: c; a pair has 2c features.
+
+    Raises:
+        ValueError: if the heads or the frequencies are not positive.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> import torch
+        >>> from sampleformer.tokens import Tokens
+        >>> tokens = Tokens(torch.zeros(1, 5, 8))
+        >>> multiplicative, additive = SinusoidalProductRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
+        >>> additive.shape
+        torch.Size([1, 4, 5, 2])
+    """
+
+    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
+        super().__init__(heads, 2, frequencies)
+
+    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+        """One term, see `CodeRelative.term`."""
+        return product_terms(code, chosen, weight)

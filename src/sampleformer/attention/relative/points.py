@@ -1,10 +1,10 @@
-"""Relative features made of where two tokens are in space."""
+"""Point clouds: relative features made of where two points are, and of how their surfaces face."""
 
 from torch import Tensor
 
 from sampleformer.attention.relative.base import PairTerms, Relative, gathered
 from sampleformer.attention.samplers.choice import Choice
-from sampleformer.functional.distances import feature_terms
+from sampleformer.functional.distances import distance_normal_features, feature_terms, squared_distances
 from sampleformer.tokens import Tokens
 
 
@@ -35,3 +35,63 @@ class PointRelative(Relative):
             return self.both(lambda weight: feature_terms(mixed, weight))
 
         return PairTerms(tuple(getattr(tokens, name) for name in self.needs), make)
+
+
+class DistanceRelative(PointRelative):
+    """Terms of the squared distance of two points: ``r_ij = ‖x_i − x_j‖²``.
+
+    Args:
+        heads: h.
+
+    Raises:
+        ValueError: if the heads are not positive.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> import torch
+        >>> from sampleformer.tokens import Tokens
+        >>> tokens = Tokens(torch.zeros(1, 5, 8), coordinates=torch.rand(1, 5, 3))
+        >>> multiplicative, additive = DistanceRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
+        >>> additive.shape
+        torch.Size([1, 4, 5, 2])
+    """
+
+    needs = ("coordinates",)
+
+    def __init__(self, heads: int) -> None:
+        super().__init__(heads, 1)
+
+    def features(self, *of_pairs: Tensor) -> list[Tensor]:
+        """The squared distance, see `PointRelative.features`."""
+        return [squared_distances(*of_pairs)]
+
+
+class DistanceNormalsRelative(PointRelative):
+    """Terms of the distance of two points and the dot product of their normals: ``r_ij = [‖x_i − x_j‖, ν_i · ν_j]``.
+
+    Args:
+        heads: h.
+
+    Raises:
+        ValueError: if the heads are not positive.
+
+    Source: SFT (arXiv 2408.05822), section 3.
+
+    Example:
+        >>> import torch
+        >>> from sampleformer.tokens import Tokens
+        >>> tokens = Tokens(torch.zeros(1, 5, 8), coordinates=torch.rand(1, 5, 3), normals=torch.rand(1, 5, 3))
+        >>> multiplicative, additive = DistanceNormalsRelative(heads=4)(tokens, tokens, torch.tensor([[[0, 3]]]))
+        >>> additive.shape
+        torch.Size([1, 4, 5, 2])
+    """
+
+    needs = ("coordinates", "normals")
+
+    def __init__(self, heads: int) -> None:
+        super().__init__(heads, 2)
+
+    def features(self, *of_pairs: Tensor) -> list[Tensor]:
+        """The distance and the dot product of the normals, see `PointRelative.features`."""
+        return distance_normal_features(*of_pairs)

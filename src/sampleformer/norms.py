@@ -1,14 +1,123 @@
-"""BatchNorm: each feature shifted and divided by its statistics over all real tokens."""
+"""The norms that layers are built with, and how any norm meets tokens."""
 
 from contextlib import ExitStack
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sampleformer.distributed.shared_batch import is_shared
 from sampleformer.functional.batch_norm import batch_norm, batch_statistics, normalise_by
-from sampleformer.norms.base import Norm
+from sampleformer.functional.blocks import tokenwise
+from sampleformer.functional.norms import rms_norm
+from sampleformer.modules import Module
+from sampleformer.tokens import Tokens
+
+
+class Norm(Module):
+    """Base of the package's norms: takes features ``(…, d)`` and perhaps a mask ``(…)``, and returns features."""
+
+    @property
+    def tokenwise(self) -> bool:
+        """Whether each token is normalised by itself, so that any part of the tokens may be normalised alone.
+
+        A norm that is not must be called once, with all tokens and their mask.
+        """
+        return True
+
+
+def is_tokenwise(norm: nn.Module) -> bool:
+    """Whether a norm treats each token alone. Norms from elsewhere do not say; those that make sense for tokens do.
+
+    Example:
+        >>> is_tokenwise(nn.LayerNorm(8))
+        True
+    """
+    return bool(getattr(norm, "tokenwise", True))
+
+
+def normalised(norm: nn.Module | None, tokens: Tokens) -> Tokens:
+    """The tokens after a norm: in blocks where it may be, with the mask where it must.
+
+    Args:
+        norm: Any norm. None: the tokens stay as they are.
+        tokens: Tokens with features ``(b, n, d)``.
+    """
+    if norm is None:
+        return tokens
+    if not is_tokenwise(norm):
+        return tokens.with_features(norm(tokens.features, tokens.mask))
+    return tokens.with_features(tokenwise(norm, tokens.features, widest=tokens.features.shape[-1]))
+
+
+class RMSNorm(Norm):
+    """``x / sqrt(mean(x²) + epsilon) · weight`` of each token.
+
+    Args:
+        width: d, of the tokens.
+        epsilon: added to the mean square.
+
+    Source: Zhang and Sennrich 2019 (arXiv 1910.07467).
+
+    Example:
+        >>> RMSNorm(2)(torch.tensor([[[3.0, 4.0]]])).shape
+        torch.Size([1, 1, 2])
+    """
+
+    def __init__(self, width: int, epsilon: float = 1e-6) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.empty(width))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+
+    def forward(
+        self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None
+    ) -> Float[Tensor, "*rows d"]:
+        """Normalises each token by itself; the mask does not matter."""
+        return rms_norm(features, self.weight, self.epsilon)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.numel()}, epsilon={self.epsilon}"
+
+
+class LayerNorm(Norm):
+    """``(x - mean(x)) / sqrt(variance(x) + epsilon) · weight + bias`` of each token.
+
+    Args:
+        width: d, of the tokens.
+        epsilon: added to the variance.
+
+    Source: Ba et al. 2016 (arXiv 1607.06450).
+
+    Example:
+        >>> LayerNorm(2)(torch.tensor([[[3.0, 5.0]]]))
+        tensor([[[-1.0000,  1.0000]]], grad_fn=<NativeLayerNormBackward0>)
+    """
+
+    def __init__(self, width: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.empty(width))
+        self.bias = nn.Parameter(torch.empty(width))
+        self._reset_own_parameters()
+
+    def _reset_own_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    def forward(
+        self, features: Float[Tensor, "*rows d"], mask: Bool[Tensor, "*rows"] | None = None
+    ) -> Float[Tensor, "*rows d"]:
+        """Normalises each token by itself; the mask does not matter."""
+        weight, bias = self.weight.to(features.dtype), self.bias.to(features.dtype)
+        return F.layer_norm(features, weight.shape, weight, bias, self.epsilon)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.numel()}, epsilon={self.epsilon}"
 
 
 class BatchNorm(Norm):
@@ -107,3 +216,6 @@ class BatchNorm(Norm):
 
     def extra_repr(self) -> str:
         return f"{self.weight.numel()}, epsilon={self.epsilon}, momentum={self.momentum}"
+
+
+NORMS: dict[str, type[Norm]] = {"rms": RMSNorm, "layer": LayerNorm, "batch": BatchNorm}
