@@ -1,5 +1,7 @@
 """Sequences: relative features made of the sinusoidal codes of two positions."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,8 +27,10 @@ class CodeRelative(Relative):
 
     Args:
         heads: h.
-        features: of a pair, as a multiple of c.
         frequencies: c.
+
+    Attributes:
+        multiple: Features of a pair, as a multiple of c.
 
     Raises:
         ValueError: if the heads or the frequencies are not positive.
@@ -34,11 +38,12 @@ class CodeRelative(Relative):
 
     invariant = True
     order_sensitive = True
+    multiple: ClassVar[int]
 
-    def __init__(self, heads: int, features: int, frequencies: int) -> None:
+    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
         if frequencies < 1:
             raise ValueError(f"frequencies is {frequencies}, expected at least 1")
-        super().__init__(heads, features * frequencies)
+        super().__init__(heads, self.multiple * frequencies)
         self.frequencies = frequencies
 
     def code(self, tokens: Tokens) -> Float[Tensor, "b n f"]:
@@ -58,8 +63,9 @@ class CodeRelative(Relative):
 
         return PairTerms((self.code(tokens),), make)
 
+    @staticmethod
     def term(
-        self, code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g k f"], weight: Float[Tensor, "h c"]
+        code: Float[Tensor, "b n f"], chosen: Float[Tensor, "b g k f"], weight: Float[Tensor, "h c"]
     ) -> Float[Tensor, "b h n k"]:
         """One term of the codes of queries and of what the slots hold."""
         raise NotImplementedError
@@ -91,12 +97,8 @@ class OffsetRelative(CodeRelative):
         torch.Size([1, 4, 5, 2])
     """
 
-    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
-        super().__init__(heads, 2, frequencies)
-
-    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
-        """One term, see `CodeRelative.term`."""
-        return offset_terms(code, chosen, weight)
+    multiple = 2
+    term = staticmethod(offset_terms)
 
 
 class SinusoidalConcatRelative(CodeRelative):
@@ -122,12 +124,8 @@ class SinusoidalConcatRelative(CodeRelative):
         torch.Size([1, 4, 5, 2])
     """
 
-    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
-        super().__init__(heads, 4, frequencies)
-
-    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
-        """One term, see `CodeRelative.term`."""
-        return concatenation_terms(code, chosen, weight)
+    multiple = 4
+    term = staticmethod(concatenation_terms)
 
 
 class SinusoidalProductRelative(CodeRelative):
@@ -153,9 +151,5 @@ class SinusoidalProductRelative(CodeRelative):
         torch.Size([1, 4, 5, 2])
     """
 
-    def __init__(self, heads: int, *, frequencies: int = 16) -> None:
-        super().__init__(heads, 2, frequencies)
-
-    def term(self, code: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
-        """One term, see `CodeRelative.term`."""
-        return product_terms(code, chosen, weight)
+    multiple = 2
+    term = staticmethod(product_terms)

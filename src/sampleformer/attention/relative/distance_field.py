@@ -35,9 +35,10 @@ class DistanceFieldRelative(PointRelative):
     """
 
     needs = ("coordinates",)
+    numbers = FIELDS
 
     def __init__(self, heads: int, *, scale: float = 1.0) -> None:
-        super().__init__(heads, FIELDS)
+        super().__init__(heads)
         if not scale > 0:
             raise ValueError(f"scale is {scale}, expected more than 0")
         self.scale = scale

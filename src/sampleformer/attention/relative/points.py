@@ -1,5 +1,7 @@
 """Point clouds: relative features made of where two points are, and of how their surfaces face."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from sampleformer.attention.relative.base import PairTerms, Relative, gathered
@@ -12,9 +14,22 @@ class PointRelative(Relative):
     """Base of those that have a few numbers a pair: a subclass says in `features` which, from the fields it needs.
 
     The features are made for every candidate and mixed as the slots are, before the weights make h terms of them.
+
+    Args:
+        heads: h.
+
+    Attributes:
+        numbers: Features of a pair.
+
+    Raises:
+        ValueError: if the heads are not positive.
     """
 
     invariant = True
+    numbers: ClassVar[int]
+
+    def __init__(self, heads: int) -> None:
+        super().__init__(heads, self.numbers)
 
     def features(self, *of_pairs: Tensor) -> list[Tensor]:
         """Features of pairs, each ``(b, g, n, m)``.
@@ -58,9 +73,7 @@ class DistanceRelative(PointRelative):
     """
 
     needs = ("coordinates",)
-
-    def __init__(self, heads: int) -> None:
-        super().__init__(heads, 1)
+    numbers = 1
 
     def features(self, *of_pairs: Tensor) -> list[Tensor]:
         """The squared distance, see `PointRelative.features`."""
@@ -88,9 +101,7 @@ class DistanceNormalsRelative(PointRelative):
     """
 
     needs = ("coordinates", "normals")
-
-    def __init__(self, heads: int) -> None:
-        super().__init__(heads, 2)
+    numbers = 2
 
     def features(self, *of_pairs: Tensor) -> list[Tensor]:
         """The distance and the dot product of the normals, see `PointRelative.features`."""
