@@ -74,6 +74,7 @@ class FeatureModel(SimpleModel):
                 log.info("%s: its time was used up after %s", self.title, candidate.words)
                 chosen += ", when its time was used up"
                 break
+            del candidate  # or it stands under the peak of the next one
         assert best is not None
         assert outputs is not None
         predictions = predictions_of(splits.test, outputs, task)

@@ -100,19 +100,26 @@ class Forest(Learner):
     estimators: ClassVar[tuple[str, str]] = ("RandomForestClassifier", "RandomForestRegressor")
 
     def candidates(self, features: Any, columns: Columns, seed: int) -> Iterator[Candidate]:
-        ensemble = require("sklearn.ensemble", EXTRA)
-        made = getattr(ensemble, self.estimators[columns.form != CLASSES])
         features = np.asfortranarray(features)  # trees read column after column
         for leaf in self.leaves:
-            options: dict[str, Any] = {"n_estimators": self.trees, "min_samples_leaf": leaf, "random_state": seed}
-            options["max_features"] = 1 / 3 if columns.form == VALUES else "sqrt"
-            if columns.form == LABELS:
-                models = [made(**options).fit(features, columns.filled())]
-                predict = _shares(models[0])
-            else:
-                models = columns.fitted(lambda options=options: made(**options), features)  # type: ignore[misc]
-                predict = _predictor(columns, models)
-            yield Candidate(f"leaves of at least {leaf}", predict, sum(map(_nodes, models)))
+            yield self._candidate(features, columns, leaf, seed)  # not bound to a name, which would keep its trees
+
+    def _candidate(self, features: np.ndarray, columns: Columns, leaf: int, seed: int) -> Candidate:
+        kind = getattr(require("sklearn.ensemble", EXTRA), self.estimators[columns.form != CLASSES])
+        features_of_a_node = 1 / 3 if columns.form == VALUES else "sqrt"
+
+        def make() -> Any:
+            return kind(
+                n_estimators=self.trees, min_samples_leaf=leaf, max_features=features_of_a_node, random_state=seed
+            )
+
+        if columns.form == LABELS:
+            models = [make().fit(features, columns.filled())]
+            predict = _shares(models[0])
+        else:
+            models = columns.fitted(make, features)
+            predict = _predictor(columns, models)
+        return Candidate(f"leaves of at least {leaf}", predict, sum(map(_nodes, models)))
 
 
 class ExtraTrees(Forest):

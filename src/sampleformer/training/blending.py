@@ -163,6 +163,7 @@ def _best(
             best, worse = (candidate, outputs, scores), 0
         else:
             worse += 1
+        del candidate  # or it stands under the peak of the next one
         if worse >= kind.patience:
             break
     if best is None:

@@ -19,6 +19,12 @@ from tests.models.fitted.described import CLASSES, GAPS, INPUTS, LABELS, NUMBERS
 TREES = 7
 
 
+@pytest.fixture(autouse=True)
+def _in_three_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trees are grown in parts, which are those that scikit-learn grows at once."""
+    monkeypatch.setattr(forest, "_TOGETHER", 3)
+
+
 def fitted(columns: Columns, **settings: object) -> Forest:
     chosen = Forest.Settings.model_validate({"trees": TREES, "leaves": (2,)} | settings)
     return next(Forest.candidates(chosen, INPUTS, [samples(NUMBERS[:20]), samples(NUMBERS[20:])], columns, seed=3))

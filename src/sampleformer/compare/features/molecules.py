@@ -54,8 +54,9 @@ def molecule_numbers(smiles: Sequence[str]) -> np.ndarray:
     rows = []
     for molecule in map(_parsed, range(1, len(smiles) + 1), smiles):
         counts = [each.GetCountFingerprintAsNumPy(molecule) for each in (circles, paths)]
-        rows.append(np.concatenate([*counts, np.array(properties.ComputeProperties(molecule))]))
-    return np.nan_to_num(np.stack(rows), nan=0.0, posinf=1e9, neginf=-1e9).astype(np.float32)
+        row = np.concatenate([*counts, np.array(properties.ComputeProperties(molecule))])
+        rows.append(np.nan_to_num(row, nan=0.0, posinf=1e9, neginf=-1e9).astype(np.float32))
+    return np.stack(rows)
 
 
 def _parsed(row: int, text: str) -> Any:

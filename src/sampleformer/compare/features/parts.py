@@ -55,8 +55,8 @@ def dense_parts(splits: Splits, numbers: Callable[[Sample], np.ndarray]) -> Part
     made = []
     gaps = bool(splits.encoding.inputs.get("gaps"))
     for part in (splits.train, splits.valid, splits.test):
-        rows = [np.atleast_2d(numbers(sample)) for sample in samples_of(part)]
-        joined = np.concatenate(rows).astype(np.float32)
+        rows = [np.atleast_2d(numbers(sample)).astype(np.float32) for sample in samples_of(part)]
+        joined = np.concatenate(rows)
         made.append(np.nan_to_num(joined, nan=np.nan if gaps else 0.0, posinf=1e9, neginf=-1e9))
     parts = Parts(*made)
     return parts.chosen((parts.train != parts.train[:1]).any(axis=0))

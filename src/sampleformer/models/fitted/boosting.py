@@ -127,9 +127,9 @@ class Boosting(DescriptorModel, FittedModel):
                 "nodes": tuple(len(trees.feature) for trees in parts),
                 "depth": max(trees.depth for trees in parts),
             }
-            made = cls(settings.model_copy(update=found), inputs, columns.outputs)
-            for own, trees in zip(made.parts, parts, strict=True):
-                own.load_state_dict(trees.state_dict())
+            with torch.device("meta"):
+                made = cls(settings.model_copy(update=found), inputs, columns.outputs)
+            made.parts = nn.ModuleList(parts)
             yield made.eval()
 
 

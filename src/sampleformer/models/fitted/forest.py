@@ -23,6 +23,7 @@ from sampleformer.tokens import Tokens
 
 MOST_BYTES = 256_000_000
 """Of the arrays of a forest: of many samples, leaves are made larger."""
+_TOGETHER = 20  # trees that are grown before they become arrays, which are a quarter of what scikit-learn makes
 _BYTES = 16  # of a node, beside 4 for each output
 _FEWEST = 0.5  # what all rows together say of a leaf of which nothing is known
 
@@ -110,38 +111,52 @@ class Forest(DescriptorModel, FittedModel):
         most = MOST_BYTES // (_BYTES + 4 * columns.outputs)
         fewest = -(-2 * len(features) * settings.trees // most)  # a tree has at most twice as many nodes as leaves
         for leaf in sorted({max(leaf, fewest) for leaf in settings.leaves}, reverse=True):
-            trees = _fitted(settings, columns, features, leaf, seed)
-            found = {"form": columns.form, "nodes": len(trees.feature), "depth": trees.depth}
+            # Not bound to a name, which would keep it beside the next one.
+            yield cls._of(_fitted(settings, columns, features, leaf, seed), settings, inputs, columns)
+
+    @classmethod
+    def _of(cls, trees: Trees, settings: ForestSettings, inputs: Mapping[str, Any], columns: Columns) -> Self:
+        found = {"form": columns.form, "nodes": len(trees.feature), "depth": trees.depth}
+        with torch.device("meta"):
             made = cls(settings.model_copy(update=found), inputs, columns.outputs)
-            made.trees.load_state_dict(trees.state_dict())
-            yield made.eval()
+        made.trees = trees
+        return made.eval()
 
 
 def _fitted(settings: ForestSettings, columns: Columns, features: np.ndarray, leaf: int, seed: int) -> Trees:
     """One forest for all columns, on the rows of which some target is known."""
     some = ~np.isnan(columns.targets).all(1)
     columns = columns.taken(some)
-    gaps = bool(np.isnan(columns.targets).any())
     targets = columns.filled()
-    of_values = columns.form == VALUES
     if not len(targets) or (targets == targets[0]).all():
         return _constant(settings, columns, targets)
+    features = features if some.all() else np.asfortranarray(features[some])
+    of_values = columns.form == VALUES
+    of_numbers = of_values or bool(np.isnan(columns.targets).any())
     kind = ("ExtraTrees" if settings.cuts == "random" else "RandomForest") + (
-        "Regressor" if of_values or gaps else "Classifier"
+        "Regressor" if of_numbers else "Classifier"
     )
-    made = getattr(require("sklearn.ensemble", EXTRA), kind)(
-        n_estimators=settings.trees,
-        min_samples_leaf=leaf,
-        max_features=features_of_a_node(features.shape[1], of_values=of_values),
-        n_jobs=torch.get_num_threads(),
-        random_state=seed,
-    )
-    rows = features if some.all() else np.asfortranarray(features[some])
-    made.fit(rows, targets if targets.shape[1] > 1 else targets[:, 0])
-    trees = made.estimators_
-    if gaps:
-        return Trees.of_forest(trees, [_known(each.tree_, each.apply(rows), columns) for each in trees])
-    return Trees.of_forest(trees, [_held(made, each.tree_.value, columns) for each in trees])
+    random = np.random.RandomState(seed)  # goes on from some trees to the next: together they are those of one forest
+    grown = []
+    for first in range(0, settings.trees, _TOGETHER):
+        forest = getattr(require("sklearn.ensemble", EXTRA), kind)(
+            n_estimators=min(_TOGETHER, settings.trees - first),
+            min_samples_leaf=leaf,
+            max_features=features_of_a_node(features.shape[1], of_values=of_values),
+            n_jobs=torch.get_num_threads(),
+            random_state=random,
+        )
+        forest.fit(features, targets if targets.shape[1] > 1 else targets[:, 0])
+        grown.append(_arrays(forest, features, columns))
+    return Trees.joined(grown)
+
+
+def _arrays(forest: Any, features: np.ndarray, columns: Columns) -> Trees:
+    """The trees of a fitted forest, whose leaves hold means over what is known."""
+    trees = forest.estimators_
+    if np.isnan(columns.targets).any():
+        return Trees.of_forest(trees, [_known(each.tree_, each.apply(features), columns) for each in trees])
+    return Trees.of_forest(trees, [_held(forest, each.tree_.value, columns) for each in trees])
 
 
 def _known(tree: Any, leaves: np.ndarray, columns: Columns) -> np.ndarray:

@@ -96,6 +96,22 @@ class Trees(Module):
         made.roots.copy_(torch.from_numpy(starts))
         return made
 
+    @classmethod
+    def joined(cls, parts: Sequence[Trees]) -> Trees:
+        """All trees of several.
+
+        Args:
+            parts: Trees whose leaves hold equally many numbers. One at least.
+        """
+        with torch.device("meta"):
+            made = cls(0, 0, max(each.depth for each in parts), parts[0].value.shape[1])
+        starts = np.cumsum([0] + [len(each.feature) for each in parts]).tolist()
+        made.roots = torch.cat([each.roots + start for each, start in zip(parts, starts, strict=False)])
+        made.below = torch.cat([each.below + start for each, start in zip(parts, starts, strict=False)])
+        for name in ("feature", "threshold", "value"):
+            setattr(made, name, torch.cat([getattr(each, name) for each in parts]))
+        return made
+
 
 def features_of_a_node(features: int, *, of_values: bool) -> int:
     """How many features a node looks at: their square root or a twentieth, of values a third, whichever is more.
