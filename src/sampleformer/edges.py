@@ -116,7 +116,7 @@ class Edges:
 
     @classmethod
     def of_nodes(cls, edge_index: Tensor, nodes: Ragged, features: Tensor | None = None) -> "Edges":
-        """Edges by set, of edges that join the nodes of all sets.
+        """Edges by set, of edges that join the nodes of all sets; if all go both ways, one direction follows the other.
 
         Args:
             edge_index: Source and target of each edge among all nodes, shape ``(2, E)``.
@@ -142,6 +142,9 @@ class Edges:
         features = features[:, None] if features.ndim == 1 else features
         if features.ndim != 2 or len(features) != edge_index.shape[1]:
             raise InputError(f"edge_attr has shape {tuple(features.shape)}, expected ({edge_index.shape[1]}, features)")
+        order = paired_order(edge_index, number)
+        if order is not None:
+            source, target, features = source[order], target[order], features[order]
         edges = Ragged.of(nodes.sets[source], len(source), len(nodes.sizes))
         return cls(
             edges.padded(nodes.places[source]),
@@ -176,3 +179,27 @@ class Edges:
             self.mask,
             self.halo,
         )
+
+
+def paired_order(edge_index: Int64[Tensor, "2 E"], nodes: int) -> Int64[Tensor, " E"] | None:
+    """An order in which each edge is followed by its reverse; None: some edge has none of its own.
+
+    Args:
+        edge_index: Source and target of each edge.
+        nodes: Number of nodes.
+
+    Example:
+        >>> paired_order(torch.tensor([[0, 0, 1, 2], [1, 2, 0, 0]]), nodes=3)
+        tensor([0, 2, 1, 3])
+    """
+    source, target = edge_index
+    # By the two ends and the direction; then the first edge of each direction stands before the second ones.
+    key = 2 * (torch.minimum(source, target) * nodes + torch.maximum(source, target)) + (source > target)
+    key, order = key.sort(stable=True)
+    rank = torch.arange(len(key), device=key.device) - torch.searchsorted(key, key)
+    by_rank = rank.argsort(stable=True)
+    order = order[by_rank][(key[by_rank] // 2).argsort(stable=True)]
+    source, target = source[order], target[order]
+    if len(order) % 2 or bool(((source[::2] != target[1::2]) | (target[::2] != source[1::2])).any()):
+        return None
+    return order

@@ -1,6 +1,7 @@
 """Reads the arguments."""
 
 import argparse
+import csv
 import importlib
 from collections.abc import Sequence
 from typing import NoReturn
@@ -84,13 +85,15 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def split_names(values: list[str] | None) -> list[str] | None:
-    """Names given one by one, or several between commas.
+    """Names given one by one, or several between commas; one with a comma of its own in quotes, as in CSV files.
 
     Example:
-        >>> split_names(["a, b", "c"])
-        ['a', 'b', 'c']
+        >>> split_names(["a, b", '"c, in cm",d'])
+        ['a', 'b', 'c, in cm', 'd']
     """
-    return None if values is None else [name.strip() for value in values for name in value.split(",")]
+    if values is None:
+        return None
+    return [name.strip() for row in csv.reader(values, skipinitialspace=True) for name in row or [""]]
 
 
 def _add_verb(verbs: "argparse._SubParsersAction[Parser]", name: str, *, asks_for_help: bool) -> None:

@@ -21,6 +21,7 @@ from sampleformer.reading import reading
 from sampleformer.sample import Sample
 from sampleformer.settings import construct
 from sampleformer.tables.format import TableFormat
+from sampleformer.tables.memory import is_series, series_samples
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
 from sampleformer.tasks import Task, task_from_json, task_to_json
@@ -195,6 +196,7 @@ class Encoding:
         Raises:
             InputError: if a sample is wrong; it names its position.
         """
+        samples = self.listed(samples)
         check_mappings(samples, self.learnt_inputs, self.described_by)
         for table in self.learnt_inputs.given(samples, rows):
             if self.format.decimal:  # texts of numbers are written as those of the training
@@ -235,6 +237,18 @@ class Encoding:
             found = f"found a name that ends in {path.suffix!r}"
             raise InputError(f"{path}: {found}, expected one of {', '.join(self.file_suffixes)}")
         return self.learnt_inputs.samples_in(path, self.format, most)
+
+    def listed(self, samples: Any) -> Any:
+        """Samples in memory, with those that come one after the other, or as a column of a DataFrame, in a list.
+
+        Args:
+            samples: One sample or many; a row of a DataFrame becomes a mapping.
+        """
+        if isinstance(samples, Iterator):
+            return list(samples)
+        if is_series(samples):
+            return series_samples(samples, {*self.learnt_inputs.row_schema, *self.described_by})
+        return samples
 
     def is_one(self, value: Any) -> bool:
         """Whether a value is one sample of those that `given` takes, and no sequence of them."""

@@ -21,7 +21,9 @@ _NAMES = {
 }
 
 
-def rows_of_splits(table: Table, index: np.ndarray, columns: Mapping[str, str]) -> dict[str, np.ndarray]:
+def rows_of_splits(
+    table: Table, index: np.ndarray, columns: Mapping[str, str], files: Mapping[str, str] | None = None
+) -> dict[str, np.ndarray]:
     """Which rows belong to which split.
 
     A column either names the split of each row (train, valid, test, or common synonyms), and then gives all the splits
@@ -31,12 +33,14 @@ def rows_of_splits(table: Table, index: np.ndarray, columns: Mapping[str, str]) 
         table: the table.
         index: the rows of it that are asked about.
         columns: for "valid", "test" or both, the column that tells.
+        files: for splits that are read from files of their own, these.
 
     Returns:
         For "train", and for each other split found, the places in `index` of its rows.
 
     Raises:
-        InputError: if a value is neither, a split has no rows, or two columns disagree about a row.
+        InputError: if a value is neither, a split has no rows, two columns disagree about a row, or a column names
+            rows of a split that has a file.
     """
     splits = np.full(len(index), "train", dtype=object)
     for split, column in columns.items():
@@ -55,7 +59,10 @@ def rows_of_splits(table: Table, index: np.ndarray, columns: Mapping[str, str]) 
         if not (splits == split).any():
             named = " and ".join(repr(column) for column in dict.fromkeys(columns.values()))
             raise InputError(f"{table.path}: by the column {named} no row is for {split}, expected at least one")
-    return {split: np.flatnonzero(splits == split) for split in ("train", "valid", "test") if (splits == split).any()}
+    parts = {split: np.flatnonzero(splits == split) for split in ("train", "valid", "test") if (splits == split).any()}
+    for split in parts.keys() & (files or {}):
+        raise InputError(f"{split}: given as the file {(files or {})[split]} and by a column, expected one of them")
+    return parts
 
 
 def named_splits(table: Table, column: str) -> set[str]:

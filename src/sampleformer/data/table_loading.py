@@ -217,9 +217,7 @@ class TableLoading:
         files, columns = self._given()
         parts = {split: self._parse(self._read_part(name)) for split, name in files.items()}
         if columns:
-            chosen = rows_of_splits(self.table, rest.index, columns)
-            for split in set(chosen) & set(parts):
-                raise InputError(f"{split}: given as the file {files[split]} and by a column, expected one of them")
+            chosen = rows_of_splits(self.table, rest.index, columns, files)
             parts |= {split: rest.take(places) for split, places in chosen.items() if split != "train"}
             rest = rest.take(chosen["train"])
         missing = [split for split in ("valid", "test") if split not in parts]

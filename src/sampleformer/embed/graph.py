@@ -163,6 +163,8 @@ class GraphEmbed(Module):
         carried = (
             numbers(edges.features, "features of edges", self.edge_features) if self.edge_features else edges.features
         )
+        if self.edge_tokens == "pair":
+            check_pairs(edges)
         made = self.edge(carried.to(left.dtype)) + rows_at(left, edges.source) - rows_at(right, edges.target)
         if self.edge_tokens == "each":
             return made, edges.mask
@@ -170,6 +172,23 @@ class GraphEmbed(Module):
 
     def extra_repr(self) -> str:
         return f"width={self.width}, edge_tokens={self.edge_tokens}"
+
+
+def check_pairs(edges: Edges) -> None:
+    """Raises InputError where an edge is not followed by its reverse, if that can be read."""
+    if not is_readable(edges.source):
+        return
+    wrong = torch.tensor(edges.number % 2 > 0)
+    if not wrong:
+        source, target = edges.source, edges.target
+        wrong = (source[:, ::2] != target[:, 1::2]) | (target[:, ::2] != source[:, 1::2])
+        if edges.mask is not None:
+            wrong = wrong & edges.mask.unflatten(1, (-1, 2)).any(2)
+    if bool(wrong.any()):
+        raise InputError(
+            "edge_tokens is 'pair', but some edge is not followed by its reverse; expected edges in both directions, "
+            "as those of undirected graphs are, or edge_tokens = 'each'"
+        )
 
 
 def with_edge_tokens(edges: Edges, first: int, *, paired: bool) -> Edges:

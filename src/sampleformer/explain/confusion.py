@@ -13,7 +13,7 @@ LARGEST = 50
 """Classes of a matrix; with more of them only the most frequent confusions are listed."""
 
 _NOTE = (
-    "<p class='note'>Samples; rows: true class, columns: predicted class. Blue: right, orange: wrong; the darker, the "
+    "<p class='note'>{}; rows: true class, columns: predicted class. Blue: right, orange: wrong; the darker, the "
     "larger the share of the row.</p>\n"
 )
 _SMALL = 15
@@ -45,11 +45,11 @@ def confusion(labels: Sequence[str], matrix: Int[np.ndarray, "true predicted"], 
     if not body:
         body = f"<p>The matrix of {len(labels):,} classes is left out; these are the most frequent confusions.</p>\n"
         return body + confusions + details("Each class", _classes(labels, matrix, units))
-    classes = _classes(labels, matrix, units)
+    classes, note = _classes(labels, matrix, units), _NOTE.format(escape(units.capitalize()))
     if len(labels) <= _SMALL:
-        body = f"{_NOTE}<div class='facts'>\n{body}{classes}</div>\n"
+        body = f"{note}<div class='facts'>\n{body}{classes}</div>\n"
     else:
-        body = _NOTE + body + details("Each class", classes)
+        body = note + body + details("Each class", classes)
     return body + (details("Most frequent confusions", confusions) if confusions else "")
 
 

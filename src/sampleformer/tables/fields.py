@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
@@ -130,5 +131,5 @@ def column_names(path: Path, header: Sequence[str]) -> list[str]:
 
 
 def clean_name(name: str) -> str:
-    """A name in one line, without a byte order mark and without blanks around it."""
-    return " ".join(name.replace("\ufeff", "").split())
+    """A name in one line, without a byte order mark and blanks around it, its accents as they are typed (NFC)."""
+    return " ".join(unicodedata.normalize("NFC", name).replace("\ufeff", "").split())

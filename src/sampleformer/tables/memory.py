@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,23 @@ class SampleTable(Table):
 def is_frame(value: Any) -> bool:
     """Whether a value has named columns, as DataFrames of pandas and polars have."""
     return hasattr(value, "columns") and hasattr(value, "__getitem__") and not isinstance(value, Mapping | Table)
+
+
+def is_series(value: Any) -> bool:
+    """Whether a value is a column or a row of a DataFrame of pandas or polars."""
+    return hasattr(value, "to_list") and not is_frame(value)
+
+
+def series_samples(series: Any, columns: Collection[str]) -> list[Any] | dict[str, Any]:
+    """What a column of a DataFrame holds, with None for gaps; a row of one as a mapping.
+
+    Args:
+        series: Column or row.
+        columns: Columns that a sample has; what has them all in its index is a row.
+    """
+    values, index = _values(series), getattr(series, "index", ())
+    names = [] if callable(index) else list(map(str, index))
+    return dict(zip(names, values, strict=True)) if columns and set(columns) <= set(names) else values
 
 
 def is_row(value: Any) -> bool:
@@ -58,7 +75,7 @@ def listed_samples(samples: Any, expected: str) -> Any:
     if not is_frame(samples) and not isinstance(samples, list | tuple | np.ndarray):
         if not isinstance(samples, Iterable) or isinstance(samples, str | bytes | Mapping):
             raise InputError(f"{PATH}: found {shown(samples)}, expected {expected}, or a sequence of such")
-        samples = list(samples)
+        samples = _values(samples) if is_series(samples) else list(samples)
     if getattr(samples, "ndim", 1) == 0 or not len(samples):
         raise InputError(f"{PATH}: found none, expected at least one")
     return samples
@@ -145,6 +162,10 @@ def _table(samples: Any, columns: str | list[str]) -> Table:
 
 def _record(position: int, sample: Any, columns: str | list[str]) -> Mapping[str, Any]:
     """The values of one sample by their columns."""
+    if is_series(sample):
+        sample = series_samples(sample, [columns] if isinstance(columns, str) else columns)
+    elif getattr(sample, "ndim", 0) == 1:
+        sample = np.asarray(sample)
     if isinstance(sample, Mapping):
         return sample
     if isinstance(columns, str):

@@ -89,7 +89,7 @@ def _plain(column: pyarrow.Array) -> pyarrow.Array:
 def _values(column: pyarrow.Array, unreadable: dict[int, str], name: str) -> list[Any]:
     """Values of a column; rows whose text is not UTF-8, which Parquet files of other programs hold, are reported."""
     try:
-        return column.to_pylist()
+        return [_text(value) for value in column.to_pylist()] if "binary" in str(column.type) else column.to_pylist()
     except UnicodeDecodeError:
         values: list[Any] = []
         for place, value in enumerate(column):
@@ -100,3 +100,11 @@ def _values(column: pyarrow.Array, unreadable: dict[int, str], name: str) -> lis
                 unreadable.setdefault(place, f"column {name!r}: {found}")
                 values.append(None)
         return values
+
+
+def _text(value: Any) -> Any:
+    """Bytes as text, where they are one."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value

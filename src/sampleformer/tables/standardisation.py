@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sampleformer.tables.report import RowReport
@@ -11,23 +13,86 @@ FARTHEST = 1e15
 _SMALLEST = 1e-6
 
 
-def mean_and_deviation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of columns, without overflow and underflow.
+class Moments:
+    """Mean and standard deviation of columns whose rows come in pieces, without overflow and underflow.
+
+    The pieces are gone through twice: numbers are counted from the middle between the least and the greatest, in units
+    of half the distance of the two. Of equal numbers the mean is that number, and the deviation 1.
 
     Args:
-        values: ``(rows, columns)``; NaN is unknown.
+        columns: Number of columns.
+
+    Example:
+        >>> moments = Moments(1)
+        >>> pieces = [np.array([[1.0], [2.0]]), np.array([[np.nan], [3.0]])]
+        >>> for see in (moments.bound, moments.add):
+        ...     for piece in pieces:
+        ...         see(piece)
+        >>> moments.mean.tolist(), moments.deviation.round(3).tolist()
+        ([2.0], [0.816])
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._least, self._most = np.full(columns, np.inf), np.full(columns, -np.inf)
+        self._known, self._sum, self._squares = np.zeros((3, columns))
+
+    def bound(self, values: np.ndarray) -> None:
+        """Sees some rows for the first time.
+
+        Args:
+            values: ``(rows, columns)``; what is not finite is unknown.
+        """
+        values = values.astype(np.float64, copy=False)
+        known = np.isfinite(values)
+        self._least = np.minimum(self._least, values.min(axis=0, initial=np.inf, where=known))
+        self._most = np.maximum(self._most, values.max(axis=0, initial=-np.inf, where=known))
+
+    def add(self, values: np.ndarray) -> None:
+        """Sees the same rows again, when all have been seen once."""
+        values = values.astype(np.float64, copy=False)
+        known = np.isfinite(values)
+        middle, half = self._range
+        scaled = np.where(known, values - middle, 0.0) / half
+        self._known += known.sum(axis=0)
+        self._sum += scaled.sum(axis=0)
+        self._squares += np.square(scaled).sum(axis=0)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean of each column, 0 if nothing is known."""
+        middle, half = self._range
+        return middle + half * self._sum / np.maximum(1, self._known)
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """The standard deviation of each column, 1 if all its numbers are the same."""
+        known = np.maximum(1, self._known)
+        variance = self._squares / known - np.square(self._sum / known)  # both extremes are there: it does not vanish
+        return np.where(self._most > self._least, np.sqrt(np.maximum(variance, 0)) * self._range[1], 1.0)
+
+    @property
+    def _range(self) -> tuple[np.ndarray, np.ndarray]:
+        """The middle of the numbers of each column, and how far they go from it."""
+        differ, nothing = self._most > self._least, self._most < self._least
+        least, most = np.where(nothing, 0.0, self._least), np.where(nothing, 0.0, self._most)
+        middle = np.where(differ, 0.5 * least + 0.5 * most, most)
+        return middle, np.where(differ, np.maximum(most - middle, middle - least), 1.0)
+
+
+def mean_and_deviation(*pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of columns, without overflow and underflow, see `Moments`.
+
+    Args:
+        pieces: Some rows each, ``(rows, columns)``; NaN is unknown.
 
     Returns:
         The mean of each column, 0 if nothing is known, and its deviation, 1 if all its values are the same.
     """
-    known = values if np.isfinite(values).all() else np.ma.masked_invalid(values)
-    least, most = np.ma.filled(known.min(axis=0), 0.0), np.ma.filled(known.max(axis=0), 0.0)
-    differ = most > least
-    middle = np.where(differ, 0.5 * least + 0.5 * most, most)
-    reach = np.where(differ, most - middle, 1.0)
-    scaled = (known - middle) / reach
-    mean = np.ma.filled(scaled.mean(axis=0), 0.0) * reach + middle
-    return mean, np.where(differ, np.ma.filled(scaled.std(axis=0), 1.0) * reach, 1.0)
+    moments = Moments(pieces[0].shape[1])
+    for see in (moments.bound, moments.add):
+        for values in pieces:
+            see(values)
+    return moments.mean, moments.deviation
 
 
 def check_scales(values: np.ndarray, columns: list[str], report: RowReport) -> None:
@@ -70,6 +135,23 @@ def reach(mean: np.ndarray, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.maximum(mean - FARTHEST * deviation, -largest), np.minimum(mean + FARTHEST * deviation, largest)
 
 
+def too_far(values: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> Iterator[tuple[int, int, str]]:
+    """Row and column of each number that is too far from the mean, see `reach`, and what is wrong with it, in words.
+
+    Args:
+        values: ``(rows, columns)``; NaN is not.
+        mean, deviation: Those of each column.
+    """
+    least, most = reach(mean, deviation)
+    for row, place in np.argwhere((values < least) | (values > most)).tolist():
+        yield (
+            row,
+            place,
+            f"found {values[row, place]:g}, too far from the mean of the training part, {mean[place]:g}, for a "
+            f"deviation of {deviation[place]:g}",
+        )
+
+
 def standardised(
     values: np.ndarray, mean: np.ndarray, deviation: np.ndarray, columns: list[str], report: RowReport
 ) -> np.ndarray:
@@ -81,12 +163,7 @@ def standardised(
         columns: Names of the columns.
         report: Report of wrong rows.
     """
-    least, most = reach(mean, deviation)
-    for row, place in np.argwhere((values < least) | (values > most)):
-        report.add(
-            int(row),
-            f"column {columns[place]!r}: found {values[row, place]:g}, too far from the mean of the training part, "
-            f"{mean[place]:g}, for a deviation of {deviation[place]:g}",
-        )
+    for row, place, problem in too_far(values, mean, deviation):
+        report.add(row, f"column {columns[place]!r}: {problem}")
     with np.errstate(over="ignore"):
         return ((values - mean) / deviation).astype(np.float32)

@@ -226,13 +226,11 @@ def _all_numbers(column: Any, decimal: str, missing_allowed: bool) -> np.ndarray
     Where gaps are allowed, empty fields and NaN become NaN.
     """
     try:
-        texts = column if isinstance(column[0], str) else ()
         if missing_allowed:
             column = [
                 math.nan if value is None or (isinstance(value, str) and not value) else value for value in column
             ]
-            texts = [value for value in column if isinstance(value, str)]
-        text = "\n".join(texts)
+        text = "\n".join(value for value in column if isinstance(value, str))
         if "_" in text or (decimal == "," and text):
             return None
         converted = np.fromiter(map(float, column), np.float64, len(column))

@@ -56,7 +56,7 @@ def infer_task(table: Table, columns: list[str]) -> InferredTask:
 
 def _words_of_texts(values: Sequence[Any]) -> str:
     names = {str(value).strip().lower() for value in values}
-    if names <= {"true", "false"}:
+    if names <= {"true", "false"} and len({label_text(value) for value in values}) <= 2:
         return "True and False"
     example = next((value for value in values if is_date(value)), None)
     if example is not None and all(map(is_date, values)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,9 @@ from sampleformer.training.narrowed import narrow
 from sampleformer.training.outputs import model_outputs
 from sampleformer.training.predictions import prediction_columns, predictions_of
 from sampleformer.training.run_folder import RunFolder
+
+_OF_ONE = re.compile(r"^samples: (?:sample|cloud|graph) 0: ")
+"""How what is wrong with the only sample begins, whose place in a sequence the caller knows better."""
 
 
 class Predictor:
@@ -108,6 +112,7 @@ class Predictor:
         Raises:
             InputError: if a sample cannot be used; it names its position, from 0.
         """
+        samples = self.encoding.listed(samples)
         if self.encoding.is_one(samples):
             return self._of_one(self._columns([samples]))
         return self._columns(samples)
@@ -124,6 +129,7 @@ class Predictor:
         Raises:
             InputError: if they are no sequence, or there are none.
         """
+        samples = self.encoding.listed(samples)
         if not is_frame(samples) and not isinstance(samples, list | tuple | np.ndarray):
             samples = list(samples)
         try:
@@ -143,7 +149,7 @@ class Predictor:
     def _one_by_one(self, samples: Any, error: InputError) -> list[dict[str, Any] | InputError]:
         """An answer for each of several samples alone; of a single one, the error that it has raised."""
         if len(samples) < 2:
-            return [error] if len(samples) else []
+            return [InputError(_OF_ONE.sub("", str(error)))] if len(samples) else []
         return [self.each(samples[place : place + 1])[0] for place in range(len(samples))]
 
     def _columns(self, samples: Any) -> dict[str, Any]:

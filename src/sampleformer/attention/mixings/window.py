@@ -71,6 +71,8 @@ class WindowMixing(Mixing):
         self, query: Tensor, key: Tensor, value: Tensor, valid: Tensor | None, places: Tensor | None = None
     ) -> Tensor:
         length = query.shape[2]
+        if not torch.compiler.is_compiling() and not length:
+            return query
         if places is None:
             places = torch.arange(length, device=query.device).expand(query.shape[0], -1)
         # Traced for any length, a program keeps the window that it was made with.

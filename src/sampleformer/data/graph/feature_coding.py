@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sampleformer.data.graph.array_features import LARGEST
+from sampleformer.tables.standardisation import mean_and_deviation, too_far
 
 logger = logging.getLogger("sampleformer")
 
@@ -87,23 +87,17 @@ class FeatureCoding:
         """Standardised numbers, each category one-hot (zeros if unknown), then gaps, ``(n, width)`` float32.
 
         Raises:
-            ValueError: if a number is so far from those of the training part that float32 cannot hold its distance.
+            ValueError: if a number is too far from those of the training part, see `standardisation.reach`.
         """
         vectors = np.zeros((len(numbers), self.width), dtype=np.float32)
         first = len(self.mean)
         if first:
-            distances = (numbers.astype(np.float64) - np.array(self.mean)) / np.array(self.deviation)
+            mean, deviation = np.array(self.mean), np.array(self.deviation)
+            for row, column, problem in too_far(numbers, mean, deviation):
+                raise ValueError(f"number {column} of {row}: {problem}")
             missing = np.isnan(numbers)
-            distances[missing] = 0
             vectors[:, self.width - len(self.gaps) :] = missing[:, list(self.gaps)]
-            wrong = np.argwhere(~(np.abs(distances) <= LARGEST))
-            if len(wrong):
-                row, column = wrong[0].tolist()
-                raise ValueError(
-                    f"number {column} of {row} is {numbers[row, column]:g}, too far from those of the training data "
-                    f"(mean {self.mean[column]:g}, deviation {self.deviation[column]:g})"
-                )
-            vectors[:, :first] = distances
+            vectors[:, :first] = np.where(missing, 0, (numbers.astype(np.float64) - mean) / deviation)
         for place, known in enumerate(self.categories):
             codes = _places(categories[:, place], known)
             rows = np.flatnonzero(codes)
@@ -125,28 +119,10 @@ class FeatureCoding:
 
 
 def _moments(numbers: Sequence[np.ndarray]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each number, without overflow or underflow; 0 and 1 of flags. NaN counts for nothing."""
-    filled = [values for values in numbers if len(values)]
-    width = numbers[0].shape[1]
-    if not filled:
-        return (0.0,) * width, (1.0,) * width
-    if any(np.isnan(values).any() for values in filled):
-        columns = [[values[~np.isnan(values[:, place]), place, None] for values in filled] for place in range(width)]
-        means, deviations = zip(*map(_moments, columns), strict=True)
-        return sum(means, ()), sum(deviations, ())
-    count = sum(map(len, filled))
-    least, most = (
-        least_or_most([least_or_most(values, axis=0) for values in filled], axis=0).astype(np.float64)
-        for least_or_most in (np.min, np.max)
-    )
-    differ = most > least
-    middle = np.where(differ, 0.5 * least + 0.5 * most, most)
-    reach = np.where(differ, most - middle, 1.0)
-    mean = sum(((values - middle) / reach).sum(axis=0) for values in filled) / count
-    square = sum((((values - middle) / reach - mean) ** 2).sum(axis=0) for values in filled) / count
-    flags = np.all([np.isin(values, _FLAGS).all(axis=0) for values in filled], axis=0)
-    deviation = np.where(flags | ~differ, 1.0, np.sqrt(square) * reach)
-    return tuple(np.where(flags, 0.0, mean * reach + middle).tolist()), tuple(deviation.tolist())
+    """Mean and deviation of each number; 0 and 1 of flags. NaN counts for nothing."""
+    mean, deviation = mean_and_deviation(*numbers)
+    flags = np.all([(np.isin(values, _FLAGS) | np.isnan(values)).all(axis=0) for values in numbers], axis=0)
+    return tuple(np.where(flags, 0.0, mean).tolist()), tuple(np.where(flags, 1.0, deviation).tolist())
 
 
 def _frequent(parts: Sequence[np.ndarray], name: str) -> tuple[Category, ...]:

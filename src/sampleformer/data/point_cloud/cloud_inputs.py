@@ -31,6 +31,7 @@ from sampleformer.sample import Sample
 from sampleformer.settings import construct, validate
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
+from sampleformer.tables.standardisation import Moments, too_far
 from sampleformer.tables.values import LARGEST
 from sampleformer.tasks import Contents
 from sampleformer.wording import count
@@ -86,23 +87,19 @@ class CloudInputs(Inputs, kind="cloud"):
         """
         have_normals = True
         counts: Counter[int] = Counter()
-        sums: dict[int, tuple[int, np.ndarray]] = {}
+        moments: dict[int, Moments] = {}
         for each in clouds:
             have_normals &= each.cloud.normals is not None
             features = _features(each.cloud, view)
             width = features.shape[1]
             counts[width] += 1
-            points, total = sums.get(width, (0, np.zeros(width)))
-            sums[width] = points + len(features), total + features.sum(axis=0, dtype=np.float64)
+            moments.setdefault(width, Moments(width)).bound(features)
         width = counts.most_common(1)[0][0]  # others are wrong rows
-        points, total = sums[width]
-        mean, squares = total / points, np.zeros(width)
         for each in clouds if width else ():
             if (features := _features(each.cloud, view)).shape[1] == width:
-                squares += np.square(features - mean).sum(axis=0)
-        deviation = np.sqrt(squares / points)
+                moments[width].add(features)
         normals = have_normals if view.normals is None else view.normals
-        return cls(view, normals, mean.tolist(), np.where(deviation > 0, deviation, 1.0).tolist(), **others)
+        return cls(view, normals, moments[width].mean.tolist(), moments[width].deviation.tolist(), **others)
 
     @property
     def model_inputs(self) -> dict[str, Any]:
@@ -190,6 +187,8 @@ class CloudInputs(Inputs, kind="cloud"):
             )
         if self.normals and cloud.normals is None:
             return "found no normals, expected them as in training (or give normals: false)"
+        for point, place, problem in too_far(_features(cloud, self.view), self.mean, self.deviation):
+            return f"feature {place} of point {point}: {problem}"
         return None
 
     def prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:

@@ -79,7 +79,7 @@ class PointLoading:
             cutting=self.source.cutting,
             labels=self.source.point_labels,
         )
-        encoding = Encoding(self.source.taken_over(inputs), task, self.source.id)
+        encoding = Encoding(self.source.taken_over(inputs), task, self.source.id, self.source.table_format)
         samples = {name: self._samples(part, encoding) for name, part in cut.items()}
         sizes = ", ".join(f"{len(part)} {name}" for name, part in parts.items())
         how = f"{task.name} ({self.source.task_reason}), classes of points"
@@ -108,7 +108,8 @@ class PointLoading:
             if where is not None and name not in columns
         }
         if columns:
-            found = rows_of_splits(rest.rows, np.arange(len(rest)), columns)
+            files = {name: where for name, where in given.items() if name in parts and where is not None}
+            found = rows_of_splits(rest.rows, np.arange(len(rest)), columns, files)
             parts |= {name: rest.take(places) for name, places in found.items() if name != "train"}
             rest = rest.take(found["train"])
         missing = [name for name in given if name not in parts]

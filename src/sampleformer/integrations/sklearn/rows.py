@@ -95,15 +95,15 @@ def _is_dataset(X: Any) -> bool:
 
 
 def holds_texts(X: Any) -> bool:
-    """Whether samples are texts: a list, an array or a column of them.
+    """Whether samples are texts: a list, an array or a column of them, perhaps with gaps.
 
     Example:
-        >>> holds_texts(["a", "b"]), holds_texts([[1.0]])
+        >>> holds_texts([None, "b"]), holds_texts([[1.0]])
         (True, False)
     """
     if is_frame(X) or not hasattr(X, "__len__") or not len(X) or getattr(X, "ndim", 1) != 1:
         return False
-    return isinstance(next(iter(X)), str)
+    return any(isinstance(each, str) for each in X)
 
 
 def texts_of(X: Any) -> list[Any]:
