@@ -147,3 +147,7 @@ def test_samples_that_stand_one_after_the_other_do_not_see_each_other():
     parts = zip(*(each.split(sizes, 2) for each in (query, key, value)), strict=True)
     expected = torch.cat([WindowMixing(3)(Queries(q), Keys(k, v)) for q, k, v in parts], 2)
     torch.testing.assert_close(found, expected, **EXACT)
+
+
+def test_nothing_attends_to_nothing() -> None:
+    assert local(2)(Tokens(torch.zeros(2, 0, WIDTH, dtype=torch.float64))).shape == (2, 0, WIDTH)

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial, comparison, feature_models, networks
 from sampleformer.compare.feature_models import Words
+from sampleformer.compare.floor import Floor
 from sampleformer.compare.learners import Forest, Linear
 from sampleformer.compare.networks import Ours
 from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
@@ -21,6 +24,8 @@ from sampleformer.errors import InputError
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.settings import Component
 from sampleformer.training import RunFolder
+from sampleformer.training.outputs import known_targets
+from sampleformer.training.score_terms import SCORE_TERMS
 from tests.compare.small import compared, scores, small_recipe, write_molecules, write_reviews
 from tests.data.graph.small import write_many, write_one
 from tests.data.point_cloud.small import write_parts
@@ -151,9 +156,19 @@ def test_codes_of_equal_length(tmp_path: Path) -> None:
     }
 
 
-def test_what_only_our_model_has_is_not_asked_of_others(tmp_path: Path) -> None:
-    recipe = small_recipe(texts(tmp_path), score_entropy=0.1)
+@pytest.mark.parametrize("term", SCORE_TERMS)
+def test_what_only_our_model_has_is_not_asked_of_others(term: str, tmp_path: Path) -> None:
+    recipe = small_recipe(texts(tmp_path), **{term: 0.1})
     assert scores(compared(tmp_path, recipe, simple=["bag"])).keys() == {"sampleformer", "floor", "bag"}
+
+
+def test_all_are_chosen_by_the_loss_of_the_recipe(tmp_path: Path) -> None:
+    recipe = small_recipe(texts(tmp_path, label="stars"), loss={"name": "huber", "delta": 0.1}, selected_by="loss")
+    splits = recipe.data.build(SOURCES, "data").load()
+    trial = Floor().train(Conditions(splits, recipe, "loss", tmp_path), 0)
+    targets = torch.from_numpy(known_targets(splits.valid))
+    outputs = torch.full_like(targets, float(known_targets(splits.train).mean()))
+    assert trial.valid["loss"] == pytest.approx(float(F.huber_loss(outputs, targets, delta=0.1)), rel=1e-5)
 
 
 def test_the_training_of_a_simple_network(tmp_path: Path) -> None:

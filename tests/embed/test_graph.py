@@ -199,3 +199,29 @@ def test_tokens_without_what_the_model_needs_are_refused(missing):
 
 def test_it_is_registered():
     assert EMBEDS["graph"] is GraphEmbed
+
+
+def test_edges_of_both_directions_are_put_beside_each_other() -> None:
+    geometric = pytest.importorskip("torch_geometric.data")
+    ends = torch.tensor([[0, 0, 1, 1, 2, 2, 2], [1, 2, 0, 2, 0, 1, 1]])  # as PyG sorts them, one edge twice
+    ends = torch.cat([ends, torch.tensor([[1], [2]])], dim=1)
+    carried = torch.arange(8.0)[:, None]
+    embed = GraphEmbed(WIDTH, vocabularies=[1], edge_features=1).double()
+    found = []
+    for order in (torch.arange(8), torch.tensor([2, 0, 4, 1, 7, 6, 5, 3])):
+        graph = geometric.Data(edge_index=ends[:, order], edge_attr=carried[order], num_nodes=3)
+        tokens = Tokens.from_pyg(geometric.Batch.from_data_list([graph, graph]))
+        assert tokens.edges is not None
+        assert torch.equal(tokens.edges.source[:, ::2], tokens.edges.target[:, 1::2])
+        found.append(embed(tokens).features[:, 3:].sum(1))
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("ends", [[[0, 1], [1, 2]], [[0, 1, 1], [1, 0, 2]]], ids=["other", "odd"])
+def test_a_pair_is_an_edge_and_its_reverse(ends: list[list[int]]) -> None:
+    source, target = torch.tensor(ends)[:, None]
+    edges = Edges(source, target, torch.zeros(1, source.shape[1], 1))
+    with pytest.raises(InputError, match="edge_tokens is 'pair', but some edge is not followed by its reverse"):
+        GraphEmbed(WIDTH, vocabularies=[3], edge_features=1)(
+            Tokens(torch.zeros(1, 3, 1, dtype=torch.int64), edges=edges)
+        )

@@ -69,3 +69,18 @@ def test_columns_that_a_model_sees(column: np.ndarray) -> None:
 def test_new_value_too_far_from_the_training() -> None:
     with pytest.raises(InputError, match="row 2: column 'a': found 1e.20, too far from the mean of the training part"):
         standardised(np.array([[1.0], [1e20]]), np.zeros(1), np.full(1, 1e-5), ["a"], report())
+
+
+def test_moments_of_pieces_are_those_of_the_whole() -> None:
+    values = np.random.default_rng(1).normal(size=(57, 3)) * (1e-3, 1.0, 1e20) + (5, 0, -1e19)
+    values[::7, 1] = np.nan
+    mean, deviation = mean_and_deviation(values[:20], values[20:20], values[20:])
+    np.testing.assert_allclose(mean, np.nanmean(values, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(deviation, np.nanstd(values, axis=0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("tiny", [5e-324, 1e-323, 1.5e-323])
+def test_moments_of_the_smallest_numbers_are_finite(tiny: float) -> None:
+    mean, deviation = mean_and_deviation(np.array([[-tiny], [0.0], [0.0]]))
+    assert np.isfinite([*mean, *deviation]).all()
+    assert deviation[0] >= 0

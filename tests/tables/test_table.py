@@ -83,6 +83,21 @@ def test_parquet(tmp_path: Path) -> None:
     assert table.place(1) == "row 2"
 
 
+def test_bytes_of_parquet_are_texts_where_they_can_be(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"text": pyarrow.array([b"good", b"\xff", None])}), path)
+    assert read_table(path).column("text") == ["good", b"\xff", None]
+
+
+def test_names_are_found_however_their_accents_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("cafe\u0301,b\n1,2\n", encoding="utf-8")
+    assert read_table(path).column("caf\u00e9") == ["1"]
+
+
 def test_parquet_that_is_none(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     assert "not a valid Parquet file" in message(write(tmp_path, "a.parquet", "no parquet"))

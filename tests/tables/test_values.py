@@ -261,3 +261,10 @@ def test_records_hold_the_numbers_of_their_columns(rows: list[list[str]], decima
                 values = str(error)
             found.append((repr(values), told.wrong))
     assert found[:2] == found[2:]
+
+
+@pytest.mark.parametrize("values", [[1, "1_000"], ["1_000", 1]])
+def test_texts_are_read_alike_wherever_they_stand(values: list) -> None:
+    given = table(a=values)
+    with pytest.raises(InputError, match="column 'a': found '1_000'"):
+        parse_numbers(given, ["a"], report(given))

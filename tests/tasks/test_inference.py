@@ -54,6 +54,7 @@ def test_task_of_several_columns(values: list, task: str) -> None:
         (["0", "1"], "classification", "2 different whole numbers"),
         (["True", "False"], "classification", "True and False"),
         ([True, False], "classification", "True and False"),
+        (["TRUE", "true", "False"], "classification", "3 different texts"),
         (["2020-01-01", "2020-01-02"], "classification", "dates such as '2020-01-01', taken as names of classes"),
         (["a", "b", "b"], "classification", "2 different texts"),
         (["1.5", "2"], "regression", "numbers"),

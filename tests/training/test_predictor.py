@@ -208,6 +208,7 @@ def test_a_bad_sample_is_named_by_its_position_and_costs_no_other(texts: RunFold
     assert answers[0] == {name: values[0] for name, values in both.items() if name != "id"}
     assert answers[2] == {name: values[1] for name, values in both.items() if name != "id"}
     assert [isinstance(each, InputError) for each in answers] == [False, True, False, True]
+    assert str(answers[3]).startswith("column 'review': found ")
     values = Predictor.load(numbers.path)
     with pytest.raises(InputError, match="^samples: sample 1: found 3 values, expected 4: 'a', 'b', 'c', …$"):
         values([[1, 2, 3, 4], [1, 2, 3]])
@@ -215,7 +216,26 @@ def test_a_bad_sample_is_named_by_its_position_and_costs_no_other(texts: RunFold
         values(np.zeros((2, 3)))
     answers = values.each([[1, 2, 3, 4], [1, 2, 3], [1, {}, 3, 4], [1, None, 3, 4], "x", 5])
     assert [isinstance(each, InputError) for each in answers] == [False, True, True, False, True, True]
+    assert str(answers[1]) == "found 3 values, expected 4: 'a', 'b', 'c', …"
     assert "column 'b': found" in str(answers[2])
+
+
+def test_rows_and_columns_of_a_frame_are_what_they_look_like(texts: RunFolder, numbers: RunFolder) -> None:
+    pandas = pytest.importorskip("pandas")
+    predictor, values = Predictor.load(texts.path), Predictor.load(numbers.path)
+    frame = pandas.DataFrame({"review": ["abab", "cdcd"], "author": ["x", "y"]})
+    assert predictor(frame.iloc[0]) == predictor("abab")
+    assert predictor([frame.iloc[0], frame.iloc[1]]) == predictor(frame["review"]) == predictor(["abab", "cdcd"])
+    assert predictor(pandas.Series(["abab", None])) == predictor(["abab", None])
+    row = [1.0, 2.0, 3.0, 4.0]
+    assert values(torch.tensor(row)) == values(pandas.Series(row)) == values(row)
+
+
+def test_a_column_that_is_missing_is_found_missing_in_any_container(texts: RunFolder) -> None:
+    predictor, samples = Predictor.load(texts.path), [{"review": "ab"}, {"reviw": "cd"}]
+    for given in (samples, iter(samples), (each for each in samples)):
+        with pytest.raises(InputError, match="sample 1: column 'review' is missing; did you mean"):
+            predictor(given)
 
 
 @pytest.mark.parametrize("samples", [[], (), 5, None, np.array([])], ids=str)

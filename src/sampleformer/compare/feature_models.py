@@ -15,13 +15,14 @@ from sampleformer.compare.features.numbers import equal_length, sequence_parts
 from sampleformer.compare.features.parts import Parts
 from sampleformer.compare.features.texts import code_grams, word_grams
 from sampleformer.compare.learners import Boosting, ExtraTrees, Forest, Learner, Linear
-from sampleformer.compare.scoring import validated
 from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch, Trial
 from sampleformer.data.sequence.tokenizers import WordTokenizer
 from sampleformer.data.source import Splits
 from sampleformer.sample import LEVELS
 from sampleformer.tasks.columns import columns_of
 from sampleformer.tasks.metrics import better
+from sampleformer.training.blending import scored
+from sampleformer.training.loss import make_loss
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.predictions import predictions_of
 
@@ -53,8 +54,8 @@ class FeatureModel(SimpleModel):
     def train(self, conditions: Conditions, seed: int) -> Trial:
         """Fits one setting after the other until none is better, or the time is used up."""
         watch, splits = Stopwatch(conditions.minutes), conditions.splits
-        task = splits.encoding.task
-        columns = columns_of(task, known_targets(splits.train))
+        task, targets = splits.encoding.task, known_targets(splits.train)
+        loss, columns = make_loss(task, conditions.recipe.training.loss, targets), columns_of(task, targets)
         parts = conditions.parts(type(self).features, watch)
         rows = _some_rows(parts.train.shape[0], seed)
         features, columns = (parts.train, columns) if rows is None else (parts.train[rows], columns.taken(rows))
@@ -62,7 +63,7 @@ class FeatureModel(SimpleModel):
         learner = self.learner()
         best, outputs, chosen, size, worse = None, None, "", 0, 0
         for candidate in learner.candidates(features, columns, seed):
-            scores = validated(task, conditions, candidate.predict(parts.valid))
+            scores = scored(splits, candidate.predict(parts.valid), loss)
             if better(conditions.metric, scores, best):
                 best, outputs, worse = scores, candidate.predict(parts.test), 0
                 chosen, size = candidate.words, candidate.size

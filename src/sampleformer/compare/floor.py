@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from sampleformer.compare.kinds import KINDS
-from sampleformer.compare.scoring import validated
 from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch, Trial
 from sampleformer.models.fitted.columns import CLASSES, LABELS, Columns, log_odds
 from sampleformer.sample import LEVELS
 from sampleformer.tasks.columns import columns_of
+from sampleformer.training.blending import scored
+from sampleformer.training.loss import make_loss
 from sampleformer.training.outputs import known_targets
 from sampleformer.training.predictions import predictions_of
 
@@ -26,11 +27,12 @@ class Floor(SimpleModel):
 
     def train(self, conditions: Conditions, seed: int) -> Trial:
         """Counts, or takes means."""
-        watch, task = Stopwatch(), conditions.splits.encoding.task
-        columns = columns_of(task, known_targets(conditions.splits.train))
+        watch, splits = Stopwatch(), conditions.splits
+        task, targets, test = splits.encoding.task, known_targets(splits.train), splits.test
+        columns = columns_of(task, targets)
         answer = _answer(columns)
-        valid, test = conditions.splits.valid, conditions.splits.test
-        scores = validated(task, conditions, np.repeat(answer, len(known_targets(valid)), axis=0))
+        loss = make_loss(task, conditions.recipe.training.loss, targets)
+        scores = scored(splits, np.repeat(answer, len(known_targets(splits.valid)), axis=0), loss)
         predictions = predictions_of(test, np.repeat(answer, len(known_targets(test)), axis=0), task)
         return Trial(predictions, task.score(predictions), scores, *watch.seconds, size=columns.outputs)
 
@@ -40,7 +42,5 @@ def _answer(columns: Columns) -> np.ndarray:
     if columns.form == CLASSES:
         counts = np.bincount(columns.targets[~np.isnan(columns.targets)].astype(np.int64), minlength=columns.outputs)
         return np.log((counts + 1e-6) / (counts.sum() + 1e-6))[None].astype(np.float32)
-    known = ~np.isnan(columns.targets)
-    means = np.nansum(columns.targets, axis=0) / np.maximum(1, known.sum(axis=0))
-    means = np.where(known.any(axis=0), means, 0.5 if columns.form == LABELS else 0.0)
+    means = columns.means()
     return (log_odds(means) if columns.form == LABELS else means)[None].astype(np.float32)

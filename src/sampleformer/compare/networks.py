@@ -17,6 +17,7 @@ from sampleformer.tasks import Predictions
 from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run import train
 from sampleformer.training.run_folder import RunFolder
+from sampleformer.training.score_terms import SCORE_TERMS
 
 OURS = "sampleformer"
 """Name of our model in tables and sentences."""
@@ -24,8 +25,7 @@ OURS = "sampleformer"
 _OF_OUR_MODEL = (
     "blend=[]",
     "training.schedules={}",
-    "training.score_entropy=0",
-    "training.score_load=0",
+    *(f"training.{name}=0" for name in SCORE_TERMS),
     "training.init_from=null",
 )
 """Changes that take away what only our model has, or what it learnt elsewhere."""

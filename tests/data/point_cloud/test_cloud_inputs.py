@@ -156,3 +156,22 @@ def test_large_clouds_are_made_smaller_as_they_are_read(tmp_path: Path, monkeypa
     rows = CloudRows("", {"id": ["0", "1", "2"]}, [1, 2, 3], clouds=paths, files=paths)
     cloud_parsing.parse_clouds(rows, CloudView(), RowReport("", str))
     assert held == [MOST_ORDERED] * 3
+
+
+def with_feature(value: float, deviation: float = 0.0, points: int = 50) -> PlacedCloud:
+    features = np.full((points, 1), value) + deviation * np.random.default_rng(points).normal(size=(points, 1))
+    return PlacedCloud.whole(Cloud(cloud(0, points).astype(np.float32), features=features))
+
+
+@pytest.mark.parametrize("value", [0.1, 0.2, -1.7])
+def test_a_feature_that_is_constant_has_the_deviation_one(value: float) -> None:
+    learnt = CloudInputs.learn(CloudView(points=16), [with_feature(value, points=50 + number) for number in range(15)])
+    assert (learnt.mean.tolist(), learnt.deviation.tolist()) == ([value], [1.0])
+
+
+def test_a_feature_too_far_from_those_of_the_training_is_refused() -> None:
+    learnt = CloudInputs.learn(CloudView(points=16), [with_feature(1.0, 1e-3), with_feature(1.0, 1e-3, 40)])
+    values = np.array([with_feature(1.0), with_feature(1e37)], dtype=object)
+    report = RowReport("a", lambda row: f"cloud {row}", "stop")
+    with pytest.raises(InputError, match=r"cloud 1: feature 0 of point 0: found 1e\+37, too far from the mean"):
+        learnt.encode(values, report)

@@ -7,7 +7,9 @@ import pytest
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.data.point_cloud.cloud_folder import CloudFolder
+from sampleformer.data.point_cloud.cloud_table import CloudTable
 from sampleformer.errors import InputError
+from sampleformer.tables.format import TableFormat
 from sampleformer.tasks import PartSegmentation, task_to_json
 from sampleformer.training.predictions import predictions_of
 from tests.data.point_cloud.small import cloud, write_parts, write_points
@@ -105,3 +107,29 @@ def test_too_few_clouds_and_clouds_without_labels(tmp_path: Path) -> None:
     write_points(tmp_path / "ball" / "plain.xyz", cloud(0))
     with pytest.raises(InputError, match=r"ball/plain.xyz: found no labels of points"):
         CloudFolder(str(tmp_path), "labels").load()
+
+
+def write_table(folder: Path, name: str = "clouds.csv", **columns: list[str]) -> Path:
+    """The clouds of `write_parts` as a table with semicolons and umlauts in cp1252."""
+    parts = sorted(write_parts(folder).glob("*/*.txt"))
+    rows = [";".join(["größe", "cloud", *columns])]
+    for number, part in enumerate(parts):
+        told = [values[number % len(values)] for values in columns.values()]
+        rows.append(";".join(["ö", str(part.relative_to(folder)), *told]))
+    (folder / name).write_text("\n".join(rows), encoding="cp1252")
+    return folder / name
+
+
+def test_how_a_table_is_written_is_kept_for_the_next_one(tmp_path: Path) -> None:
+    path = write_table(tmp_path)
+    format = TableFormat(encoding="cp1252", separator=";")
+    encoding = CloudTable(str(path), "cloud", "labels", format=format, points=16).load().encoding
+    assert len(set(encoding.read(path, targets=True).ids)) == 20
+
+
+def test_a_part_is_given_once(tmp_path: Path) -> None:
+    path = write_table(tmp_path, fold=["train", "train", "valid", "test"])
+    other = write_table(tmp_path, "other.csv")
+    given = {"valid": "fold", "test": str(other), "format": TableFormat(encoding="cp1252", separator=";"), "points": 16}
+    with pytest.raises(InputError, match="^test: given as the file .*other.csv and by a column, expected one of them"):
+        CloudTable(str(path), "cloud", "labels", **given).load()

@@ -118,6 +118,14 @@ def test_of_many_samples_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(tuple(map(float, row)) in known for row in model.rows.tolist())
 
 
+def test_of_labels_with_gaps_of_their_own_fewer_samples_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "MOST_WORK", 2 * 30**3 / 3)
+    both = np.where(RANDOM.random((41, 1)) < 0.3, np.nan, LABELS.targets[:, :2])
+    each = np.where(RANDOM.random((41, 2)) < 0.3, np.nan, LABELS.targets[:, :2])
+    assert fitted(Columns("labels", both, 2)).settings.rows == 38  # one system
+    assert fitted(Columns("labels", each, 2)).settings.rows == 30
+
+
 def test_the_rows_kept_are_the_same_however_the_samples_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "MOST_BYTES", 6 * 11)
     cut = [samples(NUMBERS[start : start + 5]) for start in range(0, len(NUMBERS), 5)]

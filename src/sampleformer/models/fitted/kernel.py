@@ -25,6 +25,9 @@ MOST_ROWS = 12_000
 and where some targets are unknown another one, of the rows that are known."""
 MOST_BYTES = 128_000_000
 """Of the samples that are kept."""
+MOST_WORK = 10_000_000_000_000
+"""Operations of solving, rows³ / 3 for each penalty and all outputs whose targets are known of the same rows. Of more,
+fewer samples are kept."""
 _LEVELS = 255  # a bin that is between empty and full is kept in a byte
 _LEAST = 0.02  # of a probability, since a ridge regression may go below zero: what validation parts like
 _BLOCK = 256  # kept samples that are compared at once: as float32 they stay in a cache
@@ -110,19 +113,19 @@ class DescriptorKernel(DescriptorModel, FittedModel):
         bins = _Bins(inputs["descriptors"])
         if not bins.width:
             return
-        rows = np.arange(len(columns.targets))
-        most = min(MOST_ROWS, MOST_BYTES // bins.width)
+        targets = np.stack([columns.output(number) for number in range(columns.outputs)], axis=1)
+        rows = np.arange(len(targets))
+        systems = len(settings.penalties) * len(_systems(targets))
+        most = min(MOST_ROWS, MOST_BYTES // bins.width, round((3 * MOST_WORK / systems) ** (1 / 3)))
         if len(rows) > most:
             rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
-        levels, columns = _levels(bins, chunks, rows), columns.taken(rows)
-        targets = np.stack([columns.output(number) for number in range(columns.outputs)], axis=1)
+        levels, targets = _levels(bins, chunks, rows), targets[rows]
         gram = _gram(levels)
         found = settings.model_copy(update={"rows": len(levels), "form": columns.form})
         for penalty in settings.penalties:
             made = cls(found, inputs, columns.outputs)
             made.rows = levels
-            for number, (weights, bias) in enumerate(_solved(gram, targets, penalty, columns.form)):
-                made.weights[:, number], made.bias[number] = weights, bias
+            made.weights, made.bias = _solved(gram, targets, penalty, columns.form)
             yield made.eval()
 
 
@@ -178,20 +181,26 @@ def _gram(levels: Tensor) -> np.ndarray:
     return found
 
 
-def _solved(gram: np.ndarray, targets: np.ndarray, penalty: float, form: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights of all rows and the bias for each output, on the rows whose target is known."""
-    known = ~np.isnan(targets)
-    if known.all():
-        solved = _solve(gram, targets, penalty)
-        yield from zip(solved[0].T, solved[1], strict=True)
-        return
-    for output, there in zip(targets.T, known.T, strict=True):
-        rows = np.flatnonzero(there)
-        weights, bias = torch.zeros(len(targets)), torch.tensor(0.0 if form == VALUES else 0.5)
-        if len(rows):
-            own, (bias,) = _solve(gram[np.ix_(rows, rows)], output[there, None], penalty)
-            weights[rows] = own[:, 0]
-        yield weights, bias
+def _systems(targets: np.ndarray) -> dict[bytes, list[int]]:
+    """Outputs by the rows whose target is known: those of the same rows are solved at once."""
+    found: dict[bytes, list[int]] = {}
+    for output, known in enumerate(~np.isnan(targets).T):
+        found.setdefault(known.tobytes(), []).append(output)
+    return found
+
+
+def _solved(gram: np.ndarray, targets: np.ndarray, penalty: float, form: str) -> tuple[Tensor, Tensor]:
+    """Weights ``(rows, o)`` and the bias of each output, on the rows whose target is known."""
+    weights = torch.zeros(targets.shape)
+    bias = torch.full((targets.shape[1],), 0.0 if form == VALUES else 0.5)
+    for outputs in _systems(targets).values():
+        rows = np.flatnonzero(~np.isnan(targets[:, outputs[0]]))
+        if len(rows) == len(targets):
+            weights[:, outputs], bias[outputs] = _solve(gram, targets[:, outputs], penalty)
+        elif len(rows):
+            own, bias[outputs] = _solve(gram[np.ix_(rows, rows)], targets[rows][:, outputs], penalty)
+            weights[torch.from_numpy(rows)[:, None], outputs] = own
+    return weights, bias
 
 
 def _solve(gram: np.ndarray, targets: np.ndarray, penalty: float) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from sampleformer.modules import Module
+from sampleformer.tracing import is_exporting
 
 
 class Trees(Module):
@@ -57,7 +59,9 @@ class Trees(Module):
         for _ in range(self.depth):
             farther = x.gather(1, self.feature[node].long()) > self.threshold[node]
             node = below[2 * node + farther.long()].long()
-        return self.value[node].mean(1)
+        if is_exporting():
+            return self.value[node].mean(1)
+        return F.embedding_bag(node, self.value, mode="mean")  # never all of ``(b, trees, outputs)``
 
     def check_places(self, features: int) -> None:
         """Raises ValueError if a node, or a feature that one asks for, is not there.
