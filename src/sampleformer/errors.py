@@ -41,7 +41,8 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     """
     choices = sorted(one_line(choice, LONGEST_NAME) for choice in allowed)
     # Comparing takes the time of the product of both lengths.
-    close = difflib.get_close_matches(name[:LONGEST_NAME], choices[:_COMPARED], n=1, cutoff=0.4)
+    close = difflib.get_close_matches(name[:LONGEST_NAME], choices[:_COMPARED], n=1)
+    close = close or [each for each in choices if sorted(each) == sorted(name)]  # letters in another order
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f", … ({len(choices)} in all)" if len(choices) > NAMES_SHOWN else ""
     return f"{hint}allowed: {', '.join(choices[:NAMES_SHOWN])}{more}"

@@ -85,6 +85,7 @@ def _write_scores(run: RunFolder, splits: Splits, scores: dict[str, float]) -> N
         "task": task.name,
         "selected_by": score_name,
         "majority_share": task.majority_share(splits.test.targets),
+        "valid_majority_share": task.majority_share(splits.valid.targets),
         "judged": {"unit": splits.encoding.target_unit}
         | {name: count_known(known_targets(getattr(splits, name))) for name in ("train", "valid", "test")},
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},

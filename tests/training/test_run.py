@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,16 @@ def test_evaluation_repeats_the_scores_of_the_run(finished: RunFolder) -> None:
     assert evaluation["scores"] == results["best"]["test"]
     assert evaluation["samples"] == 6
     assert evaluation["majority_share"] == results["majority_share"]
+
+
+def test_evaluation_of_the_file_of_the_training_says_so(
+    finished: RunFolder, texts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(texts, tmp_path / "other.csv")
+    evaluate(finished.path, tmp_path / "other.csv")
+    assert "the file of the training" not in caplog.text
+    evaluate(finished.path, texts)
+    assert "texts.csv: the file of the training, most of whose rows were learnt from" in caplog.text
 
 
 def test_evaluation_of_a_file(finished: RunFolder, texts: Path) -> None:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="finished runs of the same data; the first gives its name"
     )
-    parser.add_argument("--output", metavar="DIR", required=True, help="the new run folder")
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the new run folder")
     changed = ", ".join(CHANGED)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"one of {changed}")
     add_trust(parser)

@@ -18,7 +18,11 @@ sampleformer evaluate runs/shapes-20260101-120000 --set data.evaluation_rotation
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run and the file."""
     parser.add_argument("folder", metavar="RUN", help="a run folder")
-    parser.add_argument("file", nargs="?", help="a table with the columns of the training data; else the test part")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        help="a table with the columns of the training data, or a folder like it; else the test part",
+    )
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")
     add_format_options(parser)
     parser.add_argument(

@@ -19,7 +19,9 @@ sampleformer explain runs/reviews-20260101-120000 new.csv -o page.html --beside 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, the file and the page."""
     parser.add_argument("folder", metavar="RUN", help="a run folder")
-    parser.add_argument("file", help="a table with the columns of the training data; labels are shown if there are any")
+    parser.add_argument(
+        "file", help="a table with the columns of the training data, or a folder like it; labels are shown if any"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the HTML page")
     parser.add_argument("--samples", type=int, default=8, metavar="N", help="so many of the first rows (default 8)")
     parser.add_argument("--beside", metavar="RUN", help="another run, whose model's choices stand beside these")

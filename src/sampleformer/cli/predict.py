@@ -15,7 +15,9 @@ sampleformer predict runs/reviews-20260101-120000 new.csv -o predictions.csv
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, the file and where the predictions go."""
     parser.add_argument("folder", metavar="RUN", help="a run folder")
-    parser.add_argument("file", help="a table with the columns of the training data; labels are not needed")
+    parser.add_argument(
+        "file", help="a table with the columns of the training data, or a folder like it; labels are not needed"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="CSV: the id and the prediction of a row")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--on-error", default="stop", metavar="stop|skip", help="what to do at a wrong row")

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         default = getattr(limits, f"max_{name}")
         parser.add_argument(
-            f"--max-{name}", type=type(default), default=default, metavar=metavar, help=f"{words} ({default:g})"
+            f"--max-{name}", type=type(default), default=default, metavar=metavar, help=f"{words} ({default:,})"
         )
     add_trust(parser)
     add_common(parser)

@@ -16,7 +16,7 @@ from sampleformer.data.source import Source, Splits
 from sampleformer.data.split import split_tenths, strata_of
 from sampleformer.data.table_loading import Loading, TableLoading, Values
 from sampleformer.data.user_files import files_at
-from sampleformer.errors import InputError
+from sampleformer.errors import InputError, listed
 from sampleformer.settings import Component
 from sampleformer.tables.format import TableFormat
 from sampleformer.tables.report import RowReport
@@ -101,12 +101,10 @@ class TableSource(Source):
         self.seed = seed
         self.on_error = on_error
         self.table_format = format or TableFormat()
-        from_inputs = self.task is not None and self.task.from_inputs
-        if not (self.labels or from_inputs) or len(set(self.labels)) < len(self.labels):
-            raise InputError(
-                f"label: found {self.labels}, expected the name of a column, or different names, or the task 'masked', "
-                "which needs none"
-            )
+        if not self.labels and not (self.task is not None and self.task.from_inputs):
+            raise InputError("label: found none, expected the column to predict, or the task 'masked', that needs none")
+        if len(set(self.labels)) < len(self.labels):
+            raise InputError(f"label: found {listed(self.labels)}, expected different columns")
         if limit is not None and limit < 1:
             raise InputError(f"limit: found {limit}, expected at least 1 row")
         if seed < 0:

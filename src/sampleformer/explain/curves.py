@@ -54,19 +54,21 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Score:
-    """The score that picks the weights.
+    """A score of the validation part.
 
     Args:
         column: of the metrics.
         name: for people.
-        best_step: where it was best.
+        best_step: of the weights that were kept.
         majority: what always naming the most frequent class gives; None: does not apply.
+        chosen_by: what picked these weights, for people, if it was something else than this score.
     """
 
     column: str
     name: str
     best_step: int
     majority: float | None
+    chosen_by: str = ""
 
 
 def curves(metrics: Metrics, score: Score, picture: Path) -> str:
@@ -112,16 +114,21 @@ def _line(axes: Axes, metrics: Metrics, column: str, colour: str, dashes: str = 
 def _loss(axes: Axes, metrics: Metrics) -> None:
     _line(axes, metrics, "train_loss", GREY, "--", "training")
     _line(axes, metrics, "valid_loss", BLUE, "-", "validation")
-    axes.legend(loc="upper right")
+    _legend(axes)
 
 
 def _score(axes: Axes, metrics: Metrics, score: Score) -> None:
     _line(axes, metrics, score.column, BLUE)
     values = dict(zip(*metrics.series(score.column), strict=True))
     if score.best_step in values:
-        best = values[score.best_step]
-        label = f"best: {number(best)} at step {score.best_step:,}"
+        best, chosen = values[score.best_step], f"kept by the {score.chosen_by}" if score.chosen_by else "best"
+        label = f"{chosen}: {number(best)} at step {score.best_step:,}"
         axes.plot([score.best_step], [best], color=ORANGE, marker="D", linestyle="", markersize=7, label=label)
     if score.majority is not None:
         axes.axhline(score.majority, color=GREY, linestyle=":", label="always the most frequent class")
-    axes.legend()
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """Names of the lines, below the axes, where they hide none."""
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.18))

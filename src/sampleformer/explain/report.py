@@ -60,7 +60,10 @@ def write_report(
     predictions = read_predictions(folder.test_predictions, encoding.task)
     summary = predictions.html(encoding.target_unit)
     shown = main_score(results)
-    score = Score(f"valid_{shown}", score_name(shown), results["best"]["step"], _majority(results))
+    selected = results["selected_by"]
+    chosen = "" if selected == shown else score_name(selected)
+    majority = results["valid_majority_share"] if shown == "accuracy" else None
+    score = Score(f"valid_{shown}", score_name(shown), results["best"]["step"], majority, chosen)
     with trusted_code(trust_code):
         choices = _choices(folder, recipe, predictions, test)
     body = [
@@ -162,10 +165,6 @@ def _choices(run_folder: RunFolder, recipe: Recipe, predictions: PredictionsTabl
     words = predictions.words_for_shown
     words = f"<p>{count(len(shown), 'sample')} of the test part{words if whole else ''}.</p>\n"
     return words + gallery(shown, model.main.settings, [f"Test sample {one.id}" for one in shown])
-
-
-def _majority(results: dict[str, Any]) -> float | None:
-    return results["majority_share"] if main_score(results) == "accuracy" else None
 
 
 def score_name(score: str) -> str:

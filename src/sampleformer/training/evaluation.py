@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -29,6 +30,8 @@ from sampleformer.training.outputs import checked_targets, model_outputs
 from sampleformer.training.predictions import prediction_columns, predictions_of
 from sampleformer.training.recipe import Recipe, change
 from sampleformer.training.run_folder import RunFolder
+
+log = logging.getLogger("sampleformer")
 
 ROWS_AT_ONCE = 1024
 """Rows of a table that are read, answered and written at once."""
@@ -75,6 +78,11 @@ def evaluate(
         with announced("reading the data"), trusted_code(trust_code):
             pieces = iter([_test_part(run, recipe, encoding, changes)])
     else:
+        if Path(path).resolve() == Path(str(recipe.data.model_dump().get("path", ""))).resolve():
+            log.warning(
+                "%s: the file of the training, most of whose rows were learnt from; without it the test part is scored",
+                path,
+            )
         pieces = encoding.read_pieces(path, targets=True, on_error=on_error, format=format, rows=ROWS_AT_ONCE)
     count, targets, found = 0, [], []
     for samples, predictions in _predicted(model, encoding, pieces, recipe.training.max_tokens, "evaluating"):

@@ -71,6 +71,7 @@ def facts_of(splits: Splits, recipe: Recipe) -> dict[str, Any]:
         "task": task.name,
         "selected_by": selecting_metric(task, recipe.training.selected_by),
         "majority_share": task.majority_share(known_targets(splits.test)),
+        "valid_majority_share": task.majority_share(known_targets(splits.valid)),
         "judged": {"unit": splits.encoding.target_unit} | _judged(splits),
         "samples": {name: len(getattr(splits, name)) for name in ("train", "valid", "test")},
     }

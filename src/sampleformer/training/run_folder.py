@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.documents import read_json, read_yaml
-from sampleformer.errors import InputError, shown
+from sampleformer.errors import InputError, nearest, shown
 from sampleformer.extras import require
 from sampleformer.files import write_json, write_text
 from sampleformer.models import Model
@@ -59,14 +59,16 @@ class RunFolder:
     def check_free(self) -> None:
         """Raises InputError if something is in the way of a new run."""
         if self.path.exists() or self.path.is_symlink():
-            raise InputError(
-                f"{self.path}: exists already and is never overwritten; give another --output, or --resume to go on "
-                "with the training in it"
-            )
+            resumed = ", or --resume to go on with the training in it" if self.run_file.is_file() else ""
+            raise InputError(f"{self.path}: exists already and is never overwritten; give another --output{resumed}")
         check_new_folder(self.path)
 
     def checked(self) -> RunFolder:
         """The folder itself; raises InputError if it is not that of a run."""
+        if not self.path.exists():
+            folders = [each.name for each in self.path.parent.glob("*/") if (each / "run.json").is_file()]
+            hint = f"; {nearest(self.path.name, folders)}" if folders else ""
+            raise InputError(f"{self.path}: no such folder, expected that of a run{hint}")
         if not self.config.is_file() or not self.run_file.is_file():
             raise InputError(f"{self.path}: not a run folder, expected config.yaml and run.json in it")
         own = self.path.resolve()
