@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LARGEST = float(np.finfo(np.float32).max)
+from sampleformer.tables.values import EXACT, LARGEST
+
 _BARE_NODES = 2**20
-_MOST_EXACT = 2**53  # up to which float64 holds every integer
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ArrayFeatures:
         together = np.result_type(*columns)
         if together.kind == "f":
             for name, array in zip(names, columns, strict=True):
-                if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > _MOST_EXACT:
+                if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > EXACT:
                     raise ValueError(f"{name} has an integer beyond 2^53, expected smaller ones beside other numbers")
         return cls(np.concatenate(columns, axis=1, dtype=together), integers, names)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.graph.array_features import LARGEST
 from sampleformer.errors import InputError
+from sampleformer.tables.values import LARGEST
 from sampleformer.unpacking import read_arrays
 
 _KINDS = {"integers": "iu", "float32 numbers": "biuf", "numbers": "biuf"}

@@ -13,7 +13,7 @@ from typing import Any
 from sampleformer.errors import InputError, shown
 from sampleformer.tables.report import RowReport
 from sampleformer.tables.table import Table
-from sampleformer.tables.values import label_text, value_words
+from sampleformer.tables.values import EXACT, label_text, value_words
 
 NODES, EDGES, GRAPHS, PAIRS = "nodes", "edges", "graphs", "pairs"
 
@@ -35,7 +35,6 @@ _ENDS = tuple(
 _ENDS_IN_ID = re.compile(r"(?:^|[^a-zA-Z])(?:id|ID|Id)$|[a-z](?:Id|ID)$")
 _ROUNDED = re.compile(r"[+-]?\d(?:\.\d+)?[eE]\+?(\d+)")
 _EXCEL_ROUNDS = 11  # the power of ten from which on Excel writes whole numbers so
-_MOST_EXACT = 2**53
 _SCALARS = (str, int, float, decimal.Decimal, datetime.date, datetime.time)
 
 Key = tuple[str | None, str]
@@ -135,7 +134,7 @@ def _is_rounded(value: Any) -> bool:
     if isinstance(value, str):
         power = _ROUNDED.fullmatch(value.strip())
         return power is not None and len(power.group(1)) < 4 and int(power.group(1)) >= _EXCEL_ROUNDS
-    return isinstance(value, float) and abs(value) >= _MOST_EXACT
+    return isinstance(value, float) and abs(value) >= EXACT
 
 
 def usual(name: str) -> str:

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from sampleformer.data.archive import archive_files
-from sampleformer.data.graph.array_features import LARGEST
 from sampleformer.data.graph.raw_graph import RawGraph
 from sampleformer.errors import InputError, listed
-from sampleformer.tables.values import as_float
+from sampleformer.tables.values import EXACT, LARGEST, as_float
 from sampleformer.wording import count
 
-_MOST_EXACT = 2**53
 _NEEDED = ("A", "graph_indicator")
 _READ = (*_NEEDED, *(f"{of}_{what}" for of in ("graph", "node", "edge") for what in ("labels", "attributes")))
 
@@ -97,7 +95,7 @@ def _numbers(path: Path, file: str, content: bytes) -> np.ndarray:
         if len(known) < len(numbers) or (rows and len(known) != len(rows[0])):
             count = "numbers" if not rows else f"{len(rows[0])} numbers, as in the first line"
             raise InputError(f"{path}: {file}: line {line}: found {text.strip()[:60]!r}, expected {count}")
-        if whole and not all(number.is_integer() and abs(number) < _MOST_EXACT for number in known):
+        if whole and not all(number.is_integer() and abs(number) < EXACT for number in known):
             raise InputError(f"{path}: {file}: line {line}: found {text.strip()[:60]!r}, expected integers")
         rows.append(known)
     if not rows:

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sampleformer.errors import LONGEST_NAME, NAMES_SHOWN, one_line
+from sampleformer.tables.values import EXACT, LARGEST
 
 BLUR = 1e-6
 """Coordinates so far away that float32 would blur them by more than this part of the cloud's size are moved first."""
-LARGEST = float(np.finfo(np.float32).max)
-"""Largest number that a model can see."""
-_MOST_WHOLE = 2**53  # whole numbers up to here are what they are in float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +158,7 @@ def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
     if np.issubdtype(values.dtype, np.integer):
         wrong = values > np.iinfo(np.int64).max if values.dtype == np.uint64 else np.zeros(values.shape, bool)
     else:
-        wrong = ~(np.abs(values) <= _MOST_WHOLE) | (values != np.round(values))
+        wrong = ~(np.abs(values) <= EXACT) | (values != np.round(values))
     if wrong.any():
         raise ValueError(f"{name}: found {values[wrong][0]}, expected whole numbers")
     return values.astype(np.int64)
@@ -178,8 +176,8 @@ def _measured(name: str, values: np.ndarray, width: int | None) -> np.ndarray:
     """Rows of finite numbers that fit into float32: float32 as it is, others as float64."""
     values = _real(name, values)
     _check_rows(name, values, width)
-    if values.dtype.kind in "iu" and values.size and max(-int(values.min()), int(values.max())) > _MOST_WHOLE:
-        raise ValueError(f"{name}: found a whole number beyond {_MOST_WHOLE}, expected no digits to be lost")
+    if values.dtype.kind in "iu" and values.size and max(-int(values.min()), int(values.max())) > EXACT:
+        raise ValueError(f"{name}: found a whole number beyond {EXACT}, expected no digits to be lost")
     values = values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
     check_size(name, values)
     return values

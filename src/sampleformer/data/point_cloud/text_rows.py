@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sampleformer.errors import InputError, shown
+from sampleformer.tables.values import EXACT
 from sampleformer.unpacking import read_bytes
 from sampleformer.wording import count
 
@@ -142,7 +143,7 @@ def to_integers(path: Path, rows: list[TextRow], first: int, last: int) -> np.nd
         InputError: if a row has too few fields, or one that is no whole number.
     """
     values = to_numbers(path, rows, first, last)
-    wrong = (values != np.round(values)) | (np.abs(values) > 2**53)
+    wrong = (values != np.round(values)) | (np.abs(values) > EXACT)
     if wrong.any():
         row, column = (int(index[0]) for index in wrong.nonzero())
         found = f"found {shown(rows[row].fields[first + column])} in column {first + column + 1}"

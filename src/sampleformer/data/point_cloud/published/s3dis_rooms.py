@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sampleformer.data.point_cloud.cloud import LARGEST, Cloud
+from sampleformer.data.point_cloud.cloud import Cloud
 from sampleformer.data.point_cloud.text_rows import text_rows, to_numbers
 from sampleformer.errors import InputError
 from sampleformer.reading import reading
+from sampleformer.tables.values import LARGEST
 from sampleformer.unpacking import read_bytes
 from sampleformer.wording import count
 
