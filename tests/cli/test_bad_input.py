@@ -205,7 +205,7 @@ def test_label_that_training_has_not_seen(trained: Path) -> None:
 
 def test_what_is_no_run(trained: Path) -> None:
     message = refused(trained, ["explain", "nowhere", "texts.csv", "-o", "page.html"])
-    assert message.startswith("nowhere: not a run folder")
+    assert message == "nowhere: no such folder, expected that of a run; runs beside it: run"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_run_becomes_one_file_that_predicts_what_the_run_predicts(trained: Pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "model.onnx"], "nowhere: not a run folder"),
+        (["nowhere", "model.onnx"], "nowhere: no such folder, expected that of a run"),
         (["run", "texts.csv"], "FILE: texts.csv: exists already and is not overwritten"),
         (["run", "run"], "FILE: run: is a folder, expected the name of a file"),
         (["run", "no/model.onnx"], "FILE: no/model.onnx: there is no folder "),

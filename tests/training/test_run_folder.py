@@ -23,8 +23,8 @@ def test_recipe_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_folder(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match="not a run folder"):
+    for path, message in ((tmp_path, "not a run folder"), (tmp_path / "nowhere", "no such folder")):
+        with pytest.raises(InputError, match=message):
             RunFolder(path).read_recipe()
 
 

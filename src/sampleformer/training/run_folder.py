@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sampleformer.data.encoding import Encoding
 from sampleformer.documents import read_json, read_yaml
-from sampleformer.errors import InputError, nearest, shown
+from sampleformer.errors import InputError, listed, shown
 from sampleformer.extras import require
 from sampleformer.files import write_json, write_text
 from sampleformer.models import Model
@@ -66,9 +66,9 @@ class RunFolder:
     def checked(self) -> RunFolder:
         """The folder itself; raises InputError if it is not that of a run."""
         if not self.path.exists():
-            folders = [each.name for each in self.path.parent.glob("*/") if (each / "run.json").is_file()]
-            hint = f"; {nearest(self.path.name, folders)}" if folders else ""
-            raise InputError(f"{self.path}: no such folder, expected that of a run{hint}")
+            there = sorted(each.parent.name for each in self.path.parent.glob("*/run.json"))
+            beside = f"; runs beside it: {listed(there)}" if there else ""
+            raise InputError(f"{self.path}: no such folder, expected that of a run{beside}")
         if not self.config.is_file() or not self.run_file.is_file():
             raise InputError(f"{self.path}: not a run folder, expected config.yaml and run.json in it")
         own = self.path.resolve()
