@@ -182,7 +182,8 @@ def test_killed_between_training_and_test(finished: RunFolder, tmp_path: Path) -
     expected = json.loads(folder.results.read_text())
     folder.results.unlink()
     folder.test_predictions.unlink()
-    results = train(recipe, output, resume=True, quiet=True).read_results()
+    resumed = train(recipe, output, resume=True, quiet=True)
+    results = resumed.read_results()
     assert results is not None
     assert {name: results[name] for name in ("best", "last")} == {name: expected[name] for name in ("best", "last")}
     assert folder.test_predictions.exists()
@@ -191,11 +192,13 @@ def test_killed_between_training_and_test(finished: RunFolder, tmp_path: Path) -
 def test_resume_refuses_other_settings(finished: RunFolder) -> None:
     recipe = finished.read_recipe()
     other = recipe.model_copy(update={"training": recipe.training.model_copy(update={"batch_size": 16})})
+    spent = read_checkpoint(folder.last_checkpoint)["callbacks"]["MetricsFile"]["seconds"]
     with pytest.raises(InputError, match="training.batch_size: 16 was asked for, but the run was started with 8"):
         train(other, finished.path, resume=True)
 
 
 @pytest.mark.parametrize("name", ["last", "best"])
+    assert results["train_seconds"] == resumed.read_run()["train_seconds"] == round(spent, 3)
 def test_resume_from_a_checkpoint_cut_short(finished: RunFolder, tmp_path: Path, name: str) -> None:
     recipe, output = finished.read_recipe(), tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):

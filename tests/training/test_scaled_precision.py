@@ -1,14 +1,18 @@
 """Training in float16: steps whose gradients overflow are left out, in all processes."""
 
+import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from sampleformer.errors import InputError
 from sampleformer.training import Recipe, RunFolder, train
+from sampleformer.training.callbacks import metrics_file
 from sampleformer.training.run_folder import read_checkpoint
 from sampleformer.training.shares import whole
 from tests.training.ranks import Ranks
@@ -34,6 +38,33 @@ class Scale(Callback):
     def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
         """Reads the scale."""
         self.scales.append(trainer.precision_plugin.scaler.get_scale())  # type: ignore[attr-defined]
+
+
+class NoNumbers(Callback):
+    """Makes the losses of some steps no numbers, with the weights of that step alone; keeps the others.
+
+    Args:
+        steps: The steps, counted from 0.
+    """
+
+    def __init__(self, steps: Sequence[int]) -> None:
+        self.steps = steps
+        self.losses: dict[int, float] = {}
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Spoils a weight."""
+        self.step = trainer.global_step
+        self.bias = next(iter(pl_module.model.head.parameters()))  # type: ignore[union-attr, operator]
+        self.before = self.bias.detach().clone()
+        if self.step in self.steps:
+            self.bias.data.fill_(torch.nan)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: object) -> None:
+        """Puts it back."""
+        if self.step in self.steps:
+            self.bias.data.copy_(self.before)
+        else:
+            self.losses[self.step] = float(outputs["task_loss"])
 
 
 def _values(folder: Path, **training: Any) -> dict[str, Any]:
@@ -76,6 +107,33 @@ def test_a_training_goes_on_with_its_scale(tmp_path: Path) -> None:
     assert one["ScaledPrecision"]["_growth_tracker"] == other["ScaledPrecision"]["_growth_tracker"]
     for name, value in one["state_dict"].items():
         assert torch.equal(other["state_dict"][name], value), name
+
+
+@pytest.mark.parametrize(
+    ("left_out", "rows"),
+    [
+        ((2,), {2: (0, 1), 4: (3,), 6: (4, 5), 8: (6, 7)}),
+        ((2, 3), {2: (0, 1), 4: (), 6: (4, 5), 8: (6, 7)}),
+        ((4, 5), {2: (0, 1), 4: (2, 3), 8: (6, 7)}),
+    ],
+)
+def test_losses_of_steps_that_are_left_out_are_left_out(
+    left_out: tuple[int, ...], rows: dict[int, tuple[int, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_file, "LOG_EVERY", 2)
+    spoil = NoNumbers(left_out)
+    recipe = Recipe.model_validate(_values(tmp_path, steps=8, check_every=4))
+    run = train(recipe, tmp_path / "run", quiet=True, callbacks=[spoil])
+    with run.metrics.open(newline="") as file:
+        found = {int(row["step"]): float(row["train_loss"]) for row in csv.DictReader(file)}
+    means = {step: np.mean([spoil.losses[each] for each in steps]) if steps else np.nan for step, steps in rows.items()}
+    assert found == pytest.approx(means, rel=1e-5, nan_ok=True)
+
+
+def test_a_check_without_any_loss_ends_the_training(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(_values(tmp_path, steps=8, check_every=4))
+    with pytest.raises(InputError, match="the training loss became nan before step 8"):
+        train(recipe, tmp_path / "run", quiet=True, callbacks=[NoNumbers((4, 5, 6, 7))])
 
 
 def test_what_decides_the_precision_is_the_recipe(tmp_path: Path) -> None:

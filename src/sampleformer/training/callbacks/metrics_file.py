@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from sampleformer.errors import InputError
 from sampleformer.files import write_csv
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.scaled_precision import ScaledPrecision
 from sampleformer.training.score_terms import SCORE_TERMS
 
 LOG_EVERY = 50
@@ -21,7 +22,8 @@ class MetricsFile(Callback):
 
     A row every 50 steps holds the mean training loss since the row before, that of the task alone; terms beside it have
     columns of their own. The rows of checks hold the scores of the validation part as well. The file is written whole
-    at every check, so that it never runs ahead of the checkpoint.
+    at every check, so that it never runs ahead of the checkpoint. With scaled gradients, losses that are no finite
+    numbers are left out of the mean, as their steps are left out of the training.
 
     Args:
         path: of the table.
@@ -33,14 +35,15 @@ class MetricsFile(Callback):
         self._path = path
         self._rows: list[dict[str, Any]] = []
         self._sums: dict[str, torch.Tensor] = {}
-        self._count = 0
+        self._count: int | torch.Tensor = 0
         self.seconds_before = 0.0
-        self._started = 0.0
+        self._started: float | None = None
 
     @property
     def seconds(self) -> float:
         """Time spent on training and checks, over all sessions."""
-        return self.seconds_before + time.perf_counter() - self._started
+        now = time.perf_counter()
+        return self.seconds_before + (0.0 if self._started is None else now - self._started)
 
     @property
     def last_row(self) -> dict[str, Any]:
@@ -65,10 +68,14 @@ class MetricsFile(Callback):
         """Adds the loss up without waiting for the device; every 50 steps, reads the sum."""
         values = {"loss": outputs["task_loss"]}
         values |= {name: outputs[name] for name in SCORE_TERMS if name in outputs}
+        counts: int | torch.Tensor = 1
+        if isinstance(trainer.precision_plugin, ScaledPrecision):
+            counts = torch.stack(list(values.values())).isfinite().all()
+            values = {name: value.where(counts, 0.0) for name, value in values.items()}
         for name, value in values.items():
             zero = torch.zeros((), dtype=torch.float32, device=value.device)
             self._sums[name] = self._sums.get(name, zero).to(value.device) + value
-        self._count += 1
+        self._count = self._count + counts
         if trainer.global_step % LOG_EVERY == 0 and not (trainer.is_last_batch or trainer.should_stop):
             self._add_row(trainer, {})
 
@@ -82,7 +89,7 @@ class MetricsFile(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        return {"rows": self._rows, "seconds": self.seconds, "sums": self._sums, "count": self._count}
+        return {"rows": self._rows, "seconds": self.seconds, "sums": self._sums, "count": int(self._count)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
@@ -90,11 +97,15 @@ class MetricsFile(Callback):
         self._sums, self._count = dict(state_dict["sums"]), int(state_dict["count"])
 
     def _add_row(self, trainer: Trainer, scores: dict[str, float]) -> None:
-        means = {f"train_{name}": float(total) / self._count for name, total in self._sums.items()}
+        count = int(self._count)
+        if not count and not scores:  # all steps since the row before were left out: the next row may know more
+            return
+        means = {f"train_{name}": float(total) / count if count else math.nan for name, total in self._sums.items()}
         train_loss = means["train_loss"]
         self._sums, self._count = {}, 0
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        if not math.isfinite(train_loss):
+        some_before = not count and bool(self._rows) and "valid_loss" not in self._rows[-1]
+        if not math.isfinite(train_loss) and not some_before:
             raise InputError(
                 f"training.learning_rate: the training loss became {train_loss} before step {trainer.global_step}; "
                 f"use a lower learning rate than {rate:g}, or a lower training.gradient_clip"
