@@ -19,6 +19,21 @@ from tests.tasks.test_masked import write_texts
 from tests.training.small import number_recipe, text_recipe, write_numbers
 
 
+class Losses(Callback):
+    """Replaces what checks find.
+
+    Args:
+        losses: One for each check.
+    """
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses = losses
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Replaces a loss."""
+        pl_module.valid_scores = pl_module.valid_scores | {"loss": self.losses.pop(0)}
+
+
 def masked_recipe(path: Path, **training: Any) -> Recipe:
     return Recipe.model_validate(
         {
@@ -154,10 +169,23 @@ def test_patience_ends_a_training(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         write_texts_of_reviews(tmp_path), steps=40, check_every=1, patience=3, learning_rate=1e-12, schedule="constant"
     )
     with caplog.at_level(logging.INFO, "sampleformer"):
-        results = train(recipe, tmp_path / "run", quiet=True).read_results()
+        run = train(recipe, tmp_path / "run", quiet=True)
+    results = run.read_results()
     assert results is not None
     assert results["last"]["step"] == results["best"]["step"] + 3 < 40
     assert any("training.patience" in line for line in caplog.messages)
+    run.results.unlink()  # as if it was killed before the test part was scored
+    again = train(recipe, run.path, resume=True, quiet=True).read_results()
+    assert again is not None
+    assert [again[name] for name in ("best", "last")] == [results[name] for name in ("best", "last")]
+
+
+def test_a_check_that_is_the_best_so_far_does_not_try_the_patience(tmp_path: Path) -> None:
+    recipe = text_recipe(write_texts_of_reviews(tmp_path), steps=6, check_every=2, patience=1, selected_by="loss")
+    run = train(recipe, tmp_path / "run", quiet=True, callbacks=[Losses([0.5, 0.4, 0.45])])
+    results = run.read_results()
+    assert results is not None
+    assert [results[name]["step"] for name in ("best", "last")] == [4, 6]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ class Checkpoints(Checkpoint):
         self._loops: dict[str, Any] | None = None
         self._between = False
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compares a check with the best one, before other callbacks ask at the end of Lightning's epoch.
+
+        There, Lightning calls callbacks that write checkpoints last.
+        """
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files of one check."""
         assert isinstance(pl_module, TrainingModule)
