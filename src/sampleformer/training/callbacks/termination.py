@@ -47,8 +47,13 @@ class Termination(Callback):
             self._checkpoints.save_between(trainer)
             raise SIGTERMException
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ends the training after a check, whose checkpoint is written by now."""
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends the training after a check, whose checkpoint is written by now, as at the end of its epoch it is not."""
+        if self._is_over():
+            raise SIGTERMException
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends it after the last check."""
         if self._is_over():
             raise SIGTERMException
 
