@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 
 from sampleformer.errors import InputError
 from sampleformer.settings import Component
-from sampleformer.training import TrainingSettings
+from sampleformer.training import TrainingSettings, train
 from sampleformer.training.learning_rate import RateSchedule, rate_factor
 from sampleformer.training.optimizers import OPTIMIZERS, Muon, optimizer_of, orthogonalized, parameter_groups
+from tests.training.small import text_recipe, write_texts
+from tests.training.test_run import StopAt
 
 
 def test_cosine_with_warm_up() -> None:
@@ -239,6 +242,14 @@ def test_a_matrix_without_a_gradient_stays() -> None:
 def test_wrong_optimizers_are_named(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         make(Parts(), **arguments)
+
+
+@pytest.mark.parametrize("name", ["NAdam", "Adafactor", "ASGD"])
+def test_a_state_of_other_shapes_goes_on_from_a_checkpoint(name: str, tmp_path: Path) -> None:
+    recipe = text_recipe(write_texts(tmp_path / "texts.csv"), optimizer={"name": f"torch.optim.{name}"})
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "run", quiet=True, callbacks=[StopAt(6)])
+    assert train(recipe, tmp_path / "run", resume=True, quiet=True, trust_code=True).read_results() is not None
 
 
 def test_every_optimizer_steps_and_a_users_own_is_taken() -> None:
