@@ -19,7 +19,7 @@ from sampleformer.training.batches import (
     evaluation_loader,
     training_loader,
 )
-from sampleformer.training.outputs import in_order
+from sampleformer.training.outputs import evaluation_batches, in_order
 
 
 def _samples(count: int) -> Samples:
@@ -49,7 +49,7 @@ def test_loaders_leave_the_random_numbers_of_training_alone() -> None:
     steps = list(training_loader(chunks, StepsToCheck(lambda: 0, 3, 3)))
     assert [sum(len(chunk) for (chunk,) in step) for step in steps] == [4, 4, 4]
     assert sorted((name for step in steps for (chunk,) in step for name in chunk.ids), key=int) == samples.ids
-    assert sum(len(batch) for batch in evaluation_loader(samples, 5)) == 12
+    assert sum(len(batch) for batch in evaluation_loader(samples, evaluation_batches(samples, 5))) == 12
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -57,7 +57,10 @@ def test_loaders_leave_the_random_numbers_of_training_alone() -> None:
 def test_no_chunk_or_evaluation_batch_has_more_tokens_than_allowed(cut: Cut) -> None:
     samples = _samples(40)
     steps = [StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=9, cut=cut)[step] for step in range(4)]
-    for chunk in [*(chunk for step in steps for (chunk,) in step), *evaluation_loader(samples, 9)]:
+    for chunk in [
+        *(chunk for step in steps for (chunk,) in step),
+        *evaluation_loader(samples, evaluation_batches(samples, 9)),
+    ]:
         assert chunk.tokens.features.numel() <= 9
     whole = StepChunks(samples, RandomBatches(40, 10, seed=0), max_tokens=50, cut=IN_ORDER)[0]
     assert [[len(chunk) for chunk in group] for group in whole] == [[10]]

@@ -11,6 +11,7 @@ from sampleformer.models import ModelSettings, TokenModel
 from sampleformer.settings import Component
 from sampleformer.training.batches import evaluation_loader
 from sampleformer.training.module import TrainingModule
+from sampleformer.training.outputs import evaluation_batches
 from sampleformer.training.settings import TrainingSettings
 from tests.data.graph.small import write_many
 
@@ -24,10 +25,11 @@ def _checked_loss(splits: Splits, max_tokens: int, class_weights: str) -> float:
     settings = TrainingSettings(
         steps=1, max_tokens=max_tokens, loss=Component(name="cross_entropy", class_weights=class_weights)
     )
-    module = TrainingModule(model, splits, settings, 1)
+    batches = evaluation_batches(splits.valid, max_tokens)
+    module = TrainingModule(model, splits, settings, 1, check_batches=batches)
     module.on_validation_epoch_start()
     with torch.no_grad():
-        for number, batch in enumerate(evaluation_loader(splits.valid, max_tokens)):
+        for number, batch in enumerate(evaluation_loader(splits.valid, batches)):
             module.validation_step(batch, number)
     module.on_validation_epoch_end()
     return module.valid_scores["loss"]

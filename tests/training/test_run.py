@@ -11,6 +11,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from sampleformer.data.batching import cut_by_length
 from sampleformer.errors import InputError
 from sampleformer.models import TokenModel
 from sampleformer.recipes import request
@@ -30,6 +31,16 @@ class StopAt(Callback):
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
         if trainer.global_step == self.step:
             raise KeyboardInterrupt
+
+
+class Faulty(Callback):
+    """A callback of the user's with a fault, which shows in the hook of this name."""
+
+    def __init__(self, hook: str) -> None:
+        setattr(self, hook, self.fail)
+
+    def fail(self, *_: Any) -> None:
+        raise KeyError("the user's own key")
 
 
 class DrawAtChecks(Callback):
@@ -180,25 +191,25 @@ def test_killed_between_training_and_test(finished: RunFolder, tmp_path: Path) -
     recipe, output = finished.read_recipe(), tmp_path / "killed"
     folder = train(recipe, output, quiet=True)
     expected = json.loads(folder.results.read_text())
+    spent = read_checkpoint(folder.last_checkpoint)["callbacks"]["MetricsFile"]["seconds"]
     folder.results.unlink()
     folder.test_predictions.unlink()
     resumed = train(recipe, output, resume=True, quiet=True)
     results = resumed.read_results()
     assert results is not None
     assert {name: results[name] for name in ("best", "last")} == {name: expected[name] for name in ("best", "last")}
+    assert results["train_seconds"] == resumed.read_run()["train_seconds"] == round(spent, 3)
     assert folder.test_predictions.exists()
 
 
 def test_resume_refuses_other_settings(finished: RunFolder) -> None:
     recipe = finished.read_recipe()
     other = recipe.model_copy(update={"training": recipe.training.model_copy(update={"batch_size": 16})})
-    spent = read_checkpoint(folder.last_checkpoint)["callbacks"]["MetricsFile"]["seconds"]
     with pytest.raises(InputError, match="training.batch_size: 16 was asked for, but the run was started with 8"):
         train(other, finished.path, resume=True)
 
 
 @pytest.mark.parametrize("name", ["last", "best"])
-    assert results["train_seconds"] == resumed.read_run()["train_seconds"] == round(spent, 3)
 def test_resume_from_a_checkpoint_cut_short(finished: RunFolder, tmp_path: Path, name: str) -> None:
     recipe, output = finished.read_recipe(), tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
@@ -206,6 +217,32 @@ def test_resume_from_a_checkpoint_cut_short(finished: RunFolder, tmp_path: Path,
     checkpoint = RunFolder(output).checkpoints / f"{name}.ckpt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     _assert_same_weights(finished, train(recipe, output, resume=True, quiet=True))  # of step 4 there are two
+
+
+def test_a_fault_of_the_users_is_not_the_checkpoints(finished: RunFolder, tmp_path: Path) -> None:
+    recipe, output = finished.read_recipe(), tmp_path / "faulty"
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, output, quiet=True, callbacks=[StopAt(6)])
+    for hook in ("on_train_batch_start", "on_train_batch_end"):
+        with pytest.raises(KeyError, match="the user's own key"):
+            train(recipe, output, resume=True, quiet=True, callbacks=[Faulty(hook)])
+
+
+def test_batches_of_checks_are_made_once(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    after: list[int] = []
+
+    class AtTheEnd(Callback):
+        def on_train_end(self, *_: Any) -> None:
+            after.append(len(made))
+
+    def cut(*arguments: Any) -> Any:
+        made.append(arguments)
+        return cut_by_length(*arguments)
+
+    monkeypatch.setattr("sampleformer.training.outputs.cut_by_length", cut)
+    train(text_recipe(texts, steps=4, check_every=1), tmp_path / "run", quiet=True, callbacks=[AtTheEnd()])
+    assert after == [1]
 
 
 def test_evaluation_repeats_the_scores_of_the_run(finished: RunFolder) -> None:

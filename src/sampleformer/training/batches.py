@@ -22,7 +22,7 @@ from sampleformer.data.batching import (
 )
 from sampleformer.data.collate import collate
 from sampleformer.data.samples import Samples
-from sampleformer.training.outputs import evaluation_batches, share_of
+from sampleformer.training.outputs import share_of
 from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.random_state import TRAINING, seed_of
 
@@ -198,8 +198,9 @@ def training_loader(chunks: StepChunks, steps: StepsToCheck, workers: int = 0) -
     return DataLoader(chunks, batch_size=None, sampler=steps, generator=torch.Generator(), num_workers=workers)
 
 
-def evaluation_loader(samples: Samples, max_tokens: int, processes: Processes = ALONE) -> "DataLoader[Batch]":
-    """Loads every sample once, in the order of `evaluation_batches`; of several processes each loads its share."""
-    batches = evaluation_batches(samples, max_tokens)
-    batches = [batches[number] for number in share_of(batches, samples, processes)]
-    return DataLoader(samples, batch_sampler=batches, collate_fn=collate, generator=torch.Generator())  # type: ignore[arg-type]
+def evaluation_loader(
+    samples: Samples, batches: Sequence[Sequence[int]], processes: Processes = ALONE
+) -> "DataLoader[Batch]":
+    """Loads batches, as `evaluation_batches` gives them; of several processes each loads its share."""
+    own = [batches[number] for number in share_of(batches, samples, processes)]
+    return DataLoader(samples, batch_sampler=own, collate_fn=collate, generator=torch.Generator())  # type: ignore[arg-type]

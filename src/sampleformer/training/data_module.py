@@ -1,6 +1,7 @@
 """The batches of a training, for Lightning's loop."""
 
 import math
+from functools import cached_property
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
@@ -9,6 +10,7 @@ from sampleformer.data.batch import Batch
 from sampleformer.data.batching import RandomBatches
 from sampleformer.data.source import Splits
 from sampleformer.training.batches import BY_LENGTH, Cut, StepChunks, StepsToCheck, evaluation_loader, training_loader
+from sampleformer.training.outputs import evaluation_batches
 from sampleformer.training.processes import ALONE, Processes
 from sampleformer.training.settings import TrainingSettings
 
@@ -49,6 +51,11 @@ class TrainingData(LightningDataModule):
         """Number of virtual epochs in the whole training; the last may be shorter."""
         return math.ceil(self.total_steps / self._every)
 
+    @cached_property
+    def check_batches(self) -> list[list[int]]:
+        """Indices of the samples of each batch of a check, which are the same each time: see `evaluation_batches`."""
+        return evaluation_batches(self._splits.valid, self._settings.max_tokens)
+
     def train_dataloader(self) -> "DataLoader[list[list[Batch]]]":
         """Groups of chunks of the steps from the current one to the next check."""
         steps = StepsToCheck(self._current_step, self._every, self.total_steps)
@@ -56,7 +63,7 @@ class TrainingData(LightningDataModule):
 
     def val_dataloader(self) -> "DataLoader[Batch]":
         """Every sample of the validation part."""
-        return evaluation_loader(self._splits.valid, self._settings.max_tokens, self._processes)
+        return evaluation_loader(self._splits.valid, self.check_batches, self._processes)
 
     def _current_step(self) -> int:
         return self.trainer.global_step if self.trainer else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from sampleformer.encoder.norming import sees_whole_batch
@@ -82,12 +82,19 @@ def fit(
     cut = cut_for(model, recipe.training, processes)
     data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
     module = TrainingModule(
-        model, splits, recipe.training, data.batches_per_pass, processes, together=cut in SIDE_BY_SIDE
+        model,
+        splits,
+        recipe.training,
+        data.batches_per_pass,
+        processes,
+        check_batches=data.check_batches,
+        together=cut in SIDE_BY_SIDE,
     )
     _say_groups(model, data, recipe)
     metrics, checkpoints = MetricsFile(folder.metrics), Checkpoints(folder)
     termination = Termination(checkpoints, processes)
     around = [
+        (began := _Began()),
         *callbacks,
         *_deadline(setup, session, metrics),
         *(RandomStates(recipe.seed), metrics, checkpoints, ReturnMemory(), termination),
@@ -101,7 +108,7 @@ def fit(
         recipe.training, data.checks, session.device, around, free | dict(arguments or {}), processes
     )
     before = folder.last_checkpoint if folder.last_checkpoint.exists() else None
-    with _going_on_from(before, checkpoints), watched(processes), _ended_with_the_others(termination):
+    with _going_on_from(before, began), watched(processes), _ended_with_the_others(termination):
         run_trainer(trainer, module, data, before)
         valid = metrics.valid_scores()
         if not {checkpoints.best_step, trainer.global_step} <= valid.keys():
@@ -165,18 +172,33 @@ def _ended_with_the_others(termination: Termination) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _going_on_from(path: Path | None, checkpoints: Checkpoints) -> Iterator[None]:
-    """Guard around a training that goes on: what is raised before the next checkpoint is written is this one's fault.
+class _Began(Callback):
+    """Notes that a step began; called before all others.
 
-    Damage was found by its checksums; one that somebody forged may hold anything.
+    ``steps`` says whether one did.
+    """
+
+    def __init__(self) -> None:
+        self.steps = False
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Notes it."""
+        self.steps = True
+
+
+@contextmanager
+def _going_on_from(path: Path | None, began: _Began) -> Iterator[None]:
+    """Guard around a training that goes on: what is raised before its first step is the fault of its checkpoint.
+
+    Damage was found by its checksums; one that somebody forged may hold anything. From the first step on, callbacks and
+    parts of the user's own may be at fault.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        if path is None or checkpoints.written or not is_fault(error) or is_of_memory(error):
+        if path is None or began.steps or not is_fault(error) or is_of_memory(error):
             raise
         words = fault_words(error, "a checkpoint that this training can go on from")
         raise InputError(f"{path}: {words}") from error

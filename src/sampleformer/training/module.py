@@ -24,7 +24,6 @@ from sampleformer.training.outputs import (
     answer_model,
     answers_of_all,
     at_least_float32,
-    evaluation_batches,
     example_targets,
     in_order,
     rows_by_sample,
@@ -59,6 +58,7 @@ class TrainingModule(LightningModule):
         settings: of the training.
         batches_per_pass: batches in one pass over the training part.
         processes: Processes that share each batch and each check.
+        check_batches: Indices of the samples of each batch of a check; none where nothing is checked.
         together: Whether all chunks of a group go through the model side by side, see `StepLoss`.
     """
 
@@ -70,6 +70,7 @@ class TrainingModule(LightningModule):
         batches_per_pass: int,
         processes: Processes = ALONE,
         *,
+        check_batches: Sequence[Sequence[int]] = (),
         together: bool = False,
     ) -> None:
         super().__init__()
@@ -80,6 +81,7 @@ class TrainingModule(LightningModule):
         self.valid_scores: dict[str, float] = {}
         self._splits = splits
         self._settings = settings
+        self._check_batches = check_batches
         self._processes = processes
         self._loss = make_loss(self.task, settings.loss, example_targets(splits.train))
         self.step_loss = StepLoss(settings, model, self._loss, together=together)
@@ -179,7 +181,7 @@ class TrainingModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Scores all outputs of the check."""
         valid, processes = self._splits.valid, self._processes
-        batches = evaluation_batches(valid, self._settings.max_tokens)
+        batches = self._check_batches
         found = answers_of_all(share_of(batches, valid, processes), self._answers, processes)
         scores: dict[str, float] = {}
         if processes.is_first:  # what the best check is must not depend on who computed it

@@ -25,15 +25,12 @@ class Checkpoints(Checkpoint):
 
     Args:
         folder: Run folder.
-
-    ``written`` says whether this process has written any.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.best_scores: dict[str, float] | None = None
         self.best_step = 0
-        self.written = False
         self._loops: dict[str, Any] | None = None
         self._between = False
 
@@ -42,18 +39,17 @@ class Checkpoints(Checkpoint):
 
         There, Lightning calls callbacks that write checkpoints last.
         """
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the files of one check."""
         assert isinstance(pl_module, TrainingModule)
         if better(pl_module.selected_by, pl_module.valid_scores, self.best_scores):
             self.best_scores, self.best_step = pl_module.valid_scores, trainer.global_step
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the files of one check."""
         if trainer.is_global_zero:
             self._keep_last()
         self._save(trainer, self._folder.last_checkpoint)
         if self.best_step == trainer.global_step:  # after the last one, of which it can be made if this is cut short
             self._save(trainer, self._folder.best_checkpoint)
-        self.written = True
 
     def save_between(self, trainer: Trainer) -> None:
         """Writes ``last.ckpt`` between two checks, for a training that must end; nothing before the first check."""
