@@ -240,7 +240,29 @@ def test_loggers_and_early_stopping_of_the_user(tmp_path: Path) -> None:
     assert logged[-1] == pytest.approx(last, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["max_epochs", "callbacks", "devices"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_epochs",
+        "callbacks",
+        "devices",
+        "max_steps",
+        "min_epochs",
+        "min_steps",
+        "limit_train_batches",
+        "limit_val_batches",
+        "overfit_batches",
+        "fast_dev_run",
+        "check_val_every_n_epoch",
+        "val_check_interval",
+        "enable_checkpointing",
+        "accumulate_grad_batches",
+        "gradient_clip_val",
+        "barebones",
+        "num_nodes",
+        "strategy",
+    ],
+)
 def test_arguments_of_the_trainer_that_are_not_free(name: str, tmp_path: Path) -> None:
     recipe = text_recipe(write_texts_of_reviews(tmp_path), steps=1)
     with pytest.raises(InputError, match=f"trainer: found '{name}', which the recipe or another argument"):

@@ -37,17 +37,32 @@ if TYPE_CHECKING:
 
 DECIDED = {
     "accelerator",
+    "accumulate_grad_batches",
+    "barebones",
     "callbacks",
+    "check_val_every_n_epoch",
     "default_root_dir",
     "devices",
+    "enable_checkpointing",
+    "fast_dev_run",
+    "gradient_clip_val",
+    "limit_train_batches",
+    "limit_val_batches",
     "max_epochs",
+    "max_steps",
+    "min_epochs",
+    "min_steps",
+    "num_nodes",
     "num_sanity_val_steps",
+    "overfit_batches",
     "plugins",
     "precision",
     "reload_dataloaders_every_n_epochs",
+    "strategy",
     "use_distributed_sampler",
+    "val_check_interval",
 }
-"""Arguments of Lightning's trainer that are not the user's."""
+"""Arguments of Lightning's trainer that are not the user's: its steps and its checks are ours."""
 
 log = logging.getLogger("sampleformer")
 
