@@ -10,6 +10,7 @@ import torch
 from sampleformer.errors import InputError
 from sampleformer.explain import write_page, write_report
 from sampleformer.models import Blend, NGrams, TokenModel
+from sampleformer.settings import Component
 from sampleformer.tasks import LOSSES, Classification, Regression
 from sampleformer.training import Recipe, evaluate, predict, train
 from sampleformer.training import blending as blending_module
@@ -180,8 +181,15 @@ def test_what_cannot_be(texts: Path, tmp_path: Path) -> None:
         train(blended(text_recipe(texts), "{name: forest, tree: 3}"), tmp_path / "run", quiet=True)
     with pytest.raises(InputError, match=r"model\.name: 'ngrams' is not trained in steps, expected one of bag"):
         train(change(text_recipe(texts), ["model.name=ngrams"]), tmp_path / "run", quiet=True)
+    many = ", ".join(["ngrams"] * 20)
+    with pytest.raises(InputError, match=r"^blend: found 20 models, expected at most 19 beside 1 trained model$"):
+        train(blended(text_recipe(texts), many), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
     check_blend(())
+    parts = [Component(name="ngrams")] * 19
+    check_blend(parts)
+    with pytest.raises(InputError, match=r"^blend: found 19 models, expected at most 18 beside 2 trained models$"):
+        check_blend(parts, trained=2)
 
 
 def test_what_a_blend_says_moves_with_its_device_and_type() -> None:

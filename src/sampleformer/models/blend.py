@@ -17,6 +17,9 @@ from sampleformer.models.base import MODELS, AnyModelSettings, Model
 from sampleformer.settings import validate
 from sampleformer.tokens import Tokens, as_tokens
 
+MOST_PARTS = 20
+"""Models of a blend at most, the main one among them."""
+
 
 class BlendSettings(AnyModelSettings):
     """Settings of `Blend`.
@@ -27,7 +30,7 @@ class BlendSettings(AnyModelSettings):
     """
 
     name: str = "blend"
-    parts: tuple[SerializeAsAny[AnyModelSettings], ...] = Field(default=(), max_length=20)
+    parts: tuple[SerializeAsAny[AnyModelSettings], ...] = Field(default=(), max_length=MOST_PARTS)
 
     @field_validator("parts", mode="before")
     @classmethod

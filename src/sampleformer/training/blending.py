@@ -20,6 +20,7 @@ from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models import MODELS, Blend, FittedModel, Model
+from sampleformer.models.blend import MOST_PARTS
 from sampleformer.models.fitted.base import EXTRA
 from sampleformer.settings import Component, validate
 from sampleformer.tasks import Loss, is_known
@@ -32,6 +33,7 @@ from sampleformer.training.predictions import predictions_of
 from sampleformer.training.processes import Processes
 from sampleformer.training.recipe import Recipe
 from sampleformer.training.selection import selecting_metric
+from sampleformer.wording import count
 
 MOST_TOKENS = 10_000_000
 """Tokens of the training part that fitted models learn from, of samples drawn at random where there are more."""
@@ -89,12 +91,21 @@ class BlendPart:
         return cls(name, model, valid, test)
 
 
-def check_blend(parts: Sequence[Component]) -> None:
+def check_blend(parts: Sequence[Component], trained: int = 1) -> None:
     """Finds what is wrong with the models of a blend before the data is read.
 
+    Args:
+        parts: Models that are to be fitted.
+        trained: Number of trained models to which they come.
+
     Raises:
-        InputError: if one is unknown, none to be fitted, or has a wrong setting, or scikit-learn is missing.
+        InputError: if they are too many, or one is unknown, none to be fitted, or has a wrong setting, or scikit-learn
+            is missing.
     """
+    most = MOST_PARTS - trained
+    if len(parts) > most:
+        beside = count(trained, "trained model")
+        raise InputError(f"{_FIT}: found {count(len(parts), 'model')}, expected at most {most} beside {beside}")
     for each in parts:
         kind = MODELS.resolve(each.name, f"{_FIT}.name")
         if not issubclass(kind, FittedModel):

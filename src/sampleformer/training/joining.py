@@ -75,7 +75,7 @@ def blend(
         members = _members(runs, trust_code=trust_code)
         first = members[0]
         recipe = _changed(first.recipe, changes)
-        check_blend(recipe.blend)
+        check_blend(recipe.blend, sum(len(each.models) for each in members))
         with announced("reading the data"):
             splits = load_again(first.folder, first.recipe)
         parts = list(_said(members, splits, recipe.training.max_tokens, device))
