@@ -11,6 +11,7 @@ from lightning.pytorch import Callback
 from sampleformer.errors import InputError
 from sampleformer.settings import validate
 from sampleformer.training import Recipe, RunFolder, TrainingSettings, train
+from sampleformer.training.callbacks import memory
 from sampleformer.training.choice import samplers_of
 from sampleformer.training.recipe import change
 from sampleformer.training.run_folder import read_checkpoint
@@ -143,6 +144,21 @@ def test_every_sampler_is_told_before_each_step(texts: Path, tmp_path: Path) -> 
     assert noise == pytest.approx([1, 2 / 3, 1 / 3, 0, 0, 0, 0, 0], abs=1e-6)
     assert [recorded.told[step][0][1] for step in steps] == [6, 6, 6, 6, 6, 6, 6, 3]
     assert all(of_layers[0] == of_layers[1] for of_layers in recorded.told.values())
+
+
+@pytest.mark.parametrize(("schedule", "most"), [({"from": 4, "to": 1}, 12), ({"from": 0.5, "to": 2}, 6)])
+def test_the_memory_is_told_for_the_step_that_chooses_most(
+    schedule: dict[str, float], most: int, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = set()
+
+    def saved_bytes(model: torch.nn.Module, _: Any) -> int:
+        counts.update(sampler.count for sampler in samplers_of(model))
+        return 1
+
+    monkeypatch.setattr(memory, "saved_bytes", saved_bytes)
+    train(text_recipe(texts, model=SFT, steps=4, schedules={"sampled": schedule}), tmp_path / "run")
+    assert counts == {most}
 
 
 @pytest.mark.parametrize(("model", "schedules"), [(SAMSA, EVERY), (SFT, SOME)], ids=["samsa", "sft"])

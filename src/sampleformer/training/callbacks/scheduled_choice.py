@@ -1,12 +1,14 @@
 """What schedules say, told to the samplers of the model."""
 
+from functools import partial
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from sampleformer.attention import Sampler
 from sampleformer.training.choice import samplers_of
 from sampleformer.training.module import TrainingModule
-from sampleformer.training.schedules import Schedules
+from sampleformer.training.schedules import SampledSchedule, Schedules
 
 
 class ScheduledChoice(Callback):
@@ -25,9 +27,26 @@ class ScheduledChoice(Callback):
         self._total_steps = total_steps
         self._longest = longest
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sets the values of the step that chooses most, for what tells how much memory the training will need.
+
+        The numbers only grow, or only become smaller: it is the next step or the last one.
+        """
+        self.set(pl_module, max((trainer.global_step, self._total_steps - 1), key=partial(self._chosen, pl_module)))
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Sets the values of the step."""
         self.set(pl_module, trainer.global_step)
+
+    def _chosen(self, pl_module: LightningModule, step: int) -> int:
+        """Tokens that all samplers together choose at a step, where that depends on the step."""
+        assert isinstance(pl_module, TrainingModule)
+        if self._schedules.sampled is None:
+            return 0
+        return sum(self._count(self._schedules.sampled, sampler, step) for sampler in samplers_of(pl_module.model))
+
+    def _count(self, schedule: SampledSchedule, sampler: Sampler, step: int) -> int:
+        return schedule.count(step, self._total_steps, sampled=sampler.sampled, longest=self._longest)
 
     def set(self, pl_module: LightningModule, step: int) -> None:
         """Sets the values of a step in every sampler."""
@@ -40,6 +59,4 @@ class ScheduledChoice(Callback):
                 sampler.temperature_scale.fill_(schedules.temperature.value(step, total))
                 sampler.temperature_floor.fill_(schedules.temperature.floor)
             if schedules.sampled is not None:
-                sampler.sampled_in_training = schedules.sampled.count(
-                    step, total, sampled=sampler.sampled, longest=self._longest
-                )
+                sampler.sampled_in_training = self._count(schedules.sampled, sampler, step)
