@@ -160,6 +160,12 @@ def test_what_a_change_of_the_length_takes_away(texts: Path) -> None:
     assert (steps.minutes, steps.epochs) == (None, None)
     fitted = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": 50})})
     assert change(fitted, ["training.minutes=null"]).training.steps == 50
+    for nothing in ("null", "~"):
+        kept = change(recipe, [f"training.steps={nothing}"]).training
+        assert (kept.epochs, kept.min_steps, kept.minutes) == (7, 3, 2)
+        assert change(fitted, [f"training.epochs={nothing}"]).training.steps == 50
+    with pytest.raises(InputError, match="epochs, steps or minutes must be given"):
+        change(text_recipe(texts), ["training.steps=null"])
 
 
 def test_a_timed_run_has_the_bits_of_a_run_of_its_steps(

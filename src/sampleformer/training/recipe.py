@@ -10,6 +10,7 @@ from sampleformer.data.descriptors import DESCRIPTORS
 from sampleformer.data.source import Source
 from sampleformer.errors import InputError, shown
 from sampleformer.models import MODELS, AnyModelSettings, ModelSettings
+from sampleformer.parsing import parse_yaml
 from sampleformer.settings import Component, Settings, override, validate
 from sampleformer.training.settings import TrainingSettings
 
@@ -21,7 +22,8 @@ _VOID = {
     "training.minutes": {"steps": "null"},
     "training.steps": {"epochs": "null", "minutes": "null", "min_steps": "0"},
 }
-"""What a change of the length of a training takes away, by its name; passes stay a limit of a time."""
+"""What a change of the length of a training takes away, by its name; passes stay a limit of a time. To take one of them
+away takes nothing else away."""
 
 
 class Recipe(Settings):
@@ -92,7 +94,7 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """A recipe with some of its settings changed.
 
     Changing ``training.epochs`` takes ``training.steps`` and ``training.min_steps`` away, changing ``training.minutes``
-    the steps alone; changing ``training.steps`` takes the three others away.
+    the steps alone; changing ``training.steps`` takes the three others away; ``null`` takes away no other.
     Another ``model.name`` takes the settings of the old model away, another ``model.attention.name``,
     ``training.optimizer.name`` or ``training.schedule.name`` the arguments of the old part.
 
@@ -117,10 +119,10 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
 
 def _cleared(values: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     """The settings without what a change of this one makes void."""
-    void = _VOID.get(name, {}) if (name, value) != ("training.minutes", "null") else {}
-    for other, nothing in void.items():
-        values = override(values, f"training.{other}", nothing)
-    if void:
+    if name in _VOID:
+        given = parse_yaml(value, f"{name}: {shown(value)}")
+        for other, nothing in {} if given is None else _VOID[name].items():
+            values = override(values, f"training.{other}", nothing)
         return values
     *outer, last = name.split(".")
     group: Any = values
