@@ -84,6 +84,19 @@ def test_fewer_points_than_neighbours() -> None:
     assert dgcnn().eval()(cloud(torch.randn(2, 3, 3))).isfinite().all()
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_on_one_cloud(name: str) -> None:
+    """The norms of the head see one vector, which has no variance: they give their bias, and keep their statistics."""
+    model = trained(MODELS[name]()).train()
+    head = {place: each.clone() for place, each in model.named_buffers() if "head" in place}
+    found = model(cloud(torch.randn(1, 30, 3, dtype=torch.float64)))
+    found.square().sum().backward()
+    assert found.isfinite().all()
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in model.parameters())
+    assert head
+    assert all(torch.equal(each, head[place]) for place, each in model.named_buffers() if place in head)
+
+
 def test_pointnet_starts_with_transforms_that_change_nothing() -> None:
     model = pointnet().eval()
     points = torch.randn(2, 10, 3)

@@ -89,7 +89,7 @@ def naive(model: GIN, codes: np.ndarray, ends: np.ndarray, features: np.ndarray)
         norm = model.norms[place]
         mapped = convolution.nn(torch.stack(sums)[:, :])
         nodes = torch.relu(
-            (mapped - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
+            (mapped - norm.running_mean) / (norm.running_var + norm.epsilon).sqrt() * norm.weight + norm.bias
         )
         total = total + model.head[place + 1](nodes.mean(0))
     return total.squeeze()
@@ -105,6 +105,17 @@ def test_outputs_of_nodes() -> None:
     assert not found[1, 2:].any()
     torch.testing.assert_close(found[1, :2], model(collate(samples[1:]).tokens)[0])
     assert "GINConv" in type(model.convolutions[0]).__name__
+
+
+def test_a_step_on_a_graph_of_one_node() -> None:
+    """It has no variance: the norms give their bias, and keep their statistics."""
+    model, graph = settled().train(), (np.zeros((1, 2), np.uint8), np.zeros((0, 2), np.int64), np.zeros((0, 4)))
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    found = model(tokens([graph]))
+    found.square().sum().backward()
+    assert found.isfinite().all()
+    assert all(each.grad.isfinite().all() for each in model.parameters() if each.grad is not None)
+    assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
 
 
 def test_nodes_that_carry_nothing_are_told_apart_by_their_edges() -> None:

@@ -16,6 +16,7 @@ from sampleformer.embed.fields import codes, numbers
 from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings, Model
+from sampleformer.norms import BatchNorm
 from sampleformer.sample import LEVELS
 from sampleformer.tokens import Tokens, as_tokens
 
@@ -75,7 +76,7 @@ class GIN(Model):
         self.numbers = None if self.vocabularies is not None else nn.Linear(max(1, self.features), width)
         self.has_edge_features = edge_features > 0
         self.convolutions = nn.ModuleList(_convolution(geometric, width, edge_features) for _ in range(settings.layers))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(settings.layers))
+        self.norms = nn.ModuleList(BatchNorm(width) for _ in range(settings.layers))
         self.head = nn.ModuleList(nn.Linear(width, self.outputs) for _ in range(settings.layers + 1))
         self.pool = geometric.global_mean_pool if settings.pooling == "mean" else geometric.global_add_pool
         self.dropout = nn.Dropout(settings.dropout)
@@ -132,7 +133,7 @@ def _joined(tokens: Tokens, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _convolution(geometric: ModuleType, width: int, edge_features: int) -> nn.Module:
-    inside = nn.Sequential(nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width))
+    inside = nn.Sequential(nn.Linear(width, width), BatchNorm(width), nn.ReLU(), nn.Linear(width, width))
     if edge_features:
         return geometric.GINEConv(inside, train_eps=True, edge_dim=edge_features)
     return geometric.GINConv(inside, train_eps=True)
