@@ -1,5 +1,6 @@
 """PointNet and DGCNN: sizes as published, and what must hold of them."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sampleformer.errors import InputError
 from sampleformer.models import DGCNN, Model, PointNet
 from sampleformer.models.dgcnn import DGCNNSettings, EdgeConv, nearest_neighbours
 from sampleformer.models.pointnet import PENALTY, PointNetSettings, orthogonality_loss
@@ -119,14 +121,60 @@ def test_pointnet_is_penalised_as_published_and_dgcnn_is_not() -> None:
     assert dgcnn().eval().with_penalty(cloud(torch.randn(2, 10, 3)))[1] is None
 
 
+SIZES = (13, 9, 3)
+"""Points of clouds: one of them has fewer than neighbours."""
+
+
+def padded(clouds: list[Tensor], length: int) -> Tokens:
+    """Clouds in one batch, NaN in the place of padding."""
+    points = torch.full((len(clouds), length, 3), torch.nan, dtype=torch.float64)
+    for row, each in enumerate(clouds):
+        points[row, : len(each)] = each
+    return cloud(points, torch.arange(length) < torch.tensor([[len(each)] for each in clouds]))
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_a_smaller_cloud_repeats_its_points_in_the_place_of_padding(name: str) -> None:
-    model, points = trained(MODELS[name]()), torch.randn(2, 13, 3, dtype=torch.float64)
-    mask = torch.arange(13) < torch.tensor([[13], [9]])
-    spoilt = points.masked_fill(~mask[..., None], torch.nan)
-    repeated = points.clone()
-    repeated[1, 9:] = points[1, :4]
-    torch.testing.assert_close(model(cloud(spoilt, mask)), model(cloud(repeated)), rtol=1e-10, atol=1e-12)
+def test_a_cloud_beside_larger_ones_has_the_answer_it_has_alone(name: str) -> None:
+    model, clouds = trained(MODELS[name]()), [torch.randn(size, 3, dtype=torch.float64) for size in SIZES]
+    alone = torch.cat([model(cloud(each[None])) for each in clouds])
+    for length in (13, 20):
+        torch.testing.assert_close(model(padded(clouds, length)), alone, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(9, 9, 9), (3, 3, 3), SIZES])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_is_the_same_with_more_padding(name: str, sizes: tuple[int, ...]) -> None:
+    """Answers, gradients and running statistics; without padding where the clouds are of one size."""
+    clouds = [torch.randn(size, 3, dtype=torch.float64) for size in sizes]
+    same = len(set(sizes)) == 1
+    given = [cloud(torch.stack(clouds)) if same else padded(clouds, max(sizes)), padded(clouds, 20)]
+    model = trained(MODELS[name]())
+    found = []
+    for tokens in given:
+        learning = copy.deepcopy(model).train()
+        torch.manual_seed(0)  # of dropout
+        answers = learning(tokens)
+        answers.square().sum().backward()
+        found.append([answers, *learning.buffers(), *(each.grad for each in learning.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_cloud_without_points_has_zeros_in_their_place(name: str) -> None:
+    model, clouds = trained(MODELS[name]()), [torch.randn(size, 3, dtype=torch.float64) for size in (5, 0)]
+    width = {"pointnet": 1024}.get(name, 2048)
+    nothing = model.head(torch.zeros(1, width, dtype=torch.float64))
+    torch.testing.assert_close(model(padded(clouds, 5))[1:], nothing, rtol=1e-10, atol=1e-12)
+    answers = model.train()(padded(clouds, 5))
+    answers.square().sum().backward()
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in model.parameters())
+
+
+def test_clouds_without_coordinates_are_refused() -> None:
+    for make in MODELS.values():
+        with pytest.raises(InputError, match="the tokens have no coordinates, expected those of points"):
+            make()(Tokens(torch.zeros(2, 5, 3)))
 
 
 def naive_edge_conv(layer: EdgeConv, points: Tensor, neighbours: int) -> Tensor:
@@ -164,7 +212,14 @@ def test_the_factored_form_has_the_same_gradients() -> None:
 def test_neighbours_are_the_nearest() -> None:
     points = torch.randn(2, 40, 3, dtype=torch.float64)  # enough that cdist takes its way through products
     distances = (points[:, :, None] - points[:, None]).square().sum(-1)
-    assert torch.equal(nearest_neighbours(points, 6), distances.argsort(-1)[..., :6])
+    assert torch.equal(nearest_neighbours(points, 6)[0], distances.argsort(-1)[..., :6])
+    mask = torch.arange(40) < torch.tensor([[40], [4]])
+    indices, valid = nearest_neighbours(points, 6, mask)
+    assert torch.equal(indices[0], distances[0].argsort(-1)[:, :6])
+    assert torch.equal(indices[1, :4, :4], distances[1, :4, :4].argsort(-1))
+    assert valid is not None
+    assert valid.sum((1, 2)).tolist() == [40 * 6, 4 * 4]
+    assert valid[1, :4, :4].all()
 
 
 def test_the_norm_is_that_of_all_vectors() -> None:

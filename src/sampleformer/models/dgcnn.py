@@ -7,8 +7,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from sampleformer.heads import MeanPooling
 from sampleformer.models.base import AnyModelSettings, Model
-from sampleformer.models.pointwise import PointwiseLayer, filled_points
+from sampleformer.models.pointwise import PointwiseLayer, coordinates_of, largest
 from sampleformer.tokens import Tokens, as_tokens
 
 SLOPE = 0.2
@@ -37,7 +38,7 @@ class DGCNN(Model):
 
     Four `EdgeConv` of 64, 64, 128 and 256, side by side → 1024 for each point → maximum and mean over the points →
     512, 256 → outputs; batch norm and leaky ReLU after every layer but the last, dropout after the two before it. It
-    sees coordinates alone.
+    sees coordinates alone. A cloud without points has zeros in the place of maximum and mean.
 
     Args:
         settings: `DGCNNSettings`.
@@ -65,6 +66,7 @@ class DGCNN(Model):
             for before, after in zip((3, *WIDTHS), WIDTHS, strict=False)
         )
         self.local = PointwiseLayer(sum(WIDTHS), GLOBAL, slope=SLOPE, bias=False)
+        self.mean = MeanPooling(GLOBAL)
         self.head = nn.Sequential(
             PointwiseLayer(2 * GLOBAL, 512, slope=SLOPE, bias=False),
             nn.Dropout(settings.dropout),
@@ -75,13 +77,14 @@ class DGCNN(Model):
 
     def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of clouds."""
-        points = filled_points(as_tokens(tokens))
+        tokens = as_tokens(tokens)
+        points, mask = coordinates_of(tokens), tokens.mask
         found = []
         for convolution in self.convolutions:
-            points = convolution(points)
+            points = convolution(points, mask)
             found.append(points)
-        local = self.local(torch.cat(found, dim=-1))
-        return self.head(torch.cat([local.amax(1), local.mean(1)], dim=-1))
+        local = self.local(torch.cat(found, dim=-1), mask)
+        return self.head(torch.cat([largest(local, mask), self.mean(tokens.with_features(local))], dim=-1))
 
 
 class EdgeConv(nn.Module):
@@ -92,7 +95,7 @@ class EdgeConv(nn.Module):
 
     Args:
         inputs, outputs: widths.
-        neighbours: k, the point itself among them; all points if there are fewer.
+        neighbours: k, the point itself among them; all points of a cloud if there are fewer.
         factored: whether the linear map runs point by point.
 
     Source: DGCNN (arXiv 1801.07829), section 3.1 and equation 8; the factored form is ours.
@@ -108,36 +111,50 @@ class EdgeConv(nn.Module):
         self.neighbours = neighbours
         self.factored = factored
 
-    def forward(self, points: Tensor) -> Tensor:
-        """Points ``(b, n, inputs)`` to points ``(b, n, outputs)``."""
-        indices = nearest_neighbours(points, self.neighbours)
+    def forward(self, points: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Points ``(b, n, inputs)`` to points ``(b, n, outputs)``.
+
+        Args:
+            points: finite in the place of padding, too.
+            mask: ``(b, n)``, True where a point is real; in the place of the others stand zeros. None: all are.
+        """
+        indices, valid = nearest_neighbours(points, self.neighbours, mask)
         centre = points[:, :, None]
         if not self.factored:
             beside = _gathered(points, indices)
             pairs = torch.cat([beside - centre, centre.expand_as(beside)], dim=-1)
-            return self.layer(pairs).amax(2)
+            return largest(self.layer(pairs, valid), valid)
         beside_weight, centre_weight = self.layer.linear.weight.chunk(2, dim=1)
         beside = _gathered(points @ beside_weight.mT, indices)
-        return self.layer.finish(beside + centre @ (centre_weight - beside_weight).mT).amax(2)
+        mapped = beside + centre @ (centre_weight - beside_weight).mT
+        return largest(self.layer.finish(mapped, valid), valid)
 
 
 @torch.no_grad()
-def nearest_neighbours(points: Tensor, neighbours: int) -> Tensor:
+def nearest_neighbours(points: Tensor, neighbours: int, mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     """Places of the k nearest points of each point, the nearest first; a point is its own neighbour.
 
     Args:
-        points: ``(b, n, c)``.
+        points: ``(b, n, c)``, finite in the place of padding, too.
         neighbours: k; all points if there are fewer.
+        mask: ``(b, n)``, True where a point is real. The others are nobody's neighbours, and have none. None: all are.
 
     Returns:
-        Indices ``(b, n, min(k, n))``.
+        Indices ``(b, n, min(k, n))``, and whether each is that of a neighbour; None: all are. A point of a cloud of
+        fewer than k has others at the end.
 
     Example:
-        >>> nearest_neighbours(torch.tensor([[[0.0], [1.0], [3.0]]]), 2).tolist()
+        >>> nearest_neighbours(torch.tensor([[[0.0], [1.0], [3.0]]]), 2)[0].tolist()
         [[[0, 1], [1, 0], [2, 1]]]
     """
     points = points.to(torch.promote_types(points.dtype, torch.float32))
-    return torch.cdist(points, points).topk(min(neighbours, points.shape[1]), largest=False).indices
+    distances = torch.cdist(points, points)
+    if mask is None:
+        return distances.topk(min(neighbours, points.shape[1]), largest=False).indices, None
+    distances = distances.masked_fill(~mask[:, None], torch.inf)
+    indices = distances.topk(min(neighbours, points.shape[1]), largest=False).indices
+    real = mask.gather(1, indices.flatten(1)).unflatten(1, indices.shape[1:])
+    return indices, real & mask[:, :, None]
 
 
 def _gathered(points: Tensor, indices: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """PointNet: every point by itself, then the largest value of each feature."""
 
-import itertools
 from typing import Any, ClassVar
 
 import torch
@@ -9,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sampleformer.models.base import AnyModelSettings, Model
-from sampleformer.models.pointwise import PointwiseLayer, filled_points
+from sampleformer.models.pointwise import PointwiseLayers, coordinates_of, largest
 from sampleformer.modules import Module, start_with
 from sampleformer.tokens import Tokens, as_tokens
 
@@ -37,7 +36,8 @@ class PointNet(Model):
     """The classification network, with its input and its feature transform.
 
     Points → 3 × 3 transform → 64, 64 → 64 × 64 transform → 64, 128, 1024 → maximum over the points → 512, 256 →
-    outputs; batch norm and ReLU after every layer but the last, dropout before it. It sees coordinates alone.
+    outputs; batch norm and ReLU after every layer but the last, dropout before it. It sees coordinates alone. A
+    cloud without points has zeros in the place of the maximum.
 
     Args:
         settings: `PointNetSettings`.
@@ -60,28 +60,31 @@ class PointNet(Model):
 
     def build(self, settings: PointNetSettings) -> None:
         self.input_transform = _Transform(3)
-        self.enter = _layers(3, LOCAL, LOCAL)
+        self.enter = PointwiseLayers(3, LOCAL, LOCAL)
         self.feature_transform = _Transform(LOCAL)
-        self.local = _layers(LOCAL, LOCAL, 128, GLOBAL)
-        self.head = nn.Sequential(_layers(GLOBAL, 512, 256), nn.Dropout(settings.dropout), nn.Linear(256, self.outputs))
+        self.local = PointwiseLayers(LOCAL, LOCAL, 128, GLOBAL)
+        self.head = nn.Sequential(
+            PointwiseLayers(GLOBAL, 512, 256), nn.Dropout(settings.dropout), nn.Linear(256, self.outputs)
+        )
 
     def forward(self, tokens: Tokens | Tensor, **questions: Tensor) -> Float[Tensor, "b outputs"]:
         """Outputs of clouds."""
-        return self._outputs(filled_points(as_tokens(tokens)))[0]
+        return self._outputs(as_tokens(tokens))[0]
 
     def with_penalty(self, tokens: Tokens, **questions: Tensor) -> tuple[Tensor, Tensor | None]:
         """The outputs, and 0.001 of `orthogonality_loss`.
 
         Source: PointNet (arXiv 1612.00593), section 4.2 and equation 2.
         """
-        outputs, transform = self._outputs(filled_points(tokens))
+        outputs, transform = self._outputs(tokens)
         return outputs, PENALTY * orthogonality_loss(transform)
 
-    def _outputs(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    def _outputs(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """Outputs ``(b, outputs)``, and the feature transforms ``(b, 64, 64)``."""
-        entered = self.enter(points @ self.input_transform(points))
-        transform = self.feature_transform(entered)
-        return self.head(self.local(entered @ transform).amax(1)), transform
+        points, mask = coordinates_of(tokens), tokens.mask
+        entered = self.enter(points @ self.input_transform(points, mask), mask)
+        transform = self.feature_transform(entered, mask)
+        return self.head(largest(self.local(entered @ transform, mask), mask)), transform
 
 
 def orthogonality_loss(transform: Tensor) -> Tensor:
@@ -105,18 +108,15 @@ class _Transform(Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.local = _layers(channels, 64, 128, GLOBAL)
-        self.head = _layers(GLOBAL, 512, 256)
+        self.local = PointwiseLayers(channels, 64, 128, GLOBAL)
+        self.head = PointwiseLayers(GLOBAL, 512, 256)
         self.output = nn.Linear(256, channels * channels)
         start_with(self.output, _identity)
 
-    def forward(self, points: Tensor) -> Tensor:
-        """Matrices ``(b, channels, channels)``."""
-        return self.output(self.head(self.local(points).amax(1))).unflatten(-1, (points.shape[-1], points.shape[-1]))
-
-
-def _layers(*widths: int) -> nn.Sequential:
-    return nn.Sequential(*(PointwiseLayer(*pair) for pair in itertools.pairwise(widths)))
+    def forward(self, points: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Matrices ``(b, channels, channels)`` of the points ``(b, n, channels)`` where the mask ``(b, n)`` is True."""
+        found = self.output(self.head(largest(self.local(points, mask), mask)))
+        return found.unflatten(-1, (points.shape[-1], points.shape[-1]))
 
 
 @torch.no_grad()

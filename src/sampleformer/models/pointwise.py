@@ -1,4 +1,6 @@
-"""The layer that PointNet and DGCNN are made of."""
+"""What PointNet and DGCNN are made of."""
+
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -7,12 +9,13 @@ from torch import Tensor, nn
 from sampleformer.errors import InputError
 from sampleformer.norms import BatchNorm
 from sampleformer.tokens import Tokens
+from sampleformer.zeroing import zeroed
 
 
 class PointwiseLayer(nn.Module):
     """``activation(norm(x W + b))`` for each vector by itself: a "shared MLP" layer of the publications.
 
-    The batch norm takes its statistics over every vector there is, as one over ``(b, n)`` or ``(b, n, k)`` does.
+    The batch norm takes its statistics over every real vector there is, as one over ``(b, n)`` or ``(b, n, k)`` does.
 
     Args:
         inputs: width of a vector.
@@ -32,28 +35,70 @@ class PointwiseLayer(nn.Module):
         self.norm = BatchNorm(outputs)
         self.slope = slope
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Vectors ``(…, inputs)`` to vectors ``(…, outputs)``."""
-        return self.finish(self.linear(vectors))
+    def forward(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Vectors ``(…, inputs)`` to vectors ``(…, outputs)``.
 
-    def finish(self, mapped: Tensor) -> Tensor:
+        Args:
+            vectors: finite in the place of padding, too.
+            mask: ``(…)``, True where a vector is real; the others enter no statistics. None: all are.
+        """
+        return self.finish(self.linear(vectors), mask)
+
+    def finish(self, mapped: Tensor, mask: Tensor | None = None) -> Tensor:
         """Norm and activation of what the linear map gave."""
-        normal = self.norm(mapped)
+        normal = self.norm(mapped, mask)
         return F.leaky_relu(normal, self.slope) if self.slope else F.relu(normal)
 
 
-def filled_points(tokens: Tokens) -> Tensor:
-    """Coordinates ``(b, n, 3)`` of clouds, of which a smaller one repeats its own points in the place of padding.
+class PointwiseLayers(nn.ModuleList):
+    """`PointwiseLayer`, one after the other.
 
-    The largest value over points is the same with and without them.
+    Args:
+        widths: of a vector before the first, between them and behind the last.
+
+    Example:
+        >>> import torch
+        >>> PointwiseLayers(3, 16, 8)(torch.zeros(2, 5, 3)).shape
+        torch.Size([2, 5, 8])
+    """
+
+    def __init__(self, *widths: int) -> None:
+        super().__init__(PointwiseLayer(*pair) for pair in itertools.pairwise(widths))
+
+    def forward(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Vectors ``(…, inputs)`` to vectors ``(…, outputs)``; arguments as for `PointwiseLayer`."""
+        for layer in self:
+            vectors = layer(vectors, mask)
+        return vectors
+
+
+def largest(vectors: Tensor, mask: Tensor | None) -> Tensor:
+    """Largest value of each feature over real vectors; none gives zeros.
+
+    Args:
+        vectors: ``(…, n, c)``.
+        mask: ``(…, n)``, True where a vector is real. None: all are.
+
+    Returns:
+        ``(…, c)``.
+
+    Example:
+        >>> import torch
+        >>> largest(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[True, False]]))
+        tensor([[1.]])
+    """
+    if mask is None:
+        return vectors.amax(-2)
+    found = vectors.masked_fill(~mask[..., None], -torch.inf).amax(-2)
+    return found.masked_fill(~mask.any(-1, keepdim=True), 0)
+
+
+def coordinates_of(tokens: Tokens) -> Tensor:
+    """Coordinates ``(b, n, 3)`` of clouds, zeros in the place of padding.
 
     Raises:
-        InputError: if there are no coordinates, or a cloud has no point.
+        InputError: if there are none.
     """
     if tokens.coordinates is None:
         raise InputError("the tokens have no coordinates, expected those of points")
-    if tokens.mask is None:
-        return tokens.coordinates
-    counts = tokens.mask.sum(1, keepdim=True)
-    places = torch.arange(tokens.length, device=counts.device) % counts.clamp(min=1)
-    return tokens.coordinates.gather(1, places[..., None].expand_as(tokens.coordinates))
+    return tokens.coordinates if tokens.mask is None else zeroed(tokens.coordinates, tokens.mask[..., None])
