@@ -209,6 +209,23 @@ def test_the_factored_form_has_the_same_gradients() -> None:
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-8, atol=1e-9)
 
 
+class Doubled(nn.Linear):
+    """What stands in the place of a linear layer and does not multiply by its weights alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def test_the_factored_form_calls_what_stands_in_the_place_of_its_linear_map() -> None:
+    points, found = torch.randn(2, 9, 3, dtype=torch.float64), []
+    for factored in (False, True):
+        torch.manual_seed(3)
+        layer = EdgeConv(3, 6, neighbours=4, factored=factored)
+        layer.layer.linear = Doubled(6, 6, bias=False)
+        found.append(layer.double()(points))
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_neighbours_are_the_nearest() -> None:
     points = torch.randn(2, 40, 3, dtype=torch.float64)  # enough that cdist takes its way through products
     distances = (points[:, :, None] - points[:, None]).square().sum(-1)

@@ -1,6 +1,7 @@
 """Models with weights of fewer bits, and compiled ones."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from torch import nn
 
 from sampleformer import InputError, ModelSettings, Predictor, TokenModel
 from sampleformer.edges import Edges
-from sampleformer.models import DescriptorMLP, Model
+from sampleformer.models import DGCNN, DescriptorMLP, Model, PointNet
+from sampleformer.models.dgcnn import DGCNNSettings
 from sampleformer.models.mlp import MLPSettings
+from sampleformer.models.pointnet import PointNetSettings
 from sampleformer.tokens import Tokens
 from sampleformer.training.narrowed import FEWEST, NARROWED, Int8Embedding, Int8Linear, narrow
 from tests.serve.untrained import text_run
@@ -87,6 +90,28 @@ def test_answers_of_every_modality_stay_near(name: str, kind: str) -> None:
     assert found.dtype == torch.float32
     assert 0 < float((found - expected).abs().max()) < 0.05 * float(expected.abs().max()) + 0.02
     assert size(scored) < {"bfloat16": 0.62, "int8": 0.45}[kind] * size(model)
+
+
+CLOUD_MODELS: dict[str, Callable[[], Model]] = {
+    "pointnet": lambda: PointNet(PointNetSettings(), {"normals": False}, 3),
+    "dgcnn": lambda: DGCNN(DGCNNSettings(neighbours=5, factored=False), {"normals": False}, 3),
+    "factored": lambda: DGCNN(DGCNNSettings(neighbours=5), {"normals": False}, 3),
+}
+
+
+@pytest.mark.parametrize("kind", NARROWED)
+@pytest.mark.parametrize("name", CLOUD_MODELS)
+@torch.no_grad()
+def test_answers_of_models_of_clouds_stay_near(name: str, kind: str) -> None:
+    torch.manual_seed(1)
+    model, tokens = CLOUD_MODELS[name](), Tokens(torch.zeros(4, 30, 0), coordinates=torch.randn(4, 30, 3))
+    model(tokens)  # statistics
+    expected, narrowed = model.eval()(tokens), copy.deepcopy(model)
+    narrow(narrowed, kind)
+    found = narrowed(tokens)
+    assert found.dtype == torch.float32
+    assert 0 < float((found - expected).abs().max()) < 0.05 * float(expected.abs().max()) + 0.02
+    assert size(narrowed) < {"bfloat16": 0.62, "int8": 0.45}[kind] * size(model)
 
 
 def test_what_scores_tokens_is_left_as_it_is() -> None:

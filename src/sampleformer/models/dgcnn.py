@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from sampleformer.heads import MeanPooling
 from sampleformer.models.base import AnyModelSettings, Model
 from sampleformer.models.pointwise import PointwiseLayer, coordinates_of, largest
+from sampleformer.modules import is_plain
 from sampleformer.tokens import Tokens, as_tokens
 
 SLOPE = 0.2
@@ -124,10 +125,21 @@ class EdgeConv(nn.Module):
             beside = _gathered(points, indices)
             pairs = torch.cat([beside - centre, centre.expand_as(beside)], dim=-1)
             return largest(self.layer(pairs, valid), valid)
-        beside_weight, centre_weight = self.layer.linear.weight.chunk(2, dim=1)
-        beside = _gathered(points @ beside_weight.mT, indices)
-        mapped = beside + centre @ (centre_weight - beside_weight).mT
+        of_neighbour, of_centre = self._parts(points)
+        mapped = _gathered(of_neighbour, indices) + of_centre[:, :, None]
         return largest(self.layer.finish(mapped, valid), valid)
+
+    def _parts(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """``U x`` and ``(V − U) x`` of each point, ``(b, n, outputs)``."""
+        linear = self.layer.linear
+        if is_plain(linear, nn.Linear):
+            beside_weight, centre_weight = linear.weight.chunk(2, dim=1)
+            return points @ beside_weight.mT, points @ (centre_weight - beside_weight).mT
+        # What stands in its place, such as a layer of fewer bits, knows best what to do with its weights.
+        return (
+            linear(torch.cat([points, torch.zeros_like(points)], dim=-1)),
+            linear(torch.cat([-points, points], dim=-1)),
+        )
 
 
 @torch.no_grad()
