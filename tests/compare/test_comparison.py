@@ -219,6 +219,62 @@ def test_a_model_of_ones_own_by_its_import_path(tmp_path: Path) -> None:
     assert (results["models"][-1]["name"], results["models"][-1]["reason"]) == ("forgetful", "it forgot everything")
 
 
+class Broken(SimpleModel):
+    """A model of a user that fails in a way that nobody has foreseen."""
+
+    name = "broken"
+    title = "a broken model"
+    sees = "nothing"
+    kinds = ("texts",)
+    error: BaseException
+
+    def train(self, conditions: Conditions, seed: int) -> Trial:
+        """Fails."""
+        raise self.error
+
+
+BROKEN = "tests.compare.test_comparison.Broken"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("found NaN,\nexpected none"), "ValueError: found NaN, expected none"),
+        (RuntimeError("mat1 and mat2"), "RuntimeError: mat1 and mat2"),
+        (np.linalg.LinAlgError("Singular matrix"), "LinAlgError: Singular matrix"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_simple_model_that_fails_costs_no_other(
+    error: Exception, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Broken, "error", error, raising=False)
+    results = compared(tmp_path, small_recipe(texts(tmp_path)), simple=[BROKEN, "words"])
+    assert [(each["name"], each["reason"]) for each in results["models"]] == [
+        ("sampleformer", None),
+        ("floor", None),
+        ("broken", reason),
+        ("words", None),
+    ]
+    assert f"a broken model: {reason}" in caplog.messages
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["models"] == results["models"]
+    assert reason in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_an_interruption_and_what_fails_in_our_model_end_the_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small_recipe(texts(tmp_path))
+    monkeypatch.setattr(Broken, "error", KeyboardInterrupt(), raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        compared(tmp_path / "stopped", recipe, simple=[BROKEN])
+    monkeypatch.setattr(Broken, "error", ValueError("of ours"))
+    monkeypatch.setattr(Ours, "train", Broken.train)
+    monkeypatch.setattr(Ours, "error", Broken.error, raising=False)
+    with pytest.raises(ValueError, match="of ours"):
+        compared(tmp_path / "ours", recipe, simple=["words"])
+
+
 def test_time_that_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = small_recipe(texts(tmp_path))
     splits = recipe.data.build(SOURCES, "data").load()

@@ -23,7 +23,7 @@ from sampleformer.compare.simple_models import SIMPLE_MODELS, named_models, suit
 from sampleformer.compare.verdict import DIGITS, SIMPLE, Contender, Verdict, judge, pace, start
 from sampleformer.data.progress import announced
 from sampleformer.data.source import Splits
-from sampleformer.errors import InputError
+from sampleformer.errors import LONGEST_MESSAGE, InputError, one_line
 from sampleformer.extras import require
 from sampleformer.files import write_json
 from sampleformer.output_paths import check_new_folder
@@ -191,16 +191,22 @@ def _versions(models: Sequence[type[SimpleModel]]) -> dict[str, str]:
 
 
 def _train(entry: Entry, conditions: Conditions, seeds: int) -> None:
-    """One model with all seeds; with one, if others give the same."""
+    """One model with all seeds; with one, if others give the same. A simple model that fails has a reason for it."""
     for seed in range(conditions.recipe.seed, conditions.recipe.seed + (seeds if entry.model.seeded else 1)):
         log.info("%s, seed %d", entry.model.title, seed)
         try:
             entry.trials.append(entry.model.train(conditions, seed))
-        except InputError as error:
-            if entry.role == "ours":
+        except Exception as error:  # whatever it is, the other models are worth their time
+            if entry.role != "simple":
                 raise
-            entry.reason = str(error)
-            log.info("%s: %s", entry.model.title, entry.reason)
+            foreseen = isinstance(error, InputError)
+            entry.reason = (
+                str(error)
+                if foreseen
+                else one_line(f"{type(error).__name__}: {error}".removesuffix(": "), LONGEST_MESSAGE)
+            )
+            log.log(logging.INFO if foreseen else logging.WARNING, "%s: %s", entry.model.title, entry.reason)
+            log.debug("%s, seed %d", entry.model.title, seed, exc_info=error)
             return
         return_freed_memory()  # or it stands under the peak of the next model
 
