@@ -200,11 +200,8 @@ def _train(entry: Entry, conditions: Conditions, seeds: int) -> None:
             if entry.role != "simple":
                 raise
             foreseen = isinstance(error, InputError)
-            entry.reason = (
-                str(error)
-                if foreseen
-                else one_line(f"{type(error).__name__}: {error}".removesuffix(": "), LONGEST_MESSAGE)
-            )
+            named = f"{type(error).__name__}: {error}".removesuffix(": ")
+            entry.reason = str(error) if foreseen else one_line(named, LONGEST_MESSAGE)
             log.log(logging.INFO if foreseen else logging.WARNING, "%s: %s", entry.model.title, entry.reason)
             log.debug("%s, seed %d", entry.model.title, seed, exc_info=error)
             return
