@@ -343,6 +343,8 @@ FORGED: list[tuple[tuple[Any, ...], Any]] = [
     (("loops", "fit_loop", "epoch_progress"), None),
     (("loops", "fit_loop", "epoch_progress", "current", "completed"), {}),
     (("pytorch-lightning_version",), "x"),
+    (("lr_schedulers", 0, "last_epoch"), "x"),
+    (("optimizer_states", 0, "param_groups", 0, "lr"), None),
     (("callbacks", "MetricsFile", "rows"), [1]),
     (("callbacks", "MetricsFile", "seconds"), "x"),
     (("callbacks", "Checkpoints", "best_scores"), 7),
@@ -365,12 +367,11 @@ def test_what_was_not_forged_goes_on(stopped: RunFolder, tmp_path: Path) -> None
 def test_a_checkpoint_is_not_blamed_for_what_is_no_fault_of_it(
     error: Exception, stopped: RunFolder, tmp_path: Path
 ) -> None:
-    """Neither where memory does not suffice, nor for what is raised when this process has written one of its own."""
-    late = not isinstance(error, (RuntimeError, MemoryError))
+    """Neither where memory does not suffice, nor for what is raised when it has been read and steps are done."""
 
     class Fails(Callback):
         def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-            if trainer.global_step >= (5 if late else 3):
+            if trainer.global_step >= 3:
                 raise error
 
     run = RunFolder(shutil.copytree(stopped.path, tmp_path / "run"))

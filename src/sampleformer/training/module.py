@@ -105,9 +105,12 @@ class TrainingModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Looks at what a checkpoint gave, before anything is computed with it."""
-        optimizer = self.optimizers()
+        optimizer, rate = self.optimizers(), self.lr_schedulers()
         assert isinstance(optimizer, LightningOptimizer)
+        assert isinstance(rate, LambdaLR)
         check_state(optimizer.optimizer)
+        for base, factor in zip(rate.base_lrs, rate.lr_lambdas, strict=True):  # as its next step does
+            base * factor(rate.last_epoch)
         both = [] if self.average is None else [self.average, self.model]
         # To look for them takes longer than to move the average.
         self._moved = [[own_share(each) for each in model.parameters()] for model in both]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from numbers import Number
 from typing import Any, overload
 
 import torch
@@ -223,6 +224,9 @@ def check_state(optimizer: torch.optim.Optimizer) -> None:
     if type(optimizer) not in OPTIMIZERS.values():
         return
     for group in optimizer.param_groups:
+        for name, default in optimizer.defaults.items():
+            if _numbers(group[name]) != _numbers(default):
+                raise ValueError(f"optimizer: {name}: found {shown(group[name])}, expected a value like {default}")
         for number, parameter in enumerate(group["params"]):
             for name, value in optimizer.state.get(parameter, {}).items():
                 if value is None:  # as SGD keeps the momentum of a parameter that has none
@@ -231,6 +235,13 @@ def check_state(optimizer: torch.optim.Optimizer) -> None:
                 if _layout(value) != _layout(expected):
                     found = f"found {_layout(value)}, expected {_layout(expected)}"
                     raise ValueError(f"optimizer: {name} of parameter {number}: {found}")
+
+
+def _numbers(value: Any) -> int:
+    """How many numbers a setting is: 1, or those of a tuple; 0 if it is something else, such as a switch."""
+    if isinstance(value, (tuple, list)):
+        return sum(map(_numbers, value))
+    return int(isinstance(value, (Number, Tensor)) and not isinstance(value, bool))
 
 
 def _layout(value: Any) -> str:

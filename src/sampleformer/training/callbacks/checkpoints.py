@@ -83,7 +83,9 @@ class Checkpoints(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from a checkpoint."""
-        self.best_scores, self.best_step = state_dict["best_scores"], state_dict["best_step"]
+        scores = state_dict["best_scores"]
+        self.best_scores = None if scores is None else {name: float(value) for name, value in scores.items()}
+        self.best_step = int(state_dict["best_step"])
 
     def _keep_last(self) -> None:
         last = self._folder.last_checkpoint
