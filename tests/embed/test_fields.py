@@ -23,7 +23,7 @@ def bert() -> YosoBert:
     return YosoBert(YosoBertConfig(vocab_size=7, hidden_size=WIDTH, num_hidden_layers=1, num_attention_heads=2))
 
 
-def edges(source: int = 0, target: int = 1, features: int = 3) -> Edges:
+def edges(source: int = 1, target: int = 0, features: int = 3) -> Edges:
     return Edges(torch.tensor([[0, source]]), torch.tensor([[1, target]]), torch.zeros(1, 2, features))
 
 

@@ -74,8 +74,9 @@ def made(name: str) -> tuple[TokenModel, Tokens]:
     if name == "numbers":
         return model, Tokens(torch.randn(4, 12, 1).masked_fill(torch.rand(4, 12, 1) < 0.2, torch.nan))
     if name == "graph":
-        ends = torch.randint(12, (2, 4, 20))
-        return model, Tokens(torch.randint(4, (4, 12, 2)), edges=Edges(ends[0], ends[1], torch.randn(4, 20, 2)))
+        ends = torch.randint(12, (4, 10, 2))
+        source, target = ends.flatten(1), ends.flip(-1).flatten(1)  # both directions of each
+        return model, Tokens(torch.randint(4, (4, 12, 2)), edges=Edges(source, target, torch.randn(4, 20, 2)))
     return model, Tokens(torch.zeros(4, 12, 0), coordinates=torch.randn(4, 12, 3))
 
 
