@@ -38,14 +38,24 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     Example:
         >>> nearest("smasa", ["full", "samsa"])
         "did you mean 'samsa'? allowed: full, samsa"
+        >>> nearest("sentiment", ["review"])  # nothing is near
+        'allowed: review'
     """
     choices = sorted(one_line(choice, LONGEST_NAME) for choice in allowed)
     # Comparing takes the time of the product of both lengths.
     close = difflib.get_close_matches(name[:LONGEST_NAME], choices[:_COMPARED], n=1)
-    close = close or [each for each in choices if sorted(each) == sorted(name)]  # letters in another order
+    close = close or [each for each in choices if _is_slip(name, each)]
     hint = f"did you mean {close[0]!r}? " if close else ""
     more = f", … ({len(choices)} in all)" if len(choices) > NAMES_SHOWN else ""
     return f"{hint}allowed: {', '.join(choices[:NAMES_SHOWN])}{more}"
+
+
+def _is_slip(name: str, choice: str) -> bool:
+    """Whether one name begins the other, or has its letters in another order, or one other letter."""
+    if len(name) != len(choice):
+        return min(len(name), len(choice)) > 2 and (name.startswith(choice) or choice.startswith(name))
+    wrong = sum(one != other for one, other in zip(name, choice, strict=True))
+    return len(name) > 1 and (wrong == 1 or sorted(name) == sorted(choice))
 
 
 def listed(names: Sequence[str]) -> str:
