@@ -78,7 +78,8 @@ def evaluate(
         with announced("reading the data"), trusted_code(trust_code):
             pieces = iter([_test_part(run, recipe, encoding, changes)])
     else:
-        if Path(path).resolve() == Path(str(recipe.data.model_dump().get("path", ""))).resolve():
+        trained = recipe.data.model_dump().get("path")  # data of several files have none
+        if trained and Path(path).resolve() == Path(trained).resolve():
             log.warning(
                 "%s: the file of the training, most of whose rows were learnt from; without it the test part is scored",
                 path,
