@@ -124,7 +124,7 @@ def price(recipe: Recipe, steps: int, most: int = 40) -> dict[str, Any]:
     splits = make_source(recipe).load()
     seed_everything(recipe.seed, WEIGHTS)
     kind, task = MODELS.resolve(recipe.model.name, "model.name"), splits.encoding.task
-    model = kind(recipe.model, splits.encoding.inputs, task.outputs, level=task.level, hides=task.from_inputs)
+    model = kind(recipe.model, splits.encoding.model_inputs, task.outputs, level=task.level, hides=task.from_inputs)
     cut = cut_for(model, settings)
     data = TrainingData(splits, settings, recipe.seed, cut)
     module = TrainingModule(model, splits, settings, data.batches_per_pass, together=cut in SIDE_BY_SIDE)

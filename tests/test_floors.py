@@ -46,5 +46,22 @@ def test_first_import_leaves_heavy_packages_alone(statement: str, tmp_path: Path
     assert finished.stdout.strip() == "[]", finished.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trian"]])
+def test_help_and_slips_need_no_torch(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom sampleformer.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('torch', 'numpy', 'pydantic') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)  # not forked: that has torch
+    assert finished.stdout.splitlines()[-1] == "[]", finished.stderr
+
+
+def test_public_names_are_found_when_they_are_used() -> None:
+    assert all(getattr(sampleformer, name) is not None for name in sampleformer.__all__)
+    assert set(sampleformer.__all__) <= set(dir(sampleformer))
+    assert not hasattr(sampleformer, "Tokenz")
+
+
 def test_package_ships_its_types() -> None:
     assert (PACKAGE / "py.typed").exists()

@@ -1,16 +1,16 @@
 """Transformers that attend to a sample of their tokens, so that cost grows linearly with the input."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from sampleformer.attention import Attention, FullAttention, SamsaAttention, SftAttention, YosoAttention
-from sampleformer.edges import Edges
-from sampleformer.encoder import Encoder
-from sampleformer.errors import InputError
-from sampleformer.integrations.torch import SampledMultiheadAttention, swap
-from sampleformer.models import ModelSettings, TokenModel
-from sampleformer.tokens import Tokens
-
 if TYPE_CHECKING:
+    from sampleformer.attention import Attention, FullAttention, SamsaAttention, SftAttention, YosoAttention
+    from sampleformer.edges import Edges
+    from sampleformer.encoder import Encoder
+    from sampleformer.errors import InputError
+    from sampleformer.integrations.torch import SampledMultiheadAttention, swap
+    from sampleformer.models import ModelSettings, TokenModel
+    from sampleformer.tokens import Tokens
     from sampleformer.training.predictor import Predictor
 
 __version__ = "0.1.0"
@@ -33,10 +33,34 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """`Predictor`, which imports how data is read, and so is imported where it is used."""
-    if name == "Predictor":
-        from sampleformer.training.predictor import Predictor
+# The program's help and its first errors need neither torch nor any of these, and so come at once.
+_MODULES = {
+    "Attention": "attention",
+    "Edges": "edges",
+    "Encoder": "encoder",
+    "FullAttention": "attention",
+    "InputError": "errors",
+    "ModelSettings": "models",
+    "Predictor": "training.predictor",
+    "SampledMultiheadAttention": "integrations.torch",
+    "SamsaAttention": "attention",
+    "SftAttention": "attention",
+    "TokenModel": "models",
+    "Tokens": "tokens",
+    "YosoAttention": "attention",
+    "swap": "integrations.torch",
+}
 
-        return Predictor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first used."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -89,8 +89,8 @@ def test_tables_by_name(tmp_path: Path) -> None:
     done = run_program(tmp_path, ["train", *tables, "--columns", "kind", "--directed", "--label", "active", *RUN])
     assert done.returncode == 0, done.stderr
     encoding = Encoding.load(tmp_path / "run" / "model" / "encoding.json")
-    assert encoding.inputs["vocabularies"] == [4]  # a, b, c, and what is unknown
-    assert encoding.inputs["directed"]
+    assert encoding.model_inputs["vocabularies"] == [4]  # a, b, c, and what is unknown
+    assert encoding.model_inputs["directed"]
 
 
 def test_check_says_what_is_in_graphs(tmp_path: Path) -> None:

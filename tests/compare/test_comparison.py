@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from sampleformer.compare import SIMPLE_MODELS, SimpleModel, Trial, comparison, feature_models, networks
 from sampleformer.compare.feature_models import Words
 from sampleformer.compare.floor import Floor
-from sampleformer.compare.learners import Forest, Linear
+from sampleformer.compare.learners import Linear, RandomForest
 from sampleformer.compare.networks import Ours
 from sampleformer.compare.simple_model import Conditions, OutOfTime, Stopwatch
 from sampleformer.compare.simple_models import suited_models
@@ -35,7 +35,7 @@ from tests.training.small import write_clouds, write_csv, write_numbers
 @pytest.fixture(autouse=True)
 def in_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small forests, and runs without the report that the tests of the command line look at."""
-    monkeypatch.setattr(Forest, "trees", 20)
+    monkeypatch.setattr(RandomForest, "trees", 20)
     monkeypatch.setattr(networks, "write_report", lambda path, **options: None)
 
 

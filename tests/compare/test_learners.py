@@ -8,7 +8,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGrad
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from sampleformer.compare.learners import Boosting, ExtraTrees, Forest, Learner, Linear
+from sampleformer.compare.learners import Boosting, ExtraTrees, Learner, Linear, RandomForest
 from sampleformer.errors import InputError
 from sampleformer.models.fitted.columns import Columns
 from sampleformer.tasks import Classification, MultiLabel, Regression
@@ -18,7 +18,7 @@ RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(120, 4)).astype(np.float32)
 CLASSES = ((FEATURES[:, 0] > 0) * 2).astype(np.int64)  # class 1 never occurs
 VALUES = (FEATURES[:, :1] - FEATURES[:, 1:2]).astype(np.float32)
-LEARNERS = [Linear, Forest, ExtraTrees, Boosting]
+LEARNERS = [Linear, RandomForest, ExtraTrees, Boosting]
 
 
 def columns(task: Classification | MultiLabel | Regression, targets: np.ndarray) -> Columns:
@@ -27,7 +27,7 @@ def columns(task: Classification | MultiLabel | Regression, targets: np.ndarray)
 
 @pytest.fixture(autouse=True)
 def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Forest, "trees", 10)
+    monkeypatch.setattr(RandomForest, "trees", 10)
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
@@ -132,7 +132,7 @@ def test_boosting_goes_on_with_its_trees() -> None:
 
 def test_another_seed_gives_another_forest() -> None:
     made = [
-        next(Forest().candidates(FEATURES, columns(Classification("y", ["a", "b", "c"]), CLASSES), seed)).predict(
+        next(RandomForest().candidates(FEATURES, columns(Classification("y", ["a", "b", "c"]), CLASSES), seed)).predict(
             FEATURES
         )
         for seed in (0, 0, 1)

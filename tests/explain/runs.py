@@ -62,7 +62,7 @@ def make_run(folder: Path, data: dict[str, Any], **model: Any) -> tuple[RunFolde
     record = DataRecord.of(recipe, source, splits, run, in_memory=False)
     run.create(recipe, RUN | {"data": record.model_dump()})
     encoding = splits.encoding
-    network = TokenModel(settings, encoding.inputs, encoding.task.outputs, level=encoding.task.level)
+    network = TokenModel(settings, encoding.model_inputs, encoding.task.outputs, level=encoding.task.level)
     network.save_pretrained(run.model)
     splits.encoding.save(run.encoding)
     predictions = predictions_of(splits.test, model_outputs(network, splits.test, encoding.task, 1000), encoding.task)

@@ -25,7 +25,7 @@ def _run(folder: Path) -> None:
     run = RunFolder(folder / "run")
     run.create(recipe, {"command": ["sampleformer"], "resumed": [], "seed": 0})
     model = TokenModel(
-        recipe.model, splits.encoding.inputs, splits.encoding.task.outputs, level=splits.encoding.task.level
+        recipe.model, splits.encoding.model_inputs, splits.encoding.task.outputs, level=splits.encoding.task.level
     )
     model.save_pretrained(run.model)
     splits.encoding.save(run.encoding)

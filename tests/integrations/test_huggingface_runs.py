@@ -117,7 +117,7 @@ def test_a_tokenizer_makes_the_codes_of_the_run(tokens: str, tmp_path: Path) -> 
     SampleformerTokenizer.from_run(run.path).save_pretrained(tmp_path / "saved")
     write_json(tmp_path / "saved" / "config.json", {"model_type": "sampleformer"})
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
-    inputs = run.read_encoding().learnt_inputs
+    inputs = run.read_encoding().inputs
     texts = [*TEXTS, "ab � cd unseen �", "it's <the padding>"]
     expected = [inputs.tokenizer.encode(text)[:9].tolist() for text in texts]  # type: ignore[attr-defined]
     found = tokenizer(texts, padding=True, return_tensors="pt")

@@ -105,7 +105,7 @@ def test_a_dataframe_has_the_answers_of_its_texts(library: str) -> None:
         found, SampleformerClassifier(steps=1, settings=SMALL).fit(texts, classes).predict_proba(texts)
     )
     described = clone(estimator).set_params(features=["price"]).fit(frame, target)
-    assert described.predictor_.encoding.inputs["descriptors"]
+    assert described.predictor_.encoding.model_inputs["descriptors"]
     with pytest.raises(InputError, match="^samples: column 'price' is missing"):
         described.predict(frame[["review"]])
     halves = frames.DataFrame({"title": [text[:4] for text in texts], "body": [text[4:] for text in texts]})

@@ -108,9 +108,10 @@ def test_flags_then_changes() -> None:
             "expected a recipe (bbbp, cifar10, clouds-invariant, coco-sp, digits, digits-annealed, esol, imdb, ",
         ),
         (
-            {"recipe": None, "data": {"path": "a.csv"}},
+            {"recipe": None, "data": {"path": __file__}},
             "--data: expected --text COLUMN for a table of texts, --smiles COLUMN for a table of molecules, --cloud",
         ),
+        ({"recipe": None, "data": {"path": "a.csv"}}, "a.csv: no such file or folder"),
         ({"recipe": None, "data": TEXT | {"numbers": True}}, "--text COLUMN and --numbers: expected one kind"),
         ({"recipe": "digits", "epochs": 1, "steps": 1}, "--epochs and --steps: expected one of them, got both"),
         ({"recipe": "digits", "minutes": 1, "steps": 1}, "--steps and --minutes: expected one of them, got both"),

@@ -23,7 +23,7 @@ def untrained(recipe: Recipe, folder: Path) -> RunFolder:
     encoding = make_source(recipe).load().encoding
     run = RunFolder(folder)
     run.create(recipe, {})
-    TokenModel(recipe.model, encoding.inputs, encoding.task.outputs).save_pretrained(run.model)
+    TokenModel(recipe.model, encoding.model_inputs, encoding.task.outputs).save_pretrained(run.model)
     encoding.save(run.encoding)
     return run
 
@@ -51,7 +51,7 @@ def graph_predictor(folder: Path) -> Predictor:
 def model_without_choice(folder: Path) -> Predictor:
     """A predictor for texts whose model attends to nothing."""
     encoding = make_source(text_recipe(write_texts(folder / "texts.csv"))).load().encoding
-    bag = BagOfEmbeddings(BagOfEmbeddings.Settings(name="bag"), encoding.inputs, encoding.task.outputs)
+    bag = BagOfEmbeddings(BagOfEmbeddings.Settings(name="bag"), encoding.model_inputs, encoding.task.outputs)
     return Predictor(bag, encoding, max_tokens=1000)
 
 

@@ -212,7 +212,7 @@ def test_the_model_must_know_hidden_tokens(tmp_path: Path) -> None:
     splits = text_splits(tmp_path)
     settings = ModelSettings(width=16, layers=1, heads=2, feedforward=16)
     batch = collate([splits.train[0], splits.train[1]])
-    plain = TokenModel(settings, splits.encoding.inputs, splits.encoding.task.outputs, level="token")
+    plain = TokenModel(settings, splits.encoding.model_inputs, splits.encoding.task.outputs, level="token")
     with pytest.raises(InputError, match="made without a vector for them"):
         plain(batch.tokens)
 

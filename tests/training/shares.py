@@ -100,7 +100,7 @@ def parts_of(recipe: Recipe, processes: Processes, cut: Cut | None = None) -> tu
     splits = make_source(recipe).load()
     task, kind = splits.encoding.task, MODELS.resolve(recipe.model.name, "model.name")
     seed_everything(recipe.seed, WEIGHTS)
-    model = kind(recipe.model, splits.encoding.inputs, task.outputs, level=task.level).double().train()
+    model = kind(recipe.model, splits.encoding.model_inputs, task.outputs, level=task.level).double().train()
     cut = cut or cut_for(model, recipe.training, processes)
     data = TrainingData(splits, recipe.training, recipe.seed, cut, processes)
     together = cut in SIDE_BY_SIDE

@@ -21,7 +21,7 @@ SETTINGS = ModelSettings(width=8, layers=1, heads=2, feedforward=16, embed=Compo
 def _checked_loss(splits: Splits, max_tokens: int, class_weights: str) -> float:
     torch.manual_seed(0)
     encoding = splits.encoding
-    model = TokenModel(SETTINGS, encoding.inputs, encoding.task.outputs, level=encoding.task.level).eval()
+    model = TokenModel(SETTINGS, encoding.model_inputs, encoding.task.outputs, level=encoding.task.level).eval()
     settings = TrainingSettings(
         steps=1, max_tokens=max_tokens, loss=Component(name="cross_entropy", class_weights=class_weights)
     )

@@ -207,7 +207,7 @@ def _outputs(values: dict[str, Any]) -> np.ndarray:
     processes = join(recipe.training, "cpu")
     module, _ = parts_of(recipe, processes)
     splits = make_source(recipe).load()
-    return model_outputs(module.model.float(), splits.train, splits.encoding.task, 30, lambda done: None, processes)
+    return model_outputs(module.model.float(), splits.train, splits.encoding.task, 30, None, processes)
 
 
 def test_outputs_come_in_the_order_of_the_rows(ranks: dict[int, Ranks], recipes: dict[str, dict[str, Any]]) -> None:

@@ -83,7 +83,7 @@ def test_weights_and_vocabulary_are_taken_over(
     (line,) = [each for each in caplog.messages if "taken over" in each]
     assert f"{len(shared)} of {len(first.weights)} tensors taken over; another task: head." in line
     assert line.endswith("of no use here: hidden")
-    assert run.read_encoding().inputs == pretrained.read_encoding().inputs
+    assert run.read_encoding().model_inputs == pretrained.read_encoding().model_inputs
     assert evaluate(run.path)["scores"] == pytest.approx(run.read_results()["best"]["test"])  # type: ignore[index]
 
 

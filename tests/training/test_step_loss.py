@@ -30,7 +30,7 @@ def _module(path: Path, model: dict[str, Any] = SFT, **training: Any) -> tuple[T
     recipe = text_recipe(path, model=model, **training)
     splits = TextTable(str(path), text="review", label="sentiment", tokens="bytes").load()
     encoding = splits.encoding
-    model = TokenModel(recipe.model, encoding.inputs, encoding.task.outputs).train()
+    model = TokenModel(recipe.model, encoding.model_inputs, encoding.task.outputs).train()
     module = TrainingModule(model, splits, recipe.training, 6)
     return module, collate([splits.train[row] for row in range(8)])
 

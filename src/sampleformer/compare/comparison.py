@@ -15,7 +15,6 @@ from typing import Any
 from sampleformer.allocator import return_freed_memory
 from sampleformer.compare.entry import Entry
 from sampleformer.compare.kinds import kind_of
-from sampleformer.compare.learners import EXTRA
 from sampleformer.compare.networks import Ours
 from sampleformer.compare.page import write_comparison_page
 from sampleformer.compare.simple_model import Conditions, SimpleModel
@@ -26,6 +25,7 @@ from sampleformer.data.source import Splits
 from sampleformer.errors import LONGEST_MESSAGE, InputError, one_line
 from sampleformer.extras import require
 from sampleformer.files import write_json
+from sampleformer.models.fitted.base import EXTRA
 from sampleformer.output_paths import check_new_folder
 from sampleformer.tasks import Task, count_known
 from sampleformer.tasks.columns import columns_of

@@ -14,7 +14,7 @@ from sampleformer.compare.features.molecules import molecule_parts
 from sampleformer.compare.features.numbers import equal_length, sequence_parts
 from sampleformer.compare.features.parts import Parts
 from sampleformer.compare.features.texts import code_grams, word_grams
-from sampleformer.compare.learners import Boosting, ExtraTrees, Forest, Learner, Linear
+from sampleformer.compare.learners import Boosting, ExtraTrees, Learner, Linear, RandomForest
 from sampleformer.compare.simple_model import Conditions, SimpleModel, Stopwatch, Trial
 from sampleformer.data.sequence.tokenizers import WordTokenizer
 from sampleformer.data.source import Splits
@@ -115,9 +115,9 @@ class Codes(FeatureModel):
         """Words are for `Words`; several codes of a token are no runs."""
         if reason := super().misfit(kind, splits):
             return reason
-        if isinstance(getattr(splits.encoding.learnt_inputs, "tokenizer", None), WordTokenizer):
+        if isinstance(getattr(splits.encoding.inputs, "tokenizer", None), WordTokenizer):
             return "it is for texts cut otherwise than into words, for which there is 'words'"
-        size = splits.encoding.inputs.get("vocabulary")
+        size = splits.encoding.model_inputs.get("vocabulary")
         return "" if size is not None and size <= _MOST_CODES else f"it is for at most {_MOST_CODES:,} different codes"
 
 
@@ -197,7 +197,7 @@ class GraphStatistics(FeatureModel):
     sees = "degrees, triangles, what nodes and edges carry, and counts of neighbourhoods"
     kinds = ("graphs",)
     features = graph_parts
-    learner = Forest
+    learner = RandomForest
 
 
 class NeighbourMeans(FeatureModel):
@@ -232,7 +232,7 @@ class ShapeStatistics(FeatureModel):
     sees = "extents, spread, heights, and the distances of points to the centre and to each other"
     kinds = ("clouds",)
     features = shape_parts
-    learner = Forest
+    learner = RandomForest
 
 
 class PointStatistics(FeatureModel):

@@ -12,10 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sampleformer.extras import require
+from sampleformer.models.fitted.base import EXTRA
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns, Estimator, log_odds
-
-EXTRA = "train"
-"""Extra of the installation that brings scikit-learn."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Linear(Learner):
             yield Candidate(words, _predictor(columns, models), sum(map(_parameters, models)))
 
 
-class Forest(Learner):
+class RandomForest(Learner):
     """A forest of randomised trees; the fewest rows of a leaf are chosen.
 
     Labels share one, in which what is unknown counts as the mean of its column.
@@ -122,7 +120,7 @@ class Forest(Learner):
         return Candidate(f"leaves of at least {leaf}", predict, sum(map(_nodes, models)))
 
 
-class ExtraTrees(Forest):
+class ExtraTrees(RandomForest):
     """A forest whose trees cut at random places."""
 
     estimators = ("ExtraTreesClassifier", "ExtraTreesRegressor")

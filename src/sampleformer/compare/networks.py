@@ -61,7 +61,7 @@ class Network(SimpleModel):
     def misfit(cls, kind: str, splits: Splits) -> str:
         """The data must have the inputs that the network needs."""
         needed = MODELS[cls.name].needs
-        if not (reason := super().misfit(kind, splits)) and not set(needed) & splits.encoding.inputs.keys():
+        if not (reason := super().misfit(kind, splits)) and not set(needed) & splits.encoding.model_inputs.keys():
             return f"it is for tokens with {' or '.join(needed)}"
         return reason
 
@@ -143,7 +143,7 @@ def without_descriptors(splits: Splits) -> Splits:
     known = splits.encoding
     if known.descriptors is None:
         return splits
-    return replace(splits, encoding=Encoding(known.learnt_inputs, known.task, known.id_column, known.format))
+    return replace(splits, encoding=Encoding(known.inputs, known.task, known.id_column, known.format))
 
 
 def train_run(recipe: Recipe, conditions: Conditions, folder: Path) -> Trial:

@@ -31,7 +31,7 @@ class Encoding:
     """What was learnt about the rows from the training part, and is saved with the model.
 
     Args:
-        inputs: turns the input columns into tokens, kept as ``learnt_inputs``.
+        inputs: turns the input columns into tokens.
         task: turns the target columns into numbers, and outputs into predictions.
         id_column: the column that names the rows. None: a column named "id" if there is one, else row numbers.
         format: how the tables of the training are written, and new ones if nothing else is said.
@@ -46,27 +46,27 @@ class Encoding:
         format: TableFormat | None = None,
         descriptors: Descriptors | None = None,
     ) -> None:
-        self.learnt_inputs = inputs
+        self.inputs = inputs
         self.descriptors = descriptors
         self.task = task
         self.id_column = id_column
         self.format = format or TableFormat()
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def model_inputs(self) -> dict[str, Any]:
         """What the model must know: {"vocabulary": size}, {"features": number} and the like."""
         described = {} if self.descriptors is None else {"descriptors": self.descriptors.widths}
-        return self.learnt_inputs.model_inputs | described
+        return self.inputs.model_inputs | described
 
     @property
     def gaps(self) -> dict[str, int]:
         """Number of gaps of each column of numbers in the training part; columns without any are left out."""
-        return self.learnt_inputs.gaps
+        return self.inputs.gaps
 
     @property
     def unit(self) -> str:
         """What one token is called."""
-        return self.learnt_inputs.unit
+        return self.inputs.unit
 
     @property
     def target_unit(self) -> str:
@@ -76,12 +76,12 @@ class Encoding:
     @property
     def layout(self) -> tuple[int, int] | None:
         """Rows and columns, if the tokens are the pixels of an image."""
-        return self.learnt_inputs.layout
+        return self.inputs.layout
 
     @property
     def view_settings(self) -> frozenset[str]:
         """Settings of the data that may be others in an evaluation, see `Inputs.view_settings`."""
-        return self.learnt_inputs.view_settings
+        return self.inputs.view_settings
 
     @property
     def words(self) -> str:
@@ -107,7 +107,7 @@ class Encoding:
         """
         report = report or RowReport("data", lambda row: f"sample {ids[row]}")
         numbers = None if targets is None else self.task.encode(targets, report)
-        encoded = self.learnt_inputs.encode(values, report)
+        encoded = self.inputs.encode(values, report)
         if self.descriptors is not None and measured is not None:
             encoded = replace(encoded, descriptors=self.descriptors.encode(measured))
         unasked = TargetRows(None, encoded.offsets) if self.task.from_inputs else None
@@ -116,11 +116,11 @@ class Encoding:
 
     def pack(self, sets: HeldSets, targets: np.ndarray | TargetRows | None, ids: Sequence[str]) -> Samples:
         """Samples of encoded inputs and targets, which inputs and task prepare each time one is used."""
-        prepare = self._prepare if self.learnt_inputs.prepares or self.task.from_inputs else None
-        return Samples(sets, targets, ids, prepare=prepare, size_of=self.learnt_inputs.size_of)
+        prepare = self._prepare if self.inputs.prepares or self.task.from_inputs else None
+        return Samples(sets, targets, ids, prepare=prepare, size_of=self.inputs.size_of)
 
     def _prepare(self, sample: Sample, random: np.random.Generator, *, training: bool) -> Sample:
-        prepared = self.learnt_inputs.prepare(sample, random, training=training)
+        prepared = self.inputs.prepare(sample, random, training=training)
         return self.task.draw(prepared, random, training=training)
 
     def read(
@@ -168,7 +168,7 @@ class Encoding:
         """
         report = None
         found = 0
-        for table in self.learnt_inputs.read(path, on_error, self.format.changed(format), rows):
+        for table in self.inputs.read(path, on_error, self.format.changed(format), rows):
             report = report or RowReport(table.path, table.place, on_error)
             report.go_on(table.place)
             samples = self._samples_of(table, report, targets, self.id_column)
@@ -197,8 +197,8 @@ class Encoding:
             InputError: if a sample is wrong; it names its position.
         """
         samples = self.listed(samples)
-        check_mappings(samples, self.learnt_inputs, self.described_by)
-        for table in self.learnt_inputs.given(samples, rows):
+        check_mappings(samples, self.inputs, self.described_by)
+        for table in self.inputs.given(samples, rows):
             if self.format.decimal:  # texts of numbers are written as those of the training
                 table = replace(table, decimal=self.format.decimal)
             report = RowReport(table.path, table.place, on_error)
@@ -214,12 +214,12 @@ class Encoding:
     @property
     def sample_schema(self) -> dict[str, Any]:
         """JSON Schema of one sample that `given` takes, where it comes as JSON; empty: anything."""
-        return sample_schema(self.learnt_inputs, self.described_by)
+        return sample_schema(self.inputs, self.described_by)
 
     @property
     def file_suffixes(self) -> tuple[str, ...]:
         """What names of files end in that `samples_in` reads, in small letters; none: it reads no file."""
-        return self.learnt_inputs.file_suffixes
+        return self.inputs.file_suffixes
 
     def samples_in(self, path: Path, most: int) -> list[tuple[str, Any]]:
         """Samples of one file that may come from anybody, see `Inputs.samples_in`.
@@ -232,11 +232,11 @@ class Encoding:
             InputError: if there is no such kind of file for these data, or it cannot be read.
         """
         if not self.file_suffixes:
-            raise InputError(f"{path}: found a file, expected {self.learnt_inputs.kind} data as JSON")
+            raise InputError(f"{path}: found a file, expected {self.inputs.kind} data as JSON")
         if path.suffix.lower() not in self.file_suffixes:
             found = f"found a name that ends in {path.suffix!r}"
             raise InputError(f"{path}: {found}, expected one of {', '.join(self.file_suffixes)}")
-        return self.learnt_inputs.samples_in(path, self.format, most)
+        return self.inputs.samples_in(path, self.format, most)
 
     def listed(self, samples: Any) -> Any:
         """Samples in memory, with those that come one after the other, or as a column of a DataFrame, in a list.
@@ -247,22 +247,22 @@ class Encoding:
         if isinstance(samples, Iterator):
             return list(samples)
         if is_series(samples):
-            return series_samples(samples, {*self.learnt_inputs.row_schema, *self.described_by})
+            return series_samples(samples, {*self.inputs.row_schema, *self.described_by})
         return samples
 
     def is_one(self, value: Any) -> bool:
         """Whether a value is one sample of those that `given` takes, and no sequence of them."""
-        return self.learnt_inputs.is_one(value)
+        return self.inputs.is_one(value)
 
     def _samples_of(self, table: Table, report: RowReport, targets: bool, id: str | None) -> Samples:
-        values = self.learnt_inputs.parse(table, report)
+        values = self.inputs.parse(table, report)
         ids = row_ids(table, id)
         if not self.task.of_tokens or self.task.from_inputs:
             known = self.task.parse(table, report) if targets and not self.task.from_inputs else None
             parts = () if self.descriptors is None else self.descriptors.parts
             return self.samples(values, known, ids, report, measure(parts, values, table, report))
-        sets = self.learnt_inputs.encode(values, report)
-        rows = self.learnt_inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
+        sets = self.inputs.encode(values, report)
+        rows = self.inputs.target_rows(table, sets, self.task, report.on_error, known=targets)
         names = scene_ids(table, id) if self.unit == "point" else ids
         return self.pack(sets, rows, names).subset(report.kept(len(ids)))
 
@@ -271,12 +271,12 @@ class Encoding:
 
         A character of several bytes is shown on its first byte; the others show nothing.
         """
-        return self.learnt_inputs.pieces(sample)
+        return self.inputs.pieces(sample)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the encoding as JSON."""
         content = {
-            "inputs": {"kind": self.learnt_inputs.kind, **self.learnt_inputs.to_json()},
+            "inputs": {"kind": self.inputs.kind, **self.inputs.to_json()},
             "task": task_to_json(self.task),
             "id": self.id_column,
             "format": self.format.model_dump(exclude_none=True),

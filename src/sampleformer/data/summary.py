@@ -68,7 +68,7 @@ def check(source: Source) -> Summary:
     described = {name: _describe(samples, splits.encoding) for name, samples in parts.items()}
     encoding = splits.encoding
     unit = encoding.target_unit
-    return Summary(encoding.task, unit, encoding.inputs, described, splits.skipped, splits.truncated)
+    return Summary(encoding.task, unit, encoding.model_inputs, described, splits.skipped, splits.truncated)
 
 
 def _describe(samples: Samples, encoding: Encoding) -> PartSummary:

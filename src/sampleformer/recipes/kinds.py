@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sampleformer.data.graph.graph_reading import holds_graphs
@@ -129,11 +130,14 @@ def kind_of(asked: Mapping[str, Any]) -> Kind:
     """The kind of the user's own data.
 
     Raises:
-        InputError: if options say several, or nothing says one.
+        InputError: if options say several, or nothing says one, or nothing lies at the path that could say one.
     """
     kind = named_kind(asked) or seen_kind(asked)
     if kind is None and "columns" in asked:  # graphs have columns too, but are named or seen
         kind = next(kind for kind in KINDS if kind.source == "numbers")
+    path = asked.get("path")
+    if kind is None and path is not None and not Path(path).exists():
+        raise InputError(f"{path}: no such file or folder")
     if kind is None:
         *most, last = [f"{kind.flag} for {kind.words}" for kind in KINDS]
         raise InputError(f"--data: expected {', '.join(most)}, or {last}")

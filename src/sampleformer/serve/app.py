@@ -135,12 +135,12 @@ class Service:
     def about(self) -> dict[str, Any]:
         """What the model reads and answers."""
         encoding = self.predictor.encoding
-        columns = encoding.learnt_inputs.row_schema
+        columns = encoding.inputs.row_schema
         level: dict[str, Any] = next(iter(columns.values()), {}) if encoding.layout else {}
         return {
             "status": "ok",
             "version": __version__,
-            "samples": encoding.learnt_inputs.kind,
+            "samples": encoding.inputs.kind,
             "columns": list(columns),
             "described_by": encoding.described_by,
             "layout": encoding.layout,

@@ -84,7 +84,7 @@ class BlendPart:
         """
 
         def outputs(samples: Samples) -> np.ndarray:
-            return model_outputs(model, samples, splits.encoding.task, most, _say_nothing, processes)
+            return model_outputs(model, samples, splits.encoding.task, most, None, processes)
 
         valid = outputs(splits.valid) if valid is None else valid
         test = outputs(splits.test) if test is None else test
@@ -140,7 +140,7 @@ def fit_parts(recipe: Recipe, splits: Splits, processes: Processes) -> list[Blen
     fitted: list[BlendPart] = []
     for each in recipe.blend:
         kind: type[FittedModel] = MODELS.resolve(each.name, f"{_FIT}.name")  # type: ignore[assignment]
-        if kind.needs and not any(splits.encoding.inputs.get(name) for name in kind.needs):
+        if kind.needs and not any(splits.encoding.model_inputs.get(name) for name in kind.needs):
             log.info("%s: %s is left out, since the data has no %s", _FIT, each.name, " or ".join(kind.needs))
             continue
         with announced(f"fitting {each.name}"):
@@ -160,15 +160,15 @@ def _best(
     task, most = splits.encoding.task, recipe.training.max_tokens
     metric = selecting_metric(task, recipe.training.selected_by)
     loss = make_loss(task, recipe.training.loss, known_targets(splits.train))
-    train = _some(splits.train, kind, splits.encoding.inputs, recipe.seed)
+    train = _some(splits.train, kind, splits.encoding.model_inputs, recipe.seed)
     batches = evaluation_batches(train, most)
     columns = columns_of(task, known_targets(train)).taken(np.concatenate(batches))
     settings = validate(kind.Settings, part.model_dump(), at=f"{_FIT}.{part.name}.")
-    inputs = kind.inputs_of(splits.encoding.inputs)
+    inputs = kind.inputs_of(splits.encoding.model_inputs)
     best: tuple[FittedModel, np.ndarray, dict[str, float]] | None = None
     worse = 0
     for candidate in kind.candidates(settings, inputs, _chunks(train, batches), columns, recipe.seed):
-        outputs = model_outputs(candidate, splits.valid, task, most, _say_nothing, processes)
+        outputs = model_outputs(candidate, splits.valid, task, most, None, processes)
         scores = scored(splits, outputs, loss)
         if better(metric, scores, best and best[2]):
             best, worse = (candidate, outputs, scores), 0
@@ -198,10 +198,6 @@ def _some(samples: Samples, kind: type[FittedModel], inputs: Mapping[str, Any], 
 def _chunks(samples: Samples, batches: Sequence[Sequence[int]]) -> Iterator[Tokens]:
     for rows in batches:
         yield collate([samples[row] for row in rows]).tokens
-
-
-def _say_nothing(done: int) -> None:
-    """In the place of a progress bar."""
 
 
 def scored(splits: Splits, outputs: np.ndarray, loss: Loss) -> dict[str, float]:
@@ -286,5 +282,5 @@ class Blending:
         ]
         valid = sum(s * each.valid for s, each in zip(factors.numpy(), parts, strict=True))
         test = sum(s * each.test for s, each in zip(factors.numpy(), parts, strict=True))
-        made = Blend.of([each.model for each in parts], factors, splits.encoding.inputs).eval()
+        made = Blend.of([each.model for each in parts], factors, splits.encoding.model_inputs).eval()
         return cls(made, test, scored(splits, valid, loss), alone)

@@ -48,7 +48,7 @@ def make_model(recipe: Recipe, splits: Splits, folder: RunFolder, trained: dict[
     encoding, task = splits.encoding, splits.encoding.task
 
     def make() -> Model:
-        return kind(settings, encoding.inputs, task.outputs, level=task.level, hides=task.from_inputs)
+        return kind(settings, encoding.model_inputs, task.outputs, level=task.level, hides=task.from_inputs)
 
     model = build_fitting(make, trained, folder.last_checkpoint, folder.config) if trained else make()
     check_choice(recipe.training, model, _choosing(settings))

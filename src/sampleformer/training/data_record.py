@@ -222,7 +222,7 @@ def load_again(folder: RunFolder, recipe: Recipe, *, other_view: bool = False) -
     source = make_source(record.located(recipe, folder))
     record.check_files(source)
     if recipe.training.init_from is not None:
-        source.learnt = folder.read_encoding(trust_code=is_trusted(), learnt=True).learnt_inputs
+        source.learnt = folder.read_encoding(trust_code=is_trusted(), learnt=True).inputs
     splits = source.load()
     record.check_split(splits, recipe.data.name, other_view=other_view)
     return splits

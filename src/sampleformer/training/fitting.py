@@ -25,6 +25,7 @@ from sampleformer.training.callbacks.progress import TrainingProgress
 from sampleformer.training.callbacks.random_states import RandomStates
 from sampleformer.training.callbacks.scheduled_choice import ScheduledChoice
 from sampleformer.training.callbacks.termination import Termination
+from sampleformer.training.costs import evaluation_cost
 from sampleformer.training.data_module import TrainingData
 from sampleformer.training.lost import watched
 from sampleformer.training.module import TrainingModule
@@ -34,7 +35,6 @@ from sampleformer.training.run_folder import RunFolder
 from sampleformer.training.session import Session
 from sampleformer.training.setup import Setup
 from sampleformer.training.trainer import cut_for, make_trainer, run_trainer
-from sampleformer.training.trial import evaluation_cost
 
 log = logging.getLogger("sampleformer")
 

@@ -180,7 +180,7 @@ class Member:
 def _learnt(encoding: Encoding) -> list[Any]:
     """What was learnt of the rows' columns."""
     described = None if encoding.descriptors is None else encoding.descriptors.to_json()
-    return [encoding.learnt_inputs.kind, encoding.learnt_inputs.to_json(), described]
+    return [encoding.inputs.kind, encoding.inputs.to_json(), described]
 
 
 def _members(runs: Sequence[str | os.PathLike[str]], *, trust_code: bool) -> list[Member]:

@@ -142,7 +142,7 @@ def model_outputs(
     samples: Samples,
     task: Task,
     max_tokens: int,
-    progress: str | Callable[[int], None] = "evaluating",
+    progress: str | Callable[[int], None] | None = "evaluating",
     processes: Processes = ALONE,
 ) -> np.ndarray:
     """Raw outputs for every sample, without noise or dropout.
@@ -152,7 +152,7 @@ def model_outputs(
         samples: of the data.
         task: of the outputs.
         max_tokens: padded tokens at a time, see `TrainingSettings`.
-        progress: words of a progress bar, or what is given the number of samples done.
+        progress: words of a progress bar, or what is given the number of samples done. None: nothing is shown.
         processes: Processes that share the work; all of them get all outputs.
 
     Returns:
@@ -170,5 +170,6 @@ def model_outputs(
             batch = collate([samples[row] for row in rows]).to(device)
             answers.append(rows_by_sample(answer_model(model, batch), batch, task))
             done += len(rows)
-            show(done)
+            if show is not None:
+                show(done)
     return in_order(answers_of_all(share, answers, processes), batches)

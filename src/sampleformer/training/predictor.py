@@ -167,7 +167,7 @@ class Predictor:
         return [self._of_one({name: [values[row] for row in own] for name, values in columns.items()}) for own in rows]
 
     def _predictions(self, samples: Samples) -> Predictions:
-        outputs = model_outputs(self.model, samples, self.encoding.task, self.max_tokens, progress=_say_nothing)
+        outputs = model_outputs(self.model, samples, self.encoding.task, self.max_tokens, progress=None)
         return predictions_of(samples, outputs, self.encoding.task)
 
     def _of_one(self, columns: Mapping[str, list[Any]]) -> dict[str, Any]:
@@ -198,7 +198,3 @@ def _check_compiler(device: str) -> None:
     names = [os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl"]
     if device == "cpu" and not any(name and shutil.which(name) for name in names):
         raise InputError("compile: found no C++ compiler, with which torch compiles for a CPU, expected c++ or clang++")
-
-
-def _say_nothing(done: int) -> None:
-    """In the place of a progress bar."""

@@ -158,7 +158,7 @@ class RunFolder:
         """
         model, encoding = self.read_model(trust_code=trust_code), self.read_encoding(trust_code=trust_code)
         fitting = {
-            "inputs": (encoding.inputs, model.inputs),
+            "inputs": (encoding.model_inputs, model.inputs),
             "outputs": (encoding.task.outputs, model.outputs),
             "level": (encoding.task.level, model.level),
         }

@@ -135,7 +135,7 @@ def _check_training(recipe: Recipe, splits: Splits, model: Model) -> None:
 
 def _fitted_to_time(model: Model, splits: Splits, recipe: Recipe, session: Session, limit: TimeLimit) -> Recipe:
     """The recipe with as many steps as fit into the time."""
-    from sampleformer.training.trial import measured_costs
+    from sampleformer.training.costs import measured_costs
 
     processes = session.processes
     with announced("timing the first steps"):

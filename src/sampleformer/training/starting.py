@@ -51,7 +51,7 @@ class Start:
 
     def prepare(self, source: Source) -> None:
         """Lets a source take the inputs over."""
-        source.learnt = self.encoding.learnt_inputs
+        source.learnt = self.encoding.inputs
 
     @torch.no_grad()
     def fill(self, model: nn.Module, task: Task) -> None:

@@ -36,7 +36,13 @@ def test_each_graph(tmp_path: Path) -> None:
         ["no", "yes"],
     )
     # mass; kind and upper one-hot
-    assert encoding.inputs == {"features": 7, "edge_features": 2, "directed": False, "encodings": 3, "identifiers": 32}
+    assert encoding.model_inputs == {
+        "features": 7,
+        "edge_features": 2,
+        "directed": False,
+        "encodings": 3,
+        "identifiers": 32,
+    }
     sample = splits.train[0]
     assert sample.features.shape == (len(sample), 7)
     assert sample.encodings is not None
@@ -47,8 +53,8 @@ def test_each_graph(tmp_path: Path) -> None:
 
 def test_codes_where_nodes_carry_no_numbers(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_many(tmp_path / "many")), "active", columns=["kind"], edge_columns=[], **PLAIN).load()
-    assert splits.encoding.inputs["vocabularies"] == [4]
-    assert splits.encoding.inputs["edge_features"] == 0
+    assert splits.encoding.model_inputs["vocabularies"] == [4]
+    assert splits.encoding.model_inputs["edge_features"] == 0
     assert splits.train[0].features.dtype == np.uint8
     assert splits.encoding.pieces(splits.train[0])[0].startswith("0: ")
 
@@ -56,7 +62,7 @@ def test_codes_where_nodes_carry_no_numbers(tmp_path: Path) -> None:
 def test_nodes_that_carry_nothing(tmp_path: Path) -> None:
     write_csv(tmp_path / "edges.csv", ["source", "target"], [[f"n{k}", f"n{k + 1}"] for k in range(30)])
     splits = GraphFiles(str(tmp_path / "edges.csv"), "link", **PLAIN).load()
-    assert splits.encoding.inputs["features"] == 0
+    assert splits.encoding.model_inputs["features"] == 0
     assert splits.train[0].features.shape == (31, 0)
 
 
@@ -64,7 +70,7 @@ def test_a_new_file_is_read_as_the_training_was(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_many(tmp_path / "many")), "active").load()
     splits.encoding.save(tmp_path / "encoding.json")
     encoding = Encoding.load(tmp_path / "encoding.json")
-    assert encoding.inputs == splits.encoding.inputs
+    assert encoding.model_inputs == splits.encoding.model_inputs
     again = encoding.read(tmp_path / "many", targets=True)
     assert again.ids == [f"g{number}" for number in range(30)]
     for row in range(3):
@@ -122,7 +128,7 @@ def test_a_column_of_the_nodes_splits_them(tmp_path: Path) -> None:
     }
     assert set(_known(splits.train)) == expected["train"]
     assert set(_known(splits.test)) == expected["test"]
-    assert splits.encoding.inputs["features"] == 1  # neither the label nor the split is a feature
+    assert splits.encoding.model_inputs["features"] == 1  # neither the label nor the split is a feature
 
 
 def test_numbers_of_nodes_are_standardised_on_the_training_nodes(tmp_path: Path) -> None:
@@ -154,7 +160,7 @@ def test_archive(tmp_path: Path) -> None:
         split=np.arange(40) % 3,
     )
     splits = GraphFiles(str(tmp_path / "graphs.npz")).load()
-    assert splits.encoding.inputs["vocabularies"] == [4]
+    assert splits.encoding.model_inputs["vocabularies"] == [4]
     assert splits.test.ids == [str(number) for number in range(2, 40, 3)]
     assert [part.ids == [] for part in (splits.train, splits.valid)] == [False, False]
 
@@ -208,7 +214,7 @@ def test_a_mistake_among_numbers_is_found(tmp_path: Path) -> None:
         GraphFiles(str(folder), "group").load()
     nodes[1:] = [line.replace(",", ",x", 1) if number % 8 == 0 else line for number, line in enumerate(nodes[1:])]
     (folder / "nodes.csv").write_text("\n".join(nodes))  # one in eight is no number: names that begin with digits
-    assert GraphFiles(str(folder), "group").load().encoding.inputs["vocabularies"][0] > 30
+    assert GraphFiles(str(folder), "group").load().encoding.model_inputs["vocabularies"][0] > 30
 
 
 @pytest.mark.parametrize("label", ["active", "upper"])

@@ -267,7 +267,7 @@ def test_tables_of_graphs_are_read_as_other_programs_write_them(tmp_path: Path) 
     with pytest.raises(InputError, match="found '0,5', expected a finite number; give --decimal , if"):
         GraphFiles(str(tmp_path), "team", format=TableFormat(separator=";", encoding="cp1252")).load()
     splits = GraphFiles(str(tmp_path), "team", identifiers=0, format=written).load()
-    assert splits.encoding.inputs["features"] == 1
+    assert splits.encoding.model_inputs["features"] == 1
     assert len(splits.encoding.read(tmp_path, targets=True)) == 1
 
 

@@ -49,7 +49,7 @@ def test_different_edges() -> None:
 
 def test_no_edge_that_is_asked_about_is_in_the_graph(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_one(tmp_path / "one")), "link", random_walk=4).load()
-    assert splits.encoding.inputs["encodings"] == 0  # they would tell which edges were taken out
+    assert splits.encoding.model_inputs["encodings"] == 0  # they would tell which edges were taken out
     (train,), (valid,), (test,) = (
         [part[row] for row in range(len(part))] for part in (splits.train, splits.valid, splits.test)
     )
@@ -95,7 +95,7 @@ def test_both_listings_of_a_double_edge_are_taken_out() -> None:
 
 def test_links_of_many_directed_graphs(tmp_path: Path) -> None:
     splits = GraphFiles(str(write_many(tmp_path / "many")), "link", directed=True).load()
-    assert splits.encoding.inputs["directed"]
+    assert splits.encoding.model_inputs["directed"]
     asked = sum(part.targets.sum() for part in (splits.train, splits.valid, splits.test) if part.targets is not None)
     graphs = [splits.train[row] for row in range(len(splits.train))]
     assert splits.encoding.task.name == "link"

@@ -113,8 +113,8 @@ def test_pascalvoc_sp(tmp_path: Path) -> None:
         21,
         "node",
     )
-    assert encoding.inputs["features"] == 14
-    assert not encoding.inputs["directed"]
+    assert encoding.model_inputs["features"] == 14
+    assert not encoding.model_inputs["directed"]
     sample = splits.test[0]
     assert sample.ends is not None
     assert sample.ends.tolist() == [[0, 1], [1, 2], [2, 3]]
@@ -193,8 +193,8 @@ def test_tu_dataset(tmp_path: Path) -> None:
     path = _tu(tmp_path)
     splits = [TuDataset("SMALL", str(path), fold=fold).load() for fold in range(FOLDS)]
     assert splits[0].encoding.task.labels == ["-1", "1"]
-    assert splits[0].encoding.inputs["vocabularies"] == [4]
-    assert splits[0].encoding.inputs["edge_features"] == 1
+    assert splits[0].encoding.model_inputs["vocabularies"] == [4]
+    assert splits[0].encoding.model_inputs["edge_features"] == 1
     tested = [set(each.test.ids) for each in splits]
     assert sum(map(len, tested)) == len(set().union(*tested)) == 40
     for fold, each in enumerate(splits):
@@ -208,7 +208,7 @@ def test_tu_dataset(tmp_path: Path) -> None:
 
 def test_nodes_of_tu_datasets_that_carry_nothing_carry_their_degree(tmp_path: Path) -> None:
     splits = TuDataset("SMALL", str(_tu(tmp_path, labels=False))).load()
-    assert splits.encoding.inputs["features"] == 1
+    assert splits.encoding.model_inputs["features"] == 1
     largest = max((splits.train[row] for row in range(len(splits.train))), key=len)
     assert largest.features[0] == largest.features[-1] < largest.features[1]
 

@@ -38,7 +38,7 @@ class Parted(Dataset):
 def test_a_dataset_by_its_import_path() -> None:
     arguments = {"num_graphs": 40, "avg_num_nodes": 6, "num_channels": 4, "num_classes": 3, "edge_dim": 2}
     splits = PygDataset("torch_geometric.datasets.FakeDataset", arguments, random_walk=2).load()
-    assert splits.encoding.inputs == {
+    assert splits.encoding.model_inputs == {
         "features": 4,
         "edge_features": 2,
         "directed": True,
@@ -52,7 +52,7 @@ def test_a_dataset_by_its_import_path() -> None:
 def test_a_dataset_that_comes_in_parts() -> None:
     splits = PygDataset(f"{__name__}.Parted").load()
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [20, 6, 8]
-    assert not splits.encoding.inputs["directed"]
+    assert not splits.encoding.model_inputs["directed"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def _one_way(number: int, edges: int = 2) -> Data:
 def test_new_graphs_of_a_directed_kind_may_lead_both_ways_or_nowhere(tmp_path: Path) -> None:
     torch.save([_one_way(number) for number in range(40)], tmp_path / "directed.pt")
     encoding = GraphFiles(str(tmp_path / "directed.pt"), identifiers=0).load().encoding
-    assert encoding.inputs["directed"]
+    assert encoding.model_inputs["directed"]
     both = torch.tensor([[0, 1], [1, 0]])
     torch.save([Data(x=torch.ones(3, 1), edge_index=both), _one_way(1, edges=0)], tmp_path / "new.pt")
     samples = encoding.read(tmp_path / "new.pt", targets=False)

@@ -33,7 +33,7 @@ def test_shapes_with_their_split_and_the_names_of_their_classes(tmp_path: Path) 
     splits = CloudArrays(_shapes(tmp_path / "shapes.npz"), points=20).load()
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (16, 3, 5)
     assert splits.encoding.task.labels == ["ant", "bee", "cow"]
-    assert splits.encoding.inputs == {"features": 0, "normals": True, "identifiers": 0}
+    assert splits.encoding.model_inputs == {"features": 0, "normals": True, "identifiers": 0}
     sample = splits.train[0]
     assert sample.normals is not None
     assert np.allclose(np.linalg.norm(sample.normals, axis=1), 1, atol=1e-6)
@@ -82,7 +82,7 @@ def test_ink_becomes_points(tmp_path: Path, lift: float) -> None:
     np.savez(tmp_path / "i.npz", image=images.astype(np.uint8), label=np.arange(30) % 2, is_test=np.arange(30) >= 25)
     splits = CloudArrays(str(tmp_path / "i.npz"), lift=lift, normalise="none").load()
     assert len(splits.test) == 5
-    assert splits.encoding.inputs["features"] == 1
+    assert splits.encoding.model_inputs["features"] == 1
     ink = images[int(splits.train.ids[0])]
     sample = splits.train[0]
     assert sample.coordinates is not None

@@ -38,7 +38,7 @@ def test_split_folders_before_or_after_those_of_the_classes(tmp_path: Path, outs
 def test_layout_and_broken_headers_of_modelnet(tmp_path: Path) -> None:
     splits = CloudFolder(str(write_meshes(tmp_path)), points=32, stored=64).load()
     assert (len(splits.train), len(splits.valid), len(splits.test)) == (18, 2, 4)
-    assert splits.encoding.inputs == {"features": 0, "normals": True, "identifiers": 0}
+    assert splits.encoding.model_inputs == {"features": 0, "normals": True, "identifiers": 0}
     assert set(splits.train.lengths.tolist()) == {64}
 
 
@@ -51,9 +51,9 @@ def test_points_of_a_mesh_depend_on_the_mesh_and_not_on_its_name(tmp_path: Path)
 
 def test_normals_are_seen_if_all_files_have_them_or_never(tmp_path: Path) -> None:
     write_meshes(tmp_path)
-    assert not CloudFolder(str(tmp_path), normals=False).load().encoding.inputs["normals"]
+    assert not CloudFolder(str(tmp_path), normals=False).load().encoding.model_inputs["normals"]
     write_points(tmp_path / "box" / "train" / "more.xyz", cloud(0))
-    assert not CloudFolder(str(tmp_path)).load().encoding.inputs["normals"]
+    assert not CloudFolder(str(tmp_path)).load().encoding.model_inputs["normals"]
     with pytest.raises(InputError, match=r"more.xyz: found no normals, expected them as in training"):
         CloudFolder(str(tmp_path), normals=True).load()
 
@@ -255,5 +255,5 @@ def test_scans_beside_vertices_are_seen_without_what_only_some_of_them_carry(tmp
     with pytest.raises(InputError, match="expected [01], as in training; .* --set data.point_features=false"):
         CloudFolder(str(tmp_path), FOLDER).load()
     splits = CloudFolder(str(tmp_path), FOLDER, point_features=False).load()
-    assert splits.encoding.inputs["features"] == 0
+    assert splits.encoding.model_inputs["features"] == 0
     assert {Path(name).suffix for name in splits.train.ids} == {".las", ".ply"}

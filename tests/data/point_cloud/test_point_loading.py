@@ -77,7 +77,7 @@ def test_scenes_are_cut_and_vote(tmp_path: Path) -> None:
         write_points(tmp_path / f"{number}.txt", np.c_[points, points[:, 0] > 0], "x y z label")
     source = CloudFolder(str(tmp_path), "labels", block=2.0, stride=1.0, room=True, normalise="none", points=16)
     splits = source.load()
-    assert splits.encoding.inputs["features"] == 3
+    assert splits.encoding.model_inputs["features"] == 3
     assert len(splits.test) > 1
     assert len(set(splits.test.ids)) == 1
     outputs = np.zeros((int(splits.test.lengths.sum()), 2), np.float32)

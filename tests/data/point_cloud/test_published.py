@@ -61,7 +61,7 @@ def test_resampled_modelnet(tmp_path: Path) -> None:
             np.savetxt(path, values, delimiter=",", fmt="%.6f")
     splits = ModelNet40(str(tmp_path), **SMALL).load()
     assert splits.encoding.task.labels == ["night_stand", "sofa"]
-    assert splits.encoding.inputs["normals"]
+    assert splits.encoding.model_inputs["normals"]
     assert len(splits.test) == 8
     turned = ModelNet40(str(tmp_path), **SMALL, evaluation_rotation="z").load().test[0].coordinates
     before = splits.test[0].coordinates
@@ -92,7 +92,7 @@ def test_parts_of_shapenet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     assert isinstance(target, PartSegmentation)
     assert target.labels[4:8] == ["Bag 0", "Bag 1", "Cap 0", "Cap 1"]
     assert target.parts(1).tolist() == [4, 5]
-    assert splits.encoding.inputs == {"features": 0, "normals": True, "identifiers": 0}
+    assert splits.encoding.model_inputs == {"features": 0, "normals": True, "identifiers": 0}
     sample = splits.train[0]
     assert sample.target is not None
     assert set(sample.target.tolist()) == {4, 5}
@@ -127,7 +127,7 @@ def test_blocks_of_s3dis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     splits = S3dis(str(tmp_path), points=16).load()
     assert any("segmentation (as published), classes of points: " in line for line in caplog.messages)
     assert splits.encoding.task.labels == list(CLASSES)
-    assert splits.encoding.inputs == {"features": 6, "normals": False, "identifiers": 0}
+    assert splits.encoding.model_inputs == {"features": 6, "normals": False, "identifiers": 0}
     parts = {
         name: {each.rpartition("/")[0] for each in getattr(splits, name).ids} for name in ("train", "valid", "test")
     }
@@ -155,7 +155,7 @@ def test_original_rooms_of_s3dis(tmp_path: Path) -> None:
     broken = tmp_path / "Area_5" / "hall_1" / "Annotations" / "floor_1.txt"
     broken.write_bytes(broken.read_bytes().replace(b" ", b"\x10", 1))
     splits = S3dis(str(tmp_path), points=64).load()
-    assert splits.encoding.inputs["features"] == 6
+    assert splits.encoding.model_inputs["features"] == 6
     assert set(splits.test.ids) == {"Area_5_hall_1"}
     room = read_room(broken.parent)
     assert len(room) == 300

@@ -31,8 +31,8 @@ def shards_of(folder: Path) -> dict[str, bytes]:
 
 def assert_same(found: Splits, expected: Splits) -> None:
     """Fails unless all samples are the same, in evaluation and in training."""
-    assert found.encoding.inputs == expected.encoding.inputs
-    assert found.encoding.learnt_inputs.to_json() == expected.encoding.learnt_inputs.to_json()
+    assert found.encoding.model_inputs == expected.encoding.model_inputs
+    assert found.encoding.inputs.to_json() == expected.encoding.inputs.to_json()
     assert found.encoding.task.to_json() == expected.encoding.task.to_json()
     for part in ("train", "valid", "test"):
         ours: Samples = getattr(found, part)

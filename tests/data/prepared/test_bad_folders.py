@@ -159,5 +159,5 @@ def test_another_run_cannot_lend_its_vocabulary_afterwards(prepared: Path) -> No
     source.learnt = TextTable("t.csv", "review", "sentiment").learn_inputs([], ["other words"])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="training.init_from: .* was prepared with another vocabulary or scaling"):
         source.load()
-    source.learnt = source_inputs = PreparedFolder(prepared).load().encoding.learnt_inputs
-    assert source.load().encoding.learnt_inputs.to_json() == source_inputs.to_json()
+    source.learnt = source_inputs = PreparedFolder(prepared).load().encoding.inputs
+    assert source.load().encoding.inputs.to_json() == source_inputs.to_json()

@@ -112,7 +112,7 @@ def _use(folder: Path, name: str) -> str:
                 encoding.pieces(sample)
         shape = {"width": 8, "layers": 1, "heads": 1, "feedforward": 8, "embed": EMBEDS.get(name, "graph")}
         settings = ModelSettings.model_validate(shape)
-        model = TokenModel(settings, encoding.inputs, encoding.task.outputs, level=encoding.task.level)
+        model = TokenModel(settings, encoding.model_inputs, encoding.task.outputs, level=encoding.task.level)
         batch = collate([splits.train.drawn(row, np.random.default_rng(0)) for row in range(min(4, len(splits.train)))])
         outputs = model(batch.tokens) if not encoding.task.of_pairs else model(batch.tokens, pairs=batch.pairs)
         assert torch.isfinite(outputs).all()

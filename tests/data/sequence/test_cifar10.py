@@ -39,7 +39,7 @@ def test_grey_of_grey_is_itself() -> None:
 def test_images_and_parts(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     splits = Cifar10(path=str(folder)).load()
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [45, 5, 10]
-    assert (splits.encoding.inputs, splits.encoding.layout) == ({"vocabulary": 256, "length": 1024}, (32, 32))
+    assert (splits.encoding.model_inputs, splits.encoding.layout) == ({"vocabulary": 256, "length": 1024}, (32, 32))
     assert splits.encoding.task.labels == sorted(CLASSES)
     assert splits.test.ids == [f"test_batch.bin/{row}" for row in range(IMAGES)]
     assert splits.test.targets is not None
@@ -51,7 +51,7 @@ def test_images_and_parts(folder: Path, caplog: pytest.LogCaptureFixture) -> Non
 
 def test_levels_as_numbers(folder: Path) -> None:
     splits = Cifar10(path=str(folder.parent), values="pixels", limit=5).load()
-    assert splits.encoding.inputs == {"features": 1, "length": 1024}
+    assert splits.encoding.model_inputs == {"features": 1, "length": 1024}
     assert splits.train[0].features.shape == (1024, 1)
     assert splits.train[0].features.max() <= 1
 

@@ -19,7 +19,7 @@ def test_digits_are_complete() -> None:
 
 def test_levels_are_scaled_or_codes() -> None:
     scaled, coded = Digits().load(), Digits(values="codes").load()
-    assert coded.encoding.inputs == {"vocabulary": 17, "length": 64}
+    assert coded.encoding.model_inputs == {"vocabulary": 17, "length": 64}
     assert np.array_equal(scaled.train[5].features[:, 0] * 16, coded.train[5].features)
     assert scaled.encoding.pieces(scaled.train[5]) == coded.encoding.pieces(coded.train[5])
 

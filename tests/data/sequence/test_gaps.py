@@ -33,7 +33,7 @@ def test_a_gap_is_a_token_without_a_value(people: Path, caplog: pytest.LogCaptur
     caplog.set_level("INFO")
     splits = NumberTable(people, "state").load()
     assert caplog.messages.count(f"{people}: gaps: age 5") == 1
-    assert splits.encoding.inputs == {"features": 1, "length": 2, "gaps": True}
+    assert splits.encoding.model_inputs == {"features": 1, "length": 2, "gaps": True}
     known = []
     for part in (splits.train, splits.valid, splits.test):
         for sample in part:

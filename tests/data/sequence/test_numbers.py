@@ -38,7 +38,7 @@ def parts(splits: Splits) -> list:
 
 def test_numbers_are_standardised_by_the_training_part(signals: Path) -> None:
     splits = NumberTable(signals, label="state").load()
-    assert splits.encoding.inputs == {"features": 1, "length": 3}
+    assert splits.encoding.model_inputs == {"features": 1, "length": 3}
     values = np.stack([sample.features[:, 0] for sample in splits.train])
     assert values.shape == (40, 3)
     assert values.dtype == np.float32
@@ -99,7 +99,7 @@ def test_a_column_that_counts_the_rows_is_no_input(
     caplog.set_level("INFO")
     rows = [[start + n, n % 7, (n * n) % 5, "ab"[n >= 20]] for n in range(40)]  # sorted by class
     splits = NumberTable(write(tmp_path / "a.csv", [name, "x", "y", "state"], rows), "state", values=values).load()
-    assert splits.encoding.inputs["length"] == 2
+    assert splits.encoding.model_inputs["length"] == 2
     line = next(line for line in caplog.messages if "inputs: " in line)
     assert "inputs: x, y; predicted: state; " in line
     assert (name or "Unnamed: 0") in line.partition("; predicted: state; ")[2]
@@ -110,20 +110,20 @@ def test_an_index_of_shuffled_rows_is_no_input(tmp_path: Path, name: str) -> Non
     order = np.random.default_rng(0).permutation(40).tolist()
     rows = [[place, place % 7, "ab"[place >= 20]] for place in order]
     splits = NumberTable(write(tmp_path / "a.csv", [name, "x", "state"], rows), "state").load()
-    assert splits.encoding.inputs["length"] == 1
+    assert splits.encoding.model_inputs["length"] == 1
 
 
 @pytest.mark.parametrize(("name", "step"), [("time", 2), ("index", 0.5), ("row", 0)])
 def test_a_column_that_only_looks_like_an_index_is_an_input(tmp_path: Path, name: str, step: float) -> None:
     rows = [[step * n, n % 7, "ab"[n % 2]] for n in range(40)]
     splits = NumberTable(write(tmp_path / "a.csv", [name, "x", "state"], rows), "state").load()
-    assert splits.encoding.inputs["length"] == 2
+    assert splits.encoding.model_inputs["length"] == 2
 
 
 def test_an_index_that_is_asked_for_is_an_input(tmp_path: Path) -> None:
     rows = [[n, n % 7, "ab"[n % 2]] for n in range(40)]
     path = write(tmp_path / "a.csv", ["index", "x", "state"], rows)
-    assert NumberTable(path, "state", columns=["index", "x"]).load().encoding.inputs["length"] == 2
+    assert NumberTable(path, "state", columns=["index", "x"]).load().encoding.model_inputs["length"] == 2
 
 
 def test_the_columns_used_are_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -202,7 +202,7 @@ def test_what_is_no_number_names_row_column_and_value(signals: Path, value: str,
 
 def test_pixels_carry_their_level(images: Path) -> None:
     splits = NumberTable(images, label="label", values="pixels", layout=(2, 3)).load()
-    assert (splits.encoding.inputs, splits.encoding.layout) == ({"features": 1, "length": 6}, (2, 3))
+    assert (splits.encoding.model_inputs, splits.encoding.layout) == ({"features": 1, "length": 6}, (2, 3))
     sample = splits.train[0]
     levels = [int(piece) for piece in splits.encoding.pieces(sample)]
     assert sample.features.shape == (6, 1)
@@ -212,7 +212,7 @@ def test_pixels_carry_their_level(images: Path) -> None:
 
 def test_pixels_as_codes(images: Path) -> None:
     splits = NumberTable(images, label="label", values="codes").load()
-    assert splits.encoding.inputs == {"vocabulary": 256, "length": 6}
+    assert splits.encoding.model_inputs == {"vocabulary": 256, "length": 6}
     sample = splits.train[0]
     assert sample.features.dtype == np.uint8
     assert [str(code) for code in sample.features] == splits.encoding.pieces(sample)
@@ -254,7 +254,7 @@ def test_saved_encoding_reads_new_files_the_same_way(images: Path, tmp_path: Pat
     splits.encoding.save(tmp_path / "encoding.json")
     encoding = Encoding.load(tmp_path / "encoding.json")
     again = encoding.read(images, targets=True)
-    assert (encoding.inputs, encoding.layout) == (splits.encoding.inputs, layout)
+    assert (encoding.model_inputs, encoding.layout) == (splits.encoding.model_inputs, layout)
     for part in parts(splits):
         for sample in part:
             same = again[int(sample.id) - 1]

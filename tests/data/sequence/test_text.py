@@ -45,7 +45,7 @@ def test_bytes_of_a_table(reviews: Path) -> None:
         3,
         ["bad", "good", "so"],
     )
-    assert (encoding.inputs, encoding.layout) == ({"vocabulary": 256}, None)
+    assert (encoding.model_inputs, encoding.layout) == ({"vocabulary": 256}, None)
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [96, 12, 12]
     for part in (splits.train, splits.valid, splits.test):
         assert part.targets is not None
@@ -78,7 +78,7 @@ def test_vocabulary_comes_from_the_training_part_only(tmp_path: Path) -> None:
     ]
     path = write(tmp_path / "a.csv", rows, ("text", "label", "part"))
     splits = load(path, tokens="words", test="part")
-    assert splits.encoding.inputs == {"vocabulary": 2}
+    assert splits.encoding.model_inputs == {"vocabulary": 2}
     assert splits.valid[0].features.tolist() == [1, 0, 0]
     assert splits.encoding.pieces(splits.valid[0]) == ["seen", "new", "new"]
 
@@ -246,9 +246,9 @@ def test_saved_encoding_reads_new_files_the_same_way(reviews: Path, tmp_path: Pa
         assert same.features.tolist() == sample.features.tolist()
         assert same.target == sample.target
         assert encoding.pieces(same) == splits.encoding.pieces(sample)
-    assert (encoding.task.labels, encoding.inputs, encoding.task.name) == (
+    assert (encoding.task.labels, encoding.model_inputs, encoding.task.name) == (
         splits.encoding.task.labels,
-        splits.encoding.inputs,
+        splits.encoding.model_inputs,
         "classification",
     )
 

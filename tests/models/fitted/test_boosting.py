@@ -96,14 +96,16 @@ def test_a_saved_one_answers_the_same(columns: Columns, tmp_path: Path) -> None:
     torch.testing.assert_close(again(samples(ASKED)), model(samples(ASKED)), rtol=0, atol=0)
 
 
-def test_of_very_many_samples_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_samples_some_are_drawn(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     # Two features of a node, 4 levels, 9 rounds and two outputs: 10 samples, of which each tree has seven tenths.
     monkeypatch.setattr(boosting, "MOST_WORK", 2 * 4 * 9 * 2 * 7)
     seen = []
     plain = Columns.fitted
     monkeypatch.setattr(Columns, "fitted", lambda self, *given: seen.append(len(given[1])) or plain(self, *given))
-    fitted(VALUES)
+    with caplog.at_level("INFO", logger="sampleformer"):
+        fitted(VALUES)
     assert seen == [10, 10]
+    assert caplog.messages == ["boosting is fitted to 10 of 41 samples, drawn at random"]
 
 
 def test_places_that_are_not_there_are_refused_when_read(tmp_path: Path) -> None:

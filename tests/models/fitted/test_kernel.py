@@ -110,9 +110,11 @@ def test_each_penalty_is_a_candidate() -> None:
     assert errors == sorted(errors, reverse=True)  # the smaller the penalty, the nearer to the training part
 
 
-def test_of_many_samples_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_samples_some_are_kept(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(kernel, "MOST_BYTES", 6 * 11)  # six bins each
-    model = fitted(VALUES)
+    with caplog.at_level("INFO", logger="sampleformer"):
+        model = fitted(VALUES)
+    assert caplog.messages == ["kernel is fitted to 11 of 41 samples, drawn at random"]
     assert model.rows.shape == (11, 6)
     known = {tuple(row) for row in model.bins(samples().descriptors.float()).tolist()}  # type: ignore[union-attr]
     assert all(tuple(map(float, row)) in known for row in model.rows.tolist())

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from sampleformer.compare.features.parts import Parts, samples_of
-from sampleformer.compare.learners import EXTRA
 from sampleformer.data.descriptors import DESCRIPTORS, TableColumns
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.extras import require
+from sampleformer.models.fitted.base import EXTRA
 
 
 def with_own_numbers(parts: Parts, splits: Splits) -> Parts:

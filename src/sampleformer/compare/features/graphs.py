@@ -41,7 +41,7 @@ def pair_parts(splits: Splits) -> Parts:
 
 def code_sizes(splits: Splits) -> list[int]:
     """Number of codes of each kind that nodes carry; none if they carry numbers."""
-    return [int(size) for size in splits.encoding.inputs.get("vocabularies") or ()]
+    return [int(size) for size in splits.encoding.model_inputs.get("vocabularies") or ()]
 
 
 def carried(sample: Sample, sizes: Sequence[int]) -> np.ndarray:

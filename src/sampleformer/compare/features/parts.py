@@ -53,7 +53,7 @@ def dense_parts(splits: Splits, numbers: Callable[[Sample], np.ndarray]) -> Part
         numbers: Numbers of one sample, ``(f,)``; or of what its targets are for, ``(rows, f)``.
     """
     made = []
-    gaps = bool(splits.encoding.inputs.get("gaps"))
+    gaps = bool(splits.encoding.model_inputs.get("gaps"))
     for part in (splits.train, splits.valid, splits.test):
         rows = [np.atleast_2d(numbers(sample)).astype(np.float32) for sample in samples_of(part)]
         joined = np.concatenate(rows)

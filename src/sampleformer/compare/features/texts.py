@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from sampleformer.compare.features.parts import Parts, samples_of
-from sampleformer.compare.learners import EXTRA
 from sampleformer.data.samples import Samples
 from sampleformer.data.source import Splits
 from sampleformer.errors import InputError
 from sampleformer.extras import require
+from sampleformer.models.fitted.base import EXTRA
 
 MOST_WORDS = 200_000
 _BUCKETS = 1 << 18

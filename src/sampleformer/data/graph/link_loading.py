@@ -66,7 +66,7 @@ class LinkLoading:
             graphs[place] = _without(graph, np.concatenate([found["valid"][place], found["test"][place]]))
         inputs = self.source.taken_over(self.source.learn_inputs([], graphs))
         encoding = Encoding(inputs, Link(self.source.labels), format=self.source.table_format)
-        sets = encoding.learnt_inputs.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
+        sets = encoding.inputs.encode(graphs, RowReport(self.rows.path, self.rows.place, "stop"))
         samples = {}
         for number, name in enumerate(_PARTS):
             rows = self._rows(found[name], np.random.default_rng([self.source.seed, number]))

@@ -120,7 +120,7 @@ class NodeLoading:
     def _samples(self, encoding: Encoding, numbers: np.ndarray, part: np.ndarray) -> dict[str, Samples]:
         """The graphs of each part; those of one part and another are held once."""
         report = RowReport(self.rows.path, self.rows.place, "stop")
-        sets = encoding.learnt_inputs.encode(self.rows.graphs, report)
+        sets = encoding.inputs.encode(self.rows.graphs, report)
         order = np.concatenate([graph.rows for graph in self.rows.graphs])
         unknown = -1 if numbers.ndim == 1 else np.nan
         samples = {}

@@ -87,7 +87,7 @@ class Superpixels(Source):
     def _samples(self, encoding: Encoding, graphs: list[RawGraph], classes: list[np.ndarray]) -> Samples:
         values = np.empty(len(graphs), dtype=object)
         values[:] = graphs
-        sets = encoding.learnt_inputs.encode(values, RowReport(self.folder, lambda row: f"graph {row}"))
+        sets = encoding.inputs.encode(values, RowReport(self.folder, lambda row: f"graph {row}"))
         return encoding.pack(
             sets, TargetRows(np.concatenate(classes), sets.offsets), [str(i) for i in range(len(graphs))]
         )

@@ -155,7 +155,7 @@ class PointLoading:
         report = RowReport(rows.path, rows.place, self.source.on_error)
         values = np.empty(len(rows), dtype=object)
         values[:] = rows.clouds
-        sets = encoding.learnt_inputs.encode(values, report)
+        sets = encoding.inputs.encode(values, report)
         targets = TargetRows(self.source.point_labels.encode(rows, encoding.task, report), sets.offsets)
         samples = encoding.pack(sets, targets, scene_ids(rows, self.source.id)).subset(report.kept(len(rows)))
         report.log()

@@ -48,7 +48,7 @@ class Checks:
 
     def __init__(self, encoding: Encoding) -> None:
         self._task = encoding.task
-        inputs = encoding.inputs
+        inputs = encoding.model_inputs
         codes = inputs.get("vocabularies", [inputs["vocabulary"]] if "vocabulary" in inputs else [])
         self._vocabularies = np.asarray(codes, np.int64)
         self._gaps = bool(inputs.get("gaps"))
@@ -126,14 +126,14 @@ class Checks:
 
 def _forms(encoding: Encoding, codes: Sequence[int]) -> dict[str, Form]:
     """Form of each array that a shard of some data may hold, but for offsets."""
-    inputs, task = encoding.inputs, encoding.task
+    inputs, task = encoding.model_inputs, encoding.task
     forms = {
         "parts": Form("u", (), _SAMPLES),
         "places": Form("i", (), _SAMPLES),
         "checksums": Form("u", (), _SAMPLES),
         "ids": Form("u", (), "id_offsets"),
         "names": Form(_WHOLE, (), "name_offsets", needed=False),
-        "sources": Form("u", (), "source_offsets", needed=encoding.learnt_inputs.has_source),
+        "sources": Form("u", (), "source_offsets", needed=encoding.inputs.has_source),
         "index": Form(_WHOLE, (), "offsets", needed=False),
         "directed": Form("u", (), _ONE, needed=bool(inputs.get("directed"))),
         "features": Form(_WHOLE, (len(codes),) if "vocabularies" in inputs else (), "offsets"),

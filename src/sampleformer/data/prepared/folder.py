@@ -92,7 +92,7 @@ class PreparedFolder(Source):
     def _check_learnt(self, encoding: Encoding) -> None:
         """Raises InputError if another run's vocabulary or scaling is wanted and the samples have their own."""
         assert self.learnt is not None
-        own = encoding.learnt_inputs
+        own = encoding.inputs
         if own.with_learnt(self.learnt).to_json() != own.to_json():
             raise InputError(
                 f"training.init_from: {self.path} was prepared with another vocabulary or scaling than that run's; "

@@ -84,12 +84,12 @@ def prepare(
     )
     going_on = _begin(place, plan)
     shards = _Shards(place, keep=going_on and bool(plan.files))
-    known = Encoding.load(place / ENCODING).learnt_inputs if going_on and (place / ENCODING).exists() else None
+    known = Encoding.load(place / ENCODING).inputs if going_on and (place / ENCODING).exists() else None
     loading = StreamedLoading.of(source, workers, known) if streams(source) else None
     encoding = shards.write_whole(source.load()) if loading is None else shards.write_streamed(loading)
     manifest = Manifest(
         plan=plan,
-        inputs=encoding.learnt_inputs.kind,
+        inputs=encoding.inputs.kind,
         encoding=sha256(place / ENCODING),
         shards=shards.entries,
         samples=shards.samples,

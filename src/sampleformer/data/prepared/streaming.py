@@ -280,7 +280,7 @@ def write_job(writing: Writing, name: str, job: Job) -> ShardEntry:
     values = _values(writing.parsing, table, job.rows)
     report = RowReport(table.path, lambda row: table.place(int(job.rows[row])), source.on_error)
     targets = None if encoding.task.from_inputs else encoding.task.encode(job.targets, report)
-    sets = encoding.learnt_inputs.encode(values, report)
+    sets = encoding.inputs.encode(values, report)
     if encoding.descriptors is not None:
         sets = replace(sets, descriptors=encoding.descriptors.encode(job.measured))
     parts = job.parts.copy()

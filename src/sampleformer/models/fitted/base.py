@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+from jaxtyping import Int
 from pydantic import Field
 from typing_extensions import Self
 
@@ -19,6 +22,9 @@ Strength = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 EXTRA = "train"
 """Extra of the installation that brings scikit-learn, which fits and is not needed afterwards."""
+
+
+log = logging.getLogger("sampleformer")
 
 
 class FittedModel(Model):
@@ -58,3 +64,25 @@ class FittedModel(Model):
         Raises:
             InputError: if scikit-learn is missing.
         """
+
+
+def fitted_rows(name: str, rows: int, most: int, seed: int) -> Int[np.ndarray, " kept"]:
+    """Places of the samples that a model is fitted to: all, or of too many some drawn at random, which is said.
+
+    Args:
+        name: Name of the model.
+        rows: Number of samples.
+        most: Largest number that it can be fitted to. At least 1.
+        seed: Seed of the drawing.
+
+    Returns:
+        The places, in ascending order.
+
+    Example:
+        >>> len(fitted_rows("kernel", rows=10, most=4, seed=0))
+        4
+    """
+    if rows <= most:
+        return np.arange(rows)
+    log.info("%s is fitted to %s of %s samples, drawn at random", name, f"{most:,}", f"{rows:,}")
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

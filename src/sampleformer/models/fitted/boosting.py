@@ -16,7 +16,7 @@ from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.descriptors import DescriptorModel, descriptors_of
-from sampleformer.models.fitted.base import EXTRA, FittedModel
+from sampleformer.models.fitted.base import EXTRA, FittedModel, fitted_rows
 from sampleformer.models.fitted.columns import CLASSES, LABELS, VALUES, Columns, log_odds
 from sampleformer.models.fitted.trees import Trees, check_depth, features_of_a_node
 from sampleformer.tokens import Tokens
@@ -139,10 +139,8 @@ def _some(settings: BoostingSettings, features: np.ndarray, columns: Columns, se
         features_of_a_node(features.shape[1], of_values=columns.form == VALUES) * settings.levels * max(settings.rounds)
     )
     most = max(1, int(MOST_WORK / (_DRAWN * each * columns.outputs)))
-    if len(features) <= most:
-        return features, columns
-    kept = np.sort(np.random.default_rng(seed).choice(len(features), most, replace=False))
-    return features[kept], columns.taken(kept)
+    kept = fitted_rows(Boosting.name, len(features), most, seed)
+    return (features, columns) if len(kept) == len(features) else (features[kept], columns.taken(kept))
 
 
 def _maker(settings: BoostingSettings, form: str, features: int, rounds: int, seed: int) -> Callable[[], Any]:

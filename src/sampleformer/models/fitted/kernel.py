@@ -16,7 +16,7 @@ from sampleformer.errors import InputError
 from sampleformer.extras import require
 from sampleformer.models.base import AnyModelSettings
 from sampleformer.models.descriptors import DescriptorModel, ThermometerCode, described_by
-from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength
+from sampleformer.models.fitted.base import EXTRA, FittedModel, Strength, fitted_rows
 from sampleformer.models.fitted.columns import LABELS, VALUES, Columns
 from sampleformer.tokens import Tokens
 
@@ -114,11 +114,9 @@ class DescriptorKernel(DescriptorModel, FittedModel):
         if not bins.width:
             return
         targets = np.stack([columns.output(number) for number in range(columns.outputs)], axis=1)
-        rows = np.arange(len(targets))
         systems = len(settings.penalties) * len(_systems(targets))
         most = min(MOST_ROWS, MOST_BYTES // bins.width, round((3 * MOST_WORK / systems) ** (1 / 3)))
-        if len(rows) > most:
-            rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+        rows = fitted_rows(cls.name, len(targets), most, seed)
         levels, targets = _levels(bins, chunks, rows), targets[rows]
         gram = _gram(levels)
         found = settings.model_copy(update={"rows": len(levels), "form": columns.form})

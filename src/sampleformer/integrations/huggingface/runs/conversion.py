@@ -48,7 +48,7 @@ def read_run(run: str | os.PathLike[str]) -> TrainedRun:
     """
     folder = RunFolder(run)
     model, encoding = folder.read_trained()
-    inputs = encoding.learnt_inputs
+    inputs = encoding.inputs
     if not isinstance(model.main, TokenModel):
         raise InputError(f"{folder.path}: found the model {model.main.name!r}, expected {TokenModel.name!r}")
     if not isinstance(inputs, TextColumns):
