@@ -113,7 +113,10 @@ def test_verbs_that_answer_need_their_own_packages_alone(tmp_path: Path) -> None
 
 
 def test_operators_of_kernels_wait_until_a_kernel_runs(tmp_path: Path) -> None:
-    code = "import sampleformer, sys; print([each for each in sys.modules if each.startswith('sampleformer.kernels')])"
+    code = (
+        "import sys; from sampleformer import SamsaAttention\n"
+        "print([each for each in sys.modules if each.startswith('sampleformer.kernels')])"
+    )
     found = run_python(["-c", code], tmp_path, imported="torch").stdout
     assert "kernels.top_k" in found
     assert "_operators" not in found

@@ -123,7 +123,7 @@ def test_descriptors_decide_where_texts_say_nothing(tmp_path: Path) -> None:
         [
             "data.label=kind",
             "descriptors=[{name: columns, columns: [age, place]}]",
-            "blend=[linear, {name: forest, trees: 20}]",
+            "blend=[linear, {name: forest, trees: 20, tried: 5}]",
         ],
     )
     run = train(recipe, tmp_path / "run", quiet=True)
@@ -131,6 +131,9 @@ def test_descriptors_decide_where_texts_say_nothing(tmp_path: Path) -> None:
     assert results is not None
     assert [part["name"] for part in results["parts"]] == ["transformer", "linear", "forest"]
     assert results["best"]["test"]["accuracy"] == 1.0
+    blend, _ = run.read_trained()
+    assert isinstance(blend, Blend)
+    assert len(blend.parts[2].trees.roots) == 20  # type: ignore[union-attr, arg-type]
     page = write_page(run.path, path, tmp_path / "page.html", samples=1).read_text()
     assert "Descriptors that mattered most" in page
 

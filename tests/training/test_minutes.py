@@ -15,8 +15,8 @@ from sampleformer.errors import InputError
 from sampleformer.recipes import change
 from sampleformer.settings import validate
 from sampleformer.training import Recipe, RunFolder, TrainingSettings, train
+from sampleformer.training import costs as costs_module
 from sampleformer.training import run as run_module
-from sampleformer.training import trial as trial_module
 from sampleformer.training.callbacks import metrics_file
 from sampleformer.training.run_folder import read_checkpoint
 from sampleformer.training.timing import CHECKS_SHARE, FEWEST_STEPS, Costs, TimeLimit, fit_to_time
@@ -64,7 +64,7 @@ def costs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def measured(**seconds: float) -> None:
         found = Costs(**{"step": 0.1, "check": 0.2, "scoring": 0.4} | seconds)
-        monkeypatch.setattr(trial_module, "measured_costs", lambda *_, **__: found)
+        monkeypatch.setattr(costs_module, "measured_costs", lambda *_, **__: found)
 
     return measured
 
@@ -171,7 +171,7 @@ def test_what_a_change_of_the_length_takes_away(texts: Path) -> None:
 def test_a_timed_run_has_the_bits_of_a_run_of_its_steps(
     texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(trial_module, "_MOST_STEPS", 4)  # the trial itself is a real one
+    monkeypatch.setattr(costs_module, "_MOST_STEPS", 4)  # the trial itself is a real one
     changes = ["training.ema=0.9", "training.optimizer={name: muon}", "training.schedules.sampled.from=2"]
     recipe = change(_timed(texts, 600, epochs=2), changes)
     with caplog.at_level(logging.INFO, logger="sampleformer"):

@@ -69,10 +69,9 @@ class BlendPart:
         splits: Splits,
         most: int,
         processes: Processes,
-        valid: np.ndarray | None = None,
         test: np.ndarray | None = None,
     ) -> BlendPart:
-        """A model with its outputs, but for those that are known already.
+        """A model with its outputs.
 
         Args:
             name: What it is called in the results.
@@ -80,15 +79,13 @@ class BlendPart:
             splits: Data.
             most: Most tokens of a batch.
             processes: Processes that share the samples.
-            valid, test: Outputs that are known already.
+            test: Outputs for the test part, where they are known already.
         """
 
         def outputs(samples: Samples) -> np.ndarray:
             return model_outputs(model, samples, splits.encoding.task, most, None, processes)
 
-        valid = outputs(splits.valid) if valid is None else valid
-        test = outputs(splits.test) if test is None else test
-        return cls(name, model, valid, test)
+        return cls(name, model, outputs(splits.valid), outputs(splits.test) if test is None else test)
 
 
 def check_blend(parts: Sequence[Component], trained: int = 1) -> None:
@@ -165,13 +162,13 @@ def _best(
     columns = columns_of(task, known_targets(train)).taken(np.concatenate(batches))
     settings = validate(kind.Settings, part.model_dump(), at=f"{_FIT}.{part.name}.")
     inputs = kind.inputs_of(splits.encoding.model_inputs)
-    best: tuple[FittedModel, np.ndarray, dict[str, float]] | None = None
+    best: tuple[FittedModel, dict[str, float]] | None = None
     worse = 0
     for candidate in kind.candidates(settings, inputs, _chunks(train, batches), columns, recipe.seed):
         outputs = model_outputs(candidate, splits.valid, task, most, None, processes)
         scores = scored(splits, outputs, loss)
-        if better(metric, scores, best and best[2]):
-            best, worse = (candidate, outputs, scores), 0
+        if better(metric, scores, best and best[1]):
+            best, worse = (candidate, scores), 0
         else:
             worse += 1
         del candidate  # or it stands under the peak of the next one
@@ -179,7 +176,9 @@ def _best(
             break
     if best is None:
         return None
-    return BlendPart.of(kind.name, best[0], splits, most, processes, valid=best[1])
+    chosen = best[0]
+    chosen.complete()
+    return BlendPart.of(kind.name, chosen, splits, most, processes)
 
 
 def _some(samples: Samples, kind: type[FittedModel], inputs: Mapping[str, Any], seed: int) -> Samples:

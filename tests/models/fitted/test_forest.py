@@ -153,6 +153,20 @@ def test_of_many_samples_leaves_are_larger(monkeypatch: pytest.MonkeyPatch) -> N
     assert all(model.settings.nodes <= 200 for model in found)
 
 
+@pytest.mark.parametrize("columns", [CLASSES, GAPS, VALUES])
+def test_leaves_are_compared_with_few_trees_and_the_chosen_forest_gets_the_rest(columns: Columns) -> None:
+    settings = Forest.Settings(trees=TREES, tried=4, leaves=(1, 2))
+    chosen, other = Forest.candidates(settings, INPUTS, [samples()], columns, seed=3)
+    assert (chosen.settings.trees, len(chosen.trees.roots), len(other.trees.roots)) == (4, 4, 4)
+    few = chosen(samples(ASKED))
+    chosen.complete()
+    expected = fitted(columns)
+    for name, values in expected.state_dict().items():
+        torch.testing.assert_close(chosen.state_dict()[name], values, rtol=0, atol=0)
+    assert chosen.settings.model_copy(update={"leaves": (2,), "tried": 100}) == expected.settings
+    assert not torch.equal(chosen(samples(ASKED)), few)
+
+
 def test_without_descriptors_there_is_no_candidate() -> None:
     nothing = Tokens(torch.zeros(41, 1, 0), descriptors=torch.zeros(41, 0))
     assert list(Forest.candidates(Forest.Settings(), {"descriptors": []}, [nothing], VALUES, seed=0)) == []

@@ -65,6 +65,9 @@ class FittedModel(Model):
             InputError: if scikit-learn is missing.
         """
 
+    def complete(self) -> None:
+        """Fits what was left out while candidates were compared, once this one has been chosen."""
+
 
 def fitted_rows(name: str, rows: int, most: int, seed: int) -> Int[np.ndarray, " kept"]:
     """Places of the samples that a model is fitted to: all, or of too many some drawn at random, which is said.

@@ -34,6 +34,7 @@ class ForestSettings(AnyModelSettings):
     Args:
         name: "forest".
         trees: Number of trees.
+        tried: Trees with which leaves are compared; the chosen forest then grows the others.
         leaves: Samples of a leaf at least; the validation part chooses. Of very many samples more, see `MOST_BYTES`.
         cuts: Where a feature is cut: "random": at random places, all samples for each tree (extremely randomised
             trees); "best": at the best place, samples drawn with replacement (random forest).
@@ -44,6 +45,7 @@ class ForestSettings(AnyModelSettings):
 
     name: str = "forest"
     trees: int = Field(default=300, ge=1, le=10_000)
+    tried: int = Field(default=100, ge=1, le=10_000)
     leaves: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 3, 10), min_length=1)
     cuts: Literal["random", "best"] = "random"
     form: Literal["", "classes", "labels", "values"] = ""
@@ -79,6 +81,7 @@ class Forest(DescriptorModel, FittedModel):
 
     name = "forest"
     Settings = ForestSettings
+    _growth: _Growth | None = None
 
     def build(self, settings: ForestSettings) -> None:
         self._check_fitted(settings.nodes)
@@ -103,52 +106,89 @@ class Forest(DescriptorModel, FittedModel):
     def candidates(
         cls, settings: ForestSettings, inputs: Mapping[str, Any], chunks: Iterable[Tokens], columns: Columns, seed: int
     ) -> Iterator[Self]:
-        """One model for each size of leaves."""
+        """One model for each size of leaves, of a few trees if there are several, see `complete`."""
         codes = len(inputs["descriptors"])
         features = descriptors_of(chunks, codes, len(columns.targets))
         if not codes:
             return
+        some = ~np.isnan(columns.targets).all(1)
+        if not some.all():
+            features, columns = np.asfortranarray(features[some]), columns.taken(some)
         most = MOST_BYTES // (_BYTES + 4 * columns.outputs)
         fewest = -(-2 * len(features) * settings.trees // most)  # a tree has at most twice as many nodes as leaves
-        for leaf in sorted({max(leaf, fewest) for leaf in settings.leaves}, reverse=True):
+        leaves = sorted({max(leaf, fewest) for leaf in settings.leaves}, reverse=True)
+        tried = min(settings.tried, settings.trees) if len(leaves) > 1 else settings.trees
+        for leaf in leaves:
             # Not bound to a name, which would keep it beside the next one.
-            yield cls._of(_fitted(settings, columns, features, leaf, seed), settings, inputs, columns)
+            yield cls._of(_Growth(settings, columns, features, leaf, seed), tried, inputs, columns)
 
     @classmethod
-    def _of(cls, trees: Trees, settings: ForestSettings, inputs: Mapping[str, Any], columns: Columns) -> Self:
-        found = {"form": columns.form, "nodes": len(trees.feature), "depth": trees.depth}
+    def _of(cls, growth: _Growth, trees: int, inputs: Mapping[str, Any], columns: Columns) -> Self:
         with torch.device("meta"):
-            made = cls(settings.model_copy(update=found), inputs, columns.outputs)
-        made.trees = trees
+            made = cls(growth.settings.model_copy(update={"nodes": 1, "form": columns.form}), inputs, columns.outputs)
+        made._growth = growth
+        made._grow(trees)
         return made.eval()
 
+    def _grow(self, trees: int) -> None:
+        """Grows the forest to so many trees."""
+        assert self._growth is not None
+        self.trees = self._growth.trees(trees)
+        found = {"trees": trees, "nodes": len(self.trees.feature), "depth": self.trees.depth}
+        self.settings = self.settings.model_copy(update=found)
 
-def _fitted(settings: ForestSettings, columns: Columns, features: np.ndarray, leaf: int, seed: int) -> Trees:
-    """One forest for all columns, on the rows of which some target is known."""
-    some = ~np.isnan(columns.targets).all(1)
-    columns = columns.taken(some)
-    targets = columns.filled()
-    if not len(targets) or (targets == targets[0]).all():
-        return _constant(settings, columns, targets)
-    features = features if some.all() else np.asfortranarray(features[some])
-    of_values = columns.form == VALUES
-    of_numbers = of_values or bool(np.isnan(columns.targets).any())
-    kind = ("ExtraTrees" if settings.cuts == "random" else "RandomForest") + (
-        "Regressor" if of_numbers else "Classifier"
-    )
-    random = np.random.RandomState(seed)  # goes on from some trees to the next: together they are those of one forest
-    grown = []
-    for first in range(0, settings.trees, _TOGETHER):
-        forest = getattr(require("sklearn.ensemble", EXTRA), kind)(
-            n_estimators=min(_TOGETHER, settings.trees - first),
-            min_samples_leaf=leaf,
-            max_features=features_of_a_node(features.shape[1], of_values=of_values),
-            n_jobs=torch.get_num_threads(),
-            random_state=random,
+    def complete(self) -> None:
+        if self._growth is not None:
+            self._grow(self._growth.settings.trees)
+            self._growth = None
+
+
+class _Growth:
+    """Trees that are grown part by part: together they are those of one forest of scikit-learn.
+
+    Args:
+        settings: Settings of the forest.
+        columns: Targets, of each row some.
+        features: Descriptors of the rows.
+        leaf: Samples of a leaf at least.
+        seed: Seed of all that is random.
+    """
+
+    def __init__(self, settings: ForestSettings, columns: Columns, features: np.ndarray, leaf: int, seed: int) -> None:
+        self.settings = settings
+        self._columns = columns
+        self._targets = columns.filled()
+        self._features = features
+        self._leaf = leaf
+        self._random = np.random.RandomState(seed)  # goes on from some trees to the next
+        self._grown: list[Trees] = []
+
+    def trees(self, count: int) -> Trees:
+        """So many trees, those that were grown before among them."""
+        if not len(self._targets) or (self._targets == self._targets[0]).all():
+            return _constant(count, self._columns, self._targets)
+        while (grown := sum(len(each.roots) for each in self._grown)) < count:
+            self._grown.append(self._some(min(_TOGETHER, count - grown)))
+        self._grown = [Trees.joined(self._grown)]
+        return self._grown[0]
+
+    def _some(self, count: int) -> Trees:
+        """The next trees."""
+        of_values = self._columns.form == VALUES
+        of_numbers = of_values or bool(np.isnan(self._columns.targets).any())
+        kind = ("ExtraTrees" if self.settings.cuts == "random" else "RandomForest") + (
+            "Regressor" if of_numbers else "Classifier"
         )
-        forest.fit(features, targets if targets.shape[1] > 1 else targets[:, 0])
-        grown.append(_arrays(forest, features, columns))
-    return Trees.joined(grown)
+        targets = self._targets
+        forest = getattr(require("sklearn.ensemble", EXTRA), kind)(
+            n_estimators=count,
+            min_samples_leaf=self._leaf,
+            max_features=features_of_a_node(self._features.shape[1], of_values=of_values),
+            n_jobs=torch.get_num_threads(),
+            random_state=self._random,
+        )
+        forest.fit(self._features, targets if targets.shape[1] > 1 else targets[:, 0])
+        return _arrays(forest, self._features, self._columns)
 
 
 def _arrays(forest: Any, features: np.ndarray, columns: Columns) -> Trees:
@@ -184,9 +224,9 @@ def _held(forest: Any, value: np.ndarray, columns: Columns) -> np.ndarray:
     return held
 
 
-def _constant(settings: ForestSettings, columns: Columns, targets: np.ndarray) -> Trees:
+def _constant(count: int, columns: Columns, targets: np.ndarray) -> Trees:
     """A forest of leaves alone: all known rows agree, or there is none."""
-    trees = Trees(settings.trees, 1, 0, columns.outputs)
+    trees = Trees(count, 1, 0, columns.outputs)
     if not len(targets):
         trees.value.fill_(0.0 if columns.form == VALUES else 0.5)
     elif columns.form == CLASSES:
