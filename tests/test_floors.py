@@ -37,7 +37,10 @@ def test_modules_do_not_reach_over_the_floors_through_the_package_itself() -> No
     assert {path: names for path, names in taken.items() if names} == {}
 
 
-@pytest.mark.parametrize("statement", ["import sampleformer", "import sampleformer.cli"])
+@pytest.mark.parametrize(
+    "statement",
+    ["from sampleformer import Encoder, SamsaAttention, TokenModel, Tokens, swap", "import sampleformer.cli"],
+)
 def test_first_import_leaves_heavy_packages_alone(statement: str, tmp_path: Path) -> None:
     heavy = ["lightning", "matplotlib", "torchmetrics", "pyarrow", "tensorboard", "onnx", "onnxscript", "onnxruntime"]
     heavy += ["triton", "torch._dynamo", "rich", "pooch", "filelock", "sklearn", "yaml"]

@@ -260,7 +260,7 @@ def test_a_stranger_s_code_is_not_run(texts: RunFolder, tmp_path: Path) -> None:
 
 def test_it_is_loaded_without_what_trains_and_draws(texts: RunFolder, tmp_path: Path) -> None:
     code = (
-        "import sys\nimport sampleformer\nassert 'sampleformer.data' not in sys.modules\n"
+        "import sys\nimport sampleformer\nsampleformer.TokenModel\nassert 'sampleformer.data' not in sys.modules\n"
         f"print(sampleformer.Predictor.load({str(texts.path)!r})('abba')['prediction'])\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'lightning', 'matplotlib', 'torchmetrics'}))"
     )

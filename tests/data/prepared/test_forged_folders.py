@@ -167,10 +167,12 @@ def test_whatever_the_manifest_says_it_is_used_or_refused(forged: tuple[str, Pat
     name, folder = forged
     whole = json.loads((folder / MANIFEST).read_text())
     places = [place for place in leaves(whole) if place[0] != "shards" or len(place) < 2 or place[1] == 0]
+    refused = 0
     for turn, place in enumerate(places):
         for value in some_values(turn):
             (folder / MANIFEST).write_text(json.dumps(with_value(whole, place, value)))
-            _use(folder, name)
+            refused += _use(folder, name) != ""  # any other error than that of a refusal is raised
+    assert refused
 
 
 def test_whatever_the_encoding_says_it_is_used_or_refused(forged: tuple[str, Path]) -> None:
@@ -179,11 +181,13 @@ def test_whatever_the_encoding_says_it_is_used_or_refused(forged: tuple[str, Pat
     manifest = json.loads((folder / MANIFEST).read_text())
     # Of a list of many of one kind, two are enough.
     places = [place for place in leaves(whole) if all(not isinstance(key, int) or key < 2 for key in place)]
+    refused = 0
     for turn, place in enumerate(places):
         for value in some_values(turn):
             (folder / ENCODING).write_text(json.dumps(with_value(whole, place, value)))
             (folder / MANIFEST).write_text(json.dumps(manifest | {"encoding": sha256(folder / ENCODING)}))
-            _use(folder, name)
+            refused += _use(folder, name) != ""  # any other error than that of a refusal is raised
+    assert refused
 
 
 def _set(array: str, place: object, value: float) -> Callable[[dict[str, np.ndarray]], object]:

@@ -36,9 +36,8 @@ def test_files_have_the_layout_of_the_long_range_arena(tmp_path: Path) -> None:
 def test_samples(tmp_path: Path) -> None:
     splits = source(tmp_path).load()
     assert [len(part) for part in (splits.train, splits.valid, splits.test)] == [60, 20, 10]
-    assert splits.encoding.model_inputs == {
-        "vocabulary": 16
-    }  # 4 operators, a bracket, 10 digits, and 0 for the unknown
+    # 4 operators, a bracket, 10 digits, and 0 for the unknown
+    assert splits.encoding.model_inputs == {"vocabulary": 16}
     assert (splits.encoding.task.name, splits.encoding.task.outputs) == ("classification", 10)
     sources = [sample.source for part in (splits.train, splits.valid, splits.test) for sample in part]
     assert len(set(sources)) == 90
